@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nodes that talk: thin ROS nodes, the graph table, the command line."""

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Named errors: each says what was wrong and what would be right."""
+
+from __future__ import annotations
+
+
+class VidPlanError(Exception):
+    """Base of every error that VidPlan raises on purpose; `code` names it."""
+
+    code = 'VIDPLAN_ERROR'
+
+
+class ObservationError(VidPlanError):
+    """An image, joint state or history that the planner must not plan from."""
+
+    code = 'INVALID_OBSERVATION'
+
+
+class InstructionError(VidPlanError):
+    """An instruction without a phrase that could be looked for."""
+
+    code = 'INVALID_INSTRUCTION'
+
+
+class TargetNotFoundError(VidPlanError):
+    """No view shows anything that matches the phrase."""
+
+    code = 'TARGET_NOT_FOUND'
+
+
+class ModelError(VidPlanError):
+    """Weights or their description that are missing, corrupt or of the wrong shape."""
+
+    code = 'INVALID_MODEL'
+
+
+class ConfigError(VidPlanError):
+    """A configuration value outside its range."""
+
+    code = 'INVALID_CONFIG'
+
+
+class IkError(VidPlanError):
+    """A pose that the arm cannot reach within its limits."""
+
+    code = 'IK_FAILED'
+
+
+class CommandRejectedError(VidPlanError):
+    """A command that failed a safety check; `reason` is one of the checker's constants."""
+
+    code = 'COMMAND_REJECTED'
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(f'{reason}: {message}')
+        self.reason = reason
