@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run saw, imagined, chose and came to: the data behind its video and report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+#: Stitching order of the views, top to bottom.
+VIEWS = ('left', 'right', 'wrist')
+
+
+@dataclass(frozen=True)
+class SeenFrame:
+    """One stitched observation as the planner got it.
+
+    Attributes:
+        stamp_s: ROS time of the images [s].
+        image: Views stacked along height, uint8 (views * H, W, 3), RGB.
+        position: Flange in the robot base frame [m], (3,).
+        quaternion: Flange in the robot base frame, xyzw, (4,).
+        closedness: Gripper, 0 open .. 1 closed.
+        q: Joint positions [rad], (7,).
+    """
+
+    stamp_s: float
+    image: np.ndarray
+    position: np.ndarray
+    quaternion: np.ndarray
+    closedness: float
+    q: np.ndarray
+
+
+@dataclass(frozen=True)
+class PlanRecord:
+    """One planning cycle: what was imagined and what was chosen.
+
+    Attributes:
+        stamp_s: ROS time of the observation that was planned from [s].
+        start_s: ROS time at which frame 0 of the chosen chunk is due [s].
+        cycle: Number of the cycle within its task, from 0.
+        predicted: Imagined frames of the chosen chunk, uint8 (F, views * H, W, 3), RGB;
+            F is 0 where the server published none.
+        relevancy: Relevancy of the target, float (views, h, w) in [0, 1], 0.5 neutral;
+            h is 0 where the server published none.
+        candidates: Flange paths of every candidate, base frame [m], (N, F, 3).
+        scores: Score of every candidate, (N,).
+        best: Index of the chosen candidate.
+        score: Score of the chosen chunk after refinement.
+        position: Chosen flange path, base frame [m], (F, 3).
+        quaternion: Chosen flange orientations, xyzw, (F, 4).
+        closedness: Chosen gripper, (F,).
+        latency_s: Time the plan took [s], wall clock.
+    """
+
+    stamp_s: float
+    start_s: float
+    cycle: int
+    predicted: np.ndarray
+    relevancy: np.ndarray
+    candidates: np.ndarray
+    scores: np.ndarray
+    best: int
+    score: float
+    position: np.ndarray
+    quaternion: np.ndarray
+    closedness: np.ndarray
+    latency_s: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How the goal ended: `code` is a name such as SUCCESS, TIME_LIMIT or TARGET_NOT_FOUND."""
+
+    success: bool
+    code: str
+    message: str
+    cycles: int
+    duration_s: float
+
+
+@dataclass
+class RunLog:
+    """Everything a video and a report of one run are made from.
+
+    Attributes:
+        instruction: The goal's words.
+        target: The noun phrase that was looked for ('' until known).
+        seed: Seed of the cell's scene, None on a robot.
+        frame_period_s: Time between two model frames [s].
+        views: Names of the stitched views, top to bottom.
+        seen: Observations in order of time.
+        plans: Planning cycles in order of time.
+        result: How the goal ended, None while it runs.
+        bag: Folder of the recorded bag, '' if none.
+    """
+
+    instruction: str
+    target: str = ''
+    seed: int | None = None
+    frame_period_s: float = 0.2
+    views: tuple[str, ...] = VIEWS
+    seen: list[SeenFrame] = field(default_factory=list)
+    plans: list[PlanRecord] = field(default_factory=list)
+    result: RunResult | None = None
+    bag: str = ''
+
+    def seen_near(self, stamp_s: float) -> SeenFrame | None:
+        """Return the observation nearest in time to `stamp_s`, None if nothing was seen."""
+        return min(self.seen, key=lambda frame: abs(frame.stamp_s - stamp_s), default=None)
