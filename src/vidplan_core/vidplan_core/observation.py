@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the planner sees: stitched views, the frame history and the freshness barrier."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidplan_core.errors import ConfigError, ObservationError
+
+Image = NDArray[np.uint8]
+Vector = NDArray[np.float64]
+
+VIEWS = ('left', 'right', 'wrist')
+
+
+@dataclass(frozen=True)
+class StitchLayout:
+    """Views stacked along height, each resized to `height` x `width` pixels."""
+
+    views: tuple[str, ...] = VIEWS
+    height: int = 96
+    width: int = 160
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'views', tuple(self.views))
+        if not self.views or len(set(self.views)) != len(self.views):
+            raise ConfigError(f'views must be distinct names, at least one; got {self.views}')
+        if self.height < 1 or self.width < 1:
+            raise ConfigError(f'a view cannot be {self.height} x {self.width} pixels')
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of a stitched image."""
+        return len(self.views) * self.height, self.width, 3
+
+    def stitch(self, images: Mapping[str, Image]) -> Image:
+        """Stack the views, averaging areas when an image is larger than its slot.
+
+        Args:
+            images: by view name, uint8 (any height, any width, 3), rgb.
+
+        Returns:
+            uint8 (views * height, width, 3), rgb.
+
+        Raises:
+            ObservationError: a view is missing, or not a uint8 rgb image.
+        """
+        return np.concatenate([self._fit(view, images) for view in self.views])
+
+    def split(self, stitched: Image) -> dict[str, Image]:
+        """Return the views (height, width, 3) of a stitched image, by name."""
+        if stitched.shape != self.shape:
+            raise ObservationError(
+                f'a stitched image must have shape {self.shape}, got {stitched.shape}'
+            )
+        return dict(zip(self.views, np.split(stitched, len(self.views)), strict=True))
+
+    def _fit(self, view: str, images: Mapping[str, Image]) -> Image:
+        if view not in images:
+            raise ObservationError(f"no image of view '{view}'; have {sorted(images)}")
+        image = images[view]
+        check_image(view, image)
+        if image.shape == (self.height, self.width, 3):
+            return image
+        resized = cv2.resize(image, (self.width, self.height), interpolation=cv2.INTER_AREA)
+        return np.asarray(resized, dtype=np.uint8)
+
+
+def check_image(view: str, image: object) -> None:
+    """Raise ObservationError unless `image` is a uint8 array (height, width, 3)."""
+    if not isinstance(image, np.ndarray):
+        raise ObservationError(f"view '{view}' must be an array, got {type(image).__name__}")
+    if image.dtype != np.uint8:
+        raise ObservationError(f"view '{view}' must be uint8 rgb (0 .. 255), got {image.dtype}")
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ObservationError(
+            f"view '{view}' must have shape (height, width, 3), got {image.shape}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One synchronous look at the cell; the pose is the flange's in the robot base frame.
+
+    Attributes:
+        stamp_s: when the images were taken, s.
+        image: stitched views, uint8 (views * height, width, 3), rgb.
+        q: joint angles (7,), rad.
+        dq: joint velocities (7,), rad/s.
+        closedness: gripper, 0 open .. 1 closed.
+        position: flange (3,), m.
+        quaternion: flange (4,), xyzw.
+    """
+
+    stamp_s: float
+    image: Image
+    q: Vector
+    dq: Vector
+    closedness: float
+    position: Vector
+    quaternion: Vector
+
+    def __post_init__(self) -> None:
+        sizes = {'q': 7, 'dq': 7, 'position': 3, 'quaternion': 4}
+        for name, size in sizes.items():
+            values = np.asarray(getattr(self, name), dtype=np.float64)
+            if values.shape != (size,) or not np.isfinite(values).all():
+                raise ObservationError(f'{name} must be {size} finite numbers, got {values}')
+            object.__setattr__(self, name, values)
+        if not np.isfinite([self.stamp_s, self.closedness]).all():
+            raise ObservationError(
+                f'stamp_s and closedness must be finite, got {self.stamp_s}, {self.closedness}'
+            )
+
+
+class History:
+    """The last observations, resampled to the world model's frame period.
+
+    Observations may arrive faster than the period; each model frame takes the nearest one, at
+    most half a period away. Time that runs backwards (a restarted bag or simulation) starts over.
+    """
+
+    def __init__(self, frames: int, period_s: float) -> None:
+        """Keep enough for `frames` model frames that are `period_s` seconds apart."""
+        if frames < 1 or not period_s > 0:
+            raise ConfigError(
+                f'a history needs frames >= 1 and a period > 0, got {frames}, {period_s}'
+            )
+        self._frames = frames
+        self._period_s = period_s
+        self._observations: deque[Observation] = deque()
+
+    def push(self, observation: Observation) -> None:
+        """Append an observation; a repeated stamp replaces the newest."""
+        kept = self._observations
+        if kept and observation.stamp_s < kept[-1].stamp_s:
+            kept.clear()
+        if kept and observation.stamp_s == kept[-1].stamp_s:
+            kept.pop()
+        kept.append(observation)
+        horizon_s = observation.stamp_s - self._frames * self._period_s
+        while kept[0].stamp_s < horizon_s:
+            kept.popleft()
+
+    def clear(self) -> None:
+        """Forget everything, as at the start of an episode."""
+        self._observations.clear()
+
+    @property
+    def newest(self) -> Observation | None:
+        """The last observation, if any."""
+        return self._observations[-1] if self._observations else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether every model frame has an observation near enough."""
+        return self._missing_s() is None
+
+    def sample(
+        self, now_s: float | None = None, max_age_s: float | None = None
+    ) -> list[Observation]:
+        """Return one observation per model frame, oldest first; the last is the newest.
+
+        Args:
+            now_s: the present time, to check the newest observation's age; s.
+            max_age_s: largest age that counts as fresh; one period when not given.
+
+        Raises:
+            ObservationError: too few observations, a gap, or the newest is not fresh.
+        """
+        missing_s = self._missing_s()
+        if missing_s is not None:
+            raise ObservationError(
+                f'no observation within {self._period_s / 2:.3f} s of {missing_s:.3f} s: '
+                f'{self._frames} frames {self._period_s} s apart are needed'
+            )
+        if now_s is not None:
+            limit_s = self._period_s if max_age_s is None else max_age_s
+            age_s = now_s - self._observations[-1].stamp_s
+            if age_s > limit_s:
+                raise ObservationError(
+                    f'the newest observation is {age_s:.3f} s old, allowed {limit_s:.3f} s'
+                )
+        return [self._nearest(target_s) for target_s in self._targets_s()]
+
+    def _targets_s(self) -> list[float]:
+        newest_s = self._observations[-1].stamp_s
+        return [newest_s - k * self._period_s for k in range(self._frames - 1, -1, -1)]
+
+    def _nearest(self, target_s: float) -> Observation:
+        return min(self._observations, key=lambda seen: abs(seen.stamp_s - target_s))
+
+    def _missing_s(self) -> float | None:
+        """Return the first model time without an observation near it, or None."""
+        if not self._observations:
+            return 0.0
+        for target_s in self._targets_s():
+            # The margin lets stamps that are exactly half a period off count in spite of rounding.
+            if abs(self._nearest(target_s).stamp_s - target_s) > self._period_s / 2 + 1e-9:
+                return target_s
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class SynchronousImages:
+    """Images of all views taken within the allowed skew; `stamp_s` is the oldest one's."""
+
+    stamp_s: float
+    skew_s: float
+    images: dict[str, Image]
+
+
+class CameraSynchroniser:
+    """The freshness barrier: lets a set of images through only when it is one moment in time."""
+
+    def __init__(
+        self, views: Sequence[str], max_skew_s: float, max_age_s: float, depth: int = 8
+    ) -> None:
+        """Expect these views, taken within `max_skew_s` of each other, at most `max_age_s` ago.
+
+        `depth` images are kept per view, so that views may arrive late by that many frames.
+        """
+        if not views or max_skew_s < 0 or max_age_s <= 0 or depth < 1:
+            raise ConfigError(
+                'needs at least one view, max_skew_s >= 0, max_age_s > 0 and depth >= 1; got '
+                f'{list(views)}, {max_skew_s}, {max_age_s}, {depth}'
+            )
+        self._max_skew_s = max_skew_s
+        self._max_age_s = max_age_s
+        self._seen: dict[str, deque[tuple[float, Image]]] = {
+            view: deque(maxlen=depth) for view in views
+        }
+
+    def push(self, view: str, stamp_s: float, image: Image) -> None:
+        """Take in one image; a stamp that runs backwards makes its view start over.
+
+        Raises:
+            ObservationError: an unknown view, or not a uint8 rgb image, or a stamp not finite.
+        """
+        if view not in self._seen:
+            raise ObservationError(f"unknown view '{view}'; expected {sorted(self._seen)}")
+        if not np.isfinite(stamp_s):
+            raise ObservationError(f"view '{view}' has the stamp {stamp_s}, not a time")
+        check_image(view, image)
+        seen = self._seen[view]
+        if seen and stamp_s < seen[-1][0]:
+            seen.clear()
+        seen.append((stamp_s, image))
+
+    def take(self, now_s: float) -> SynchronousImages:
+        """Return the newest synchronous set.
+
+        Raises:
+            ObservationError: names the view that is missing, stale, from the future or askew.
+        """
+        self._check_ages(now_s)
+        pivot_s = min(seen[-1][0] for seen in self._seen.values())
+        chosen = {
+            view: min(seen, key=lambda entry: abs(entry[0] - pivot_s))
+            for view, seen in self._seen.items()
+        }
+        stamps = {view: entry[0] for view, entry in chosen.items()}
+        oldest, latest = min(stamps, key=stamps.__getitem__), max(stamps, key=stamps.__getitem__)
+        skew_s = stamps[latest] - stamps[oldest]
+        if skew_s > self._max_skew_s:
+            raise ObservationError(
+                f"views '{oldest}' and '{latest}' are {skew_s:.3f} s apart, "
+                f'allowed {self._max_skew_s:.3f} s'
+            )
+        images = {view: entry[1] for view, entry in chosen.items()}
+        return SynchronousImages(stamps[oldest], skew_s, images)
+
+    def _check_ages(self, now_s: float) -> None:
+        missing = [view for view, seen in self._seen.items() if not seen]
+        if missing:
+            raise ObservationError(f'no image yet of: {", ".join(missing)}')
+        for view, seen in self._seen.items():
+            age_s = now_s - seen[-1][0]
+            if age_s > self._max_age_s:
+                raise ObservationError(
+                    f"view '{view}' is stale: its newest image is {age_s:.3f} s old, "
+                    f'allowed {self._max_age_s:.3f} s'
+                )
+            if age_s < -self._max_age_s:
+                raise ObservationError(
+                    f"view '{view}' is stamped {-age_s:.3f} s in the future; are the clocks set?"
+                )
