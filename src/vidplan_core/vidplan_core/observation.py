@@ -214,6 +214,7 @@ class SynchronousImages:
     stamp_s: float
     skew_s: float
     images: dict[str, Image]
+    stamps_s: dict[str, float]
 
 
 class CameraSynchroniser:
@@ -274,7 +275,7 @@ class CameraSynchroniser:
                 f'allowed {self._max_skew_s:.3f} s'
             )
         images = {view: entry[1] for view, entry in chosen.items()}
-        return SynchronousImages(stamps[oldest], skew_s, images)
+        return SynchronousImages(stamps[oldest], skew_s, images, stamps)
 
     def _check_ages(self, now_s: float) -> None:
         missing = [view for view, seen in self._seen.items() if not seen]
