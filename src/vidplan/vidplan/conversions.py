@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages to the core's arrays and back. Stamps are floats of seconds inside the core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import Pose
+from numpy.typing import ArrayLike, NDArray
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from vidplan.images import image_to_rgb, to_image
+from vidplan_core.errors import ObservationError
+from vidplan_core.observation import Observation, StitchLayout
+from vidplan_msgs.msg import Observation as ObservationMessage
+
+Vector = NDArray[np.float64]
+
+_NANOSECONDS = 1_000_000_000
+
+
+def seconds(stamp: Time | Duration) -> float:
+    """Return a stamp or duration as seconds."""
+    return stamp.sec + stamp.nanosec / _NANOSECONDS
+
+
+def stamp(time_s: float) -> Time:
+    """Return seconds as a stamp, to the nearest nanosecond; raises ValueError below zero."""
+    sec, nanosec = _split(time_s)
+    if sec < 0:
+        raise ValueError(f'a stamp cannot be negative, got {time_s} s')
+    return Time(sec=sec, nanosec=nanosec)
+
+
+def duration(time_s: float) -> Duration:
+    """Return seconds as a duration, to the nearest nanosecond."""
+    sec, nanosec = _split(time_s)
+    return Duration(sec=sec, nanosec=nanosec)
+
+
+def _split(time_s: float) -> tuple[int, int]:
+    return divmod(round(time_s * _NANOSECONDS), _NANOSECONDS)
+
+
+def pose_message(position: ArrayLike, quaternion: ArrayLike) -> Pose:
+    """Return a Pose of a position (3,) in m and a quaternion (4,) xyzw."""
+    pose = Pose()
+    p, q = pose.position, pose.orientation
+    p.x, p.y, p.z = np.asarray(position, np.float64).tolist()
+    q.x, q.y, q.z, q.w = np.asarray(quaternion, np.float64).tolist()
+    return pose
+
+
+def pose_arrays(poses: Iterable[Pose]) -> tuple[Vector, Vector]:
+    """Return positions (F, 3) in m and quaternions (F, 4) xyzw, as they are in the messages."""
+    rows = [(p.position.x, p.position.y, p.position.z,
+             p.orientation.x, p.orientation.y, p.orientation.z, p.orientation.w) for p in poses]
+    table = np.array(rows, np.float64).reshape(-1, 7)
+    return table[:, :3], table[:, 3:]
+
+
+def joint_values(
+    message: JointState, names: Sequence[str], field: str = 'position'
+) -> Vector:
+    """Return `position` or `velocity` of the named joints, in that order.
+
+    Raises:
+        ObservationError: a joint is missing, has no such value, or one that is not finite.
+    """
+    given = getattr(message, field)
+    missing = [name for name in names if name not in message.name]
+    if missing:
+        raise ObservationError(
+            f'joint state lacks {", ".join(missing)}; it has {", ".join(message.name) or "none"}')
+    if len(given) != len(message.name):
+        raise ObservationError(
+            f'joint state has {len(message.name)} names and {len(given)} values of {field}')
+    values = np.array([given[message.name.index(name)] for name in names], np.float64)
+    for name, value in zip(names, values, strict=True):
+        if not np.isfinite(value):
+            raise ObservationError(f'{field} of {name} is {value}')
+    return values
+
+
+def closedness(
+    message: JointState, names: Sequence[str], open_position: float, closed_position: float
+) -> float:
+    """Return how closed the gripper is, 0 open .. 1 closed, from the mean of its joints.
+
+    Positions are those of the joints when open and closed: 0.04 and 0 m for a Franka finger,
+    0 and 0.7929 rad for a Robotiq knuckle. Raises ObservationError like `joint_values`.
+    """
+    mean = float(joint_values(message, names).mean())
+    return min(1.0, max(0.0, (mean - open_position) / (closed_position - open_position)))
+
+
+def observation_message(
+    observation: Observation, layout: StitchLayout, joint_names: Sequence[str],
+    frame_id: str, view_stamps_s: Sequence[float], skew_s: float,
+) -> ObservationMessage:
+    """Return the message of an observation in the robot base frame `frame_id`."""
+    message = ObservationMessage()
+    message.header.stamp = stamp(observation.stamp_s)
+    message.header.frame_id = frame_id
+    message.image = to_image(observation.image, message.header.stamp, frame_id)
+    message.views = list(layout.views)
+    message.view_height, message.view_width = layout.height, layout.width
+    message.view_stamps = [stamp(view_s) for view_s in view_stamps_s]
+    message.skew_s = skew_s
+    message.joint_names = list(joint_names)
+    message.joint_positions = observation.q.tolist()
+    message.joint_velocities = observation.dq.tolist()
+    message.gripper_closedness = observation.closedness
+    message.flange_pose = pose_message(observation.position, observation.quaternion)
+    return message
+
+
+def observation_from_message(message: ObservationMessage, layout: StitchLayout) -> Observation:
+    """Return the core's observation.
+
+    Raises:
+        ObservationError: the views or their size are not those of `layout`, or a number is
+            missing or not finite.
+    """
+    image = image_to_rgb(message.image)
+    views = tuple(message.views)
+    if views != layout.views or image.shape != layout.shape:
+        raise ObservationError(
+            f'observation of views {views} with shape {image.shape}; expected {layout.views} '
+            f'with shape {layout.shape}')
+    positions, quaternions = pose_arrays([message.flange_pose])
+    return Observation(
+        stamp_s=seconds(message.header.stamp), image=image,
+        q=np.array(message.joint_positions), dq=np.array(message.joint_velocities),
+        closedness=message.gripper_closedness,
+        position=positions[0], quaternion=quaternions[0])
+
+
+def trajectory_message(
+    names: Sequence[str], times_s: ArrayLike, q: ArrayLike, dq: ArrayLike,
+    ddq: ArrayLike | None = None, start_s: float | None = None,
+) -> JointTrajectory:
+    """Return a JointTrajectory of K points.
+
+    Args:
+        names: of the N joints.
+        times_s: (K,) after the start, s, increasing.
+        q: (K, N) rad.
+        dq: (K, N) rad/s.
+        ddq: (K, N) rad/s^2; with them a controller interpolates by quintics, without by cubics.
+        start_s: when time zero is; None: on arrival.
+    """
+    message = JointTrajectory(joint_names=list(names))
+    if start_s is not None:
+        message.header.stamp = stamp(start_s)
+    rates = [None] * len(np.asarray(q)) if ddq is None else np.asarray(ddq, np.float64)
+    for time_s, position, velocity, rate in zip(
+            np.asarray(times_s, np.float64), np.asarray(q, np.float64),
+            np.asarray(dq, np.float64), rates, strict=True):
+        message.points.append(JointTrajectoryPoint(
+            positions=position.tolist(), velocities=velocity.tolist(),
+            accelerations=[] if rate is None else rate.tolist(),
+            time_from_start=duration(float(time_s))))
+    return message

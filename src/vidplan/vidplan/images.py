@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sensor_msgs/Image` to arrays and back: cv_bridge where it works, our own lines elsewhere."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import Image
+
+from vidplan_core.errors import ObservationError
+
+# Index of red, green and blue among the channels of each encoding.
+_RGB_CHANNELS = {
+    'rgb8': (0, 1, 2),
+    'bgr8': (2, 1, 0),
+    'rgba8': (0, 1, 2),
+    'bgra8': (2, 1, 0),
+    'mono8': (0, 0, 0),
+}
+_CHANNELS = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1}
+
+# Encoding of an array by (dtype, number of channels; 0: a plain (height, width) array).
+_ENCODINGS = {('uint8', 3): 'rgb8', ('uint8', 0): 'mono8', ('float32', 0): '32FC1'}
+
+
+def check_image(message: Image) -> None:
+    """Raise ObservationError unless the message holds a whole image of a known encoding."""
+    channels = _CHANNELS.get(message.encoding)
+    if channels is None:
+        known = ', '.join(_CHANNELS)
+        raise ObservationError(f'encoding {message.encoding!r} is not one of {known}')
+    if message.height == 0 or message.width == 0:
+        raise ObservationError(
+            f'image of {message.width} x {message.height} pixels: both must be above 0')
+    if message.step < message.width * channels:
+        raise ObservationError(
+            f'step {message.step} is shorter than a row: {message.width} pixels of '
+            f'{message.encoding} take {message.width * channels} bytes')
+    if len(message.data) != message.step * message.height:
+        raise ObservationError(
+            f'{len(message.data)} bytes of data; step {message.step} x height {message.height} '
+            f'make {message.step * message.height}')
+
+
+def convert_own(message: Image) -> np.ndarray:
+    """Return a checked image as rgb uint8 (height, width, 3), without cv_bridge.
+
+    All known encodings have one byte per channel, so `is_bigendian` changes nothing.
+    """
+    channels = _CHANNELS[message.encoding]
+    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
+    pixels = rows[:, : message.width * channels].reshape(message.height, message.width, channels)
+    if message.encoding == 'rgb8':
+        return np.ascontiguousarray(pixels).copy()
+    return np.ascontiguousarray(pixels[:, :, list(_RGB_CHANNELS[message.encoding])])
+
+
+def load_cv_bridge() -> Callable[[Image], np.ndarray] | None:
+    """Return a converter through cv_bridge, or None where it is missing or does not work.
+
+    It is tried on one pixel, because an installed cv_bridge may still fail: its compiled part
+    breaks with another major version of numpy, and ROS 1 has a package of the same name.
+    """
+    pixel = Image(height=1, width=1, encoding='bgr8', step=3, data=array.array('B', [1, 2, 3]))
+    try:
+        from cv_bridge import CvBridge
+
+        bridge: Any = CvBridge()
+        if bridge.imgmsg_to_cv2(pixel, 'rgb8').tolist() != [[[3, 2, 1]]]:
+            return None
+    except Exception:  # whatever its binary raises, our own lines do the work
+        return None
+    return lambda message: np.array(bridge.imgmsg_to_cv2(message, 'rgb8'), np.uint8, order='C')
+
+
+_convert = load_cv_bridge() or convert_own
+
+
+def image_to_rgb(message: Image) -> np.ndarray:
+    """Return the image as rgb uint8 (height, width, 3), a copy; raises ObservationError."""
+    check_image(message)
+    return _convert(message)
+
+
+def to_image(pixels: np.ndarray, stamp: Time | None = None, frame_id: str = '') -> Image:
+    """Return an Image of uint8 (h, w, 3) as rgb8, uint8 (h, w) as mono8, float32 (h, w) as 32FC1.
+
+    Raises ObservationError for any other array.
+    """
+    channels = {2: 0, 3: pixels.shape[-1]}.get(pixels.ndim, -1)
+    encoding = _ENCODINGS.get((pixels.dtype.name, channels))
+    if encoding is None:
+        raise ObservationError(
+            f'an array {pixels.shape} of {pixels.dtype} is no image: '
+            'uint8 (h, w, 3), uint8 (h, w) or float32 (h, w) are')
+    message = Image(height=pixels.shape[0], width=pixels.shape[1], encoding=encoding)
+    message.header.frame_id = frame_id
+    if stamp is not None:
+        message.header.stamp = stamp
+    message.is_bigendian = int(np.little_endian is False)
+    message.step = pixels.shape[1] * max(channels, 1) * pixels.itemsize
+    # Assigning bytes would be checked byte by byte; an array is taken as it is.
+    message.data = array.array('B', np.ascontiguousarray(pixels).tobytes())
+    return message

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The quality of service of every kind of topic, in one place."""
+
+from __future__ import annotations
+
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_profile_sensor_data,
+)
+
+# A best-effort subscription accepts reliable and best-effort publishers alike, so every sensor
+# is read with this one (cameras, joint states, /franka/joint_states, /joint_states).
+SENSOR = qos_profile_sensor_data
+
+# Reliable, because each of them is planned from, and shallow, because only fresh ones are.
+OBSERVATION = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE)
+
+# Only the newest command counts.
+COMMAND = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+# A late joiner gets the last one.
+LATCHED = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+# Image topics for people: losing one does not matter.
+PREVIEW = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+DIAGNOSTICS = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE)
