@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+from pathlib import PurePath
+
+from setuptools import find_packages, setup
+
+package_name = 'vidplan'
+
+
+def shared(folder: str) -> list[tuple[str, list[str]]]:
+    """Data files of a folder of the repository, one entry per folder below it.
+
+    `launch`, `config` and `models` lie at the top of the repository, where people look for
+    them; links beside this file bring them into the package, so that a workspace of a robot
+    finds them in the package's share folder.
+    """
+    return [
+        (
+            str(PurePath('share', package_name, root)),
+            sorted(str(PurePath(root, name)) for name in names),
+        )
+        for root, _, names in os.walk(folder)
+        if names and '__pycache__' not in root
+    ]
+
+
+setup(
+    name=package_name,
+    version='0.1.0',
+    packages=find_packages(include=[package_name, f'{package_name}.*']),
+    package_data={package_name: ['py.typed']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
+        (f'share/{package_name}', ['package.xml']),
+        *shared('launch'),
+        *shared('config'),
+        *shared('models'),
+    ],
+    install_requires=['setuptools'],
+    zip_safe=False,
+    maintainer='VidPlan maintainers',
+    maintainer_email='vidplan@example.com',
+    description='The nodes that talk: ROS 2 graph and command line of VidPlan.',
+    license='Apache-2.0',
+    entry_points={
+        'console_scripts': [
+            'vidplan = vidplan.cli.main:main',
+            'stitcher = vidplan.nodes.stitcher:main',
+            'planning_server = vidplan.nodes.planning_server:main',
+            'adapter = vidplan.nodes.adapter:main',
+        ],
+    },
+)
