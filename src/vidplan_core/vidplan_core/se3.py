@@ -16,7 +16,7 @@ _SMALL_TANGENT_SQUARED = 1e-3
 
 
 def hat(vector: Tensor) -> Tensor:
-    """Return the cross-product matrix (..., 3, 3) of vectors a (..., 3), so that it times b is a x b."""
+    """Return matrices (..., 3, 3) that turn b into a x b, for vectors a (..., 3)."""
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
     return torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), -1).reshape(*x.shape, 3, 3)

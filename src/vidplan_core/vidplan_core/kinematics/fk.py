@@ -84,10 +84,16 @@ def jacobian(q: Tensor) -> Tensor:
 
     Rows are linear (m/rad), then angular (rad/rad) velocity per joint velocity.
     """
+    return pose_and_jacobian(q)[2]
+
+
+def pose_and_jacobian(q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return `flange_pose` and `jacobian` of angles (..., 7) for the price of one."""
     positions, rotations = joint_frames(q)
     axes = rotations[..., :JOINTS, :, 2]
     arms = positions[..., -1:, :] - positions[..., :JOINTS, :]
-    return torch.cat((torch.cross(axes, arms, dim=-1), axes), -1).mT
+    columns = torch.cat((torch.linalg.cross(axes, arms), axes), -1)
+    return positions[..., -1, :], rotations[..., -1, :, :], columns.mT
 
 
 def tcp_position(position: Tensor, rotation: Tensor) -> Tensor:
