@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishers that speak like the cameras, the arm and the gripper."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import Image, JointState
+
+from vidplan import qos
+from vidplan.images import to_image
+from vidplan_core.kinematics.limits import joint_names
+
+HOME = (0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785)
+COLOURS = {'left': (255, 0, 0), 'right': (0, 255, 0), 'wrist': (0, 0, 255)}
+
+
+class FakeRobot:
+    """Publishes on demand, stamped with the clock of the node."""
+
+    def __init__(self, node: Any) -> None:
+        self.node = node
+        self.cameras = {
+            view: node.create_publisher(Image, f'{view}/image_raw', qos.SENSOR)
+            for view in COLOURS}
+        self.joints = node.create_publisher(JointState, 'joint_states', 10)
+        self.gripper = node.create_publisher(JointState, 'gripper/joint_states', 10)
+
+    @property
+    def publishers(self) -> list[Any]:
+        return [*self.cameras.values(), self.joints, self.gripper]
+
+    def now(self) -> Time:
+        return self.node.get_clock().now().to_msg()
+
+    def publish_image(self, view: str, stamp: Time | None = None, **changes: object) -> None:
+        pixels = np.broadcast_to(np.array(COLOURS[view], np.uint8), (12, 20, 3))
+        message = to_image(pixels, stamp or self.now(), f'{view}_optical_frame')
+        for name, value in changes.items():
+            setattr(message, name, value)
+        self.cameras[view].publish(message)
+
+    def publish_joints(
+        self, q: Any = HOME, dq: Any = (0.0,) * 7, names: Any = None, stamp: Time | None = None
+    ) -> None:
+        message = JointState(
+            name=list(names or joint_names()), position=list(q), velocity=list(dq))
+        message.header.stamp = stamp or self.now()
+        self.joints.publish(message)
+
+    def publish_gripper(self, finger_m: float = 0.03) -> None:
+        message = JointState(
+            name=['fr3_finger_joint1', 'fr3_finger_joint2'], position=[finger_m] * 2)
+        message.header.stamp = self.now()
+        self.gripper.publish(message)
+
+    def publish_all(self, views: Any = tuple(COLOURS), **joints: Any) -> None:
+        stamp = self.now()
+        self.publish_joints(**joints)
+        self.publish_gripper()
+        for view in views:
+            self.publish_image(view, stamp)
