@@ -23,8 +23,8 @@ class FakeRobot:
     def __init__(self, node: Any) -> None:
         self.node = node
         self.cameras = {
-            view: node.create_publisher(Image, f'{view}/image_raw', qos.SENSOR)
-            for view in COLOURS}
+            view: node.create_publisher(Image, f'{view}/image_raw', qos.SENSOR) for view in COLOURS
+        }
         self.joints = node.create_publisher(JointState, 'joint_states', 10)
         self.gripper = node.create_publisher(JointState, 'gripper/joint_states', 10)
 
@@ -46,13 +46,15 @@ class FakeRobot:
         self, q: Any = HOME, dq: Any = (0.0,) * 7, names: Any = None, stamp: Time | None = None
     ) -> None:
         message = JointState(
-            name=list(names or joint_names()), position=list(q), velocity=list(dq))
+            name=list(names or joint_names()), position=list(q), velocity=list(dq)
+        )
         message.header.stamp = stamp or self.now()
         self.joints.publish(message)
 
     def publish_gripper(self, finger_m: float = 0.03) -> None:
         message = JointState(
-            name=['fr3_finger_joint1', 'fr3_finger_joint2'], position=[finger_m] * 2)
+            name=['fr3_finger_joint1', 'fr3_finger_joint2'], position=[finger_m] * 2
+        )
         message.header.stamp = self.now()
         self.gripper.publish(message)
 

@@ -25,8 +25,8 @@ PIXELS = {
 def message_of(encoding: str, pixel: list[int], padding: int = 0, rows: int = 2) -> Image:
     row = pixel * 3 + [77] * padding
     return Image(
-        height=rows, width=3, encoding=encoding, step=len(row),
-        data=array.array('B', row * rows))
+        height=rows, width=3, encoding=encoding, step=len(row), data=array.array('B', row * rows)
+    )
 
 
 @pytest.mark.parametrize('padding', [0, 5], ids=['tight', 'padded'])
@@ -53,14 +53,18 @@ def broken(**changes: object) -> Image:
     return message
 
 
-@pytest.mark.parametrize(('message', 'says'), [
-    (broken(encoding='yuv422'), "'yuv422' is not one of rgb8"),
-    (broken(encoding=''), 'is not one of'),
-    (broken(height=0), 'must be above 0'),
-    (broken(step=8), 'take 9 bytes'),
-    (broken(height=3), '18 bytes of data'),
-    (broken(data=array.array('B')), '0 bytes of data'),
-], ids=['encoding', 'no encoding', 'empty', 'short step', 'short data', 'no data'])
+@pytest.mark.parametrize(
+    ('message', 'says'),
+    [
+        (broken(encoding='yuv422'), "'yuv422' is not one of rgb8"),
+        (broken(encoding=''), 'is not one of'),
+        (broken(height=0), 'must be above 0'),
+        (broken(step=8), 'take 9 bytes'),
+        (broken(height=3), '18 bytes of data'),
+        (broken(data=array.array('B')), '0 bytes of data'),
+    ],
+    ids=['encoding', 'no encoding', 'empty', 'short step', 'short data', 'no data'],
+)
 def test_wrong_images_are_refused(message: Image, says: str) -> None:
     with pytest.raises(ObservationError, match=says):
         image_to_rgb(message)
@@ -81,8 +85,10 @@ def test_float_map() -> None:
     np.testing.assert_array_equal(np.frombuffer(message.data, np.float32).reshape(2, 3), values)
 
 
-@pytest.mark.parametrize('pixels', [
-    np.zeros((2, 2, 3), np.float64), np.zeros((2, 2, 4), np.uint8), np.zeros(3, np.uint8)])
+@pytest.mark.parametrize(
+    'pixels',
+    [np.zeros((2, 2, 3), np.float64), np.zeros((2, 2, 4), np.uint8), np.zeros(3, np.uint8)],
+)
 def test_other_arrays_are_refused(pixels: np.ndarray) -> None:
     with pytest.raises(ObservationError, match='is no image'):
         to_image(pixels)
@@ -96,6 +102,10 @@ def test_cv_bridge_agrees(encoding: str) -> None:
     channels = len(PIXELS.get(encoding, [0]))
     noise = np.random.default_rng(2).integers(0, 256, (4, 5 * channels + 3), dtype=np.uint8)
     message = Image(
-        height=4, width=5, encoding=encoding, step=noise.shape[1],
-        data=array.array('B', noise.tobytes()))
+        height=4,
+        width=5,
+        encoding=encoding,
+        step=noise.shape[1],
+        data=array.array('B', noise.tobytes()),
+    )
     np.testing.assert_array_equal(bridge(message), convert_own(message))

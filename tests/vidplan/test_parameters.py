@@ -26,8 +26,14 @@ class Example:
 
 
 def node_with(ros: Any, **overrides: object) -> Node:
-    return ros.add(Node('example', parameter_overrides=[
-        Parameter(name, value=value) for name, value in overrides.items()]))
+    return ros.add(
+        Node(
+            'example',
+            parameter_overrides=[
+                Parameter(name, value=value) for name, value in overrides.items()
+            ],
+        )
+    )
 
 
 @pytest.mark.ros
@@ -44,20 +50,23 @@ def test_defaults_and_overrides(ros: Any) -> None:
 
 
 @pytest.mark.ros
-@pytest.mark.parametrize(('name', 'value', 'says'), [
-    ('rate_hz', 0.5, '1 .. 100'),
-    ('rate_hz', 1000, '1 .. 100'),
-    ('rate_hz', float('nan'), '1 .. 100'),
-    ('rate_hz', 'fast', 'float'),
-    ('count', 9, '1 .. 8'),
-    ('count', 2.5, 'integer'),
-    ('mode', 'warp', 'one of slow, fast'),
-    ('box_m', [0.0], 'must have 2'),
-    ('box_m', [0.0, 5.0], '-2 .. 2'),
-    ('box_m', 1.0, 'list of float'),
-    ('names', 'x', 'list of string'),
-    ('dry_run', 1, 'bool'),
-])
+@pytest.mark.parametrize(
+    ('name', 'value', 'says'),
+    [
+        ('rate_hz', 0.5, '1 .. 100'),
+        ('rate_hz', 1000, '1 .. 100'),
+        ('rate_hz', float('nan'), '1 .. 100'),
+        ('rate_hz', 'fast', 'float'),
+        ('count', 9, '1 .. 8'),
+        ('count', 2.5, 'integer'),
+        ('mode', 'warp', 'one of slow, fast'),
+        ('box_m', [0.0], 'must have 2'),
+        ('box_m', [0.0, 5.0], '-2 .. 2'),
+        ('box_m', 1.0, 'list of float'),
+        ('names', 'x', 'list of string'),
+        ('dry_run', 1, 'bool'),
+    ],
+)
 def test_impossible_values_are_named(ros: Any, name: str, value: object, says: str) -> None:
     node = node_with(ros, **{name: value})
     with pytest.raises(ConfigError, match=says) as caught:
@@ -72,7 +81,10 @@ def test_mutable_parameters_follow(ros: Any) -> None:
     follow(node, declare(node, Example), seen.append)
     assert node.set_parameters([Parameter('rate_hz', value=50.0)])[0].successful
     assert seen == [Example(rate_hz=50.0)]
-    for change in (Parameter('rate_hz', value=0.0), Parameter('rate_hz', value='x'),
-                   Parameter('count', value=4)):
+    for change in (
+        Parameter('rate_hz', value=0.0),
+        Parameter('rate_hz', value='x'),
+        Parameter('count', value=4),
+    ):
         assert not node.set_parameters([change])[0].successful
     assert len(seen) == 1

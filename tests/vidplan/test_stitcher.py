@@ -31,8 +31,11 @@ LAYOUT = StitchLayout(height=12, width=20)
 @pytest.fixture
 def stitcher(ros: Any) -> Stitcher:
     overrides = {'view_height': 12, 'view_width': 20, 'publish_rate_hz': 60.0}
-    return ros.add(Stitcher(parameter_overrides=[
-        Parameter(name, value=value) for name, value in overrides.items()]))
+    return ros.add(
+        Stitcher(
+            parameter_overrides=[Parameter(name, value=value) for name, value in overrides.items()]
+        )
+    )
 
 
 @pytest.fixture
@@ -44,10 +47,12 @@ def robot(ros: Any, stitcher: Stitcher) -> FakeRobot:
 
 def repeat(ros: Any, publish: Callable[[], None], until: Callable[[], Any]) -> Any:
     """Publish at about 20 Hz until the condition holds."""
+
     def step() -> Any:
         publish()
         ros.spin_for(0.05)
         return until()
+
     return ros.spin_until(step)
 
 
@@ -73,31 +78,41 @@ def test_joints_are_matched_by_name(ros: Any, robot: FakeRobot) -> None:
     names = [f'fr3_joint{i}' for i in (7, 6, 5, 4, 3, 2, 1)] + ['fr3_finger_joint1']
     reversed_q = [*reversed(HOME), 0.04]
     message = repeat(
-        ros, lambda: robot.publish_all(q=reversed_q, dq=[0.0] * 8, names=names),
-        lambda: observations)[-1]
+        ros,
+        lambda: robot.publish_all(q=reversed_q, dq=[0.0] * 8, names=names),
+        lambda: observations,
+    )[-1]
     assert list(message.joint_positions) == pytest.approx(HOME)
 
 
 BAD_INPUTS: dict[str, tuple[Callable[[FakeRobot], None], str]] = {
     'missing camera': (
-        lambda robot: robot.publish_all(views=('left', 'right')), 'no image yet of: wrist'),
+        lambda robot: robot.publish_all(views=('left', 'right')),
+        'no image yet of: wrist',
+    ),
     'wrong encoding': (
         lambda robot: (robot.publish_all(), robot.publish_image('left', encoding='yuv422')),
-        "left: encoding 'yuv422'"),
+        "left: encoding 'yuv422'",
+    ),
     'wrong size': (
         lambda robot: (robot.publish_all(), robot.publish_image('right', height=13)),
-        'right: 720 bytes of data'),
+        'right: 720 bytes of data',
+    ),
     'NaN joint': (
         lambda robot: robot.publish_all(q=[*HOME[:3], math.nan, *HOME[4:]]),
-        'position of fr3_joint4 is nan'),
+        'position of fr3_joint4 is nan',
+    ),
     'no velocities': (lambda robot: robot.publish_all(dq=[]), '0 values of velocity'),
     'missing joint': (
-        lambda robot: robot.publish_all(q=HOME[:6], dq=[0.0] * 6, names=[
-            f'fr3_joint{i}' for i in range(1, 7)]),
-        'lacks fr3_joint7'),
+        lambda robot: robot.publish_all(
+            q=HOME[:6], dq=[0.0] * 6, names=[f'fr3_joint{i}' for i in range(1, 7)]
+        ),
+        'lacks fr3_joint7',
+    ),
     'other robot': (
         lambda robot: robot.publish_all(names=[f'panda_joint{i}' for i in range(1, 8)]),
-        'lacks fr3_joint1'),
+        'lacks fr3_joint1',
+    ),
 }
 
 

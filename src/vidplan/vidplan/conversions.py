@@ -56,15 +56,23 @@ def pose_message(position: ArrayLike, quaternion: ArrayLike) -> Pose:
 
 def pose_arrays(poses: Iterable[Pose]) -> tuple[Vector, Vector]:
     """Return positions (F, 3) in m and quaternions (F, 4) xyzw, as they are in the messages."""
-    rows = [(p.position.x, p.position.y, p.position.z,
-             p.orientation.x, p.orientation.y, p.orientation.z, p.orientation.w) for p in poses]
+    rows = [
+        (
+            p.position.x,
+            p.position.y,
+            p.position.z,
+            p.orientation.x,
+            p.orientation.y,
+            p.orientation.z,
+            p.orientation.w,
+        )
+        for p in poses
+    ]
     table = np.array(rows, np.float64).reshape(-1, 7)
     return table[:, :3], table[:, 3:]
 
 
-def joint_values(
-    message: JointState, names: Sequence[str], field: str = 'position'
-) -> Vector:
+def joint_values(message: JointState, names: Sequence[str], field: str = 'position') -> Vector:
     """Return `position` or `velocity` of the named joints, in that order.
 
     Raises:
@@ -74,10 +82,12 @@ def joint_values(
     missing = [name for name in names if name not in message.name]
     if missing:
         raise ObservationError(
-            f'joint state lacks {", ".join(missing)}; it has {", ".join(message.name) or "none"}')
+            f'joint state lacks {", ".join(missing)}; it has {", ".join(message.name) or "none"}'
+        )
     if len(given) != len(message.name):
         raise ObservationError(
-            f'joint state has {len(message.name)} names and {len(given)} values of {field}')
+            f'joint state has {len(message.name)} names and {len(given)} values of {field}'
+        )
     values = np.array([given[message.name.index(name)] for name in names], np.float64)
     for name, value in zip(names, values, strict=True):
         if not np.isfinite(value):
@@ -98,8 +108,12 @@ def closedness(
 
 
 def observation_message(
-    observation: Observation, layout: StitchLayout, joint_names: Sequence[str],
-    frame_id: str, view_stamps_s: Sequence[float], skew_s: float,
+    observation: Observation,
+    layout: StitchLayout,
+    joint_names: Sequence[str],
+    frame_id: str,
+    view_stamps_s: Sequence[float],
+    skew_s: float,
 ) -> ObservationMessage:
     """Return the message of an observation in the robot base frame `frame_id`."""
     message = ObservationMessage()
@@ -130,18 +144,27 @@ def observation_from_message(message: ObservationMessage, layout: StitchLayout) 
     if views != layout.views or image.shape != layout.shape:
         raise ObservationError(
             f'observation of views {views} with shape {image.shape}; expected {layout.views} '
-            f'with shape {layout.shape}')
+            f'with shape {layout.shape}'
+        )
     positions, quaternions = pose_arrays([message.flange_pose])
     return Observation(
-        stamp_s=seconds(message.header.stamp), image=image,
-        q=np.array(message.joint_positions), dq=np.array(message.joint_velocities),
+        stamp_s=seconds(message.header.stamp),
+        image=image,
+        q=np.array(message.joint_positions),
+        dq=np.array(message.joint_velocities),
         closedness=message.gripper_closedness,
-        position=positions[0], quaternion=quaternions[0])
+        position=positions[0],
+        quaternion=quaternions[0],
+    )
 
 
 def trajectory_message(
-    names: Sequence[str], times_s: ArrayLike, q: ArrayLike, dq: ArrayLike,
-    ddq: ArrayLike | None = None, start_s: float | None = None,
+    names: Sequence[str],
+    times_s: ArrayLike,
+    q: ArrayLike,
+    dq: ArrayLike,
+    ddq: ArrayLike | None = None,
+    start_s: float | None = None,
 ) -> JointTrajectory:
     """Return a JointTrajectory of K points.
 
@@ -158,10 +181,18 @@ def trajectory_message(
         message.header.stamp = stamp(start_s)
     rates = [None] * len(np.asarray(q)) if ddq is None else np.asarray(ddq, np.float64)
     for time_s, position, velocity, rate in zip(
-            np.asarray(times_s, np.float64), np.asarray(q, np.float64),
-            np.asarray(dq, np.float64), rates, strict=True):
-        message.points.append(JointTrajectoryPoint(
-            positions=position.tolist(), velocities=velocity.tolist(),
-            accelerations=[] if rate is None else rate.tolist(),
-            time_from_start=duration(float(time_s))))
+        np.asarray(times_s, np.float64),
+        np.asarray(q, np.float64),
+        np.asarray(dq, np.float64),
+        rates,
+        strict=True,
+    ):
+        message.points.append(
+            JointTrajectoryPoint(
+                positions=position.tolist(),
+                velocities=velocity.tolist(),
+                accelerations=[] if rate is None else rate.tolist(),
+                time_from_start=duration(float(time_s)),
+            )
+        )
     return message

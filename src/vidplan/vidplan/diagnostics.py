@@ -96,7 +96,8 @@ class Diagnostics:
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', DIAGNOSTICS)
         # Steady: a paused simulation or bag must not silence the diagnostics.
         self._timer = node.create_timer(
-            period_s, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+            period_s, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
 
     def add(self, name: str, task: Callable[[], Status]) -> None:
         """Publish what `task` returns as `<node>: <name>`."""
@@ -111,10 +112,12 @@ class Diagnostics:
 
     def _message(self, name: str, status: Status) -> DiagnosticStatus:
         return DiagnosticStatus(
-            level=status.level, name=f'{self._node.get_name()}: {name}', message=status.message,
+            level=status.level,
+            name=f'{self._node.get_name()}: {name}',
+            message=status.message,
             hardware_id=self._node.get_fully_qualified_name(),
-            values=[KeyValue(key=key, value=_text(value))
-                    for key, value in status.values.items()])
+            values=[KeyValue(key=key, value=_text(value)) for key, value in status.values.items()],
+        )
 
 
 def _text(value: object) -> str:

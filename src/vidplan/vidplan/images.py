@@ -35,15 +35,18 @@ def check_image(message: Image) -> None:
         raise ObservationError(f'encoding {message.encoding!r} is not one of {known}')
     if message.height == 0 or message.width == 0:
         raise ObservationError(
-            f'image of {message.width} x {message.height} pixels: both must be above 0')
+            f'image of {message.width} x {message.height} pixels: both must be above 0'
+        )
     if message.step < message.width * channels:
         raise ObservationError(
             f'step {message.step} is shorter than a row: {message.width} pixels of '
-            f'{message.encoding} take {message.width * channels} bytes')
+            f'{message.encoding} take {message.width * channels} bytes'
+        )
     if len(message.data) != message.step * message.height:
         raise ObservationError(
             f'{len(message.data)} bytes of data; step {message.step} x height {message.height} '
-            f'make {message.step * message.height}')
+            f'make {message.step * message.height}'
+        )
 
 
 def convert_own(message: Image) -> np.ndarray:
@@ -96,7 +99,8 @@ def to_image(pixels: np.ndarray, stamp: Time | None = None, frame_id: str = '') 
     if encoding is None:
         raise ObservationError(
             f'an array {pixels.shape} of {pixels.dtype} is no image: '
-            'uint8 (h, w, 3), uint8 (h, w) or float32 (h, w) are')
+            'uint8 (h, w, 3), uint8 (h, w) or float32 (h, w) are'
+        )
     message = Image(height=pixels.shape[0], width=pixels.shape[1], encoding=encoding)
     message.header.frame_id = frame_id
     if stamp is not None:

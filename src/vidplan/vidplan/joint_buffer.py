@@ -59,7 +59,8 @@ class JointBuffer:
         if gap_s > max_gap_s:
             raise ObservationError(
                 f'the nearest joint state is {gap_s:.3f} s from the images, '
-                f'allowed {max_gap_s:.3f} s')
+                f'allowed {max_gap_s:.3f} s'
+            )
         return self._interpolated(stamp_s, nearest), gap_s
 
     def _interpolated(self, stamp_s: float, nearest: JointSample) -> JointSample:
@@ -70,4 +71,5 @@ class JointBuffer:
         low, high = samples[after - 1], samples[after]
         share = (stamp_s - low.stamp_s) / (high.stamp_s - low.stamp_s)
         return JointSample(
-            stamp_s, low.q + share * (high.q - low.q), low.dq + share * (high.dq - low.dq))
+            stamp_s, low.q + share * (high.q - low.q), low.dq + share * (high.dq - low.dq)
+        )

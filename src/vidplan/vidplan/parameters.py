@@ -58,7 +58,8 @@ def parameter(default: Any, description: str, **limits: Any) -> Any:
     A parameter is read-only after the start unless `mutable`.
     """
     return dataclasses.field(
-        default=default, metadata={'spec': Spec(description=description, **limits)})
+        default=default, metadata={'spec': Spec(description=description, **limits)}
+    )
 
 
 def declare(node: Node, kind: type[T]) -> T:
@@ -73,10 +74,12 @@ def declare(node: Node, kind: type[T]) -> T:
         default = list(field.default) if isinstance(field.default, tuple) else field.default
         try:
             value = node.declare_parameter(
-                field.name, default, _descriptor(spec, field.default)).value
+                field.name, default, _descriptor(spec, field.default)
+            ).value
         except ParameterException as error:
             raise ConfigError(
-                f'parameter {field.name}: {error}; allowed: {spec.allowed()}') from error
+                f'parameter {field.name}: {error}; allowed: {spec.allowed()}'
+            ) from error
         values[field.name] = checked(field.name, value, field.default, spec)
     return kind(**values)
 
@@ -91,9 +94,14 @@ def follow(node: Node, current: T, on_change: Callable[[T], None]) -> None:
         ours = [change for change in changes if change.name in fields]
         try:
             values = {
-                change.name: checked(change.name, change.value, fields[change.name].default,
-                                     fields[change.name].metadata['spec'])
-                for change in ours}
+                change.name: checked(
+                    change.name,
+                    change.value,
+                    fields[change.name].default,
+                    fields[change.name].metadata['spec'],
+                )
+                for change in ours
+            }
             changed = dataclasses.replace(state, **values)  # type: ignore[type-var]
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
@@ -110,11 +118,13 @@ def checked(name: str, value: Any, default: Any, spec: Spec) -> Any:
     if isinstance(default, tuple):
         if isinstance(value, (str, bytes)) or not hasattr(value, '__iter__'):
             raise ConfigError(
-                f'parameter {name} is {value!r}; it must be a list of {_type_name(default[0])}')
+                f'parameter {name} is {value!r}; it must be a list of {_type_name(default[0])}'
+            )
         values = tuple(_scalar(name, element, default[0], spec) for element in value)
         if spec.length is not None and len(values) != spec.length:
             raise ConfigError(
-                f'parameter {name} has {len(values)} values; it must have {spec.length}')
+                f'parameter {name} has {len(values)} values; it must have {spec.length}'
+            )
         return values
     return _scalar(name, value, default, spec)
 
@@ -125,7 +135,8 @@ def _scalar(name: str, value: Any, default: Any, spec: Spec) -> Any:
         value = float(value)
     if type(value) is not type(default):
         raise ConfigError(
-            f'parameter {name} is {value!r}; it must be of type {_type_name(default)}')
+            f'parameter {name} is {value!r}; it must be of type {_type_name(default)}'
+        )
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f'parameter {name} is {value}; it must be finite')
     too_low = spec.low is not None and value < spec.low
@@ -138,15 +149,17 @@ def _scalar(name: str, value: Any, default: Any, spec: Spec) -> Any:
 def _descriptor(spec: Spec, default: Any) -> ParameterDescriptor:
     # Dynamic typing, so that an integer given for a float reaches `checked` and is understood.
     descriptor = ParameterDescriptor(
-        description=spec.description, additional_constraints=spec.allowed(),
-        read_only=not spec.mutable, dynamic_typing=True)
+        description=spec.description,
+        additional_constraints=spec.allowed(),
+        read_only=not spec.mutable,
+        dynamic_typing=True,
+    )
     low = -math.inf if spec.low is None else spec.low
     high = math.inf if spec.high is None else spec.high
     if type(default) is float:
         descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
     elif type(default) is int and not math.isinf(low) and not math.isinf(high):
-        descriptor.integer_range = [
-            IntegerRange(from_value=int(low), to_value=int(high), step=1)]
+        descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
     return descriptor
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -16,7 +16,7 @@ EXIT_OK = 0
 EXIT_CONFIG = 2
 
 
-def run_node(create: Callable[[], Node], args: Sequence[str] | None = None) -> int:
+def run_node(create: Callable[[], Node], args: list[str] | None = None) -> int:
     """Create the node, spin it until Ctrl-C, SIGTERM or a shutdown, and return the exit status.
 
     A VidPlanError at the start (an impossible parameter, a missing model) is told in one line.

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from rclpy.node import Node
@@ -41,35 +42,49 @@ class Parameters:
 
     views: tuple[str, ...] = parameter(
         ('left', 'right', 'wrist'),
-        'Cameras from top to bottom of the stitched image; each is read from <view>/image_raw.')
+        'Cameras from top to bottom of the stitched image; each is read from <view>/image_raw.',
+    )
     view_height: int = parameter(
-        96, 'Height of each view in the stitched image, pixels.', low=8, high=2048)
+        96, 'Height of each view in the stitched image, pixels.', low=8, high=2048
+    )
     view_width: int = parameter(
-        160, 'Width of each view in the stitched image, pixels.', low=8, high=2048)
+        160, 'Width of each view in the stitched image, pixels.', low=8, high=2048
+    )
     publish_rate_hz: float = parameter(
-        15.0, 'Largest rate of observations, Hz.', low=0.5, high=120.0)
+        15.0, 'Largest rate of observations, Hz.', low=0.5, high=120.0
+    )
     max_skew_s: float = parameter(
-        0.07, 'Largest difference between the stamps of the cameras, s.', low=0.0, high=1.0)
+        0.07, 'Largest difference between the stamps of the cameras, s.', low=0.0, high=1.0
+    )
     max_age_s: float = parameter(
-        0.5, 'Age above which an image or gripper state is stale, s.', low=0.01, high=10.0)
+        0.5, 'Age above which an image or gripper state is stale, s.', low=0.01, high=10.0
+    )
     max_joint_gap_s: float = parameter(
-        0.05, 'Largest distance from the images to the nearest joint state, s.',
-        low=0.001, high=1.0)
+        0.05,
+        'Largest distance from the images to the nearest joint state, s.',
+        low=0.001,
+        high=1.0,
+    )
     joint_names: tuple[str, ...] = parameter(
-        joint_names(), 'Arm joints from base to flange.', length=7)
+        joint_names(), 'Arm joints from base to flange.', length=7
+    )
     gripper_joints: tuple[str, ...] = parameter(
-        ('fr3_finger_joint1', 'fr3_finger_joint2'), 'Joints of the gripper.')
+        ('fr3_finger_joint1', 'fr3_finger_joint2'), 'Joints of the gripper.'
+    )
     gripper_open_position: float = parameter(
-        0.04, 'Position of the gripper joints when open, m or rad.', low=-7.0, high=7.0)
+        0.04, 'Position of the gripper joints when open, m or rad.', low=-7.0, high=7.0
+    )
     gripper_closed_position: float = parameter(
-        0.0, 'Position of the gripper joints when closed, m or rad.', low=-7.0, high=7.0)
+        0.0, 'Position of the gripper joints when closed, m or rad.', low=-7.0, high=7.0
+    )
     base_frame: str = parameter('base', 'Robot base frame, the frame of the flange pose.')
 
     def __post_init__(self) -> None:
         if self.gripper_open_position == self.gripper_closed_position:
             raise ConfigError(
                 'parameters gripper_open_position and gripper_closed_position must differ, '
-                f'both are {self.gripper_open_position}')
+                f'both are {self.gripper_open_position}'
+            )
 
 
 class Stitcher(Node):
@@ -79,7 +94,7 @@ class Stitcher(Node):
     diagnostics and the log name it, and nothing is published that could be planned from wrongly.
     """
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__('stitcher', **kwargs)
         self.parameters = declare(self, Parameters)
         p = self.parameters
@@ -96,14 +111,13 @@ class Stitcher(Node):
         self._create_interfaces()
 
     def _create_interfaces(self) -> None:
-        self._publisher = self.create_publisher(
-            ObservationMessage, 'observation', qos.OBSERVATION)
+        self._publisher = self.create_publisher(ObservationMessage, 'observation', qos.OBSERVATION)
         for view in self.parameters.views:
             self.create_subscription(
-                Image, f'{view}/image_raw', partial(self._on_image, view), qos.SENSOR)
+                Image, f'{view}/image_raw', partial(self._on_image, view), qos.SENSOR
+            )
         self.create_subscription(JointState, 'joint_states', self._on_joints, qos.SENSOR)
-        self.create_subscription(
-            JointState, 'gripper/joint_states', self._on_gripper, qos.SENSOR)
+        self.create_subscription(JointState, 'gripper/joint_states', self._on_gripper, qos.SENSOR)
         self.diagnostics = Diagnostics(self)
         self.diagnostics.add('observation', self._status)
 
@@ -118,9 +132,13 @@ class Stitcher(Node):
         if self._joints.newest and not set(names) & set(message.name):
             return  # another device on the same topic, such as the gripper
         try:
-            self._joints.push(JointSample(
-                seconds(message.header.stamp), joint_values(message, names),
-                joint_values(message, names, 'velocity')))
+            self._joints.push(
+                JointSample(
+                    seconds(message.header.stamp),
+                    joint_values(message, names),
+                    joint_values(message, names, 'velocity'),
+                )
+            )
         except ObservationError as error:
             self._report('joint_states', error)
         else:
@@ -130,7 +148,8 @@ class Stitcher(Node):
         p = self.parameters
         try:
             value = closedness(
-                message, p.gripper_joints, p.gripper_open_position, p.gripper_closed_position)
+                message, p.gripper_joints, p.gripper_open_position, p.gripper_closed_position
+            )
         except ObservationError as error:
             self._report('gripper', error)
         else:
@@ -171,12 +190,24 @@ class Stitcher(Node):
         joints, gap_s = self._joints.at(images.stamp_s, p.max_joint_gap_s)
         position, rotation = flange_pose(torch.from_numpy(joints.q))
         observation = Observation(
-            images.stamp_s, self._layout.stitch(images.images), joints.q, joints.dq,
-            self._closedness(images.stamp_s), position.numpy(),
-            matrix_to_quaternion(rotation).numpy())
-        self._publisher.publish(observation_message(
-            observation, self._layout, p.joint_names, p.base_frame,
-            [images.stamps_s[view] for view in p.views], max(images.skew_s, gap_s)))
+            images.stamp_s,
+            self._layout.stitch(images.images),
+            joints.q,
+            joints.dq,
+            self._closedness(images.stamp_s),
+            position.numpy(),
+            matrix_to_quaternion(rotation).numpy(),
+        )
+        self._publisher.publish(
+            observation_message(
+                observation,
+                self._layout,
+                p.joint_names,
+                p.base_frame,
+                [images.stamps_s[view] for view in p.views],
+                max(images.skew_s, gap_s),
+            )
+        )
         period_s = 1.0 / p.publish_rate_hz
         self._next_due_s = max(self._next_due_s + period_s, images.stamp_s)
         self._last_stamp_s = images.stamp_s
@@ -191,7 +222,8 @@ class Stitcher(Node):
         if age_s > self.parameters.max_age_s:
             raise ObservationError(
                 f'the gripper state is stale: {age_s:.3f} s old, '
-                f'allowed {self.parameters.max_age_s:.3f} s')
+                f'allowed {self.parameters.max_age_s:.3f} s'
+            )
         return value
 
     def _report(self, source: str, error: ObservationError) -> None:
