@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated Franka cell, without ROS: reset, step, look, command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from vidplan_sim.arm import ARM_JOINTS
+from vidplan_sim.cameras import DEFAULT_SIZE
+from vidplan_sim.franka import FINGER_OPEN_M, OPEN_CTRL
+from vidplan_sim.scene import Scene
+from vidplan_sim.staging import Stage, check_scene
+from vidplan_sim.trajectory_controller import Point, Trajectory, TrajectoryController
+from vidplan_sim.views import SEGMENT_NAMES, Views
+from vidplan_sim.world import TIMESTEP_S, build_model
+
+SETTLE_S = 0.4
+GRIPPER_SPEED = 1.6  # closedness per second, about the real hand's 0.13 m/s of width
+_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+
+
+@dataclass(frozen=True)
+class CellState:
+    """A moment of an episode that `Cell.restore` can return to."""
+
+    scene: Scene
+    physics: np.ndarray
+    controller: object
+    ticks: int
+    gripper_goal: float
+    gripper_set_point: float
+
+
+class Cell:
+    """An FR3 with its hand at a table with everyday objects, three cameras, simulated time.
+
+    Steps in lock-step: time passes only in `step`. The same scene and the same commands give the
+    same states and pictures, bit by bit.
+
+    Args:
+        height, width: size of the pictures, pixels.
+        shadows: whether pictures have shadows (twice as slow).
+
+    Raises:
+        ValueError: the picture size is impossible.
+    """
+
+    segment_names: tuple[str, ...] = SEGMENT_NAMES
+    timestep_s: float = TIMESTEP_S
+
+    def __init__(self, height: int = DEFAULT_SIZE[0], width: int = DEFAULT_SIZE[1], *,
+                 shadows: bool = False) -> None:
+        self.height, self.width = height, width
+        self._shadows = shadows
+        self._model = build_model()
+        self._data = mujoco.MjData(self._model)
+        self._stage = Stage(self._model)
+        self._views: Views | None = None
+        self._stale_meshes: set[int] = set()
+        self._scene: Scene | None = None
+        self._ticks = 0
+        self._gripper_goal = self._gripper_set_point = 0.0
+        self.controller = TrajectoryController(ARM_JOINTS)
+        arm = self._model.actuator_gainprm[:7, 0]
+        # Position servos brake against their own velocity; commanding this much ahead of the
+        # position cancels that, so a smooth trajectory is followed without lag.
+        self._lead_s = -self._model.actuator_biasprm[:7, 2] / arm
+        if not (16 <= height <= 960 and 16 <= width <= 1280):
+            raise ValueError(f'image size {height}x{width} (height x width) is outside 16x16 to '
+                             '960x1280')
+
+    def reset(self, scene: Scene) -> None:
+        """Start an episode: objects at rest, the arm at `scene.q_start`, gripper open, time zero.
+
+        Raises:
+            ValueError: the cell cannot build the scene.
+        """
+        check_scene(scene)
+        mujoco.mj_resetData(self._model, self._data)
+        self._enter(scene)
+        self._data.qpos[:7] = scene.q_start
+        self._data.qpos[7:9] = FINGER_OPEN_M
+        self._gripper_goal = self._gripper_set_point = 0.0
+        self._ticks = 0
+        self.controller.hold(np.array(scene.q_start), 0.0)
+        for _ in range(round(SETTLE_S / TIMESTEP_S)):
+            self._tick()
+        self._data.qvel[:] = 0.0
+        self._data.time = 0.0
+        self._ticks = 0
+        self.controller.hold(np.array(scene.q_start), 0.0)
+        mujoco.mj_forward(self._model, self._data)
+
+    def step(self, duration_s: float) -> None:
+        """Let time pass, rounded to whole physics steps.
+
+        Raises:
+            ValueError: the duration is negative or not finite.
+        """
+        self._require_scene()
+        if not np.isfinite(duration_s) or duration_s < 0.0:
+            raise ValueError(f'duration_s must be finite and not negative, got {duration_s}')
+        end = self._ticks + round(duration_s / TIMESTEP_S)
+        while self._ticks < end:
+            self._tick()
+        mujoco.mj_forward(self._model, self._data)
+
+    def send_trajectory(self, names: Sequence[str], points: Sequence[Point],
+                        start_s: float | None = None) -> None:
+        """Hand a joint trajectory to the arm's controller; `start_s` None starts it now.
+
+        Raises:
+            TrajectoryRejected: the controller refuses it and goes on as before.
+        """
+        self._require_scene()
+        stamp_s = 0.0 if start_s is None else start_s
+        self.controller.accept(Trajectory(names, points, stamp_s), self.time_s, self.q, self.dq)
+
+    def send_gripper(self, closedness: float) -> None:
+        """Command the gripper: 0 open to 1 closed.
+
+        Raises:
+            ValueError: the value is not within 0 to 1.
+        """
+        if not 0.0 <= closedness <= 1.0:
+            raise ValueError(f'closedness must be 0 to 1, got {closedness}')
+        self._gripper_goal = float(closedness)
+
+    @property
+    def scene(self) -> Scene:
+        """The scene of this episode."""
+        return self._require_scene()
+
+    @property
+    def time_s(self) -> float:
+        """Simulated time since the reset."""
+        return self._ticks * TIMESTEP_S
+
+    @property
+    def q(self) -> np.ndarray:
+        """Measured joint positions (7,) rad."""
+        return self._data.qpos[:7].copy()
+
+    @property
+    def dq(self) -> np.ndarray:
+        """Measured joint velocities (7,) rad/s."""
+        return self._data.qvel[:7].copy()
+
+    @property
+    def closedness(self) -> float:
+        """Measured gripper state, 0 open to 1 closed."""
+        width = float(self._data.qpos[7] + self._data.qpos[8])
+        return float(np.clip(1.0 - width / (2 * FINGER_OPEN_M), 0.0, 1.0))
+
+    @property
+    def tcp(self) -> np.ndarray:
+        """Point between the fingertips (3,) m, base frame."""
+        return self._data.site('tcp').xpos.copy()
+
+    def flange_pose(self) -> tuple[np.ndarray, np.ndarray]:
+        """Flange position (3,) m and quaternion (4,) xyzw in the base frame."""
+        site = self._data.site('flange')
+        wxyz = np.empty(4)
+        mujoco.mju_mat2Quat(wxyz, site.xmat)
+        return site.xpos.copy(), wxyz[[1, 2, 3, 0]]
+
+    def truth(self) -> dict[str, np.ndarray]:
+        """True centres (3,) m, base frame, of the scene's objects and the bowl, by kind.
+
+        For evaluators and teachers only; a planner must not see it.
+        """
+        scene = self._require_scene()
+        names = [placement.kind for placement in (*scene.objects, scene.bowl)]
+        return {name: self._data.body(name).xpos.copy() for name in names}
+
+    def render(self) -> dict[str, np.ndarray]:
+        """Pictures 'left', 'right' and 'wrist', each (height, width, 3) uint8 rgb."""
+        return self._loaded_views().render(self._data)
+
+    def segmentation(self) -> dict[str, np.ndarray]:
+        """Index into `segment_names` of each pixel of each view, (height, width) int16."""
+        return self._loaded_views().segmentation(self._data)
+
+    def save(self) -> CellState:
+        """This moment, to branch from."""
+        scene = self._require_scene()
+        physics = np.empty(mujoco.mj_stateSize(self._model, _STATE))
+        mujoco.mj_getState(self._model, self._data, physics, _STATE)
+        return CellState(scene, physics, self.controller.snapshot(), self._ticks,
+                         self._gripper_goal, self._gripper_set_point)
+
+    def restore(self, state: CellState) -> None:
+        """Return to a saved moment, exactly; also one of another scene or another cell."""
+        if state.scene != self._scene:
+            mujoco.mj_resetData(self._model, self._data)
+            self._enter(state.scene)
+        mujoco.mj_setState(self._model, self._data, state.physics, _STATE)
+        self.controller.restore(state.controller)
+        self._ticks = state.ticks
+        self._gripper_goal, self._gripper_set_point = state.gripper_goal, state.gripper_set_point
+        mujoco.mj_forward(self._model, self._data)
+
+    def close(self) -> None:
+        """Free the renderer."""
+        if self._views is not None:
+            self._views.close()
+            self._views = None
+
+    def _enter(self, scene: Scene) -> None:
+        self._stage.set(scene, self._data)
+        self._stale_meshes.update(self._stage.changed_meshes)
+        self._scene = scene
+
+    def _tick(self) -> None:
+        q, dq = self.controller.sample(self.time_s)
+        self._data.ctrl[:7] = q + self._lead_s * dq
+        most = GRIPPER_SPEED * TIMESTEP_S
+        gap = self._gripper_goal - self._gripper_set_point
+        self._gripper_set_point += min(max(gap, -most), most)
+        self._data.ctrl[7] = OPEN_CTRL * (1.0 - self._gripper_set_point)
+        mujoco.mj_step(self._model, self._data)
+        self._ticks += 1
+
+    def _loaded_views(self) -> Views:
+        self._require_scene()
+        if self._views is None:
+            self._views = Views(self._model, self.height, self.width, shadows=self._shadows)
+            self._stale_meshes.clear()
+        if self._stale_meshes:
+            self._views.reload(sorted(self._stale_meshes))
+            self._stale_meshes.clear()
+        return self._views
+
+    def _require_scene(self) -> Scene:
+        if self._scene is None:
+            raise RuntimeError('the cell has no scene yet: call reset() first')
+        return self._scene
