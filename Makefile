@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint clean
+
+# One thread for each numeric library: the graph is several processes, and they would fight.
+THREADS := OMP_NUM_THREADS=1 LP_NUM_THREADS=0
+WITH_ENV := source ./env.sh && $(THREADS)
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup:  ## system packages, virtual environment, workspace (seconds when already done)
+	@scripts/setup.sh
+
+demo: setup  ## the simulated arm moves to the carrot; video and report in outputs/
+	@$(WITH_ENV) vidplan run "move to the carrot"
+
+test: setup lint  ## style, types and all tests
+	@$(WITH_ENV) python -m pytest
+
+lint: setup  ## style and types
+	@$(WITH_ENV) ruff check .
+	@$(WITH_ENV) mypy
+
+clean:  ## remove what was built; the virtual environment stays
+	rm -rf build install log

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Writes requirements/constraints*.txt, one version of every package.
+# For maintainers, after changing requirements/*.txt; needs uv (`pip install uv`).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../requirements"
+
+# Lines for other systems and Pythons only blur the list, and pinocchio is what franky-sim
+# would drag in, were it not installed alone.
+resolve() {
+    uv pip compile --quiet --no-annotate --no-header torch.txt no-deps.txt base.txt "$@" | sed -E \
+        -e "/sys_platform == '(win32|darwin|emscripten)'\$/d" \
+        -e "/python_full_version >= '3\.1[4-9]'\$/d" \
+        -e "/^(pin|cmeel|coal|libcoal|libpinocchio|eigenpy|hpp-fcl|eiquadprog|proxsuite)[a-z0-9-]*==/d"
+}
+
+write() {
+    local file="$1" about="$2"; shift 2
+    {
+        echo "# $about Written by scripts/lock.sh."
+        echo '# The nvidia-*, cuda-* and triton lines matter where the torch build is one for CUDA.'
+        resolve "$@"
+    } > "$file.new"
+    mv "$file.new" "$file"
+    echo "$(grep -c '==' "$file") pins in requirements/$file"
+}
+
+write constraints.txt 'Where no ROS 2 is sourced: Linux, Python 3.10 to 3.13.' \
+    --universal --python-version 3.10 without-ros.txt
+write constraints-with-ros.txt 'Where ROS 2 Jazzy is sourced: Ubuntu 24.04, Python 3.12.' \
+    --universal --python-version 3.12 with-ros.txt
