@@ -151,9 +151,7 @@ _COMMON = (
         '/fr3_arm_controller/joint_trajectory',
         'Topic of the joint trajectory controller.',
     ),
-    Argument(
-        'gripper_command', '/gripper/command', 'Gripper closedness, std_msgs/Float64.'
-    ),
+    Argument('gripper_command', '/gripper/command', 'Gripper closedness, std_msgs/Float64.'),
 )
 
 _SIM_TIME: tuple[Entry, ...] = (('use_sim_time', Value('use_sim_time')),)

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One task from its words to its end: observe, plan, send, look again; always ends at rest."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vidplan.arm import Arm
+from vidplan.endings import Ending, TaskEnd, task_end
+from vidplan.observation_feed import Bell, ObservationFeed
+from vidplan.task import Outcome, Phase, Progress, Request, System, Timing
+from vidplan_core.observation import Observation
+from vidplan_core.reward.instruction import REACH
+
+if TYPE_CHECKING:
+    from vidplan_core.planner.system import PlanResult
+
+# Longest wait before everything that could end a task is looked at again, wall clock.
+_TICK_S = 0.05
+# How often a braking arm is asked again: a plan under way may reach the adapter after the stop.
+_STOP_AGAIN_S = 0.25
+# Cameras are not exact: an observation this much early still counts as due.
+_EARLY_S = 0.02
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a task works with; shared by all tasks.
+
+    Attributes:
+        system: The planner.
+        feed: Observations.
+        arm: The action adapter.
+        worker: Where the planner computes, one plan at a time.
+        now_s: The node's clock [s].
+        bell: Rung at every observation, status and interruption.
+        timing: The pace.
+        on_internal_error: Told about exceptions that nobody expected.
+    """
+
+    system: System
+    feed: ObservationFeed
+    arm: Arm
+    worker: Executor
+    now_s: Callable[[], float]
+    bell: Bell
+    timing: Timing
+    on_internal_error: Callable[[Exception], None] = lambda error: None
+
+
+class TaskRunner:
+    """Runs one task; make a new one for the next."""
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        request: Request,
+        interrupted: Callable[[], TaskEnd | None],
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        """Prepare a task.
+
+        Args:
+            surroundings: What it works with.
+            request: The goal.
+            interrupted: Returns the end that somebody asked for (cancel, preemption, shutdown).
+            on_progress: Called at every change of phase and in every cycle.
+        """
+        self._with = surroundings
+        self._request = request
+        self._interrupted = interrupted
+        self._on_progress = on_progress
+        self._progress = Progress(target=request.target)
+        self._started_s = surroundings.now_s()
+        self._sent_id = 0
+        self._judged_id = 0
+        self._refused = 0
+        self._late = 0
+
+    def run(self) -> Outcome:
+        """Follow the instruction until an end; the arm is at rest when this returns."""
+        end = self._follow_to_end()
+        rest_problem = self._come_to_rest()
+        ending = end.ending
+        if rest_problem and ending is Ending.NONE:
+            ending = Ending.ADAPTER_FAULT
+        return Outcome(
+            ending=ending,
+            message='; '.join(part for part in (end.message, rest_problem) if part),
+            cycles=self._progress.cycle,
+            duration_s=self._with.now_s() - self._started_s,
+            score=self._progress.score,
+            target=self._progress.target,
+        )
+
+    def _follow_to_end(self) -> TaskEnd:
+        try:
+            return self._follow()
+        except Exception as error:  # whatever happened, the arm must rest and the cause be told
+            end = task_end(error)
+            if end.ending is Ending.INTERNAL:
+                self._with.on_internal_error(error)
+            return end
+
+    def _follow(self) -> TaskEnd:
+        self._check_time_limit()
+        task = self._with.system.new_task(self._request.instruction, self._request.target)
+        self._progress.target = task.target
+        self._check()
+        observed_s = -math.inf
+        while True:
+            history = self._next_history(observed_s)
+            observed_s = history[-1].stamp_s
+            plan, rests_at_s = self._plan(task, history)
+            if plan.done:
+                return _done(task)
+            self._check_refusal()
+            self._send(plan, observed_s, rests_at_s)
+
+    def _check_time_limit(self) -> None:
+        limit_s = self._request.time_limit_s
+        if not math.isfinite(limit_s) or limit_s <= 0:
+            raise TaskEnd(
+                Ending.INVALID_TIME_LIMIT, f'time_limit_s is {limit_s}; it must be above 0 s'
+            )
+
+    def _check(self) -> None:
+        """Raise the end that is due, if any."""
+        end = self._interrupted() or self._with.feed.problem() or self._with.arm.problem()
+        if end is not None:
+            raise end
+        limit_s = self._request.time_limit_s
+        if self._with.now_s() - self._started_s > limit_s:
+            raise TaskEnd(Ending.TIME_LIMIT, f'not done within {limit_s:.1f} s')
+
+    def _next_history(self, observed_s: float) -> list[Observation]:
+        """Wait until the part of the last chunk that counts has been executed."""
+        if not self._sent_id:
+            self._tell(Phase.OBSERVING)
+        due_s = observed_s + self._with.timing.execute_s - _EARLY_S
+        while True:
+            newest = self._with.feed.newest
+            if newest is not None and newest.stamp_s >= due_s:
+                history = self._with.feed.sample()
+                if history is not None:
+                    return history
+            self._with.bell.wait(_TICK_S)
+            self._check()
+
+    def _plan(self, task: Any, history: list[Observation]) -> tuple[PlanResult, float]:
+        """Return a plan, and when the motion that it continues comes to rest."""
+        self._tell(Phase.EXECUTING if self._sent_id else Phase.PLANNING)
+        report = self._with.arm.report()
+        committed = report.committed if report else None
+        abandoned = threading.Event()
+        future = self._with.worker.submit(
+            self._with.system.plan, task, history, committed, abandoned.is_set
+        )
+        future.add_done_callback(lambda _: self._with.bell.ring())
+        try:
+            plan = self._result(future)
+        except BaseException:
+            abandoned.set()
+            raise
+        self._note(plan)
+        return plan, report.rests_at_s if report else -math.inf
+
+    def _result(self, future: Future[PlanResult]) -> PlanResult:
+        while not future.done():
+            self._with.bell.wait(_TICK_S)
+            self._check()
+        self._check()  # what ended the task meanwhile must not let one more plan out
+        return future.result()
+
+    def _note(self, plan: PlanResult) -> None:
+        if not math.isfinite(plan.score):
+            raise TaskEnd(Ending.MODEL_ERROR, f'the score of the plan is {plan.score}')
+        self._progress.cycle += 1
+        self._progress.score = float(plan.score)
+        self._progress.best = int(plan.best)
+        self._progress.latency_s = float(plan.latency_s)
+        self._progress.terms = dict(plan.terms)
+
+    def _check_refusal(self) -> None:
+        """Count the plans that the adapter refused one after the other."""
+        report = self._with.arm.report()
+        if report is None or self._sent_id == self._judged_id:
+            return
+        self._judged_id = self._sent_id
+        self._refused = self._refused + 1 if report.rejected_plan_id == self._sent_id else 0
+        if self._refused >= self._with.timing.max_rejected_plans:
+            raise TaskEnd(
+                Ending.PLAN_REJECTED, f'{self._refused} plans in a row, the last: {report.refusal}'
+            )
+
+    def _send(self, plan: PlanResult, observed_s: float, rests_at_s: float) -> None:
+        earliest_s = self._with.now_s() + self._with.timing.start_lead_s
+        late_s = earliest_s - plan.start_s
+        if late_s > 0 and rests_at_s > plan.start_s:
+            # The arm has moved on from where this chunk starts. It brakes along its last chunk;
+            # a plan that starts from rest may start at any time.
+            self._count_late(late_s)
+            return
+        self._late = 0
+        self._sent_id = self._with.arm.send(plan, observed_s, max(plan.start_s, earliest_s))
+        self._tell(Phase.EXECUTING)
+
+    def _count_late(self, late_s: float) -> None:
+        self._late += 1
+        if self._late >= self._with.timing.max_late_plans:
+            raise TaskEnd(
+                Ending.PLAN_TOO_LATE,
+                f'{self._late} plans in a row came too late, the last by {late_s:.2f} s; fewer '
+                'candidates, sampling steps or refinement steps make planning faster',
+            )
+
+    def _come_to_rest(self) -> str:
+        """Stop what this task has set in motion; return what went wrong, if anything."""
+        if not self._sent_id:
+            return ''
+        self._tell(Phase.STOPPING)
+        asked_s = time.monotonic()
+        deadline_s = asked_s + self._with.timing.max_rest_s
+        resting_since_s = ask_again_s = math.inf
+        self._with.arm.stop()
+        while (now_s := time.monotonic()) < deadline_s:
+            report = self._with.arm.report()
+            if report is None or not report.at_rest or report.heard_s <= asked_s:
+                resting_since_s = math.inf
+                ask_again_s = min(ask_again_s, now_s + _STOP_AGAIN_S)
+            else:
+                resting_since_s = min(resting_since_s, now_s)
+                ask_again_s = math.inf
+            if now_s - resting_since_s >= self._with.timing.rest_hold_s:
+                return ''
+            if now_s >= ask_again_s:
+                self._with.arm.stop()
+                ask_again_s = math.inf
+            self._with.bell.wait(_TICK_S)
+        return (
+            f'the adapter did not report rest within {self._with.timing.max_rest_s:.1f} s; '
+            'its trajectories end at rest by themselves'
+        )
+
+    def _tell(self, phase: Phase) -> None:
+        self._progress.phase = phase
+        self._progress.elapsed_s = self._with.now_s() - self._started_s
+        self._on_progress(self._progress)
+
+
+def _done(task: Any) -> TaskEnd:
+    if task.instruction.verb == REACH:
+        return TaskEnd(Ending.NONE, '')
+    return TaskEnd(
+        Ending.TASK_INCOMPLETE,
+        f"the arm moved to the {task.target}; to '{task.instruction.verb}' it takes grasping, "
+        'which this release does not plan yet: only moving to the target works',
+    )
