@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a recording holds: the table of topics, by their names in the code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Delivery(Enum):
+    """How a topic is published, and so how it must be subscribed to."""
+
+    SENSOR = 'best effort, many'
+    RELIABLE = 'reliable'
+    LATCHED = 'reliable, the last one for late joiners'
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One recorded topic.
+
+    Attributes:
+        role: Relative name in the code; namespace and remappings apply to it.
+        type_name: Such as 'sensor_msgs/msg/Image'.
+        delivery: Quality of service.
+    """
+
+    role: str
+    type_name: str
+    delivery: Delivery
+
+
+CAMERAS = ('left/image_raw', 'right/image_raw', 'wrist/image_raw')
+JOINTS = 'joint_states'
+GRIPPER = 'gripper/joint_states'
+OBSERVATION = 'observation'
+PLAN = 'plan'
+STATUS = 'adapter/status'
+FEEDBACK = 'plan_task/_action/feedback'
+GOAL_STATUS = 'plan_task/_action/status'
+TRAJECTORY = 'fr3_arm_controller/joint_trajectory'
+GRIPPER_COMMAND = 'gripper/command'
+
+RECORDED = (
+    *(Recorded(role, 'sensor_msgs/msg/Image', Delivery.SENSOR) for role in CAMERAS),
+    Recorded(JOINTS, 'sensor_msgs/msg/JointState', Delivery.SENSOR),
+    Recorded(GRIPPER, 'sensor_msgs/msg/JointState', Delivery.SENSOR),
+    Recorded(OBSERVATION, 'vidplan_msgs/msg/Observation', Delivery.RELIABLE),
+    Recorded(PLAN, 'vidplan_msgs/msg/Plan', Delivery.RELIABLE),
+    Recorded(STATUS, 'vidplan_msgs/msg/AdapterStatus', Delivery.LATCHED),
+    Recorded(FEEDBACK, 'vidplan_msgs/action/PlanTask_FeedbackMessage', Delivery.RELIABLE),
+    Recorded(GOAL_STATUS, 'action_msgs/msg/GoalStatusArray', Delivery.LATCHED),
+    Recorded(TRAJECTORY, 'trajectory_msgs/msg/JointTrajectory', Delivery.RELIABLE),
+    Recorded(GRIPPER_COMMAND, 'std_msgs/msg/Float64', Delivery.RELIABLE),
+)
