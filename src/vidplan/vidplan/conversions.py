@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import Pose
 from numpy.typing import ArrayLike, NDArray
-from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from vidplan.images import image_to_rgb, to_image
+from vidplan.readings import closedness as closedness
+from vidplan.readings import joint_values as joint_values
+from vidplan.readings import pose_arrays, seconds
 from vidplan_core.errors import ObservationError
 from vidplan_core.observation import Observation, StitchLayout
 from vidplan_msgs.msg import Observation as ObservationMessage
@@ -20,11 +22,6 @@ from vidplan_msgs.msg import Observation as ObservationMessage
 Vector = NDArray[np.float64]
 
 _NANOSECONDS = 1_000_000_000
-
-
-def seconds(stamp: Time | Duration) -> float:
-    """Return a stamp or duration as seconds."""
-    return stamp.sec + stamp.nanosec / _NANOSECONDS
 
 
 def stamp(time_s: float) -> Time:
@@ -52,59 +49,6 @@ def pose_message(position: ArrayLike, quaternion: ArrayLike) -> Pose:
     p.x, p.y, p.z = np.asarray(position, np.float64).tolist()
     q.x, q.y, q.z, q.w = np.asarray(quaternion, np.float64).tolist()
     return pose
-
-
-def pose_arrays(poses: Iterable[Pose]) -> tuple[Vector, Vector]:
-    """Return positions (F, 3) in m and quaternions (F, 4) xyzw, as they are in the messages."""
-    rows = [
-        (
-            p.position.x,
-            p.position.y,
-            p.position.z,
-            p.orientation.x,
-            p.orientation.y,
-            p.orientation.z,
-            p.orientation.w,
-        )
-        for p in poses
-    ]
-    table = np.array(rows, np.float64).reshape(-1, 7)
-    return table[:, :3], table[:, 3:]
-
-
-def joint_values(message: JointState, names: Sequence[str], field: str = 'position') -> Vector:
-    """Return `position` or `velocity` of the named joints, in that order.
-
-    Raises:
-        ObservationError: a joint is missing, has no such value, or one that is not finite.
-    """
-    given = getattr(message, field)
-    missing = [name for name in names if name not in message.name]
-    if missing:
-        raise ObservationError(
-            f'joint state lacks {", ".join(missing)}; it has {", ".join(message.name) or "none"}'
-        )
-    if len(given) != len(message.name):
-        raise ObservationError(
-            f'joint state has {len(message.name)} names and {len(given)} values of {field}'
-        )
-    values = np.array([given[message.name.index(name)] for name in names], np.float64)
-    for name, value in zip(names, values, strict=True):
-        if not np.isfinite(value):
-            raise ObservationError(f'{field} of {name} is {value}')
-    return values
-
-
-def closedness(
-    message: JointState, names: Sequence[str], open_position: float, closed_position: float
-) -> float:
-    """Return how closed the gripper is, 0 open .. 1 closed, from the mean of its joints.
-
-    Positions are those of the joints when open and closed: 0.04 and 0 m for a Franka finger,
-    0 and 0.7929 rad for a Robotiq knuckle. Raises ObservationError like `joint_values`.
-    """
-    mean = float(joint_values(message, names).mean())
-    return min(1.0, max(0.0, (mean - open_position) / (closed_position - open_position)))
 
 
 def observation_message(

@@ -11,55 +11,11 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 
+from vidplan.readings import check_image, convert_own
 from vidplan_core.errors import ObservationError
-
-# Index of red, green and blue among the channels of each encoding.
-_RGB_CHANNELS = {
-    'rgb8': (0, 1, 2),
-    'bgr8': (2, 1, 0),
-    'rgba8': (0, 1, 2),
-    'bgra8': (2, 1, 0),
-    'mono8': (0, 0, 0),
-}
-_CHANNELS = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1}
 
 # Encoding of an array by (dtype, number of channels; 0: a plain (height, width) array).
 _ENCODINGS = {('uint8', 3): 'rgb8', ('uint8', 0): 'mono8', ('float32', 0): '32FC1'}
-
-
-def check_image(message: Image) -> None:
-    """Raise ObservationError unless the message holds a whole image of a known encoding."""
-    channels = _CHANNELS.get(message.encoding)
-    if channels is None:
-        known = ', '.join(_CHANNELS)
-        raise ObservationError(f'encoding {message.encoding!r} is not one of {known}')
-    if message.height == 0 or message.width == 0:
-        raise ObservationError(
-            f'image of {message.width} x {message.height} pixels: both must be above 0'
-        )
-    if message.step < message.width * channels:
-        raise ObservationError(
-            f'step {message.step} is shorter than a row: {message.width} pixels of '
-            f'{message.encoding} take {message.width * channels} bytes'
-        )
-    if len(message.data) != message.step * message.height:
-        raise ObservationError(
-            f'{len(message.data)} bytes of data; step {message.step} x height {message.height} '
-            f'make {message.step * message.height}'
-        )
-
-
-def convert_own(message: Image) -> np.ndarray:
-    """Return a checked image as rgb uint8 (height, width, 3), without cv_bridge.
-
-    All known encodings have one byte per channel, so `is_bigendian` changes nothing.
-    """
-    channels = _CHANNELS[message.encoding]
-    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
-    pixels = rows[:, : message.width * channels].reshape(message.height, message.width, channels)
-    if message.encoding == 'rgb8':
-        return np.ascontiguousarray(pixels).copy()
-    return np.ascontiguousarray(pixels[:, :, list(_RGB_CHANNELS[message.encoding])])
 
 
 def load_cv_bridge() -> Callable[[Image], np.ndarray] | None:
