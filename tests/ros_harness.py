@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -29,7 +31,7 @@ class Harness:
         self.node.create_subscription(kind, topic, received.append, profile)
         return received
 
-    def spin_until(self, condition: Callable[[], Any], timeout_s: float = 3.0) -> Any:
+    def spin_until(self, condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
         """Spin until the condition is true and return it; fail after the timeout."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
@@ -47,7 +49,7 @@ class Harness:
         """Wait until every publisher has a subscription, so that nothing is lost."""
         self.spin_until(lambda: all(p.get_subscription_count() for p in publishers))
 
-    def call(self, kind: type, name: str, request: Any, timeout_s: float = 3.0) -> Any:
+    def call(self, kind: type, name: str, request: Any, timeout_s: float = 10.0) -> Any:
         """Call a service and return its response."""
         client = self.node.create_client(kind, name)
         self.spin_until(client.service_is_ready, timeout_s)
@@ -59,3 +61,13 @@ class Harness:
         for node in self.executor.get_nodes():
             node.destroy_node()
         self.executor.shutdown()
+
+
+@pytest.fixture
+def ros() -> Iterator[Harness]:
+    """ROS 2 with a Harness, and nothing of it left when the test ends."""
+    rclpy.init()
+    harness = Harness()
+    yield harness
+    harness.close()
+    rclpy.try_shutdown()

@@ -31,6 +31,9 @@ def run_node(create: Callable[[], Node], args: list[str] | None = None) -> int:
     except VidPlanError as error:
         report_start_failure(error)
         return EXIT_CONFIG
+    except RuntimeError:
+        if rclpy.ok():
+            raise  # else a callback was publishing when the signal took ROS down
     finally:
         if node is not None:
             node.destroy_node()

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated cell as a ROS 2 node that speaks like the robot and its cameras.
+
+It is the clock of its graph: simulated time is paced to the wall clock, published on `/clock`,
+stamps every message, and never runs backwards, not even over a reset.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rosgraph_msgs.msg import Clock as ClockMessage
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import Float64
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from vidplan_msgs.msg import Truth
+from vidplan_sim import messages
+from vidplan_sim.arm import ARM_JOINTS, FINGER_JOINTS
+from vidplan_sim.camera_thread import CameraThread, Pictures
+from vidplan_sim.cameras import VIEWS
+from vidplan_sim.cell import Cell
+from vidplan_sim.franka import FINGER_OPEN_M
+from vidplan_sim.pacing import RealTimePacer
+from vidplan_sim.parameters import declare_parameters
+from vidplan_sim.scene import Scene, random_scene
+from vidplan_sim.trajectory_controller import TrajectoryRejected
+
+BASE_FRAME = 'base'
+_GRIPPER_HZ = 30.0
+_TRUTH_HZ = 15.0
+
+
+class CellNode(Node):
+    """Publishes what the robot and its cameras would, and obeys what they would."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('cell', **kwargs)
+        self._values = declare_parameters(self)
+        self._cell = Cell(self._values['image_height'], self._values['image_width'])
+        self._cell.reset(self._scene())
+        self._tick_s = (
+            max(1, round(self._values['tick_s'] / self._cell.timestep_s)) * self._cell.timestep_s
+        )
+        # Time zero means "no time yet" in ROS, so the first stamp comes one tick later.
+        self._start_s = self._tick_s
+        self._due_s = {'cameras': 0.0, 'gripper': 0.0, 'truth': 0.0}
+        self._last_tcp: tuple[float, np.ndarray] | None = None
+        self.rejected = 0
+        self._create_publishers()
+        self._cameras = CameraThread(
+            self._cell.save(), self._cell.height, self._cell.width, self._publish_pictures
+        )
+        self._create_inputs()
+        self._pacer = RealTimePacer(self._tick_s, self._values['real_time_factor'])
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self.create_timer(self._tick_s, self._on_timer, clock=steady)
+        self._slow_timer = self.create_timer(1.0, self._publish_diagnostics, clock=steady)
+        self.get_logger().info(
+            f'seed {self._cell.scene.seed}: '
+            + ', '.join(placement.kind for placement in self._cell.scene.objects)
+        )
+
+    def _create_publishers(self) -> None:
+        sensor = qos_profile_sensor_data
+        self._clock_publisher = self.create_publisher(ClockMessage, '/clock', QoSProfile(depth=1))
+        self._joint_publisher = self.create_publisher(JointState, 'joint_states', 10)
+        self._gripper_publisher = self.create_publisher(JointState, 'gripper/joint_states', 10)
+        self._truth_publisher = (
+            self.create_publisher(Truth, 'cell/truth', 10)
+            if self._values['publish_truth']
+            else None
+        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._image_publishers = {
+            view: self.create_publisher(Image, f'{view}/image_raw', sensor) for view in VIEWS
+        }
+        self._info_publishers = {
+            view: self.create_publisher(CameraInfo, f'{view}/camera_info', sensor)
+            for view in VIEWS
+        }
+        size = self._cell.height, self._cell.width
+        self._infos = {
+            view: messages.camera_info(view, f'{view}_optical_frame', *size) for view in VIEWS
+        }
+
+    def _create_inputs(self) -> None:
+        command = QoSProfile(depth=1)
+        self.create_subscription(
+            JointTrajectory, 'fr3_arm_controller/joint_trajectory', self._on_trajectory, command
+        )
+        self.create_subscription(Float64, 'gripper/command', self._on_gripper_command, command)
+        self.create_service(Trigger, 'cell/reset', self._on_reset)
+
+    @property
+    def time_s(self) -> float:
+        """Simulated time of the graph, s; goes on over resets."""
+        return self._start_s + self._cell.time_s
+
+    def _scene(self) -> Scene:
+        objects = self.get_parameter('objects').value
+        return random_scene(self.get_parameter('seed').value, objects or None)
+
+    def _on_timer(self) -> None:
+        for _ in range(self._pacer.due()):
+            self._cell.step(self._tick_s)
+            self._publish_state()
+
+    def _publish_state(self) -> None:
+        stamp = messages.to_stamp(self.time_s)
+        self._clock_publisher.publish(ClockMessage(clock=stamp))
+        self._joint_publisher.publish(
+            messages.joint_state(stamp, ARM_JOINTS, self._cell.q, self._cell.dq)
+        )
+        if self._is_due('gripper', _GRIPPER_HZ):
+            finger_m = (1.0 - self._cell.closedness) * FINGER_OPEN_M
+            self._gripper_publisher.publish(
+                messages.joint_state(stamp, FINGER_JOINTS, np.full(2, finger_m))
+            )
+        if self._is_due('cameras', self._values['camera_rate_hz']):
+            self._cameras.submit(self.time_s, self._cell.save())
+        if self._truth_publisher is not None and self._is_due('truth', _TRUTH_HZ):
+            self._truth_publisher.publish(self._truth())
+
+    def _is_due(self, what: str, rate_hz: float) -> bool:
+        if self.time_s < self._due_s[what] - 0.5 * self._tick_s:
+            return False
+        # From the time it was due, not from now, or every period would be rounded up.
+        self._due_s[what] = max(self._due_s[what] + 1.0 / rate_hz, self.time_s)
+        return True
+
+    def _truth(self) -> Truth:
+        cell, now_s = self._cell, self.time_s
+        tcp, speed = cell.tcp, 0.0
+        if self._last_tcp is not None and now_s > self._last_tcp[0]:
+            then_s, before = self._last_tcp
+            speed = float(np.linalg.norm(tcp - before)) / (now_s - then_s)
+        self._last_tcp = now_s, tcp
+        return messages.truth(
+            messages.to_stamp(now_s), BASE_FRAME, cell.truth(), tcp, speed, cell.scene.seed
+        )
+
+    def _publish_pictures(self, stamp_s: float, pictures: Pictures) -> None:
+        stamp = messages.to_stamp(stamp_s)
+        for view, pixels in pictures.items():
+            info = self._infos[view]
+            info.header.stamp = stamp
+            self._image_publishers[view].publish(
+                messages.image(stamp, info.header.frame_id, pixels)
+            )
+            self._info_publishers[view].publish(info)
+
+    def _on_trajectory(self, message: JointTrajectory) -> None:
+        stamp_s = messages.to_seconds(message.header.stamp)
+        # Stamp zero is "now"; others are in the graph's time, which goes on over resets.
+        start_s = stamp_s - self._start_s if stamp_s > 0.0 else None
+        try:
+            self._cell.send_trajectory(
+                message.joint_names, messages.trajectory_points(message), start_s
+            )
+        except TrajectoryRejected as error:
+            self.rejected += 1
+            self.get_logger().error(
+                f'trajectory rejected ({error.code}): {error.message}', throttle_duration_sec=1.0
+            )
+
+    def _on_gripper_command(self, message: Float64) -> None:
+        try:
+            self._cell.send_gripper(message.data)
+        except ValueError as error:
+            self.rejected += 1
+            self.get_logger().error(
+                f'gripper command rejected: {error}', throttle_duration_sec=1.0
+            )
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        now_s = self.time_s
+        self._cell.reset(self._scene())
+        self._start_s = now_s
+        self._last_tcp = None
+        self._pacer.forgive()
+        response.success = True
+        response.message = f'scene of seed {self._cell.scene.seed}'
+        self.get_logger().info(response.message)
+        return response
+
+    def _publish_diagnostics(self) -> None:
+        factor = self._pacer.factor()
+        wanted = self._values['real_time_factor']
+        durations = sorted(self._cameras.durations_s) or [float('nan')]
+        values = {
+            'real_time_factor': factor,
+            'lost_s': self._pacer.lost_s,
+            'images': float(self._cameras.rendered),
+            'images_dropped': float(self._cameras.dropped),
+            'render_p50_s': durations[len(durations) // 2],
+            'render_max_s': durations[-1],
+            'commands_rejected': float(self.rejected),
+        }
+        slow = factor < 0.9 * wanted
+        status = DiagnosticStatus(
+            level=DiagnosticStatus.WARN if slow else DiagnosticStatus.OK,
+            name='cell: simulation',
+            hardware_id='simulated FR3',
+            message=f'runs at {factor:.2f} of real time' + (', the machine is busy' * slow),
+            values=[KeyValue(key=key, value=f'{value:.4g}') for key, value in values.items()],
+        )
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = messages.to_stamp(self.time_s)
+        self._diagnostics.publish(array)
+
+    def destroy_node(self) -> None:
+        """Stop the cameras first: their thread publishes."""
+        self._cameras.close()
+        super().destroy_node()
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the cell until it is stopped; 2 if it cannot start."""
+    rclpy.init(args=args)
+    node = None
+    try:
+        node = CellNode()
+        rclpy.spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (ParameterException, ValueError, RuntimeError) as error:
+        if rclpy.ok():  # else a callback was publishing when the signal took ROS down
+            print(f'cell: {error}', file=sys.stderr, flush=True)
+            return 2
+    finally:
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+pytest.importorskip('rclpy', reason='needs ROS 2')
+pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
+
+from builtin_interfaces.msg import Duration, Time
+from rclpy.exceptions import ParameterException
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_sensor_data
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import Float64
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from vidplan_msgs.msg import Truth
+from vidplan_sim.arm import ARM_JOINTS
+from vidplan_sim.node import CellNode
+from vidplan_sim.parameters import PARAMETERS
+
+pytestmark = pytest.mark.ros
+TOPIC = 'fr3_arm_controller/joint_trajectory'
+
+
+@pytest.fixture
+def cell(ros: Any) -> CellNode:
+    overrides = {'seed': 3, 'objects': 4, 'image_height': 48, 'image_width': 80}
+    return ros.add(
+        CellNode(
+            parameter_overrides=[Parameter(name, value=value) for name, value in overrides.items()]
+        )
+    )
+
+
+def seconds(stamp: Time) -> float:
+    return stamp.sec + stamp.nanosec * 1e-9
+
+
+def stamps(messages: list[Any]) -> np.ndarray:
+    return np.array([seconds(message.header.stamp) for message in messages])
+
+
+def trajectory(q: np.ndarray, after_s: float = 0.3, **changes: Any) -> JointTrajectory:
+    nanosec = round(after_s * 1e9)
+    point = JointTrajectoryPoint(
+        positions=list(q), velocities=[0.0] * 7, time_from_start=Duration(nanosec=nanosec)
+    )
+    message = JointTrajectory(joint_names=list(ARM_JOINTS), points=[point])
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+def test_speaks_like_the_robot(ros: Any, cell: CellNode) -> None:
+    clocks = ros.collect(Clock, '/clock')
+    joints = ros.collect(JointState, 'joint_states', 50)
+    fingers = ros.collect(JointState, 'gripper/joint_states')
+    views = {
+        view: ros.collect(Image, f'{view}/image_raw', qos_profile_sensor_data)
+        for view in ('left', 'right', 'wrist')
+    }
+    infos = ros.collect(CameraInfo, 'wrist/camera_info', qos_profile_sensor_data)
+    truths = ros.collect(Truth, 'cell/truth')
+    ros.spin_until(lambda: all(views.values()) and joints and truths)
+    started_s, started = time.monotonic(), cell.time_s
+    ros.spin_for(1.5)
+    assert cell.time_s - started <= time.monotonic() - started_s + 0.11
+
+    assert list(joints[-1].name) == list(ARM_JOINTS)
+    assert len(joints[-1].position) == len(joints[-1].velocity) == 7
+    np.testing.assert_allclose(np.diff(stamps(joints)).min(), 0.008, atol=1e-6)
+    assert seconds(clocks[0].clock) > 0.0
+    np.testing.assert_allclose(fingers[-1].position, 0.04, atol=1e-3)
+    for view, images in views.items():
+        assert (images[-1].encoding, images[-1].height, images[-1].width) == ('rgb8', 48, 80)
+        assert images[-1].header.frame_id == f'{view}_optical_frame'
+        # A busy machine may drop pictures, so only the shortest interval is sure.
+        assert np.diff(stamps(images)).min() == pytest.approx(1 / 15, abs=0.008)
+        assert np.frombuffer(images[-1].data, np.uint8).std() > 10.0
+    assert infos[-1].k[2] == 40.0
+    assert len(truths[-1].names) == len(truths[-1].poses) == 5
+    assert 'bowl' in truths[-1].names
+    assert truths[-1].seed == 3
+
+
+def test_obeys_trajectories_and_refuses_wrong_ones(ros: Any, cell: CellNode) -> None:
+    joints = ros.collect(JointState, 'joint_states', 50)
+    publisher = ros.node.create_publisher(JointTrajectory, TOPIC, 1)
+    ros.connect(publisher)
+    ros.spin_until(lambda: joints)
+    start = np.array(joints[-1].position)
+    target = start + [0.1, 0, 0, 0, 0, 0, 0]
+
+    moving = trajectory(target)
+    moving.points[0].velocities[0] = 0.2
+    wrong = [
+        trajectory(target, joint_names=list(ARM_JOINTS[:6])),
+        trajectory(target, points=[]),
+        moving,
+        trajectory([*target[:6], float('nan')]),
+    ]
+    old = trajectory(target, after_s=1e-4)
+    old.header.stamp = Time(nanosec=1)
+    for count, message in enumerate([*wrong, old], start=1):
+        publisher.publish(message)
+        ros.spin_until(lambda count=count: cell.rejected == count)
+    np.testing.assert_allclose(joints[-1].position, start, atol=2e-3)
+
+    publisher.publish(trajectory(target))
+    ros.spin_until(lambda: abs(joints[-1].position[0] - target[0]) < 5e-3)
+    ros.spin_until(lambda: np.abs(joints[-1].velocity).max() < 5e-3)
+    assert cell.rejected == 5
+
+
+def test_gripper_and_reset(ros: Any, cell: CellNode) -> None:
+    fingers = ros.collect(JointState, 'gripper/joint_states')
+    truths = ros.collect(Truth, 'cell/truth')
+    publisher = ros.node.create_publisher(Float64, 'gripper/command', 1)
+    ros.connect(publisher)
+    publisher.publish(Float64(data=2.0))
+    ros.spin_until(lambda: cell.rejected == 1)
+    publisher.publish(Float64(data=1.0))
+    ros.spin_until(lambda: fingers and fingers[-1].position[0] < 0.01)
+
+    before_s = cell.time_s
+    cell.set_parameters([Parameter('seed', value=4)])
+    assert ros.call(Trigger, 'cell/reset', Trigger.Request()).success
+    ros.spin_until(lambda: truths[-1].seed == 4 and fingers[-1].position[0] > 0.03)
+    assert (np.diff(stamps(truths)) > 0.0).all()
+    assert cell.time_s > before_s
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [('real_time_factor', 2.0), ('objects', 7), ('image_width', 5000), ('seed', 'x')],
+)
+def test_impossible_parameters_are_named(ros: Any, name: str, value: Any) -> None:
+    with pytest.raises(ParameterException, match=name):
+        CellNode(parameter_overrides=[Parameter(name, value=value)])
+
+
+def test_configuration_file_repeats_the_defaults(repository: Path) -> None:
+    blocks = yaml.safe_load((repository / 'config' / 'cell.yaml').read_text())
+    defaults = {name: row[0] for name, row in PARAMETERS.items()}
+    assert blocks['/**/cell']['ros__parameters'] == defaults
