@@ -1,29 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all tests share: a ROS domain of their own and nodes that are always taken down."""
+"""Keeps test runs apart from each other and from robots, and quick on few cores."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import Any
 
-import pytest
-
-# Before rclpy starts: neither a robot on the network nor another test run may be talked to.
+# Before anything imports torch, MuJoCo or rclpy: they read these once.
+# Domains 1..101 are valid everywhere; 0 is where real robots talk.
+os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 101)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
 os.environ.setdefault('MUJOCO_GL', 'egl')
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+os.environ.setdefault('LP_NUM_THREADS', '0')
+os.environ.setdefault('MPLBACKEND', 'Agg')
+# Models come from the repository; a test that reaches for a hub must fail, not download.
+os.environ['HF_HUB_OFFLINE'] = '1'
+
+from importlib.util import find_spec  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
 
 
-@pytest.fixture
-def ros() -> Iterator[Any]:
-    """Return a tests.ros_harness.Harness; skips where ROS or the messages are not built."""
-    rclpy = pytest.importorskip('rclpy', reason='needs ROS 2')
-    pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
-    from tests.ros_harness import Harness
+@pytest.fixture(scope='session')
+def repository() -> Path:
+    """Top of the repository."""
+    return Path(__file__).resolve().parents[1]
 
-    rclpy.init()
-    harness = Harness()
-    yield harness
-    harness.close()
-    rclpy.try_shutdown()
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked `ros` where the workspace is not on the path."""
+    missing = [name for name in ('rclpy', 'vidplan_msgs') if find_spec(name) is None]
+    if not missing:
+        return
+    skip = pytest.mark.skip(reason=f'no {missing[0]}: run `make setup` and `source env.sh`')
+    for item in items:
+        if item.get_closest_marker('ros'):
+            item.add_marker(skip)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Imports point one way, in every source file of every package."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# The message packages and libraries that only exist beside ROS.
+ROS = {'rclpy', 'cv_bridge', 'launch', 'launch_ros', 'ament_index_python', 'rosbag2_py'}
+
+OURS = {'vidplan', 'vidplan_core', 'vidplan_msgs', 'vidplan_sim', 'vidplan_training'}
+
+SOURCES = {
+    'vidplan_core': ROOT / 'src/vidplan_core/vidplan_core',
+    'vidplan_sim': ROOT / 'src/vidplan_sim/vidplan_sim',
+    'vidplan': ROOT / 'src/vidplan/vidplan',
+    'vidplan_training': ROOT / 'training/vidplan_training',
+}
+
+ALLOWED = {
+    'vidplan_core': set(),
+    'vidplan_sim': set(),  # but its node, see NODE_SIDE
+    'vidplan': {'vidplan_core', 'vidplan_msgs', 'vidplan_sim'},
+    'vidplan_training': {'vidplan_core', 'vidplan_sim'},
+}
+
+# The simulator's node and its own helpers talk ROS; nothing else in the package does, nor does
+# anything else import them.
+NODE_SIDE = {'node', 'messages', 'parameters'}
+
+
+def is_ros(module: str) -> bool:
+    return module in ROS or module.endswith(('_msgs', '_srvs', '_interfaces'))
+
+
+def trees(package: str) -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(SOURCES[package].rglob('*.py')):
+        yield path.relative_to(SOURCES[package]), ast.parse(path.read_text(encoding='utf-8'))
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Dotted names that a file imports, wherever in the file it does."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            prefix = '.' * node.level + (node.module or '')
+            yield from (f'{prefix}.{alias.name}' for alias in node.names)
+
+
+def top(name: str) -> str:
+    return name.partition('.')[0]
+
+
+def on_node_side(package: str, path: Path) -> bool:
+    return package == 'vidplan_sim' and path.stem in NODE_SIDE
+
+
+def test_every_package_has_sources() -> None:
+    assert all(any(folder.rglob('*.py')) for folder in SOURCES.values())
+
+
+@pytest.mark.parametrize('package', SOURCES)
+def test_imports_of_ours_point_one_way(package: str) -> None:
+    wrong = []
+    for path, tree in trees(package):
+        allowed = ALLOWED[package] | {package}
+        if on_node_side(package, path):
+            allowed |= {'vidplan_msgs'}
+        wrong += [
+            f'{path} imports {name}' for name in imports(tree) if top(name) in OURS - allowed
+        ]
+    assert not wrong
+
+
+@pytest.mark.parametrize('package', ['vidplan_core', 'vidplan_sim', 'vidplan_training'])
+def test_no_ros_below_the_nodes(package: str) -> None:
+    wrong = [
+        f'{path} imports {name}'
+        for path, tree in trees(package)
+        if not on_node_side(package, path)
+        for name in imports(tree)
+        if is_ros(top(name))
+    ]
+    assert not wrong
+
+
+def test_the_simulator_does_not_know_its_node() -> None:
+    node_side = {f'vidplan_sim.{module}' for module in NODE_SIDE}
+    wrong = [
+        f'{path} imports {name}'
+        for path, tree in trees('vidplan_sim')
+        if not on_node_side('vidplan_sim', path)
+        for name in imports(tree)
+        if '.'.join(name.split('.')[:2]) in node_side
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize('package', SOURCES)
+def test_imports_are_absolute(package: str) -> None:
+    """So that the rules above see every import of ours."""
+    wrong = [
+        f'{path} imports {name}'
+        for path, tree in trees(package)
+        for name in imports(tree)
+        if name.startswith('.')
+    ]
+    assert not wrong
