@@ -7,7 +7,7 @@
 #
 # With ROS 2 sourced ($ROS_DISTRO set), the environment sees that ROS and no ROS wheel is
 # installed; without, ROS 2 Jazzy comes from wheels. pip uses the machine's own configuration.
-set -euo pipefail
+set -Eeuo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 cd "$ROOT"
@@ -19,6 +19,8 @@ STARTED=$SECONDS
 
 say() { printf '%s\n' "$*"; }
 fail() { printf '\nset-up stopped: %s\n' "$*" >&2; exit 1; }
+
+trap 'fail "unexpected error in line $LINENO of scripts/setup.sh; see $LOG"' ERR
 
 # --- steps with elapsed time -------------------------------------------------------------------
 
@@ -155,7 +157,7 @@ build_workspace() {
         export AMENT_PREFIX_PATH="$VENV" CMAKE_PREFIX_PATH="$VENV"
     fi
     PATH="$VENV/bin:$PATH" "$PY" -W ignore -m colcon build --base-paths src --symlink-install \
-        --metas colcon.meta --event-handlers console_cohesion+
+        --metas colcon.meta --event-handlers console_cohesion+ || return
     ln -sf ../../install/vidplan/lib/vidplan/vidplan "$VENV/bin/vidplan"
 }
 
@@ -171,7 +173,7 @@ packages_stamp() {
 workspace_stamp() {
     { cat src/*/package.xml src/*/setup.py src/*/setup.cfg src/vidplan_msgs/*/*.* \
           src/vidplan_msgs/CMakeLists.txt colcon.meta
-      find launch config models -type f 2> /dev/null | LC_ALL=C sort
+      { find launch config models -type f 2> /dev/null || true; } | LC_ALL=C sort
       packages_stamp; } | sha256sum
 }
 
