@@ -23,9 +23,9 @@ PERIOD_S = 0.2
 VIEW = (8, 16)
 
 
-def observation(stamp_s: float, x: float = 0.4) -> Observation:
+def observation(stamp_s: float, x: float = 0.4, view: tuple[int, int] = VIEW) -> Observation:
     """A tiny observation with the flange at (x, 0, 0.4)."""
-    image = np.full((3 * VIEW[0], VIEW[1], 3), 100, np.uint8)
+    image = np.full((3 * view[0], view[1], 3), 100, np.uint8)
     zeros = np.zeros(7)
     return Observation(
         stamp_s, image, zeros, zeros, 0.0, np.array([x, 0.0, 0.4]), np.array([1.0, 0, 0, 0])
@@ -37,7 +37,7 @@ class FakeTask:
     """What `FakePlanningSystem.new_task` makes of an instruction."""
 
     instruction: Instruction
-    target: str
+    phrase: str
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class FakePlan:
     terms: dict[str, float]
     predicted: np.ndarray
     relevancy: np.ndarray
+    target: np.ndarray
     latency_s: float
     cycle: int
 
@@ -104,8 +105,8 @@ class FakePlanningSystem:
         self.calls.append((history[-1].stamp_s, committed))
         self.planning.set()
         self._work(should_stop)
-        if task.target not in self.visible:
-            raise TargetNotFoundError(f"no view shows '{task.target}'")
+        if task.phrase not in self.visible:
+            raise TargetNotFoundError(f"no view shows '{task.phrase}'")
         if self.error is not None and cycle == self.error_cycle:
             raise self.error
         return FakePlan(
@@ -119,6 +120,7 @@ class FakePlanningSystem:
             terms={'relevancy': 0.8},
             predicted=np.zeros((FRAMES, 3 * VIEW[0], VIEW[1], 3), np.uint8),
             relevancy=np.full((3, 4, 4), 0.5, np.float32),
+            target=np.array([0.5, 0.0, 0.03]),
             latency_s=self.plan_s,
             cycle=cycle,
         )

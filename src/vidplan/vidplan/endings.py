@@ -14,19 +14,28 @@ from vidplan_core.errors import (
 )
 from vidplan_msgs.action import PlanTask
 
-Ending = IntEnum(  # type: ignore[misc]
-    'Ending',
-    {
-        name: getattr(PlanTask.Result, name)
-        for name in (
-            'NONE', 'INVALID_INSTRUCTION', 'INVALID_TIME_LIMIT', 'TARGET_NOT_FOUND',
-            'TIME_LIMIT', 'CANCELED', 'PREEMPTED', 'TASK_INCOMPLETE', 'SHUTDOWN',
-            'NO_OBSERVATION', 'STALE_OBSERVATION', 'INVALID_OBSERVATION', 'MODEL_ERROR',
-            'PLAN_TOO_LATE', 'NO_ADAPTER', 'ADAPTER_FAULT', 'PLAN_REJECTED', 'INTERNAL',
-        )
-    },
-)  # fmt: skip
-Ending.__doc__ = """The error codes of PlanTask's result, by name; NONE is success."""
+
+class Ending(IntEnum):
+    """The error codes of PlanTask's result; the action file says what each means."""
+
+    NONE = PlanTask.Result.NONE
+    INVALID_INSTRUCTION = PlanTask.Result.INVALID_INSTRUCTION
+    INVALID_TIME_LIMIT = PlanTask.Result.INVALID_TIME_LIMIT
+    TARGET_NOT_FOUND = PlanTask.Result.TARGET_NOT_FOUND
+    TIME_LIMIT = PlanTask.Result.TIME_LIMIT
+    CANCELED = PlanTask.Result.CANCELED
+    PREEMPTED = PlanTask.Result.PREEMPTED
+    TASK_INCOMPLETE = PlanTask.Result.TASK_INCOMPLETE
+    SHUTDOWN = PlanTask.Result.SHUTDOWN
+    NO_OBSERVATION = PlanTask.Result.NO_OBSERVATION
+    STALE_OBSERVATION = PlanTask.Result.STALE_OBSERVATION
+    INVALID_OBSERVATION = PlanTask.Result.INVALID_OBSERVATION
+    MODEL_ERROR = PlanTask.Result.MODEL_ERROR
+    PLAN_TOO_LATE = PlanTask.Result.PLAN_TOO_LATE
+    NO_ADAPTER = PlanTask.Result.NO_ADAPTER
+    ADAPTER_FAULT = PlanTask.Result.ADAPTER_FAULT
+    PLAN_REJECTED = PlanTask.Result.PLAN_REJECTED
+    INTERNAL = PlanTask.Result.INTERNAL
 
 
 class TaskEnd(Exception):

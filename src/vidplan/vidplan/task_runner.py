@@ -41,6 +41,7 @@ class Surroundings:
         now_s: The node's clock [s].
         bell: Rung at every observation, status and interruption.
         timing: The pace.
+        on_plan: Told about every plan after it was sent, with the observation it was made from.
         on_internal_error: Told about exceptions that nobody expected.
     """
 
@@ -51,6 +52,7 @@ class Surroundings:
     now_s: Callable[[], float]
     bell: Bell
     timing: Timing
+    on_plan: Callable[[PlanResult, Observation], None] = lambda plan, observation: None
     on_internal_error: Callable[[Exception], None] = lambda error: None
 
 
@@ -111,17 +113,19 @@ class TaskRunner:
     def _follow(self) -> TaskEnd:
         self._check_time_limit()
         task = self._with.system.new_task(self._request.instruction, self._request.target)
-        self._progress.target = task.target
+        self._progress.target = task.phrase
         self._check()
         observed_s = -math.inf
         while True:
             history = self._next_history(observed_s)
             observed_s = history[-1].stamp_s
             plan, rests_at_s = self._plan(task, history)
+            self._check_refusal()
+            if not plan.done:
+                self._send(plan, observed_s, rests_at_s)
+            self._with.on_plan(plan, history[-1])
             if plan.done:
                 return _done(task)
-            self._check_refusal()
-            self._send(plan, observed_s, rests_at_s)
 
     def _check_time_limit(self) -> None:
         limit_s = self._request.time_limit_s
@@ -259,6 +263,6 @@ def _done(task: Any) -> TaskEnd:
         return TaskEnd(Ending.NONE, '')
     return TaskEnd(
         Ending.TASK_INCOMPLETE,
-        f"the arm moved to the {task.target}; to '{task.instruction.verb}' it takes grasping, "
+        f"the arm moved to the {task.phrase}; to '{task.instruction.verb}' it takes grasping, "
         'which this release does not plan yet: only moving to the target works',
     )

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A lifecycle node whose failed transitions say why."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from vidplan_core.errors import VidPlanError
+
+
+class ManagedNode(LifecycleNode):
+    """Calls `configure`, `activate`, `deactivate` and `cleanup` in its transitions.
+
+    rclpy turns an exception in a transition into a silent error; here it is logged, and a
+    VidPlanError leaves the node where it was, to be tried again when the cause is gone.
+
+    Attributes:
+        failure: Why the last transition failed, None if it did not.
+        active: Whether the node is in the state active.
+    """
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        self.failure: Exception | None = None
+        self.active = False
+
+    def configure(self) -> None:
+        """Load what the node needs."""
+
+    def activate(self) -> None:
+        """Start to work."""
+
+    def deactivate(self) -> None:
+        """Stop working."""
+
+    def cleanup(self) -> None:
+        """Give back what `configure` took."""
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Transition to inactive."""
+        return self._transition('configure', self.configure)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Transition to active."""
+        super().on_activate(state)  # its publishers
+        result = self._transition('activate', self.activate)
+        self.active = result == TransitionCallbackReturn.SUCCESS
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Transition to inactive."""
+        self.active = False
+        result = self._transition('deactivate', self.deactivate)
+        super().on_deactivate(state)
+        return result
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Transition to unconfigured."""
+        return self._transition('clean up', self.cleanup)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Transition to finalized."""
+        if self.active:
+            self.on_deactivate(state)
+        return self._transition('shut down', self.cleanup)
+
+    def _transition(self, words: str, work: Callable[[], None]) -> TransitionCallbackReturn:
+        self.failure = None
+        try:
+            work()
+        except VidPlanError as error:
+            self.failure = error
+            self.get_logger().error(f'cannot {words}: {error.code}: {error}')
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:
+            self.failure = error
+            self.get_logger().error(f'cannot {words}: {error}\n{traceback.format_exc()}')
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
