@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nominal cameras: from a place in a picture to a place on the table, differentiably.
+
+Optical frames follow REP-103: x right, y down, z forward. Lens values are in parts of the
+picture's width and height, so that they hold at every resolution.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vidplan_core.errors import ModelError
+
+# A ray this close to level (or rising) is treated as this steep, so that it still meets the
+# table, far away, and gradients stay finite.
+LEAST_DESCENT = 0.05
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera fixed to the base or to the flange.
+
+    Attributes:
+        mount: 'base' or 'flange', the frame of the pose.
+        position: (3,) m.
+        rotation: rows of the (3, 3) rotation of the optical frame.
+        focal: (2,) in widths and heights of the picture.
+        trust_m: how far off a place found by this camera typically is, m.
+    """
+
+    mount: str
+    position: tuple[float, ...]
+    rotation: tuple[tuple[float, ...], ...]
+    focal: tuple[float, float]
+    trust_m: float
+
+    def __post_init__(self) -> None:
+        if self.mount not in ('base', 'flange'):
+            raise ModelError(f"a camera is mounted on 'base' or 'flange', not '{self.mount}'")
+        if len(self.position) != 3 or [len(row) for row in self.rotation] != [3, 3, 3]:
+            raise ModelError('a camera needs a position (3) and a rotation (3, 3)')
+        if min(*self.focal, self.trust_m) <= 0:
+            raise ModelError('focal lengths and trust_m of a camera must be positive')
+
+    def on_plane(
+        self, centroid: Tensor, position: Tensor, rotation: Tensor, height_m: float
+    ) -> Tensor:
+        """Points (..., 3) of the base frame where rays meet the plane z = height_m.
+
+        Args:
+            centroid: (..., 2), x and y in [0, 1] of the picture.
+            position: flange position (..., 3), used by a camera on the flange.
+            rotation: flange rotation (..., 3, 3).
+            height_m: of the plane above the base frame's origin.
+        """
+        own_position = centroid.new_tensor(self.position)
+        own_rotation = centroid.new_tensor(self.rotation)
+        if self.mount == 'flange':
+            own_position = position + (rotation @ own_position[:, None])[..., 0]
+            own_rotation = rotation @ own_rotation
+        focal = centroid.new_tensor(self.focal)
+        slope = (centroid - 0.5) / focal
+        ray = torch.cat([slope, torch.ones_like(slope[..., :1])], dim=-1)
+        direction = (own_rotation @ ray[..., None])[..., 0]
+        down = -direction[..., 2:]
+        steep = torch.where(down > LEAST_DESCENT, down, torch.full_like(down, LEAST_DESCENT))
+        return own_position + direction * (own_position[..., 2:] - height_m) / steep
+
+
+def load_cameras(path: Path, views: tuple[str, ...]) -> dict[str, Camera]:
+    """Cameras by view from a json file; raises ModelError when one is missing or malformed."""
+    try:
+        values = json.loads(path.read_text())
+        cameras = {view: _camera(values[view]) for view in views}
+    except FileNotFoundError as error:
+        raise ModelError(f'no camera layout: {path} is missing') from error
+    except (json.JSONDecodeError, TypeError, ValueError) as error:
+        raise ModelError(f'{path} is not a camera layout: {error}') from error
+    except KeyError as error:
+        raise ModelError(f'{path} has no camera or value named {error}') from error
+    return cameras
+
+
+def _camera(values: Mapping[str, object]) -> Camera:
+    entry = dict(values)
+    rotation = tuple(tuple(float(v) for v in row) for row in entry['rotation'])  # type: ignore[attr-defined]
+    focal = tuple(float(v) for v in entry['focal'])  # type: ignore[attr-defined]
+    return Camera(
+        mount=str(entry['mount']),
+        position=tuple(float(v) for v in entry['position']),  # type: ignore[attr-defined]
+        rotation=rotation,
+        focal=(focal[0], focal[1]),
+        trust_m=float(entry['trust_m']),  # type: ignore[arg-type]
+    )

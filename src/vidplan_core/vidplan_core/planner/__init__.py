@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Planner: propose, imagine, score, choose, refine; the plan loop as one readable algorithm."""

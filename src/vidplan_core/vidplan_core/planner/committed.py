@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The planner's view of the motion that the adapter executes anyway."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation, Slerp
+
+from vidplan_core.action import PoseChunk
+from vidplan_core.commands import CommittedMotion
+
+Array = NDArray[np.floating]
+
+# Motions smaller than this are none, m.
+STILL_M = 1e-4
+
+
+def rests(motion: CommittedMotion, time_s: float) -> bool:
+    """Whether nothing moves from `time_s` on."""
+    later = motion.position[motion.times_s >= time_s - 1e-6]
+    return len(later) < 2 or float(np.abs(later - later[-1]).max()) < STILL_M
+
+
+def chunk_ahead(
+    motion: CommittedMotion, start_s: float, frames: int, period_s: float
+) -> PoseChunk:
+    """Poses (1, frames) at the model's frames from `start_s` on; past its end the arm stays."""
+    times = _within(motion, start_s + period_s * np.arange(frames))
+    turns = Slerp(motion.times_s, Rotation.from_quat(motion.quaternion))
+    closedness = np.interp(times, motion.times_s, motion.closedness)
+    return PoseChunk(
+        torch.from_numpy(_rows(motion, motion.position, times)[None]),
+        torch.from_numpy(turns(times).as_matrix()[None]),
+        torch.from_numpy(closedness[None]),
+    )
+
+
+def velocity_at(motion: CommittedMotion, time_s: float, span_s: float = 0.02) -> Array:
+    """Linear velocity (3,) of the flange, m/s, by a central difference; zero past the end."""
+    if time_s >= motion.times_s[-1] - 1e-6:
+        return np.zeros(3)
+    around = _within(motion, np.array([time_s - span_s, time_s + span_s]))
+    places = _rows(motion, motion.position, around)
+    return (places[1] - places[0]) / max(around[1] - around[0], 1e-6)
+
+
+def angles_at(motion: CommittedMotion, time_s: float) -> Array | None:
+    """Joint angles (7,), rad, or None where the motion does not tell them."""
+    if len(motion.q) != len(motion.times_s):
+        return None
+    return _rows(motion, motion.q, _within(motion, np.array([time_s])))[0]
+
+
+def _rows(motion: CommittedMotion, values: Array, times: Array) -> Array:
+    return np.stack([np.interp(times, motion.times_s, column) for column in values.T], axis=-1)
+
+
+def _within(motion: CommittedMotion, times: Array) -> Array:
+    return np.clip(times, motion.times_s[0], motion.times_s[-1])

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every knob of the planner in one block, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vidplan_core.errors import ConfigError
+
+METHODS = ('vidplan', 'no_refine', 'random', 'kinematic')
+
+
+@dataclass(frozen=True)
+class PlannerConfig:
+    """How to plan.
+
+    Attributes:
+        method: `vidplan`; `no_refine` without gradients; `random` takes any candidate;
+            `kinematic` scores by localisation and forward kinematics, without imagining.
+        steps: evaluations of the world model per imagination.
+        seed: of the imagination's noise and of random choices.
+        committed_frames: model frames between an observation and the start of its plan, in
+            which the arm keeps doing what it was told; must outlast the planning.
+        score_frames: frames of the chunk that are decoded and scored, 1 .. 4.
+        step_m: length of a candidate's motion; shorter when the target is nearer.
+        smallest_step_m: and never shorter than this.
+        refine_iterations: gradient steps on the chosen motion; 0 for none.
+        refine_step_m: length of the first gradient step.
+        reach_m: longest motion within a chunk (the box that refinement stays in).
+        relevancy_weight: of the mean relevancy peak over the views, per unit.
+        distance_weight: of the distance between tool and target, per metre.
+        standoff_m: where above the target's height the tool should come to rest.
+        target_height_m: assumed height of a target's visible centre above the table.
+        reached_m: horizontal distance at which the tool counts as over the target.
+        reached_height_m: height above the goal at which it counts as reached.
+        patience: cycles without the target in any view until it counts as lost.
+    """
+
+    method: str = 'vidplan'
+    steps: int = 1
+    seed: int = 0
+    committed_frames: int = 2
+    score_frames: tuple[int, ...] = (4,)
+    step_m: float = 0.12
+    smallest_step_m: float = 0.02
+    refine_iterations: int = 3
+    refine_step_m: float = 0.05
+    reach_m: float = 0.14
+    relevancy_weight: float = 0.2
+    distance_weight: float = 10.0
+    standoff_m: float = 0.06
+    target_height_m: float = 0.03
+    reached_m: float = 0.025
+    reached_height_m: float = 0.03
+    patience: int = 8
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ConfigError(f"method '{self.method}' is not one of {METHODS}")
+        counts = {'steps': (1, 50), 'committed_frames': (0, 4), 'refine_iterations': (0, 50)}
+        for name, (low, high) in counts.items():
+            if not low <= getattr(self, name) <= high:
+                raise ConfigError(f'{name} = {getattr(self, name)}, allowed {low} .. {high}')
+        if not self.score_frames or not all(1 <= f <= 4 for f in self.score_frames):
+            raise ConfigError(f'score_frames = {self.score_frames}, allowed are some of 1 .. 4')
+        lengths = ('step_m', 'smallest_step_m', 'refine_step_m', 'reach_m', 'reached_m')
+        for name in lengths:
+            if not 0 < getattr(self, name) <= 0.3:
+                raise ConfigError(f'{name} = {getattr(self, name)} m, allowed above 0 up to 0.3')
+        for name in ('relevancy_weight', 'distance_weight', 'standoff_m', 'target_height_m'):
+            if not 0 <= getattr(self, name) <= 1000:
+                raise ConfigError(f'{name} = {getattr(self, name)}, allowed 0 .. 1000')

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The paper's Algorithm 3: propose, imagine, score, choose, refine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from vidplan_core.action import PoseChunk
+from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.planner.objective import ReachObjective, Score
+from vidplan_core.planner.refine import into_ball, refine
+from vidplan_core.proposal.hermite import hermite_chunk
+from vidplan_core.proposal.spatial import SpatialBasis
+from vidplan_core.world_model.world_model import Context, WorldModel
+
+
+@dataclass(frozen=True)
+class Start:
+    """The state that candidates start from.
+
+    position (3,) m, rotation (3, 3), velocity (3,) m/s of the flange, q (7,) rad, closedness.
+    """
+
+    position: Tensor
+    rotation: Tensor
+    velocity: Tensor
+    q: Tensor
+    closedness: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was considered and what was chosen.
+
+    `chunk` is the chosen motion (1, frames); `candidates` are all that were proposed.
+    `latents` is its imagined future, None for the method without imagination.
+    """
+
+    chunk: PoseChunk
+    candidates: PoseChunk
+    scores: Tensor
+    best: int
+    score: float
+    terms: dict[str, float]
+    latents: Tensor | None
+    refinement: tuple[float, ...]
+
+
+class Planner:
+    """Plans one chunk at a time; everything it knows of the world comes through its arguments."""
+
+    def __init__(
+        self,
+        world_model: WorldModel,
+        objective: ReachObjective,
+        config: PlannerConfig,
+        basis: SpatialBasis | None = None,
+    ) -> None:
+        self.world_model, self.objective, self.config = world_model, objective, config
+        self.basis = basis or SpatialBasis(step_m=config.step_m)
+
+    def plan(
+        self,
+        context: Context,
+        start: Start,
+        phrase: str,
+        memory: Tensor,
+        cycle: int = 0,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Plan:
+        """Return the plan of one cycle.
+
+        Args:
+            context: the past, up to where the candidates start.
+            start: the state there.
+            phrase: what to move to.
+            memory: where the target was last seen, (3,), base frame, m.
+            cycle: number of the cycle; seeds the random method.
+            should_stop: asked between iterations; a plan in hand is returned at once.
+        """
+        candidates = self.propose(start, memory)
+        if self.config.method == 'kinematic':
+            score, latents = self._without_imagination(candidates, memory), None
+        else:
+            score, latents = self.evaluate(context, candidates, phrase, memory)
+        best = self.choose(score.total, cycle)
+        terms = {name: float(value[best]) for name, value in score.terms.items()}
+        plan = Plan(
+            candidates.select(best), candidates, score.total, best, float(score.total[best]),
+            terms, None if latents is None else latents[best : best + 1], (),
+        )  # fmt: skip
+        if self.config.method in ('random', 'no_refine') or should_stop():
+            return plan
+        return self._refine(plan, context, start, phrase, memory, should_stop)
+
+    def propose(self, start: Start, memory: Tensor) -> PoseChunk:
+        """Candidates along the spatial basis; steps shrink as the target comes near."""
+        config = self.config
+        apart = float(self.objective.distance(start.position, start.rotation, memory))
+        step = min(config.step_m, max(config.smallest_step_m, apart))
+        if config.method == 'random':
+            step = config.step_m
+        basis = replace(self.basis, step_m=step)
+        model = self.world_model.config
+        return basis.propose(
+            start.position, start.rotation, start.velocity, start.q, start.closedness,
+            model.frames, model.frame_period_s,
+        )  # fmt: skip
+
+    def still(self, start: Start) -> PoseChunk:
+        """The chunk (1, frames) that brakes to rest without turning back."""
+        return self._chunk(start, self.braking(start)[None])
+
+    def braking(self, start: Start) -> Tensor:
+        """Displacement (3,) in which a chunk brakes: the least that does not turn back, v T/3."""
+        model = self.world_model.config
+        return start.velocity * (model.frames - 1) * model.frame_period_s / 3.0
+
+    @torch.no_grad()
+    def evaluate(
+        self, context: Context, chunk: PoseChunk, phrase: str, memory: Tensor
+    ) -> tuple[Score, Tensor]:
+        """Imagine every candidate in one batch and score its frames."""
+        return self._imagine(context, chunk, phrase, memory)
+
+    def choose(self, scores: Tensor, cycle: int) -> int:
+        """Index of the best candidate, or a seeded random one."""
+        if self.config.method == 'random':
+            generator = torch.Generator().manual_seed(self.config.seed * 100_003 + cycle)
+            return int(torch.randint(len(scores), (1,), generator=generator))
+        return int(torch.nan_to_num(scores, nan=-torch.inf).argmax())
+
+    def _imagine(
+        self, context: Context, chunk: PoseChunk, phrase: str, memory: Tensor
+    ) -> tuple[Score, Tensor]:
+        latents = self.world_model.rollout(context, chunk, self.config.steps, self.config.seed)
+        frames = list(self.config.score_frames)
+        images = self.world_model.decode(latents[:, frames])
+        position, rotation = chunk.position[:, frames], chunk.rotation[:, frames]
+        return self.objective.score(images, position, rotation, phrase, memory), latents
+
+    def _without_imagination(self, chunk: PoseChunk, memory: Tensor) -> Score:
+        apart = self.objective.distance(chunk.position[:, -1], chunk.rotation[:, -1], memory)
+        nothing = self.objective.nothing(len(chunk))
+        return Score(-self.config.distance_weight * apart, {'distance_m': apart}, nothing)
+
+    def _refine(
+        self,
+        plan: Plan,
+        context: Context,
+        start: Start,
+        phrase: str,
+        memory: Tensor,
+        should_stop: Callable[[], bool],
+    ) -> Plan:
+        """Ascend the objective from the chosen motion, through the world model."""
+        latest: dict[str, Tensor] = {}
+
+        def value(motion: Tensor) -> Tensor:
+            chunk = self._chunk(start, motion)
+            if self.config.method == 'kinematic':
+                return self._without_imagination(chunk, memory).total[0]
+            score, latents = self._imagine(context, chunk, phrase, memory)
+            latest[_key(motion)] = latents.detach()
+            return score.total[0]
+
+        first = into_ball(plan.chunk.position[:, -1] - start.position, self.config.reach_m)
+        refined = refine(
+            value, first, iterations=self.config.refine_iterations,
+            step=self.config.refine_step_m, radius=self.config.reach_m, should_stop=should_stop,
+        )  # fmt: skip
+        if not refined.value > refined.history[0]:
+            return replace(plan, refinement=refined.history)
+        with torch.no_grad():
+            chunk = self._chunk(start, refined.motion)
+        return replace(
+            plan, chunk=chunk, score=refined.value, refinement=refined.history,
+            latents=latest.get(_key(refined.motion)),
+        )  # fmt: skip
+
+    def _chunk(self, start: Start, motion: Tensor) -> PoseChunk:
+        """The chunk (1, frames) of a motion (1, 3), differentiable in it."""
+        model = self.world_model.config
+        return hermite_chunk(
+            start.position, start.rotation, start.velocity, self._inside(start, motion),
+            torch.zeros_like(motion), start.closedness, model.frames, model.frame_period_s,
+        )  # fmt: skip
+
+    def _inside(self, start: Start, motion: Tensor) -> Tensor:
+        """The motion (1, 3), ending where the basis' box allows the tool to be."""
+        tool = self.objective.tool(start.position, start.rotation)
+        lower = torch.minimum(tool.new_tensor(self.basis.box.lower), tool)
+        upper = torch.maximum(tool.new_tensor(self.basis.box.upper), tool)
+        return torch.maximum(torch.minimum(tool + motion, upper), lower) - tool
+
+
+def _key(motion: Tensor) -> str:
+    return str(motion.detach().tolist())

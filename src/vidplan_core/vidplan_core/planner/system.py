@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything between observations and a plan, for the node and for offline evaluation alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidplan_core.action import PoseChunk
+from vidplan_core.camera import Camera, load_cameras
+from vidplan_core.commands import CommittedMotion
+from vidplan_core.errors import ObservationError, TargetNotFoundError
+from vidplan_core.observation import Observation
+from vidplan_core.planner.committed import angles_at, chunk_ahead, rests, velocity_at
+from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.planner.memory import TargetMemory
+from vidplan_core.planner.objective import ReachObjective, Sighting
+from vidplan_core.planner.planner import Plan, Planner, Start
+from vidplan_core.precision import fast_precision
+from vidplan_core.reward.instruction import Instruction, parse_instruction
+from vidplan_core.reward.semantic import SemanticScorer
+from vidplan_core.se3 import quaternion_to_matrix
+from vidplan_core.world_model.checkpoint import load_world_model
+from vidplan_core.world_model.world_model import Context, WorldModel
+
+# The arm counts as at rest below this joint speed, rad/s.
+REST_RAD_S = 0.02
+
+
+@dataclass
+class Task:
+    """One instruction being followed; the memory is the only state between cycles."""
+
+    instruction: Instruction
+    phrase: str
+    memory: TargetMemory = field(default_factory=TargetMemory)
+    cycle: int = 0
+
+
+@dataclass(eq=False)
+class PlanResult:
+    """One cycle's outcome.
+
+    Attributes:
+        done: the planner's own judgement that the tool rests over the target.
+        chunk: flange poses (1, frames); frame 0 is due at `start_s`.
+        start_s: when the chunk starts, in the clock of the observations, s.
+        candidates: all proposed chunks (candidates, frames).
+        scores: (candidates,), in the order of the proposals.
+        best: index of the chosen candidate.
+        score: of the chosen chunk after refinement.
+        terms: the score's terms by name, of the chosen candidate.
+        relevancy: (views, rows, columns) in [0, 1] of the target in the present images.
+        target: place of the target as the planner believes it, (3,), base frame, m.
+        distance_m: from the tool to the goal above the target, as the planner believes it.
+        latency_s: time the cycle took, wall clock, s.
+        cycle: its number within the task, from 0.
+    """
+
+    done: bool
+    chunk: PoseChunk
+    start_s: float
+    candidates: PoseChunk
+    scores: list[float]
+    best: int
+    score: float
+    terms: dict[str, float]
+    relevancy: np.ndarray
+    target: np.ndarray
+    distance_m: float
+    latency_s: float
+    cycle: int
+    refinement: tuple[float, ...] = ()
+    _imagined: Callable[[], np.ndarray] = field(default=lambda: np.zeros((0, 0, 0, 3), np.uint8))
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """Imagined frames of the chosen chunk, uint8 (frames, views*height, width, 3).
+
+        Decoded on first use: nobody waits for pictures before the arm gets its plan. Empty for
+        a method without imagination.
+        """
+        return self._imagined()
+
+
+class PlanningSystem:
+    """World model, scorer and planner, loaded once."""
+
+    def __init__(
+        self,
+        world_model: WorldModel,
+        scorer: SemanticScorer,
+        cameras: dict[str, Camera],
+        config: PlannerConfig,
+        device: torch.device,
+    ) -> None:
+        self.world_model, self.scorer, self.config = world_model, scorer, config
+        self.device = device
+        self.objective = ReachObjective(scorer, scorer.config.threshold, cameras, config)
+        self.planner = Planner(world_model, self.objective, config)
+
+    @staticmethod
+    def load(
+        models: Path, config: PlannerConfig | None = None, device: str = 'cpu'
+    ) -> PlanningSystem:
+        """Load a models folder: autoencoder/, world_model/, semantic/ and cameras.json.
+
+        Raises:
+            ModelError: a file is missing, corrupt or does not fit.
+        """
+        world_model = load_world_model(models, device)
+        cameras = load_cameras(models / 'cameras.json', world_model.config.views)
+        scorer = SemanticScorer.load(models / 'semantic', device=device)
+        chosen = config or PlannerConfig()
+        return PlanningSystem(world_model, scorer, cameras, chosen, torch.device(device))
+
+    def new_task(self, instruction: str, target: str = '') -> Task:
+        """Start following an instruction; `target` overrides the phrase to look for.
+
+        Raises:
+            InstructionError: no phrase to look for.
+        """
+        if target.strip() and not instruction.strip():
+            instruction = f'move to the {target}'
+        parsed = parse_instruction(instruction)
+        phrase = parse_instruction(f'move to the {target}').target if target.strip() else ''
+        return Task(parsed, phrase or parsed.target)
+
+    def plan(
+        self,
+        task: Task,
+        history: Sequence[Observation],
+        committed: CommittedMotion | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> PlanResult:
+        """Plan one cycle.
+
+        Args:
+            task: from `new_task`; its memory is updated.
+            history: as many model frames as the world model's history, oldest first.
+            committed: what the arm will do anyway; None for an arm that stays where it is.
+            should_stop: asked between iterations.
+
+        Raises:
+            ObservationError: the history does not fit the world model.
+            TargetNotFoundError: no view shows the target (at the start), or none has for long.
+        """
+        began = perf_counter()
+        with torch.no_grad(), fast_precision(self.device):
+            context, images = self._see(history)
+            position, rotation = context.poses.position[:, -1], context.poses.rotation[:, -1]
+            sighting = self.objective.look(images, position, rotation, task.phrase)
+        memory = self._remember(task, sighting)
+        present = history[-1]
+        ahead = self.config.committed_frames
+        with torch.no_grad(), fast_precision(self.device):
+            context, start = self._at_start(context, present, committed, ahead)
+        with fast_precision(self.device):
+            if self._over_target(start, memory):
+                plan = self._rest(start)
+            else:
+                plan = self.planner.plan(
+                    context, start, task.phrase, memory, task.cycle, should_stop
+                )
+        result = self._result(task, plan, present, sighting, memory, began)
+        task.cycle += 1
+        return result
+
+    # The steps of a cycle
+
+    def _see(self, history: Sequence[Observation]) -> tuple[Context, Tensor]:
+        """Encode the history; also the present views (1, views, 3, height, width) in [0, 1]."""
+        if not history:
+            raise ObservationError('there is no observation to plan from')
+        model = self.world_model.config
+        images = torch.from_numpy(np.stack([seen.image for seen in history]))[None]
+        poses = PoseChunk(
+            _stack([seen.position for seen in history]),
+            quaternion_to_matrix(_stack([seen.quaternion for seen in history])),
+            _stack([np.float64(seen.closedness) for seen in history]),
+        ).to(self.device)
+        context = self.world_model.context(images.to(self.device), poses)
+        views = images[:, -1].unflatten(1, (len(model.views), model.height))
+        return context, views.permute(0, 1, 4, 2, 3).to(self.device).float() / 255.0
+
+    def _remember(self, task: Task, sighting: Sighting) -> Tensor:
+        task.memory.update(sighting, self.objective.trust_m)
+        place = task.memory.place
+        if place is None or task.memory.missed > self.config.patience:
+            peak = float(sighting.peaks.max())
+            when = 'now' if place is None else f'for {task.memory.missed} cycles'
+            raise TargetNotFoundError(
+                f"no view shows '{task.phrase}' {when}: the best relevancy is {peak:.2f}, needed "
+                f'{self.scorer.config.threshold:.2f}; name an object that the cameras see'
+            )
+        return place
+
+    def _at_start(
+        self, context: Context, present: Observation, committed: CommittedMotion | None, ahead: int
+    ) -> tuple[Context, Start]:
+        """Where candidates start: after what the arm is committed to, imagined."""
+        here = Start(
+            context.poses.position[0, -1], context.poses.rotation[0, -1],
+            torch.zeros(3, device=self.device), self._tensor(present.q), present.closedness,
+        )  # fmt: skip
+        if committed is None or ahead == 0 or rests(committed, present.stamp_s):
+            return context, here
+        model = self.world_model.config
+        chunk = chunk_ahead(committed, present.stamp_s, model.frames, model.frame_period_s)
+        chunk = chunk.to(torch.float32).to(self.device)
+        latents = self.world_model.rollout(context, chunk, self.config.steps, self.config.seed)
+        time_s = present.stamp_s + ahead * model.frame_period_s
+        angles = angles_at(committed, time_s)
+        start = Start(
+            chunk.position[0, ahead],
+            chunk.rotation[0, ahead],
+            self._tensor(velocity_at(committed, time_s)),
+            self._tensor(present.q if angles is None else angles),
+            float(chunk.closedness[0, ahead]),
+        )
+        return self.world_model.advance(context, latents, chunk, ahead), start
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.as_tensor(values, dtype=torch.float32, device=self.device)
+
+    def _over_target(self, start: Start, memory: Tensor) -> bool:
+        if self.config.method == 'random':
+            return False
+        stop = start.position + self.planner.braking(start)
+        tool = self.objective.tool(stop, start.rotation)
+        goal = memory + memory.new_tensor([0.0, 0.0, self.config.standoff_m])
+        apart = (tool - goal).abs()
+        over = float(apart[:2].norm()) < self.config.reached_m
+        return over and float((tool - goal)[2]) < self.config.reached_height_m
+
+    def _rest(self, start: Start) -> Plan:
+        """The plan of an arm that is where it should be: brake and stay."""
+        chunk = self.planner.still(start)
+        return Plan(chunk, chunk, torch.zeros(1), 0, 0.0, {}, None, ())
+
+    def _result(
+        self,
+        task: Task,
+        plan: Plan,
+        present: Observation,
+        sighting: Sighting,
+        memory: Tensor,
+        began: float,
+    ) -> PlanResult:
+        model = self.world_model.config
+        now = quaternion_to_matrix(torch.as_tensor(present.quaternion, dtype=torch.float32))
+        here = Start(
+            torch.as_tensor(present.position, dtype=torch.float32), now,
+            torch.zeros(3), torch.zeros(7), present.closedness,
+        )  # fmt: skip
+        at_rest = bool(np.abs(present.dq).max() < REST_RAD_S)
+        place = memory.detach().float().cpu()
+        distance = float(self.objective.distance(here.position, here.rotation, place))
+        return PlanResult(
+            done=at_rest and self._over_target(here, place),
+            chunk=plan.chunk,
+            start_s=present.stamp_s + self.config.committed_frames * model.frame_period_s,
+            candidates=plan.candidates,
+            scores=plan.scores.float().tolist(),
+            best=plan.best,
+            score=plan.score,
+            terms=plan.terms,
+            relevancy=sighting.maps[0].float().cpu().numpy(),
+            target=place.numpy(),
+            distance_m=distance,
+            latency_s=perf_counter() - began,
+            cycle=task.cycle,
+            refinement=plan.refinement,
+            _imagined=lambda: self.pictures(plan.latents),
+        )
+
+    @torch.no_grad()
+    def pictures(self, latents: Tensor | None) -> np.ndarray:
+        """Decode imagined latents (1, frames, ...) to uint8 (frames, views*height, width, 3)."""
+        model = self.world_model.config
+        if latents is None:
+            return np.zeros((0, len(model.views) * model.height, model.width, 3), np.uint8)
+        with fast_precision(self.device):
+            images = self.world_model.decode(latents)[0].float()
+        stacked = images.permute(0, 1, 3, 4, 2).flatten(1, 2)
+        return (stacked * 255).round().to(torch.uint8).cpu().numpy()
+
+
+def _stack(rows: Sequence[np.ndarray | np.float64]) -> Tensor:
+    return torch.from_numpy(np.stack(rows)[None]).float()

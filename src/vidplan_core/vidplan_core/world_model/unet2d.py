@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A 2-D U-Net of diffusers with the frames as channels: the backbone for CPUs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vidplan_core.torchvision_shim import ensure_torchvision
+from vidplan_core.world_model.config import WorldModelConfig
+from vidplan_core.world_model.flow import noise_condition
+
+ensure_torchvision()  # diffusers imports torchvision where it is installed
+
+from diffusers import UNet2DModel  # noqa: E402
+from diffusers.models.embeddings import TimestepEmbedding, Timesteps  # noqa: E402
+
+# The sinusoids of diffusers are made for 0..1000; c_noise lies in [-1, 1.1], times in [0, 1].
+NOISE_SCALE = 250.0
+TIME_SCALE = 1000.0
+
+
+class UNet2D(nn.Module):
+    """All views are one picture, all frames are its channels, all actions one embedding."""
+
+    def __init__(self, config: WorldModelConfig, channels: int, features: int) -> None:
+        super().__init__()
+        sizes = config.backbone
+        inputs = (config.frames + config.history_frames) * channels + sizes.position_channels
+        last = len(sizes.widths) - 1
+        self.unet = UNet2DModel(
+            in_channels=inputs,
+            out_channels=config.frames * channels,
+            layers_per_block=sizes.layers_per_block,
+            block_out_channels=sizes.widths,
+            down_block_types=tuple(_block('Down', i > 0) for i in range(last + 1)),
+            up_block_types=tuple(_block('Up', i < last) for i in range(last + 1)),
+            attention_head_dim=sizes.attention_head_dim,
+            norm_num_groups=16,
+            resnet_time_scale_shift='scale_shift',
+            class_embed_type='identity',
+        )
+        embedding = 4 * sizes.widths[0]
+        frames = config.history_frames - 1 + config.frames
+        self.token = nn.Sequential(
+            nn.Linear(features, sizes.token_dim), nn.SiLU(), nn.Linear(sizes.token_dim, 64)
+        )
+        self.mix = nn.Sequential(
+            nn.SiLU(),
+            nn.Linear(64 * frames, embedding),
+            nn.SiLU(),
+            nn.Linear(embedding, embedding),
+        )
+        self.target_features = Timesteps(64, flip_sin_to_cos=True, downscale_freq_shift=0)
+        self.target_embedding = TimestepEmbedding(64, embedding)
+        # Starts as a no-op, and only the last layer is zero, so that the first one can learn.
+        nn.init.zeros_(self.target_embedding.linear_2.weight)
+        nn.init.zeros_(self.target_embedding.linear_2.bias)
+        self.position = nn.Parameter(
+            0.1
+            * torch.randn(1, sizes.position_channels, config.latent_height, config.latent_width)
+        )
+
+    def forward(
+        self, noisy: Tensor, history: Tensor, actions: Tensor, start: Tensor, target: Tensor
+    ) -> Tensor:
+        """See `Backbone`."""
+        batch = len(noisy)
+        position = self.position.expand(batch, -1, -1, -1)
+        picture = torch.cat([noisy.flatten(1, 2), history.flatten(1, 2), position], dim=1)
+        gap = self.target_features(TIME_SCALE * (target - start)).to(noisy.dtype)
+        condition = self.mix(self.token(actions).flatten(1)) + self.target_embedding(gap)
+        timestep = NOISE_SCALE * noise_condition(start)
+        raw = self.unet(picture, timestep, class_labels=condition, return_dict=False)[0]
+        return raw.reshape(noisy.shape)
+
+
+def _block(direction: str, attention: bool) -> str:
+    return f'{"Attn" if attention else ""}{direction}Block2D'

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The action-conditioned video world model: encode, roll out, decode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from vidplan_core.action import RELATIVE_FEATURES, PoseChunk, relative_features
+from vidplan_core.errors import ConfigError, ModelError, ObservationError
+from vidplan_core.world_model.autoencoder import STRIDE, Autoencoder
+from vidplan_core.world_model.backbone import build_backbone
+from vidplan_core.world_model.config import WorldModelConfig
+from vidplan_core.world_model.flow import sample
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where an imagination starts: the past up to the present, encoded once.
+
+    latents: (batch, history, channels, rows, columns), normalised, the present last.
+    poses: PoseChunk of (batch, history), the present last.
+    """
+
+    latents: Tensor
+    poses: PoseChunk
+
+    def expand(self, candidates: int) -> Context:
+        """The same past for every candidate, without copying latents."""
+        latents = self.latents.expand(candidates, -1, -1, -1, -1)
+        return Context(latents, self.poses.expand(candidates))
+
+
+def action_tokens(past: PoseChunk, future: PoseChunk) -> Tensor:
+    """Features (batch, history - 1 + frames, 17) relative to the present, history first.
+
+    `past` ends with the present and `future` begins with it.
+    """
+    older = past.frames - 1
+    joined = PoseChunk(
+        torch.cat([past.position[:, :older], future.position], dim=1),
+        torch.cat([past.rotation[:, :older], future.rotation], dim=1),
+        torch.cat([past.closedness[:, :older], future.closedness], dim=1),
+    )
+    return relative_features(joined, present=older)
+
+
+class WorldModel(nn.Module):
+    """Imagines what a chunk of poses would look like in all views."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: WorldModelConfig, autoencoder: Autoencoder) -> None:
+        super().__init__()
+        channels = autoencoder.config.latent_channels
+        for name in ('latent_mean', 'latent_std'):
+            if len(getattr(config, name)) != channels:
+                raise ModelError(f'{name} needs {channels} numbers, one per latent channel')
+        self.config = config
+        self.autoencoder = autoencoder.requires_grad_(False)
+        self.backbone = build_backbone(config, channels, RELATIVE_FEATURES)
+        shape = (1, 1, channels, 1, 1)
+        self.register_buffer('mean', torch.tensor(config.latent_mean).reshape(shape), False)
+        self.register_buffer('std', torch.tensor(config.latent_std).reshape(shape), False)
+
+    # Images and latents
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Normalised latents of stitched images.
+
+        Args:
+            images: uint8 (batch, frames, views*height, width, 3).
+
+        Returns:
+            (batch, frames, channels, views*height/8, width/8).
+        """
+        self._check(images)
+        batch, frames = images.shape[:2]
+        views = len(self.config.views)
+        pixels = images.reshape(-1, self.config.height, self.config.width, 3)
+        scaled = pixels.permute(0, 3, 1, 2).to(self.mean.dtype) / 127.5 - 1.0
+        latents = self.autoencoder.encode(scaled)
+        stacked = latents.unflatten(0, (batch, frames, views)).transpose(2, 3)
+        return (stacked.flatten(3, 4) - self.mean) / self.std
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Images (batch, frames, views, 3, height, width) in [0, 1], view by view.
+
+        Clipped with a gradient inside the range only, like every real camera.
+        """
+        views = len(self.config.views)
+        raw = (latents * self.std + self.mean).unflatten(3, (views, -1)).transpose(2, 3)
+        pictures = self.autoencoder.decode(raw.flatten(0, 2))
+        return (pictures * 0.5 + 0.5).clamp(0.0, 1.0).unflatten(0, raw.shape[:3])
+
+    def context(self, images: Tensor, poses: PoseChunk) -> Context:
+        """Encode the past: images uint8 (1, history, ...), poses (1, history)."""
+        expected = self.config.history_frames
+        if images.shape[1] != expected or poses.position.shape[1] != expected:
+            raise ObservationError(
+                f'the world model needs {expected} past frames, the present included; got '
+                f'{images.shape[1]} images and {poses.position.shape[1]} poses'
+            )
+        return Context(self.encode(images), poses)
+
+    # Imagination
+
+    def rollout(self, context: Context, chunk: PoseChunk, steps: int = 1, seed: int = 0) -> Tensor:
+        """Imagined latents (candidates, frames, channels, rows, columns), frame 0 the present.
+
+        Differentiable in the chunk. All candidates share the same noise, so that their
+        difference is the difference of their actions.
+
+        Args:
+            context: the past; a batch of one is shared by all candidates.
+            chunk: poses (candidates, frames), frame 0 the present.
+            steps: evaluations of the network.
+            seed: of the noise.
+        """
+        candidates, frames = chunk.position.shape[:2]
+        if frames != self.config.frames:
+            raise ConfigError(f'a chunk has {self.config.frames} frames, not {frames}')
+        if len(context.latents) != candidates:
+            context = context.expand(candidates)
+        actions = action_tokens(context.poses, chunk)
+        present = context.latents[:, -1:]
+        noise = self.noise(seed, frames).expand(candidates, -1, -1, -1, -1)
+
+        def network(noisy: Tensor, start: Tensor, target: Tensor) -> Tensor:
+            return self.backbone(noisy, context.latents, actions, start, target)
+
+        data = sample(network, noise, steps)
+        return self.from_data(data, present)
+
+    def advance(self, context: Context, latents: Tensor, chunk: PoseChunk, frame: int) -> Context:
+        """The past as it will be at `frame` of an imagined chunk: imagination fed back."""
+        history = self.config.history_frames
+        start = frame + 1
+        joined = torch.cat([context.latents[:, :-1], latents[:, :start]], dim=1)[:, -history:]
+        past, new = context.poses, chunk
+        poses = PoseChunk(
+            torch.cat([past.position[:, :-1], new.position[:, :start]], dim=1)[:, -history:],
+            torch.cat([past.rotation[:, :-1], new.rotation[:, :start]], dim=1)[:, -history:],
+            torch.cat([past.closedness[:, :-1], new.closedness[:, :start]], dim=1)[:, -history:],
+        )
+        return Context(joined, poses)
+
+    def noise(self, seed: int, frames: int) -> Tensor:
+        """Seeded noise (1, frames, channels, rows, columns), the same on every device."""
+        generator = torch.Generator().manual_seed(seed)
+        channels = self.mean.shape[2]
+        shape = (1, frames, channels, self.config.latent_height, self.config.latent_width)
+        return torch.randn(shape, generator=generator).to(self.mean)
+
+    def to_data(self, latents: Tensor, present: Tensor) -> Tensor:
+        """What the network models: latents, or their change from the present."""
+        if not self.config.residual:
+            return latents
+        return (latents - present) / self.config.residual_std
+
+    def from_data(self, data: Tensor, present: Tensor) -> Tensor:
+        """Inverse of `to_data`."""
+        return data * self.config.residual_std + present if self.config.residual else data
+
+    def _check(self, images: Tensor) -> None:
+        rows = len(self.config.views) * self.config.height
+        expected: Sequence[int] = (rows, self.config.width, 3)
+        if images.ndim != 5 or tuple(images.shape[2:]) != tuple(expected):
+            raise ObservationError(
+                f'expected stitched images (batch, frames, {rows}, {self.config.width}, 3), '
+                f'got {tuple(images.shape)}'
+            )
+        if images.dtype != torch.uint8:
+            raise ObservationError(f'images must be uint8, not {images.dtype}')
+        if rows % STRIDE or self.config.width % STRIDE:
+            raise ModelError(f'view sizes must be multiples of {STRIDE}')

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train the per-view autoencoder on images of the cell."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidplan_core.world_model.autoencoder import Autoencoder
+from vidplan_core.world_model.checkpoint import save_autoencoder
+from vidplan_core.world_model.config import AutoencoderConfig
+from vidplan_training.dataset import split
+from vidplan_training.trainer import Trainer, TrainerConfig
+
+KL_WEIGHT = 2e-4
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Declare `vidplan-train autoencoder`."""
+    parser = subparsers.add_parser('autoencoder', help='train the per-view autoencoder')
+    parser.add_argument('--data', type=Path, required=True, help='folder written by collect')
+    parser.add_argument('--out', type=Path, default=Path('models/cell/autoencoder'))
+    parser.add_argument('--work', type=Path, default=Path('outputs/autoencoder.pt'))
+    parser.add_argument('--iterations', type=int, default=6000)
+    parser.add_argument('--batch', type=int, default=48)
+    parser.add_argument('--learning-rate', type=float, default=2e-3)
+    parser.add_argument('--latent-channels', type=int, default=8)
+    parser.add_argument('--seed', type=int, default=0)
+
+
+class ImageBatches:
+    """Random batches of single views, drawn from a generator seeded by the iteration."""
+
+    def __init__(self, data: Path, held_out: bool, batch: int, seed: int) -> None:
+        self._arrays = [shard.array('images') for shard in split(data, held_out)]
+        self._batch, self._seed = batch, seed
+
+    def __call__(self, iteration: int) -> Tensor:
+        """Images (batch, 3, height, width) in [-1, 1]."""
+        rng = np.random.default_rng([self._seed, iteration])
+        picked = [self._pick(rng) for _ in range(self._batch)]
+        images = torch.from_numpy(np.stack(picked)).permute(0, 3, 1, 2)
+        return images.float() / 127.5 - 1.0
+
+    def _pick(self, rng: np.random.Generator) -> np.ndarray:
+        array = self._arrays[rng.integers(len(self._arrays))]
+        episode, frame, view = (rng.integers(size) for size in array.shape[:3])
+        return np.asarray(array[episode, frame, view])
+
+
+def loss_of(autoencoder: Autoencoder, images: Tensor) -> Tensor:
+    """Absolute plus squared error plus a little divergence from a normal latent."""
+    with torch.autocast('cpu', torch.bfloat16):
+        reconstruction, mean, log_variance = autoencoder(images)
+    error = reconstruction.float() - images
+    divergence = 0.5 * (mean.float() ** 2 + log_variance.float().exp() - 1 - log_variance.float())
+    return error.abs().mean() + 4.0 * (error**2).mean() + KL_WEIGHT * divergence.mean()
+
+
+@torch.no_grad()
+def psnr_by_view(autoencoder: Autoencoder, data: Path, frames: int = 100) -> dict[str, float]:
+    """Reconstruction PSNR in dB per view on held-out frames, pixels in [0, 1]."""
+    array = split(data, True)[0].array('images')
+    flat = array.reshape(-1, *array.shape[2:])
+    picked = flat[np.linspace(0, len(flat) - 1, frames).astype(int)]
+    result = {}
+    for view, name in enumerate(('left', 'right', 'wrist')):
+        images = torch.from_numpy(picked[:, view]).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        restored = autoencoder.decode(autoencoder.encode(images)).clamp(-1, 1)
+        error = ((restored - images) / 2).square().mean(dim=(1, 2, 3))
+        result[name] = round(float((-10 * error.log10()).mean()), 2)
+    return result
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, then write the averaged weights and their held-out PSNR."""
+    torch.manual_seed(args.seed)
+    autoencoder = Autoencoder(AutoencoderConfig(latent_channels=args.latent_channels))
+    autoencoder.to(memory_format=torch.channels_last)
+    config = TrainerConfig(args.iterations, args.learning_rate, ema=0.998)
+    trainer = Trainer(autoencoder, config, args.work)
+    batches = ImageBatches(args.data, False, args.batch, args.seed)
+
+    def loss(iteration: int) -> Tensor:
+        images = batches(iteration).contiguous(memory_format=torch.channels_last)
+        return loss_of(autoencoder, images)
+
+    trainer.run(loss, lambda _: f'held-out PSNR {psnr_by_view(autoencoder, args.data, 40)}')
+    trainer.use_average()
+    save_autoencoder(args.out, autoencoder)
+    metrics = {'held_out_psnr_db': psnr_by_view(autoencoder, args.data), 'seed': args.seed}
+    (args.out / 'metrics.json').write_text(json.dumps(metrics, indent=1) + '\n')
+    print(metrics)
+    return 0

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the arm does while data are collected: wandering, and attempts to pick things up.
+
+A behaviour decides every 0.4 s on a displacement for the next 0.8 s; the motion is replaced
+halfway, as the planner's is, so that the model learns motions in full swing as well as starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+REACH_M = 0.14
+BOX_LOW = np.array([0.28, -0.30, 0.015])
+BOX_HIGH = np.array([0.70, 0.30, 0.42])
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Displacement (3,) m of the tool over a chunk, turn about the vertical, gripper."""
+
+    displacement: np.ndarray
+    turn_rad: float
+    closedness: float
+
+
+class Behaviour(Protocol):
+    """Chooses the next motion from the tool's place and the (known) places of objects."""
+
+    def __call__(
+        self, rng: np.random.Generator, tcp: np.ndarray, objects: Mapping[str, np.ndarray]
+    ) -> Decision:
+        """Decide from the tool (3,) and object centres (3,) in the base frame, m."""
+        ...
+
+
+def keep_inside(tcp: np.ndarray, displacement: np.ndarray) -> np.ndarray:
+    """The displacement, shortened so that the tool stays inside the collection box."""
+    return np.clip(tcp + displacement, BOX_LOW, BOX_HIGH) - tcp
+
+
+class Wander:
+    """Random directions, half of them along an axis, with rests, turns and gripper toggles."""
+
+    def __init__(self) -> None:
+        self._closedness = 0.0
+
+    def __call__(
+        self, rng: np.random.Generator, tcp: np.ndarray, objects: Mapping[str, np.ndarray]
+    ) -> Decision:
+        """See `Behaviour`."""
+        if rng.random() < 0.08:
+            self._closedness = float(rng.random() < 0.5)
+        direction = rng.normal(size=3)
+        if rng.random() < 0.6:
+            direction = np.eye(3)[rng.integers(3)] * rng.choice([-1.0, 1.0])
+        length = 0.0 if rng.random() < 0.08 else rng.uniform(0.03, REACH_M)
+        turn = rng.normal(scale=0.35) if rng.random() < 0.2 else 0.0
+        move = length * direction / np.linalg.norm(direction)
+        return Decision(keep_inside(tcp, move), turn, self._closedness)
+
+
+class Pick:
+    """Go over an object, descend, close, lift, carry to the bowl, open; not always exactly."""
+
+    def __init__(self, kind: str, rng: np.random.Generator) -> None:
+        self._kind = kind
+        self._offset = np.append(rng.normal(scale=0.012, size=2), 0.0)
+        self._phase = 'approach'
+        self._wait = 0
+
+    def __call__(
+        self, rng: np.random.Generator, tcp: np.ndarray, objects: Mapping[str, np.ndarray]
+    ) -> Decision:
+        """See `Behaviour`."""
+        goal = self._goal(objects)
+        self._advance(tcp, goal)
+        goal = self._goal(objects)
+        move = goal - tcp
+        move *= min(1.0, REACH_M / max(float(np.linalg.norm(move)), 1e-6))
+        if rng.random() < 0.12:
+            move = move + rng.normal(scale=0.03, size=3)
+        closed = float(self._phase in ('close', 'lift', 'carry'))
+        return Decision(keep_inside(tcp, move), 0.0, closed)
+
+    def _goal(self, objects: Mapping[str, np.ndarray]) -> np.ndarray:
+        over = objects[self._kind] + self._offset
+        if self._phase == 'approach':
+            return np.append(over[:2], max(over[2], 0.0) + 0.10)
+        if self._phase in ('descend', 'close'):
+            return np.append(over[:2], max(over[2], 0.02))
+        if self._phase == 'lift':
+            return np.append(over[:2], 0.22)
+        return np.append(objects['bowl'][:2], 0.20)
+
+    def _advance(self, tcp: np.ndarray, goal: np.ndarray) -> None:
+        near = float(np.linalg.norm(tcp - goal)) < 0.02
+        following = {'approach': 'descend', 'descend': 'close', 'lift': 'carry', 'carry': 'open'}
+        if self._phase == 'close':
+            self._wait += 1
+            if self._wait >= 2:
+                self._phase = 'lift'
+        elif near and self._phase in following:
+            self._phase = following[self._phase]
+
+
+def choose(rng: np.random.Generator, kinds: list[str]) -> Behaviour:
+    """A random behaviour for an episode with the given kinds of objects in the scene."""
+    graspable = [kind for kind in kinds if kind != 'bowl']
+    if rng.random() < 0.5 or not graspable:
+        return Wander()
+    return Pick(graspable[rng.integers(len(graspable))], rng)

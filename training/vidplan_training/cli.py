@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`vidplan-train`: one console script for data, training and offline evaluation."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+
+COMMANDS = ('collect', 'cameras', 'autoencoder', 'world_model', 'semantic', 'evaluate')
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Parser with one sub-command per module of `COMMANDS`."""
+    parser = argparse.ArgumentParser(prog='vidplan-train', description=__doc__)
+    subparsers = parser.add_subparsers(dest='command', required=True)
+    for name in COMMANDS:
+        module = importlib.import_module(f'vidplan_training.{name}')
+        module.add_parser(subparsers)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; errors on bad input end with a message, not a traceback."""
+    os.environ.setdefault('MUJOCO_GL', 'egl')
+    args = build_parser().parse_args(argv)
+    module = importlib.import_module(f'vidplan_training.{args.command.replace("-", "_")}')
+    try:
+        return int(module.run(args))
+    except (FileNotFoundError, ValueError) as error:
+        print(f'vidplan-train {args.command}: {error}', file=sys.stderr)
+        return 2
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Latents of recorded episodes, encoded once, with the poses that belong to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidplan_core.action import PoseChunk
+from vidplan_core.se3 import quaternion_to_matrix
+from vidplan_core.world_model.autoencoder import Autoencoder
+from vidplan_training.dataset import Shard, batches_of, split
+from vidplan_training.progress import Progress
+
+LATENTS = 'latents'
+
+
+@torch.no_grad()
+def encode_shards(data: Path, autoencoder: Autoencoder) -> None:
+    """Write latents.npy (episodes, frames, channels, views*rows, columns) float16 per shard.
+
+    Raw latents, not normalised; a shard that has them already is left alone.
+    """
+    every = split(data, False) + split(data, True)
+    progress = Progress('encode (shards)', len(every))
+    for done, shard in enumerate(every, 1):
+        path = shard.folder / f'{LATENTS}.npy'
+        if not path.exists():
+            np.save(path, _encode(shard, autoencoder))
+        progress.update(done)
+
+
+def _encode(shard: Shard, autoencoder: Autoencoder) -> np.ndarray:
+    images = shard.array('images')
+    episodes, frames, views = images.shape[:3]
+    flat = images.reshape(-1, *images.shape[3:])
+    parts = []
+    for batch in batches_of(flat, 120):
+        pixels = torch.from_numpy(np.array(batch)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        with torch.autocast('cpu', torch.bfloat16):
+            parts.append(autoencoder.encode(pixels).half())
+    latents = torch.cat(parts)
+    channels, rows, columns = latents.shape[1:]
+    grouped = latents.reshape(episodes, frames, views, channels, rows, columns).transpose(2, 3)
+    return grouped.reshape(episodes, frames, channels, views * rows, columns).numpy()
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Per-channel mean and standard deviation of latents, and the size of their changes."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    residual_std: float
+
+
+def statistics(data: Path, frames: int) -> Statistics:
+    """Measured on a part of the training episodes."""
+    latents = np.asarray(split(data, False)[0].array(LATENTS), np.float32)
+    mean, std = latents.mean(axis=(0, 1, 3, 4)), latents.std(axis=(0, 1, 3, 4))
+    scaled = latents / std[:, None, None]
+    change = np.concatenate([scaled[:, k:] - scaled[:, :-k] for k in range(1, frames)], axis=1)
+    return Statistics(
+        tuple(mean.tolist()), tuple(std.tolist()), float(np.sqrt((change**2).mean()))
+    )
+
+
+@dataclass(frozen=True)
+class Clips:
+    """A batch of clips: normalised latents (batch, history - 1 + frames, ...) and their poses."""
+
+    latents: Tensor
+    poses: PoseChunk
+
+
+class ClipDataset:
+    """All windows of all episodes of a split, in memory (float16 latents)."""
+
+    def __init__(
+        self, data: Path, held_out: bool, history: int, frames: int, stats: Statistics
+    ) -> None:
+        found = split(data, held_out)
+        self._latents = torch.from_numpy(np.concatenate([s.array(LATENTS) for s in found]))
+        self._position = _load(found, 'position')
+        self._rotation = quaternion_to_matrix(_load(found, 'quaternion'))
+        self._closedness = _load(found, 'closedness')
+        self._history, self._frames = history, frames
+        shape = (1, 1, -1, 1, 1)
+        self._mean = torch.tensor(stats.mean).reshape(shape)
+        self._std = torch.tensor(stats.std).reshape(shape)
+        self.windows = self._latents.shape[1] - frames + 1
+
+    def __len__(self) -> int:
+        return len(self._latents) * self.windows
+
+    def clips(self, indices: np.ndarray) -> Clips:
+        """Clips of window indices; an episode's start is preceded by itself, at rest."""
+        episode, present = np.divmod(indices, self.windows)
+        offsets = np.arange(1 - self._history, self._frames)
+        frames = np.maximum(present[:, None] + offsets, 0)
+        where = (torch.from_numpy(episode)[:, None], torch.from_numpy(frames))
+        latents = (self._latents[where].float() - self._mean) / self._std
+        poses = PoseChunk(self._position[where], self._rotation[where], self._closedness[where])
+        return Clips(latents, poses)
+
+    def random(self, iteration: int, batch: int, seed: int) -> Clips:
+        """A batch that depends on seed and iteration only."""
+        rng = np.random.default_rng([seed, iteration, 11])
+        return self.clips(rng.integers(len(self), size=batch))
+
+
+def _load(found: list[Shard], name: str) -> Tensor:
+    return torch.from_numpy(np.concatenate([shard.array(name) for shard in found])).float()

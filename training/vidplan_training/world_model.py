@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train the action-conditioned world model on latents of recorded episodes.
+
+The first part of the training is a regression of the future: the network sees pure noise
+(flow time 0) and learns the mean. The last part mixes in all noise levels of EDM, so that
+the same weights can be sampled in several steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vidplan_core.action import PoseChunk
+from vidplan_core.world_model.checkpoint import load_autoencoder, save_world_model
+from vidplan_core.world_model.config import WorldModelConfig
+from vidplan_core.world_model.world_model import WorldModel, action_tokens
+from vidplan_training.latents import ClipDataset, Clips, Statistics, encode_shards, statistics
+from vidplan_training.trainer import Trainer, TrainerConfig
+
+LOG_SIGMA_MEAN, LOG_SIGMA_STD = 0.7, 1.6  # of the released Ctrl-World training
+HISTORY_NOISE = 0.05
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Declare `vidplan-train world-model`."""
+    parser = subparsers.add_parser('world-model', help='train the action-conditioned world model')
+    parser.add_argument('--data', type=Path, required=True, help='folder written by collect')
+    parser.add_argument('--models', type=Path, default=Path('models/cell'))
+    parser.add_argument('--work', type=Path, default=Path('outputs/world_model.pt'))
+    parser.add_argument('--iterations', type=int, default=6000)
+    parser.add_argument('--batch', type=int, default=24)
+    parser.add_argument('--learning-rate', type=float, default=1e-3)
+    parser.add_argument('--regression', type=float, default=0.75, help='first part of the run')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--export-only', action='store_true', help='write the average so far')
+
+
+@dataclass(frozen=True)
+class Split:
+    """A clip's past and future; the present belongs to both."""
+
+    history: Tensor
+    future: Tensor
+    past: PoseChunk
+    chunk: PoseChunk
+
+
+def split_clip(clips: Clips, history: int) -> Split:
+    """Cut clips (batch, history - 1 + frames) at the present."""
+    poses, present = clips.poses, history - 1
+    past = PoseChunk(
+        poses.position[:, :history], poses.rotation[:, :history], poses.closedness[:, :history]
+    )
+    chunk = PoseChunk(
+        poses.position[:, present:], poses.rotation[:, present:], poses.closedness[:, present:]
+    )
+    return Split(clips.latents[:, :history], clips.latents[:, present:], past, chunk)
+
+
+def flow_times(batch: int, share_of_noise: float) -> Tensor:
+    """Flow times (batch,): a share at pure noise, the rest by EDM's distribution of sigma."""
+    sigma = (LOG_SIGMA_MEAN + LOG_SIGMA_STD * torch.randn(batch)).exp()
+    return torch.where(torch.rand(batch) < share_of_noise, torch.zeros(batch), 1 / (1 + sigma))
+
+
+def loss_of(model: WorldModel, clips: Clips, share_of_noise: float) -> Tensor:
+    """EDM loss with unit weight on the raw output F, written along the flow (see flow.py).
+
+    With x = s x1 + (1-s) x0 and n = s^2 + (1-s)^2 the denoiser is exact for
+    F = ((2s-1) x - n (x1 - x0)) / sqrt(n): no division by s, 1 - s or sigma.
+    """
+    parts = split_clip(clips, model.config.history_frames)
+    data = model.to_data(parts.future, parts.history[:, -1:])
+    noise = torch.randn_like(data)
+    time = flow_times(len(data), share_of_noise)
+    s = time.reshape(-1, 1, 1, 1, 1)
+    norm = s**2 + (1 - s) ** 2
+    x = s * data + (1 - s) * noise
+    target = ((2 * s - 1) * x - norm * (data - noise)) / norm.sqrt()
+    history = parts.history + HISTORY_NOISE * torch.randn_like(parts.history)
+    actions = action_tokens(parts.past, parts.chunk)
+    with torch.autocast('cpu', torch.bfloat16):
+        raw = model.backbone(x / norm.sqrt(), history, actions, time, torch.ones_like(time))
+    return (raw.float() - target).square().mean()
+
+
+@torch.no_grad()
+def held_out_error(model: WorldModel, clips: Clips) -> str:
+    """Latent mean squared error of the new frames in one step, against copying."""
+    parts = split_clip(clips, model.config.history_frames)
+    time = torch.zeros(len(parts.future))
+    actions = action_tokens(parts.past, parts.chunk)
+    noise = model.noise(0, parts.future.shape[1]).expand_as(parts.future)
+    with torch.autocast('cpu', torch.bfloat16):
+        raw = model.backbone(noise, parts.history, actions, time, time + 1)
+    predicted = model.from_data(-raw.float(), parts.history[:, -1:])
+    error = (predicted - parts.future)[:, 1:].square().mean().item()
+    copied = (parts.history[:, -1:] - parts.future)[:, 1:].square().mean().item()
+    return f'held-out latent error {error:.4f} (copy {copied:.4f})'
+
+
+def build(models: Path, stats: Statistics) -> WorldModel:
+    """A fresh world model around the trained autoencoder."""
+    config = WorldModelConfig(
+        latent_mean=stats.mean, latent_std=stats.std, residual_std=stats.residual_std
+    )
+    return WorldModel(config, load_autoencoder(models / 'autoencoder'))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Encode, train, write the averaged weights."""
+    torch.manual_seed(args.seed)
+    encode_shards(args.data, load_autoencoder(args.models / 'autoencoder'))
+    stats = statistics(args.data, WorldModelConfig().frames)
+    model = build(args.models, stats)
+    config = TrainerConfig(args.iterations, args.learning_rate)
+    trainer = Trainer(model, config, args.work)
+    if not args.export_only:
+        _train(trainer, model, stats, args)
+    trainer.use_average()
+    save_world_model(args.models / 'world_model', model)
+    return 0
+
+
+def _train(
+    trainer: Trainer, model: WorldModel, stats: Statistics, args: argparse.Namespace
+) -> None:
+    sizes = (model.config.history_frames, model.config.frames)
+    data = ClipDataset(args.data, False, *sizes, stats)
+    held_out = ClipDataset(args.data, True, *sizes, stats).random(0, 96, 1)
+    print(f'{len(data)} training clips', flush=True)
+
+    def loss(iteration: int) -> Tensor:
+        share = 1.0 if iteration < args.regression * args.iterations else 0.5
+        return loss_of(model, data.random(iteration, args.batch, args.seed), share)
+
+    trainer.run(loss, lambda _: held_out_error(model, held_out))
