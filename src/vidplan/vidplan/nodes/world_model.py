@@ -17,7 +17,7 @@ from vidplan.conversions import stamp
 from vidplan.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter, Status
 from vidplan.graph import share_directory
 from vidplan.images import to_image
-from vidplan.imagining import RolloutError, imagine, rollout_chunk
+from vidplan.rollout_request import RolloutError, imagine, rollout_chunk
 from vidplan.lifecycle import ManagedNode
 from vidplan.parameters import declare, parameter
 from vidplan.planning_host import PlanningHost
