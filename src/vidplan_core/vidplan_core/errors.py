@@ -41,9 +41,25 @@ class ConfigError(VidPlanError):
 
 
 class IkError(VidPlanError):
-    """A pose that the arm cannot reach within its limits."""
+    """A pose that the arm cannot reach within its limits.
+
+    Attributes:
+        index: which pose of the chunk.
+        error_m: distance that remained, m.
+        error_rad: angle that remained, rad.
+    """
 
     code = 'IK_FAILED'
+
+    def __init__(self, index: int, error_m: float, error_rad: float, tolerance_m: float) -> None:
+        super().__init__(
+            f'pose {index} of the chunk is out of reach: {error_m * 1e3:.1f} mm and '
+            f'{error_rad:.3f} rad remain within the joint limits, allowed {tolerance_m * 1e3:.1f} '
+            'mm; plan a shorter step or one nearer to the middle of the workspace'
+        )
+        self.index = index
+        self.error_m = error_m
+        self.error_rad = error_rad
 
 
 class CommandRejectedError(VidPlanError):

@@ -50,7 +50,7 @@ class WorkspaceBox:
 
 
 # Where plans may put the tool centre point: all of the table that both scene cameras see.
-PLANNING_BOX = WorkspaceBox(lower=(0.28, -0.35, 0.01), upper=(0.72, 0.35, 0.50))
+PLANNING_BOX = WorkspaceBox(lower=(0.30, -0.35, 0.01), upper=(0.72, 0.35, 0.50))
 
 # Where a command may put the tool centre point: room for rounding and the spline between poses.
 COMMAND_BOX = WorkspaceBox(lower=(0.25, -0.40, 0.003), upper=(0.75, 0.40, 0.55))

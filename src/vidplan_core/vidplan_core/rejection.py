@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why a command was rejected: the reasons that `CommandRejectedError.reason` may hold."""
+
+WRONG_SIZE = 'WRONG_SIZE'  # arrays that do not belong together, or too many of them
+WRONG_JOINTS = 'WRONG_JOINTS'  # joint names that are not the robot's
+NONFINITE = 'NONFINITE'  # NaN or infinity
+INVALID = 'INVALID'  # a finite number that makes no sense: period, quaternion, closedness, times
+STALE = 'STALE'  # made from an old observation, or due in the past
+FUTURE = 'FUTURE'  # stamped in the future, or due too far ahead
+OUT_OF_ORDER = 'OUT_OF_ORDER'  # made from an older observation than the plan in force
+JUMP = 'JUMP'  # begins too far from where the arm will be
+TRACKING = 'TRACKING'  # the arm is not where it was sent
+SPEED = 'SPEED'  # frames too far apart
+LIMIT = 'LIMIT'  # a joint's position, velocity or acceleration
+WORKSPACE = 'WORKSPACE'  # the tool or the flange outside its box
+NOT_AT_REST = 'NOT_AT_REST'  # the end of a trajectory is not at rest
+UNREACHABLE = 'UNREACHABLE'  # no joint angles for a pose
+NO_STATE = 'NO_STATE'  # no recent joint state to build on

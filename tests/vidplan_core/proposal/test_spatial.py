@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from vidplan_core.errors import ConfigError
+from vidplan_core.kinematics.fk import flange_pose, tcp_position
+from vidplan_core.kinematics.ik import IkSolver
+from vidplan_core.kinematics.workspace import PLANNING_BOX, WorkspaceBox
+from vidplan_core.proposal.hermite import hermite_chunk
+from vidplan_core.proposal.spatial import TRANSLATIONS, SpatialBasis, damped_velocity
+from vidplan_core.se3 import so3_log
+
+START = torch.tensor([0.0, -0.2, 0.0, -2.4, 0.0, 2.2, 0.785], dtype=torch.float64)
+REST = torch.zeros(3, dtype=torch.float64)
+FRAMES, PERIOD_S = 5, 0.2
+DIRECTIONS = torch.tensor(TRANSLATIONS, dtype=torch.float64)[:, :3]
+
+
+def propose(basis: SpatialBasis, q: torch.Tensor = START, velocity: torch.Tensor = REST):  # noqa: ANN201
+    position, rotation = flange_pose(q)
+    return basis.propose(position, rotation, velocity, q, 0.25, FRAMES, PERIOD_S)
+
+
+def test_candidates_go_where_their_names_say() -> None:
+    chunk = propose(SpatialBasis(step_m=0.1))
+    position, rotation = flange_pose(START)
+    assert chunk.position.shape == (6, FRAMES, 3)
+    torch.testing.assert_close(chunk.position[:, 0], position.expand(6, 3))
+    moved = chunk.position[:, -1] - position
+    torch.testing.assert_close(moved, 0.1 * DIRECTIONS, atol=1e-3, rtol=0)
+    turned = so3_log(rotation.mT @ chunk.rotation).norm(dim=-1)
+    assert turned.max() < 5e-3
+    assert (chunk.closedness == 0.25).all()
+
+
+@pytest.mark.parametrize('velocity', [REST, torch.tensor([0.1, 0.05, -0.1]).double()])
+def test_follows_the_hermite_law(velocity: torch.Tensor) -> None:
+    """Through the joints the flange keeps to the cubic that the refinement uses."""
+    chunk = propose(SpatialBasis(step_m=0.1), velocity=velocity)
+    position, rotation = flange_pose(START)
+    law = hermite_chunk(
+        position, rotation, velocity, 0.1 * DIRECTIONS, 0 * DIRECTIONS, 0.25, FRAMES, PERIOD_S
+    )
+    torch.testing.assert_close(chunk.position, law.position, atol=2e-3, rtol=0)
+
+
+def test_every_candidate_can_be_followed() -> None:
+    chunk = propose(SpatialBasis())
+    solver = IkSolver()
+    for position, rotation in zip(chunk.position, chunk.rotation, strict=True):
+        solver.track(START.numpy(), position[1:].numpy(), rotation[1:].numpy(), PERIOD_S)
+
+
+def test_tool_stays_in_the_box() -> None:
+    box = WorkspaceBox((0.3, -0.05, 0.1), (0.6, 0.05, 0.5))
+    q = START
+    chunk = propose(SpatialBasis(step_m=0.5, box=box), q, torch.tensor([0.0, 0.3, 0.0]).double())
+    tools = tcp_position(chunk.position, chunk.rotation)
+    assert box.grow(2e-3).violation(tools.numpy(), 'tool') is None
+
+
+def test_arm_outside_the_box_is_not_pulled() -> None:
+    """It may stay, or come nearer, but no candidate jumps to the box."""
+    position, rotation = flange_pose(START)
+    tool = tcp_position(position, rotation).numpy()
+    box = WorkspaceBox(PLANNING_BOX.lower, (0.72, 0.35, float(tool[2]) - 0.1))
+    chunk = propose(SpatialBasis(step_m=0.1, box=box))
+    heights = tcp_position(chunk.position, chunk.rotation)[..., 2]
+    assert heights.max() <= tool[2] + 2e-3
+    assert (chunk.position[:, 1:] - chunk.position[:, :-1]).norm(dim=-1).max() < 0.06
+
+
+def test_joint_limits_shorten_a_candidate() -> None:
+    """A step that no joint is fast enough for ends earlier, in the same direction."""
+    chunk = propose(SpatialBasis(step_m=1.0, box=WorkspaceBox((-2, -2, -2), (2, 2, 2))))
+    moved = chunk.position[2, -1] - chunk.position[2, 0]
+    assert 0.1 < moved[1] < 0.9
+    assert abs(moved[0]) < 0.25
+
+
+def test_rotations_about_any_axis() -> None:
+    basis = SpatialBasis(twists=[(0, 0, 0, 0, 0, 1), (0, 0, 0, 1, 0, 0)], step_rad=0.3)
+    chunk = propose(basis)
+    _, rotation = flange_pose(START)
+    turned = so3_log(chunk.rotation[:, -1] @ rotation.mT)
+    expected = torch.tensor([[0, 0, 0.3], [0.3, 0, 0]], dtype=torch.float64)
+    torch.testing.assert_close(turned, expected, atol=5e-3, rtol=0)
+
+
+def test_damping_bounds_the_speed_in_a_singularity() -> None:
+    stretched = torch.zeros(7, dtype=torch.float64)
+    chunk = propose(SpatialBasis(box=WorkspaceBox((-2, -2, -2), (2, 2, 2))), stretched)
+    assert chunk.position.isfinite().all()
+    singular = torch.zeros(6, 7, dtype=torch.float64)
+    assert (damped_velocity(singular, torch.ones(6, dtype=torch.float64), 0.1) == 0).all()
+
+
+@pytest.mark.parametrize(
+    'change', [{'step_m': 0.0}, {'twists': [(1, 0, 0)]}, {'damping': -1.0}, {'substeps': 0}]
+)
+def test_senseless_basis_is_refused(change: dict) -> None:
+    with pytest.raises(ConfigError, match='a spatial basis needs'):
+        SpatialBasis(**change)
+
+
+def test_single_precision_agrees() -> None:
+    q = START.float()
+    position, rotation = flange_pose(q)
+    chunk = SpatialBasis().propose(position, rotation, REST.float(), q, 0.25, FRAMES, PERIOD_S)
+    double = propose(SpatialBasis())
+    np.testing.assert_allclose(chunk.position, double.position, atol=1e-4)
