@@ -33,9 +33,9 @@ LATCHED = QoSProfile(
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
 
-# Image topics for people: losing one does not matter.
+# Pictures and markers for people and reports. Reliable: what draws them usually asks for that.
 PREVIEW = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
+    history=HistoryPolicy.KEEP_LAST, depth=3, reliability=ReliabilityPolicy.RELIABLE
 )
 
 DIAGNOSTICS = QoSProfile(

@@ -17,10 +17,10 @@ from vidplan.conversions import stamp
 from vidplan.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter, Status
 from vidplan.graph import share_directory
 from vidplan.images import to_image
-from vidplan.rollout_request import RolloutError, imagine, rollout_chunk
 from vidplan.lifecycle import ManagedNode
 from vidplan.parameters import declare, parameter
 from vidplan.planning_host import PlanningHost
+from vidplan.rollout_request import RolloutError, imagine, rollout_chunk
 from vidplan_core.errors import ModelError
 from vidplan_core.observation import Observation
 from vidplan_core.planner.config import PlannerConfig

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`vidplan run`: cell, graph, goal, video and report in one command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidplan_core.errors import VidPlanError
+
+if TYPE_CHECKING:
+    from vidplan.cli.terminal import Progress
+    from vidplan.goal_client import GoalClient, GoalEnd
+    from vidplan.process import ProcessGroup
+    from vidplan.run_logger import RunLogger
+    from vidplan.scene_choice import SceneChoice
+
+EXIT_FAILED = 1
+_READY_S = 180.0
+# What the cameras saw last is still on its way when the result is there.
+_LINGER_S = 0.7
+
+
+class RunError(VidPlanError):
+    """The cell or the graph did not come up, or fell apart."""
+
+    code = 'RUN_FAILED'
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        'run',
+        help='show it: simulated cell, graph, goal, video and report in one command',
+        description='Starts the simulated cell and the graph, sends the goal, and writes a video '
+        'and a one-page report. Exits with 0 if the planner judges the goal done.',
+    )
+    parser.add_argument('instruction', help='such as "move to the carrot"')
+    parser.add_argument('--target', default='', help='phrase to look for, instead of the noun')
+    parser.add_argument(
+        '--seed', type=int, help='of the scene; default: the first from 1000000 with the object'
+    )
+    parser.add_argument('--out', type=Path, metavar='DIR', help='default: outputs/runs/<time>')
+    parser.add_argument('--time-limit', type=float, default=60.0, metavar='S', help='[s]')
+    parser.add_argument('--models', metavar='DIR', help='default: the shipped cell models')
+    parser.add_argument('--device', help='cpu, cuda ...')
+    parser.add_argument(
+        '--record', action=argparse.BooleanOptionalAction, default=True, help='write a bag too'
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show one run and return the exit status."""
+    from vidplan.cli.goal import tell_end
+    from vidplan.scene_choice import choose_scene
+
+    choice = choose_scene(args.instruction, args.target, args.seed)
+    out: Path = args.out or Path('outputs/runs') / time.strftime('%Y-%m-%d_%H-%M-%S')
+    out.mkdir(parents=True, exist_ok=True)
+    keep_to_ourselves()
+    with orderly_end():
+        end = _run_goal(args, choice, out)
+    status = tell_end(end)
+    for name in ('run.mp4', 'report.html'):
+        if (out / name).exists():
+            print(f'  {out / name}')
+    return status
+
+
+def keep_to_ourselves() -> None:
+    """Choose a ROS domain that no robot and no other run uses, unless one was chosen."""
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    # 1..101 are valid on every system; 0 is where robots talk.
+    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
+
+
+@contextmanager
+def orderly_end() -> Iterator[None]:
+    """Turn SIGTERM into the KeyboardInterrupt of Ctrl-C, so that every process is ended."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run_goal(args: argparse.Namespace, choice: SceneChoice, out: Path) -> GoalEnd:
+    from vidplan.cli.terminal import Progress
+    from vidplan.graph import CELL
+    from vidplan.process import ProcessGroup
+    from vidplan.runlog import RunLog
+    from vidplan.scene_choice import OBJECTS
+
+    given: dict[str, object] = {
+        'seed': choice.seed, 'objects': OBJECTS,
+        'record': args.record, 'record_dir': str(out / 'bag'),
+    }  # fmt: skip
+    given |= {k: v for k, v in (('models', args.models), ('device', args.device)) if v}
+    log = RunLog(instruction=args.instruction, seed=choice.seed)
+    with LogFiles(out / 'logs') as logs, Progress() as progress:
+        progress.say(f'starts cell and graph, scene of seed {choice.seed}')
+        # Before rclpy starts its threads: a process forks more safely without them.
+        with ProcessGroup(CELL, CELL.values(given), logs) as group:
+            end, facts = _converse(args, choice, log, group, progress, logs)
+            progress.say('ends cell and graph')
+        log.bag = next((str(path) for path in (out / 'bag').glob('*') if path.is_dir()), '')
+        progress.say('writes video and report')
+        _write(log, out, facts)
+    return end
+
+
+def _converse(
+    args: argparse.Namespace,
+    choice: SceneChoice,
+    log: Any,
+    group: ProcessGroup,
+    progress: Progress,
+    logs: LogFiles,
+) -> tuple[GoalEnd, dict[str, str]]:
+    """Wait until all is ready, send the goal, and listen until it ends."""
+    with listener(log) as (logger, client):
+
+        def alive() -> bool:
+            return not any(child.exit_code is not None for child in group.children)
+
+        _wait_until_ready(client, logger, alive, progress, logs, group)
+        logger.keep()
+        end = _follow(args, client, logger, alive, progress)
+        client.spin_until(lambda: False, _LINGER_S)
+        logger.finish(end)
+        return end, _facts(choice, logger)
+
+
+@contextmanager
+def listener(log: Any) -> Iterator[tuple[RunLogger, GoalClient]]:
+    """Have a node that fills the log, and a client for its goal."""
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.signals import SignalHandlerOptions
+
+    from vidplan.goal_client import GoalClient
+    from vidplan.run_logger import RunLogger
+
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    logger = RunLogger(log)
+    executor = SingleThreadedExecutor()
+    executor.add_node(logger)
+    try:
+        yield logger, GoalClient(logger, executor)
+    finally:
+        executor.shutdown()
+        logger.destroy_node()
+        rclpy.try_shutdown()
+
+
+def _wait_until_ready(
+    client: GoalClient,
+    logger: RunLogger,
+    alive: Callable[[], bool],
+    progress: Progress,
+    logs: LogFiles,
+    group: ProcessGroup,
+) -> None:
+    deadline_s = time.monotonic() + _READY_S
+    while not logger.planner_ready:
+        if not alive():
+            ended = [child.name for child in group.children if child.exit_code is not None]
+            raise RunError(f'{", ".join(ended)} ended at the start: {logs.tail(ended[0])}')
+        if time.monotonic() > deadline_s:
+            raise RunError(f'not ready after {_READY_S:.0f} s: {logger.planner_says}')
+        progress.say(f'waits for the planner: {logger.planner_says}')
+        client.spin_until(lambda: logger.planner_ready, 0.5)
+
+
+def _follow(
+    args: argparse.Namespace,
+    client: GoalClient,
+    logger: RunLogger,
+    alive: Callable[[], bool],
+    progress: Progress,
+) -> GoalEnd:
+    from vidplan_msgs.action import PlanTask
+
+    def tell(feedback: Any) -> None:
+        logger.note_latency(feedback.cycle, feedback.plan_latency_s)
+        progress.feedback(feedback)
+
+    goal = PlanTask.Goal(
+        instruction=args.instruction, target=args.target, time_limit_s=args.time_limit
+    )
+    return client.follow(goal, tell, lambda: False, alive)
+
+
+def _facts(choice: SceneChoice, logger: RunLogger) -> dict[str, str]:
+    facts = {'scene seed': str(choice.seed), 'command': ' '.join(['vidplan', *sys.argv[1:]])}
+    distance_m = logger.distance_m(choice.kind)
+    if distance_m == distance_m:  # not NaN
+        facts[f'ground truth: tool to {choice.kind}, horizontally'] = f'{distance_m * 100:.1f} cm'
+    return facts
+
+
+def _write(log: Any, out: Path, facts: dict[str, str]) -> None:
+    from vidplan.report import write_run_report
+    from vidplan.video import VideoError, write_run_video
+
+    video = None
+    try:
+        video = write_run_video(log, out / 'run.mp4')
+    except VideoError as error:
+        print(f'no video: {error}', file=sys.stderr)
+    write_run_report(log, out / 'report.html', video_path=video, facts=facts)
+
+
+class LogFiles:
+    """Keeps the lines of each process in a file of its own; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[str, Any] = {}
+        self._last: dict[str, list[str]] = {}
+
+    def __enter__(self) -> LogFiles:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def __call__(self, name: str, line: str) -> None:
+        """Keep one line."""
+        if name not in self._files:
+            self._files[name] = (self._folder / f'{name}.log').open('w', buffering=1)
+        self._files[name].write(line + '\n')
+        self._last[name] = [*self._last.get(name, []), line][-5:]
+
+    def tail(self, name: str) -> str:
+        """Return the last lines of a process."""
+        return ' | '.join(self._last.get(name, ['it said nothing'])) + f' ({self._folder})'

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a goal's progress looks in a terminal, and in a log file."""
+
+from __future__ import annotations
+
+import math
+import sys
+from types import TracebackType
+from typing import Any
+
+PHASES = ('observing', 'planning', 'moving', 'coming to rest')
+
+
+class Progress:
+    """One line that changes in a terminal; one line per change elsewhere. A context manager."""
+
+    def __init__(self) -> None:
+        self._status: Any = None
+        self._last = ''
+        if sys.stdout.isatty():
+            from rich.console import Console
+
+            self._status = Console().status('')
+
+    def __enter__(self) -> Progress:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def say(self, words: str) -> None:
+        """Show what is going on now."""
+        if self._status is not None:
+            self._status.update(words)
+        elif words != self._last:
+            print(words, flush=True)
+        self._last = words
+
+    def feedback(self, feedback: Any) -> None:
+        """Show a PlanTask feedback."""
+        self.say(feedback_line(feedback))
+
+
+def feedback_line(feedback: Any) -> str:
+    """Return a PlanTask feedback as one line."""
+    phase = PHASES[feedback.phase] if feedback.phase < len(PHASES) else str(feedback.phase)
+    parts = [f'{feedback.elapsed_s:5.1f} s', f'{phase:<14}', f'cycle {feedback.cycle:3d}']
+    if not math.isnan(feedback.score):
+        parts.append(f'score {feedback.score:+.3f}')
+        parts.append(f'candidate {feedback.best_candidate}')
+        parts.append(f'planned in {feedback.plan_latency_s:.2f} s')
+    if feedback.target:
+        parts.append(f"target '{feedback.target}'")
+    return '  '.join(parts)
