@@ -15,9 +15,11 @@ from vidplan.images import image_to_rgb, to_image
 from vidplan.readings import closedness as closedness
 from vidplan.readings import joint_values as joint_values
 from vidplan.readings import pose_arrays, seconds
+from vidplan_core.commands import PlanCommand, TrajectoryCommand
 from vidplan_core.errors import ObservationError
 from vidplan_core.observation import Observation, StitchLayout
 from vidplan_msgs.msg import Observation as ObservationMessage
+from vidplan_msgs.msg import Plan
 
 Vector = NDArray[np.float64]
 
@@ -102,41 +104,31 @@ def observation_from_message(message: ObservationMessage, layout: StitchLayout) 
     )
 
 
-def trajectory_message(
-    names: Sequence[str],
-    times_s: ArrayLike,
-    q: ArrayLike,
-    dq: ArrayLike,
-    ddq: ArrayLike | None = None,
-    start_s: float | None = None,
-) -> JointTrajectory:
-    """Return a JointTrajectory of K points.
+def plan_command(message: Plan) -> PlanCommand:
+    """Return the core's plan, unchecked: as many poses and numbers as the message has."""
+    positions, quaternions = pose_arrays(message.poses)
+    return PlanCommand(
+        plan_id=message.plan_id,
+        stamp_s=seconds(message.observation_stamp),
+        start_s=seconds(message.start_time),
+        period_s=message.frame_period_s,
+        positions=positions,
+        quaternions=quaternions,
+        closedness=np.array(message.closedness, np.float64),
+    )
 
-    Args:
-        names: of the N joints.
-        times_s: (K,) after the start, s, increasing.
-        q: (K, N) rad.
-        dq: (K, N) rad/s.
-        ddq: (K, N) rad/s^2; with them a controller interpolates by quintics, without by cubics.
-        start_s: when time zero is; None: on arrival.
-    """
-    message = JointTrajectory(joint_names=list(names))
-    if start_s is not None:
-        message.header.stamp = stamp(start_s)
-    rates = [None] * len(np.asarray(q)) if ddq is None else np.asarray(ddq, np.float64)
-    for time_s, position, velocity, rate in zip(
-        np.asarray(times_s, np.float64),
-        np.asarray(q, np.float64),
-        np.asarray(dq, np.float64),
-        rates,
-        strict=True,
-    ):
-        message.points.append(
-            JointTrajectoryPoint(
-                positions=position.tolist(),
-                velocities=velocity.tolist(),
-                accelerations=[] if rate is None else rate.tolist(),
-                time_from_start=duration(float(time_s)),
-            )
+
+def trajectory_message(command: TrajectoryCommand, *, stamped: bool) -> JointTrajectory:
+    """Return the message of a trajectory; it starts at its stamp, or when it arrives."""
+    message = JointTrajectory(joint_names=list(command.joint_names))
+    if stamped:
+        message.header.stamp = stamp(command.stamp_s)
+    message.points = [
+        JointTrajectoryPoint(
+            positions=point.q.tolist(),
+            velocities=point.dq.tolist(),
+            time_from_start=duration(point.time_from_start_s),
         )
+        for point in command.points
+    ]
     return message

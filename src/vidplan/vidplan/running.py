@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from vidplan_core.errors import VidPlanError
+
+T = TypeVar('T', bound=Node)
 
 EXIT_OK = 0
 EXIT_CONFIG = 2
@@ -37,6 +44,45 @@ def run_node(create: Callable[[], Node], args: list[str] | None = None) -> int:
     finally:
         if node is not None:
             node.destroy_node()
+        rclpy.try_shutdown()
+    return EXIT_OK
+
+
+def run_with_farewell(
+    create: Callable[[], T],
+    take_leave: Callable[[T], bool],
+    farewell_s: float,
+    args: list[str] | None = None,
+) -> int:
+    """Like `run_node`, for a node that has something left to send when it is told to end.
+
+    Args:
+        create: makes the node.
+        take_leave: called after the signal, or an exception, until it returns True.
+        farewell_s: longest time for that, s.
+        args: of the command line.
+    """
+    # ROS must live on after the signal, or nothing could be sent.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    ending = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ending.set())
+    try:
+        node = create()
+    except VidPlanError as error:
+        report_start_failure(error)
+        rclpy.try_shutdown()
+        return EXIT_CONFIG
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        while not ending.is_set():
+            executor.spin_once(timeout_sec=0.1)
+    finally:
+        deadline_s = time.monotonic() + farewell_s
+        while not take_leave(node) and time.monotonic() < deadline_s:
+            executor.spin_once(timeout_sec=0.1)
+        node.destroy_node()
         rclpy.try_shutdown()
     return EXIT_OK
 

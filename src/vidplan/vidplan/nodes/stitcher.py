@@ -14,15 +14,15 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
 
 from vidplan import qos
-from vidplan.conversions import closedness, joint_values, observation_message, seconds
+from vidplan.conversions import joint_values, observation_message, seconds
 from vidplan.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter, RateMeter, Status
 from vidplan.images import image_to_rgb
 from vidplan.joint_buffer import JointBuffer, JointSample
 from vidplan.parameters import declare, parameter
+from vidplan.robot import RobotParameters
 from vidplan.running import run_node
-from vidplan_core.errors import ConfigError, ObservationError
+from vidplan_core.errors import ObservationError
 from vidplan_core.kinematics.fk import flange_pose
-from vidplan_core.kinematics.limits import joint_names
 from vidplan_core.observation import (
     CameraSynchroniser,
     Observation,
@@ -37,7 +37,7 @@ _EARLY = 0.25
 
 
 @dataclass(frozen=True)
-class Parameters:
+class Parameters(RobotParameters):
     """Parameters of the stitcher."""
 
     views: tuple[str, ...] = parameter(
@@ -65,26 +65,6 @@ class Parameters:
         low=0.001,
         high=1.0,
     )
-    joint_names: tuple[str, ...] = parameter(
-        joint_names(), 'Arm joints from base to flange.', length=7
-    )
-    gripper_joints: tuple[str, ...] = parameter(
-        ('fr3_finger_joint1', 'fr3_finger_joint2'), 'Joints of the gripper.'
-    )
-    gripper_open_position: float = parameter(
-        0.04, 'Position of the gripper joints when open, m or rad.', low=-7.0, high=7.0
-    )
-    gripper_closed_position: float = parameter(
-        0.0, 'Position of the gripper joints when closed, m or rad.', low=-7.0, high=7.0
-    )
-    base_frame: str = parameter('base', 'Robot base frame, the frame of the flange pose.')
-
-    def __post_init__(self) -> None:
-        if self.gripper_open_position == self.gripper_closed_position:
-            raise ConfigError(
-                'parameters gripper_open_position and gripper_closed_position must differ, '
-                f'both are {self.gripper_open_position}'
-            )
 
 
 class Stitcher(Node):
@@ -145,11 +125,8 @@ class Stitcher(Node):
             self._problems.pop('joint_states', None)
 
     def _on_gripper(self, message: JointState) -> None:
-        p = self.parameters
         try:
-            value = closedness(
-                message, p.gripper_joints, p.gripper_open_position, p.gripper_closed_position
-            )
+            value = self.parameters.closedness(message)
         except ObservationError as error:
             self._report('gripper', error)
         else:
