@@ -51,7 +51,8 @@ def check_numbers(plan: PlanCommand) -> None:
     require_finite('stamp, start and period', [plan.stamp_s, plan.start_s, plan.period_s])
     for name in ('positions', 'quaternions', 'closedness'):
         require_finite(name, getattr(plan, name))
-    lengths = np.linalg.norm(plan.quaternions, axis=-1)
+    with np.errstate(over='ignore'):
+        lengths = np.linalg.norm(plan.quaternions, axis=-1)
     worst = lengths[np.abs(lengths - 1).argmax()]
     if abs(worst - 1) > _UNIT_TOLERANCE:
         raise CommandRejectedError(INVALID, f'quaternions must have length 1, got {worst:.4f}')

@@ -46,8 +46,10 @@ class JointTrajectoryPlan:
         dq0 = self.dq[segment]
         q = self.q[segment] + elapsed * (dq0 + elapsed * (start / 2 + elapsed * jerk / 6))
         dq = dq0 + elapsed * (start + elapsed * jerk / 2)
-        moving = (asked == inside)[..., None]
-        return q, dq * moving, (start + elapsed * jerk) * moving
+        # Rest is exact, not what the cubic's rounding leaves of it.
+        resting = (asked >= self.times_s[-1])[..., None]
+        q = np.where(resting, self.q[-1], q)
+        return q, np.where(resting, 0.0, dq), np.where(resting, 0.0, start + elapsed * jerk)
 
     def violation(self, limits: JointLimits) -> str | None:
         """Say which limit the motion breaks anywhere, or None; exact between the knots too.
