@@ -24,6 +24,7 @@ READ = [
     ('move to the carrot on the table', 'reach', 'carrot', None),
     ('pick up the X-ray tube', 'pick', 'x-ray tube', None),
     ('pick the banana up', 'pick', 'banana', None),
+    ('grab the black and white penguin', 'pick', 'black and white penguin', None),
     ('grab the towel', 'pick', 'towel', None),
     ('could you please grab the towel for me, thanks?', 'pick', 'towel', None),
     ('pick up the pea from the bowl', 'pick', 'pea', None),

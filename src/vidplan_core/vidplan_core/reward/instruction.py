@@ -51,6 +51,10 @@ _DIRECTIONS = frozenset(
     ['left', 'right', 'up', 'down', 'forward', 'forwards', 'back', 'backward', 'backwards']
 )
 _NEGATIONS = frozenset(['not', "don't", 'dont', 'never', 'without', 'no', 'nor', 'nothing'])
+_COLOUR = (
+    r'(?:black|white|gr[ae]y|silver|red|orange|yellow|green|blue|purple|pink|brown|golden|beige)'
+)
+_TWO_COLOURS = re.compile(rf'\b{_COLOUR} and {_COLOUR} ')
 _PREPOSITIONS = (
     (re.compile(r'\bin to\b'), 'into'),
     (re.compile(r'\b(?:on to|on top of)\b'), 'onto'),
@@ -146,7 +150,7 @@ def noun_phrase(text: str, role: str = 'target') -> str:
         raise InstructionError(f"'{phrase}' names no object; say which one, {_EXAMPLE}")
     if set(words) <= _DIRECTIONS:
         raise InstructionError(f"'{phrase}' is a direction; name an object, {_EXAMPLE}")
-    if {'and', 'or', 'then'} & set(words):
+    if {'and', 'or', 'then'} & set(_TWO_COLOURS.sub('', phrase).split()):
         raise InstructionError(f"'{phrase}' is more than one {role}; name a single object")
     _refuse_long(words, role)
     return phrase
