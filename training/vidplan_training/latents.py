@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,21 +13,22 @@ from torch import Tensor
 from vidplan_core.action import PoseChunk
 from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_core.world_model.autoencoder import Autoencoder
-from vidplan_training.dataset import Shard, batches_of, split
+from vidplan_training.dataset import Shard, batches_of
 from vidplan_training.progress import Progress
 
 LATENTS = 'latents'
+# Faster than any behaviour moves within a frame period: the simulation broke down there.
+LONGEST_STEP_M = 0.12
 
 
 @torch.no_grad()
-def encode_shards(data: Path, autoencoder: Autoencoder) -> None:
+def encode_shards(found: Sequence[Shard], autoencoder: Autoencoder) -> None:
     """Write latents.npy (episodes, frames, channels, views*rows, columns) float16 per shard.
 
     Raw latents, not normalised; a shard that has them already is left alone.
     """
-    every = split(data, False) + split(data, True)
-    progress = Progress('encode (shards)', len(every))
-    for done, shard in enumerate(every, 1):
+    progress = Progress('encode (shards)', len(found))
+    for done, shard in enumerate(found, 1):
         path = shard.folder / f'{LATENTS}.npy'
         if not path.exists():
             np.save(path, _encode(shard, autoencoder))
@@ -58,9 +59,9 @@ class Statistics:
     residual_std: float
 
 
-def statistics(data: Path, frames: int) -> Statistics:
-    """Measured on a part of the training episodes."""
-    latents = np.asarray(split(data, False)[0].array(LATENTS), np.float32)
+def statistics(shard: Shard, frames: int) -> Statistics:
+    """Measured on one shard of training episodes."""
+    latents = np.asarray(shard.array(LATENTS), np.float32)
     mean, std = latents.mean(axis=(0, 1, 3, 4)), latents.std(axis=(0, 1, 3, 4))
     scaled = latents / std[:, None, None]
     change = np.concatenate([scaled[:, k:] - scaled[:, :-k] for k in range(1, frames)], axis=1)
@@ -81,13 +82,14 @@ class ClipDataset:
     """All windows of all episodes of a split, in memory (float16 latents)."""
 
     def __init__(
-        self, data: Path, held_out: bool, history: int, frames: int, stats: Statistics
+        self, found: Sequence[Shard], history: int, frames: int, stats: Statistics
     ) -> None:
-        found = split(data, held_out)
-        self._latents = torch.from_numpy(np.concatenate([s.array(LATENTS) for s in found]))
-        self._position = _load(found, 'position')
-        self._rotation = quaternion_to_matrix(_load(found, 'quaternion'))
-        self._closedness = _load(found, 'closedness')
+        position = _load(found, 'position')
+        sound = _sound(position)
+        self._latents = torch.from_numpy(np.concatenate([s.array(LATENTS) for s in found]))[sound]
+        self._position = position[sound]
+        self._rotation = quaternion_to_matrix(_load(found, 'quaternion')[sound])
+        self._closedness = _load(found, 'closedness')[sound]
         self._history, self._frames = history, frames
         shape = (1, 1, -1, 1, 1)
         self._mean = torch.tensor(stats.mean).reshape(shape)
@@ -113,5 +115,14 @@ class ClipDataset:
         return self.clips(rng.integers(len(self), size=batch))
 
 
-def _load(found: list[Shard], name: str) -> Tensor:
+def _sound(position: Tensor) -> Tensor:
+    """Episodes (bool) in which the flange (episodes, frames, 3) moves as an arm can."""
+    jumps = position.diff(dim=1).norm(dim=-1).amax(dim=1)
+    sound = jumps.isfinite() & (jumps < LONGEST_STEP_M)
+    if not bool(sound.all()):
+        print(f'skipped {int((~sound).sum())} of {len(sound)} episodes: the arm jumps in them')
+    return sound
+
+
+def _load(found: Sequence[Shard], name: str) -> Tensor:
     return torch.from_numpy(np.concatenate([shard.array(name) for shard in found])).float()

@@ -19,6 +19,7 @@ from vidplan_core.action import PoseChunk
 from vidplan_core.world_model.checkpoint import load_autoencoder, save_world_model
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.world_model import WorldModel, action_tokens
+from vidplan_training.dataset import split
 from vidplan_training.latents import ClipDataset, Clips, Statistics, encode_shards, statistics
 from vidplan_training.trainer import Trainer, TrainerConfig
 
@@ -115,28 +116,30 @@ def build(models: Path, stats: Statistics) -> WorldModel:
 def run(args: argparse.Namespace) -> int:
     """Encode, train, write the averaged weights."""
     torch.manual_seed(args.seed)
-    encode_shards(args.data, load_autoencoder(args.models / 'autoencoder'))
-    stats = statistics(args.data, WorldModelConfig().frames)
+    # Listed once: shards that are still being collected appear in the next run.
+    training, held_out = split(args.data, False), split(args.data, True)
+    encode_shards(training + held_out, load_autoencoder(args.models / 'autoencoder'))
+    stats = statistics(training[0], WorldModelConfig().frames)
     model = build(args.models, stats)
     config = TrainerConfig(args.iterations, args.learning_rate)
     trainer = Trainer(model, config, args.work)
     if not args.export_only:
-        _train(trainer, model, stats, args)
+        sizes = (model.config.history_frames, model.config.frames)
+        data = ClipDataset(training, *sizes, stats)
+        check = ClipDataset(held_out, *sizes, stats).random(0, 96, 1)
+        _train(trainer, model, data, check, args)
     trainer.use_average()
     save_world_model(args.models / 'world_model', model)
     return 0
 
 
 def _train(
-    trainer: Trainer, model: WorldModel, stats: Statistics, args: argparse.Namespace
+    trainer: Trainer, model: WorldModel, data: ClipDataset, check: Clips, args: argparse.Namespace
 ) -> None:
-    sizes = (model.config.history_frames, model.config.frames)
-    data = ClipDataset(args.data, False, *sizes, stats)
-    held_out = ClipDataset(args.data, True, *sizes, stats).random(0, 96, 1)
     print(f'{len(data)} training clips', flush=True)
 
     def loss(iteration: int) -> Tensor:
         share = 1.0 if iteration < args.regression * args.iterations else 0.5
         return loss_of(model, data.random(iteration, args.batch, args.seed), share)
 
-    trainer.run(loss, lambda _: held_out_error(model, held_out))
+    trainer.run(loss, lambda _: held_out_error(model, check))

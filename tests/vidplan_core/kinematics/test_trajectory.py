@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vidplan_core.kinematics.limits import FR3, FR3_HARD, JointLimits
 from vidplan_core.kinematics.path import JointTrajectoryPlan
-from vidplan_core.kinematics.trajectory import brake, hold, joint_trajectory
+from vidplan_core.kinematics.trajectory import HOLD_S, brake, hold, joint_trajectory
 
 PERIOD_S = 0.2
 MIDDLE = (FR3.lower + FR3.upper) / 2
@@ -96,8 +96,10 @@ def test_brake_rests_straight_ahead_within_accelerations(seed: int, speed: float
     np.testing.assert_array_equal(plan.dq[-1], 0)
     _, dq, ddq = plan.sample(np.linspace(0, plan.duration_s, 50))
     assert (np.abs(ddq) <= FR3.acceleration + 1e-9).all()
-    # As fast as allowed: some joint brakes at its limit.
-    assert (np.abs(ddq) / FR3.acceleration).max() == pytest.approx(1)
+    # As fast as allowed: some joint brakes at its limit, unless that would end before it arrives.
+    if plan.duration_s > HOLD_S:
+        assert (np.abs(ddq) / FR3.acceleration).max() == pytest.approx(1)
+    assert plan.duration_s >= HOLD_S
     # Every velocity is a multiple of the first one: the direction stays.
     share = dq @ velocity / (velocity @ velocity)
     np.testing.assert_allclose(dq, share[:, None] * velocity, atol=1e-9)

@@ -77,6 +77,15 @@ def test_a_view_scores_the_same_in_any_batch(scorer: SemanticScorer) -> None:
     assert torch.allclose(scorer.relevancy(images, 'mug')[1:2], single, atol=1e-5)
 
 
+def test_a_callers_precision_does_not_blur_the_maps(scorer: SemanticScorer) -> None:
+    images = views()
+    expected = scorer.relevancy(images, 'a phrase of its own')
+    scorer._text.clear()
+    with torch.autocast('cpu', torch.bfloat16):
+        found = scorer.relevancy(images, 'a phrase of its own')
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
 def test_gradients_reach_the_images(scorer: SemanticScorer) -> None:
     images = views().requires_grad_()
     place = scorer.localise(scorer.relevancy(images, 'mug'))

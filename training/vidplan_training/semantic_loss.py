@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the semantic scorer is trained to do: find phrases in patches, captions in images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vidplan_core.reward.semantic import negatives_for
+
+MAX_SCALE = 50.0
+
+
+def patch_targets(coverage: Tensor) -> Tensor:
+    """Return the relevancy that patches should have: the root of the covered fraction.
+
+    Neutral (0.5) then means a quarter covered, so that small things are found at all, and the
+    square of the relevancy weighs patches by area, so that centroids are those of the object.
+    """
+    return coverage.sqrt()
+
+
+def neutral_mask(phrases: Sequence[str], negatives: Sequence[str]) -> Tensor:
+    """Return which neutral phrases each phrase is compared with, bool (phrases, negatives)."""
+    return torch.tensor(
+        [[text in negatives_for(phrase, negatives) for text in negatives] for phrase in phrases]
+    )
+
+
+def dense_loss(
+    patches: Tensor,
+    phrases: Tensor,
+    negatives: Tensor,
+    allowed: Tensor,
+    targets: Tensor,
+    weight: Tensor,
+    scale: Tensor,
+) -> Tensor:
+    """Return the loss of the relevancy that the planner will see, and of nothing else.
+
+    A quality focal loss: cross-entropy towards soft targets, weighted by the error, because
+    nearly all patches match nearly no phrase.
+
+    Args:
+        patches: unit embeddings, (batch, patches, dim).
+        phrases: unit embeddings, (phrases, dim).
+        negatives: unit embeddings of the neutral phrases, (negatives, dim).
+        allowed: which neutral phrases count for which phrase, (phrases, negatives).
+        targets: relevancy in [0, 1], (batch, patches, phrases).
+        weight: of each element, broadcastable to `targets`.
+        scale: inverse temperature.
+    """
+    positive = patches @ phrases.T
+    neutral = (patches @ negatives.T)[:, :, None, :].masked_fill(~allowed, -2.0)
+    logits = scale * (positive - neutral.amax(dim=-1))
+    error = (torch.sigmoid(logits) - targets).abs().detach()
+    loss = F.binary_cross_entropy_with_logits(logits, targets, reduction='none')
+    return (error * loss * weight).sum() / targets.sum().clamp(min=1.0)
+
+
+def contrastive_loss(images: Tensor, captions: Tensor, matches: Tensor, scale: Tensor) -> Tensor:
+    """Return the symmetric image-text loss with several right answers.
+
+    Args:
+        images: unit embeddings, (images, dim).
+        captions: unit embeddings, (captions, dim).
+        matches: whether a caption is true of an image, bool (images, captions).
+        scale: inverse temperature.
+    """
+    logits = scale * images @ captions.T
+    right = matches.float()
+    to_text = -(logits.log_softmax(dim=1) * right).sum(dim=1) / right.sum(dim=1).clamp(min=1)
+    to_image = -(logits.log_softmax(dim=0) * right).sum(dim=0) / right.sum(dim=0).clamp(min=1)
+    return 0.5 * (to_text.mean() + to_image.mean())
