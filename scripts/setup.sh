@@ -64,6 +64,21 @@ missing_packages() {
             || printf 'python3-dev '
         "$PYTHON" -c 'import ensurepip' 2> /dev/null || printf 'python3-venv '
     fi
+    [ "$MODE" = wheels ] || missing_ros_packages
+}
+
+# What our package.xml files name and the sourced ROS 2 lacks; rosdep would find the same.
+missing_ros_packages() {
+    local name prefix found
+    for name in python3-numpy python3-opencv; do has_package "$name" || printf '%s ' "$name"; done
+    for name in $(sed -nE 's:.*<[a-z_]*depend>([a-z0-9_]+)</.*:\1:p' src/*/package.xml | sort -u); do
+        [ -d "src/$name" ] && continue
+        found=''
+        for prefix in ${AMENT_PREFIX_PATH//:/ }; do
+            [ -e "$prefix/share/ament_index/resource_index/packages/$name" ] && found=yes
+        done
+        [ -n "$found" ] || printf 'ros-%s-%s ' "$MODE" "${name//_/-}"
+    done
 }
 
 install_packages() {

@@ -33,6 +33,9 @@ def empty_checkout(tmp_path: Path) -> Path:
     root = tmp_path / 'checkout'
     for folder in ('scripts', 'requirements', 'src/vidplan_msgs'):
         shutil.copytree(ROOT / folder, root / folder)
+    for path in (ROOT / 'src').glob('*/package.xml'):
+        (root / 'src' / path.parent.name).mkdir(exist_ok=True)
+        shutil.copy(path, root / 'src' / path.parent.name)
     shutil.copy(ROOT / 'colcon.meta', root)
     (root / 'training').mkdir()
     shutil.copy(ROOT / 'training/pyproject.toml', root / 'training')
@@ -82,6 +85,29 @@ def test_as_root_it_installs_what_is_missing(empty_checkout: Path, tmp_path: Pat
     assert 'system packages: libegl1 libopengl0 libgl1-mesa-dri' in result.stdout
     assert 'log/setup.log' in result.stderr
     assert calls.read_text(encoding='utf-8').startswith('update')
+
+
+def test_a_sourced_ros_must_have_what_the_packages_name(
+    empty_checkout: Path, tmp_path: Path
+) -> None:
+    index = tmp_path / 'ros/share/ament_index/resource_index/packages'
+    index.mkdir(parents=True)
+    (index / 'rclpy').touch()
+    fakes = fake_commands(
+        tmp_path / 'bin', dpkg_query='echo installed', id='echo 1000', sudo='exit 1'
+    )
+    result = set_up(
+        empty_checkout,
+        PATH=f'{fakes}:{os.environ["PATH"]}',
+        PYTHON=sys.executable,
+        ROS_DISTRO='jazzy',
+        AMENT_PREFIX_PATH=str(tmp_path / 'ros'),
+    )
+    assert result.returncode == 1
+    assert 'ros-jazzy-cv-bridge' in result.stderr
+    assert 'ros-jazzy-sensor-msgs' in result.stderr
+    assert 'rclpy' not in result.stderr
+    assert 'vidplan' not in result.stderr.partition('apt-get install')[2]
 
 
 @pytest.mark.parametrize('python', ['/nonexistent/python3', '/bin/false'])
