@@ -171,7 +171,8 @@ class SemanticScorer:
 
         One pass of the image tower (`dense`) serves several phrases.
         """
-        maps = [self._relevancy_of(dense, phrase) for phrase in phrases]
+        with self._exact():
+            maps = [self._relevancy_of(dense, phrase) for phrase in phrases]
         return torch.stack(maps, dim=1)
 
     def relevancy(self, images: Tensor, phrase: str) -> Tensor:
@@ -186,6 +187,10 @@ class SemanticScorer:
         """Return whether any view of a scene shows it; peaks (..., views) -> bool (...)."""
         return scene_peak(peak) >= self.config.threshold
 
+    def _exact(self) -> torch.autocast:
+        """Full precision, also inside a caller's autocast: margins of cosines are small."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=False)
+
     def _relevancy_of(self, dense: Tensor, phrase: str) -> Tensor:
         texts = self.encode_text([phrase, *negatives_for(phrase, self.config.negatives)])
         similarity = torch.einsum('bdhw,kd->bhwk', dense, texts)
@@ -196,7 +201,7 @@ class SemanticScorer:
         if len(self._text) >= _CACHED_PHRASES:
             self._text.clear()
         sentences = [template.format(phrase) for template in self.config.templates]
-        with torch.no_grad():
+        with torch.no_grad(), self._exact():
             tokens = self._tokenizer(sentences).to(self.device)
             embeddings = self.model.encode_text(tokens, normalize=True)
         self._text[phrase] = F.normalize(embeddings.mean(dim=0), dim=0)
