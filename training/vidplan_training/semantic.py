@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,8 @@ class Lesson:
         description: dict[str, Any],
     ) -> None:
         self._model: Any = model
-        self._views, self._book, self._mix = views, book, mix
+        self.book, self.description = book, description
+        self._views, self._mix = views, mix
         context = description['model_cfg']['text_cfg']['context_length']
         tokenizer = open_clip_module().tokenizer.SimpleTokenizer(context_length=context)
         self._tokenize = tokenizer
@@ -126,7 +127,7 @@ class Lesson:
         """Return the sum of the dense and the contrastive loss."""
         rng = np.random.default_rng([self._mix.seed, iteration])
         batch = augment(self._views.sample(rng, self._mix.batch, self._mix.decoded), rng)
-        known, unknown = self._book.known(rng), self._book.unknown(rng, UNKNOWN_PHRASES)
+        known, unknown = self.book.known(rng), self.book.unknown(rng, UNKNOWN_PHRASES)
         captions, matches = self._captions(batch, rng)
         texts = self._encode([*known, *unknown, *NEGATIVES, *captions])
         phrases, negatives, captioned = texts.split(
@@ -161,11 +162,11 @@ class Lesson:
 
     def _targets(self, batch: Batch, unknown: int) -> tuple[Tensor, Tensor]:
         """Return targets and weights, (batch, patches, known + unknown phrases)."""
-        covered = coverage(batch.labels, len(self._book.names), PATCH)
+        covered = coverage(batch.labels, len(self.book.names), PATCH)
         targets = F.pad(patch_targets(covered[..., 1:]), (0, unknown))
         weight = torch.ones_like(targets)
         # The hand is part of the robot, so its patches say nothing about the word.
-        robot, gripper = (self._book.names.index(name) for name in ('robot', 'gripper'))
+        robot, gripper = (self.book.names.index(name) for name in ('robot', 'gripper'))
         weight[..., robot - 1] = (covered[..., gripper] == 0).float()
         return targets, weight
 
@@ -173,13 +174,13 @@ class Lesson:
         """Return captions of a quarter of the views, and which are true of which of those."""
         captions, named, shown = [], [], []
         for labels in batch.labels[: max(2, self._mix.batch // 4)]:
-            areas = torch.bincount(labels.flatten(), minlength=len(self._book.names))
+            areas = torch.bincount(labels.flatten(), minlength=len(self.book.names))
             visible = [
                 name
-                for name, area in zip(self._book.names, areas, strict=True)
+                for name, area in zip(self.book.names, areas, strict=True)
                 if area >= CAPTION_AREA_PX and name != 'background'
             ]
-            caption, subjects = self._book.caption(rng, visible)
+            caption, subjects = self.book.caption(rng, visible)
             captions.append(caption)
             named.append(subjects)
             shown.append(set(visible))
@@ -219,58 +220,59 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--seed', type=int, default=0)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Train, calibrate, judge and write the model folder."""
+def prepare(args: argparse.Namespace) -> tuple[Lesson, Trainer]:
+    """Return the lessons and the trainer of a run, resumed from its checkpoint if there is one."""
     views = training_views(args.data, args.reconstructions)
-    book = phrase_book(views.names, _described())
     height, width = views.scene(views.frames()[0]).images.shape[-2:]
     description = model_description(height, width, args.width, args.layers)
     torch.manual_seed(args.seed)
     model = build_model(description)
     mix = Mix(args.batch, args.decoded if views.has_alternatives() else 0.0, args.seed)
-    trainer = Trainer(
-        model,
-        TrainerConfig(
-            args.iterations, args.learning_rate, warmup=min(200, args.iterations // 10 + 1)
-        ),
-        args.work,
-    )
-    trainer.run(Lesson(model, views, book, mix, description))
-    save_open_clip(trainer.use_average(), description, args.out)
+    warmup = min(200, args.iterations // 10 + 1)
+    config = TrainerConfig(args.iterations, args.learning_rate, warmup=warmup)
+    lesson = Lesson(model, views, phrase_book(views.names, _described()), mix, description)
+    return lesson, Trainer(model, config, args.work)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, calibrate, judge and write the model folder."""
+    lesson, trainer = prepare(args)
+    trainer.run(lesson)
+    save_open_clip(trainer.use_average(), lesson.description, args.out)
     held_out = held_out_views(args.data, args.reconstructions)
-    report = judge(args.out, held_out, book, args.scenes)
+    report = judge(args.out, held_out, lesson.book, args.scenes)
     print(json.dumps({k: v for k, v in report.items() if k != 'phrases'}, indent=2))
     return 0
 
 
-def judge(
-    folder: Path, views: SegmentedViews, book: PhraseBook, scenes: int, final: bool = True
-) -> dict[str, Any]:
+def judge(folder: Path, views: SegmentedViews, book: PhraseBook, scenes: int) -> dict[str, Any]:
     """Calibrate on one half of the held-out scenes, measure on the other, write both down."""
     config = SemanticConfig(
         model_name='', negatives=NEGATIVES, relevancy_scale=None, centring=CENTRING
     )
     write_config(config, folder)
     scorer = SemanticScorer.load(folder)
-    phrases = [*(book.phrases[name][0] for name in book.names[1:]), *MADE_UP]
-    segments = [*range(1, len(book.names)), *[-1] * len(MADE_UP)]
-    frames = views.frames()
-    picked = [
-        frames[i] for i in np.linspace(0, len(frames) - 1, min(scenes, len(frames))).astype(int)
-    ]
-    half = len(picked) // 2
     known = len(book.names) - 1
-    first = score_scenes(scorer, views, picked[:half], phrases, segments)
-    threshold = calibrate(first, known)
-    write_config(SemanticConfig(**{**config.__dict__, 'threshold': threshold}), folder)
-    second = score_scenes(scorer, views, picked[half:], phrases, segments)
-    report = {'threshold': threshold, **summarise(second, phrases, known, threshold)}
+    phrases = [*(book.phrases[name][0] for name in book.names[1:]), *MADE_UP]
+    segments = [*range(1, 1 + known), *[-1] * len(MADE_UP)]
+    frames = _spread(views.frames(), scenes)
+    first, second = frames[: len(frames) // 2], frames[len(frames) // 2 :]
+    threshold = calibrate(score_scenes(scorer, views, first, phrases, segments), known)
+    write_config(replace(config, threshold=threshold), folder)
+    report: dict[str, Any] = {'threshold': threshold}
+    scores = score_scenes(scorer, views, second, phrases, segments)
+    report |= summarise(scores, phrases, known, threshold)
     if views.has_alternatives():
-        decoded = score_scenes(scorer, views, picked[half:], phrases, segments, alternative=True)
+        decoded = score_scenes(scorer, views, second, phrases, segments, alternative=True)
         report['decoded'] = summarise(decoded, phrases, known, threshold)
     (folder / 'metrics.json').write_text(json.dumps(report, indent=2) + '\n')
     write_card(folder, report)
     return report
+
+
+def _spread(frames: list[tuple[int, int, int]], count: int) -> list[tuple[int, int, int]]:
+    picked = np.linspace(0, len(frames) - 1, min(count, len(frames)))
+    return [frames[i] for i in picked.astype(int)]
 
 
 def _described() -> dict[str, tuple[str, ...]]:

@@ -154,7 +154,7 @@ def _centroid_errors(scores: Sequence[SceneScores], known: int) -> list[np.ndarr
     ]
 
 
-def _top1(scores: Sequence[SceneScores], known: int) -> float:
+def _top1(scores: Sequence[SceneScores], known: int) -> float | None:
     """Share of visible objects, over views, whose phrase lands nearer to them than to others.
 
     The first two phrases name the robot and its gripper, which are no objects.
@@ -174,7 +174,7 @@ def _share(condition: np.ndarray) -> float | None:
     return round(float(condition.mean()), 4) if len(condition) else None
 
 
-def _statistics(values: np.ndarray) -> dict[str, float] | None:
+def _statistics(values: np.ndarray) -> dict[str, float | None] | None:
     if len(values) == 0:
         return None
     p50, p90, p95 = np.quantile(values, [0.5, 0.9, 0.95])
