@@ -68,8 +68,10 @@ def brake(
 ) -> JointTrajectoryPlan:
     """Come to rest along the present direction, as fast as the accelerations allow.
 
-    All joints stop at the same time, so that the arm keeps its direction. Where that would pass a
-    position limit of `hard`, it brakes harder, up to the accelerations of `hard`.
+    It takes at least HOLD_S: a controller that receives a stop later than the stop should have
+    ended would refuse it, or jump. All joints stop at the same time, so that the arm keeps its
+    direction. Where that would pass a position limit of `hard`, it brakes harder, up to the
+    accelerations of `hard`.
 
     Args:
         q: present angles (7,), rad.
@@ -80,7 +82,7 @@ def brake(
     start, speed = np.asarray(q, np.float64), np.asarray(dq, np.float64)
     if np.abs(speed).max() < _RESTING_RAD_S:
         return hold(start)
-    duration_s = (np.abs(speed) / limits.acceleration).max()
+    duration_s = max(HOLD_S, (np.abs(speed) / limits.acceleration).max())
     if hard is not None:
         ends = np.where(speed > 0, hard.upper, hard.lower)
         room = np.maximum((ends - start) * np.sign(speed), 0)
