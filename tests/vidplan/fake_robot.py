@@ -58,9 +58,11 @@ class FakeRobot:
         message.header.stamp = self.now()
         self.gripper.publish(message)
 
-    def publish_all(self, views: Any = tuple(COLOURS), **joints: Any) -> None:
-        stamp = self.now()
-        self.publish_joints(**joints)
+    def publish_all(
+        self, views: Any = tuple(COLOURS), stamp: Time | None = None, **joints: Any
+    ) -> None:
+        stamp = stamp or self.now()
+        self.publish_joints(stamp=stamp, **joints)
         self.publish_gripper()
         for view in views:
             self.publish_image(view, stamp)
