@@ -48,6 +48,8 @@ setup(
             'stitcher = vidplan.nodes.stitcher:main',
             'planning_server = vidplan.nodes.planning_server:main',
             'adapter = vidplan.nodes.adapter:main',
+            'recorder = vidplan.nodes.recorder:main',
+            'player = vidplan.nodes.player:main',
         ],
     },
 )

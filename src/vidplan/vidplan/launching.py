@@ -39,10 +39,7 @@ def _declare(argument: Argument) -> Action:
 
 
 def _node(process: Process, types: dict[str, type]) -> Action:
-    files = [
-        ParameterFile(LaunchConfiguration(name), allow_substs=True)
-        for name in process.parameter_files
-    ]
+    files = [ParameterFile(LaunchConfiguration(name)) for name in process.parameter_files]
     return Node(
         package=process.package,
         executable=process.executable,

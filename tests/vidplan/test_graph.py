@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of processes, and the launch files that must say the same."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vidplan.graph import CELL, GRAPHS, PLANNING, REPLAY, Graph, Process, Value
+from vidplan.process import command, environment
+from vidplan_core.errors import ConfigError
+
+ALL = pytest.mark.parametrize('graph', GRAPHS.values(), ids=GRAPHS)
+
+
+def values_in(process: Process) -> Iterator[str]:
+    entries = [entry for _, entry in process.parameters + process.remappings]
+    yield from (entry.argument for entry in entries if isinstance(entry, Value))
+    yield from process.parameter_files
+    if process.condition:
+        yield process.condition
+
+
+@ALL
+def test_every_value_has_its_argument(graph: Graph) -> None:
+    names = [argument.name for argument in graph.arguments]
+    assert len(set(names)) == len(names)
+    assert {name for process in graph.processes for name in values_in(process)} <= set(names)
+    assert all(argument.description for argument in graph.arguments)
+
+
+@ALL
+def test_every_argument_is_used(graph: Graph) -> None:
+    used = {name for process in graph.processes for name in values_in(process)}
+    # These go to every process by other ways than a parameter.
+    everywhere = {'namespace', 'log_level'}
+    assert {argument.name for argument in graph.arguments} == used | everywhere
+
+
+@ALL
+def test_conditions_are_flags(graph: Graph) -> None:
+    values = graph.values()
+    for process in graph.processes:
+        if process.condition:
+            assert isinstance(values[process.condition], bool)
+
+
+@ALL
+def test_executables_are_installed_and_their_modules_exist(graph: Graph, repository: Path) -> None:
+    for process in graph.processes:
+        assert importlib.util.find_spec(process.module), process.module
+        setup = (repository / 'src' / process.package / 'setup.py').read_text()
+        assert f'{process.executable} = {process.module}:main' in setup
+
+
+@ALL
+def test_paths_of_defaults_exist(graph: Graph) -> None:
+    for name in ('params_file', 'cell_params_file'):
+        if name in (values := graph.values()):
+            assert Path(str(values[name])).is_file()
+
+
+def test_nothing_but_the_cell_and_the_bag_is_added_to_the_graph() -> None:
+    assert CELL.processes[1:] == PLANNING.processes
+    assert [process.executable for process in REPLAY.processes[1:]] == [
+        process.executable for process in PLANNING.processes
+    ]
+
+
+def test_a_replay_can_never_command_a_robot() -> None:
+    adapter = next(one for one in REPLAY.processes if one.executable == 'adapter')
+    assert dict(adapter.parameters)['dry_run'] is True
+    assert 'dry_run' not in {argument.name for argument in REPLAY.arguments}
+
+
+def test_unknown_or_mistyped_arguments_are_named() -> None:
+    with pytest.raises(ConfigError, match="no argument 'sede'"):
+        CELL.values({'sede': 1})
+    with pytest.raises(ConfigError, match="'seed' is 'x'.*int"):
+        CELL.values({'seed': 'x'})
+
+
+def test_command_line_of_a_process() -> None:
+    process = Process(
+        'no_such_package', 'thing', 'some.thing',
+        parameters=(('flag', Value('record')), ('text', Value('device')), ('n', 3)),
+        parameter_files=('params_file',),
+        remappings=(('in', Value('left_image')),),
+    )  # fmt: skip
+    values = PLANNING.values(
+        {'record': True, 'device': "it's", 'namespace': 'arm1/', 'params_file': '/p.yaml'}
+    )
+    words = command(process, values)
+    assert words[1:3] == ['-m', 'some.thing']
+    assert words[3:] == [
+        '--ros-args', '--log-level', 'info', '-r', '__ns:=/arm1', '--params-file', '/p.yaml',
+        '-p', 'flag:=true', '-p', "text:='it''s'", '-p', 'n:=3', '-r', 'in:=/left/image_raw',
+    ]  # fmt: skip
+
+
+def test_environment_that_is_set_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Process('p', 'e', 'm', environment=(('OMP_NUM_THREADS', '1'), ('NEW_ONE', 'x')))
+    monkeypatch.setenv('OMP_NUM_THREADS', '7')
+    made = environment(process, {'EXTRA': 'y'})
+    assert (made['OMP_NUM_THREADS'], made['NEW_ONE'], made['EXTRA']) == ('7', 'x', 'y')
+
+
+@ALL
+def test_launch_file_is_made_of_the_table(graph: Graph, repository: Path) -> None:
+    """Without launch: the file only names its graph, so it cannot describe a process again."""
+    tree = ast.parse((repository / 'launch' / f'{graph.name}.launch.py').read_text())
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == 'vidplan.graph'
+        for alias in node.names
+    }
+    assert imported == {graph.name.upper()}
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert functions == ['generate_launch_description']
+
+
+def launch_description(repository: Path, graph: Graph) -> Any:
+    pytest.importorskip('launch_ros.actions', reason='launch is not installed')
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    from launch import LaunchContext
+
+    file = repository / 'launch' / f'{graph.name}.launch.py'
+    return PythonLaunchDescriptionSource(str(file)).get_launch_description(LaunchContext())
+
+
+@ALL
+def test_launch_arguments_with_descriptions(graph: Graph, repository: Path) -> None:
+    declared = launch_description(repository, graph).get_launch_arguments()
+    assert [one.name for one in declared] == [argument.name for argument in graph.arguments]
+    for one, argument in zip(declared, graph.arguments):
+        assert one.description.startswith(argument.description)  # then the valid choices
+
+
+@ALL
+def test_launch_makes_the_same_command_lines(graph: Graph, repository: Path) -> None:
+    pytest.importorskip('launch_ros.actions', reason='launch is not installed')
+    from launch.utilities import perform_substitutions
+    from launch_ros.actions import Node
+
+    from launch import LaunchContext
+
+    context = LaunchContext()
+    given = {'namespace': 'arm1', 'record': True, 'log_level': 'debug'}
+    values = graph.values(given)
+    for name, value in values.items():
+        context.launch_configurations[name] = (
+            str(value).lower() if isinstance(value, bool) else str(value)
+        )
+    description = launch_description(repository, graph)
+    nodes = [entity for entity in description.entities if isinstance(entity, Node)]
+    assert len(nodes) == len(graph.processes)
+    for node, process in zip(nodes, graph.processes):
+        node._perform_substitutions(context)
+        context.extend_locals({'ros_specific_arguments': {'ns': '__ns:=/arm1'}})
+        assert (node.node_package, node.node_executable) == (process.package, process.executable)
+        assert node.expanded_node_namespace == '/arm1'
+        wanted = [(source, str(values[entry.argument])) for source, entry in process.remappings]
+        assert list(node.expanded_remapping_rules or []) == wanted
+        words = [perform_substitutions(context, word) for word in node.cmd[1:]]
+        assert words[words.index('--log-level') + 1] == 'debug'
+        assert parameters_of(words) == {
+            name: values[entry.argument] if isinstance(entry, Value) else entry
+            for name, entry in process.parameters
+        }
+
+
+def parameters_of(words: list[str]) -> dict[str, Any]:
+    """Read the overrides that launch_ros wrote to its temporary files."""
+    import yaml
+
+    found: dict[str, Any] = {}
+    for word, file in zip(words, words[1:]):
+        if word == '--params-file' and 'launch_params_' in file:
+            content = yaml.safe_load(Path(file).read_text())
+            found |= content.get('/**', {}).get('ros__parameters', {})
+    return found
