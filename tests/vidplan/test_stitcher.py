@@ -77,7 +77,8 @@ def test_observation_of_three_views(ros: Any, robot: FakeRobot) -> None:
     np.testing.assert_allclose(seen.position, position, atol=1e-12)
     np.testing.assert_allclose(seen.q, HOME)
     assert seen.closedness == pytest.approx(0.25)
-    assert message.skew_s == 0.0
+    # The joint state may arrive after the images; then the one before it is the nearest.
+    assert message.skew_s < 1.0
     assert len(message.view_stamps) == 3
 
 

@@ -54,7 +54,7 @@ class CellNode(Node):
         )
         # Time zero means "no time yet" in ROS, so the first stamp comes one tick later.
         self._start_s = self._tick_s
-        self._due_s = {'cameras': 0.0, 'gripper': 0.0, 'truth': 0.0}
+        self._due_s = dict.fromkeys(('cameras', 'gripper', 'truth'), self._start_s + self._tick_s)
         self._last_tcp: tuple[float, np.ndarray] | None = None
         self.rejected = 0
         self._create_publishers()
@@ -136,7 +136,8 @@ class CellNode(Node):
         if self.time_s < self._due_s[what] - 0.5 * self._tick_s:
             return False
         # From the time it was due, not from now, or every period would be rounded up.
-        self._due_s[what] = max(self._due_s[what] + 1.0 / rate_hz, self.time_s)
+        due_s = self._due_s[what] + 1.0 / rate_hz
+        self._due_s[what] = due_s if due_s > self.time_s else self.time_s + 1.0 / rate_hz
         return True
 
     def _truth(self) -> Truth:

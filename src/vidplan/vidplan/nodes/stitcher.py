@@ -186,7 +186,9 @@ class Stitcher(Node):
             )
         )
         period_s = 1.0 / p.publish_rate_hz
-        self._next_due_s = max(self._next_due_s + period_s, images.stamp_s)
+        # From when it was due, or every period would be rounded up to whole frames.
+        due_s = self._next_due_s + period_s
+        self._next_due_s = due_s if due_s > images.stamp_s else images.stamp_s + period_s
         self._last_stamp_s = images.stamp_s
         self._rates['observation'].tick()
         self._latency.add(self.now_s - images.stamp_s)
