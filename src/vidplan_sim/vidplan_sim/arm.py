@@ -29,6 +29,7 @@ _DH = np.array([
     [0.088, 0.0, np.pi / 2],
     [0.0, 0.107, 0.0],
 ])
+_COS_ALPHA, _SIN_ALPHA = np.cos(_DH[:, 2]), np.sin(_DH[:, 2])
 
 
 class UnreachablePose(ValueError):
@@ -37,17 +38,19 @@ class UnreachablePose(ValueError):
 
 def forward(q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flange position (3,) m, rotation (3, 3) and geometric Jacobian (6, 7) in the base frame."""
+    frames = np.empty((8, 4, 4))
     frame = np.eye(4)
-    origins, axes = [], []
-    for (a, d, alpha), angle in zip(_DH, (*q, 0.0)):
-        frame = frame @ _link(a, d, alpha, angle)
-        origins.append(frame[:3, 3])
-        axes.append(frame[:3, 2])
+    for i, link in enumerate(_links(np.append(q, 0.0))):
+        frames[i] = frame = frame @ link
     position = frame[:3, 3]
+    axes = frames[:7, :3, 2].T
+    arms = position[:, None] - frames[:7, :3, 3].T
     jacobian = np.empty((6, 7))
-    for i in range(7):
-        jacobian[:3, i] = np.cross(axes[i], position - origins[i])
-        jacobian[3:, i] = axes[i]
+    # Spelt out, since np.cross is many times slower on such small arrays.
+    jacobian[0] = axes[1] * arms[2] - axes[2] * arms[1]
+    jacobian[1] = axes[2] * arms[0] - axes[0] * arms[2]
+    jacobian[2] = axes[0] * arms[1] - axes[1] * arms[0]
+    jacobian[3:] = axes
     return position.copy(), frame[:3, :3].copy(), jacobian
 
 
@@ -76,13 +79,15 @@ def solve_ik(
         UnreachablePose: the search did not come within 0.5 mm and 2 mrad of the pose.
     """
     q = np.array(q_start, dtype=float)
-    for _ in range(iterations):
+    for iteration in range(iterations):
         at, turn, jacobian = forward(q)
         error = np.concatenate([position - at, rotation_vector(rotation @ turn.T)])
-        if np.linalg.norm(error[:3]) < 1e-5 and np.linalg.norm(error[3:]) < 1e-4:
+        if iteration > 2 and np.abs(error[:3]).max() < 1e-5 and np.abs(error[3:]).max() < 1e-4:
             return q
-        pinv = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + 1e-4 * np.eye(6))
-        posture = (np.eye(7) - pinv @ jacobian) @ (0.1 * (Q_READY - q))
+        pinv = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + 1e-6 * np.eye(6))
+        # The pull fades, or its second-order effect on the flange would keep the search going.
+        posture = (0.2 * 0.6 ** iteration) * (Q_READY - q)
+        posture -= pinv @ (jacobian @ posture)
         q = np.clip(q + np.clip(pinv @ error, -0.3, 0.3) + posture, Q_LOWER, Q_UPPER)
     at, turn, _ = forward(q)
     miss_m = float(np.linalg.norm(position - at))
@@ -112,11 +117,13 @@ def rotation_vector(rotation: np.ndarray) -> np.ndarray:
     return 0.5 * skew / sine * np.arctan2(sine, cosine)
 
 
-def _link(a: float, d: float, alpha: float, angle: float) -> np.ndarray:
-    ca, sa, ct, st = np.cos(alpha), np.sin(alpha), np.cos(angle), np.sin(angle)
-    return np.array([
-        [ct, -st, 0.0, a],
-        [st * ca, ct * ca, -sa, -d * sa],
-        [st * sa, ct * sa, ca, d * ca],
-        [0.0, 0.0, 0.0, 1.0],
-    ])
+def _links(angles: np.ndarray) -> np.ndarray:
+    """Transforms (8, 4, 4) of the joints and the flange at angles (8,)."""
+    ct, st = np.cos(angles), np.sin(angles)
+    ca, sa = _COS_ALPHA, _SIN_ALPHA
+    links = np.zeros((8, 4, 4))
+    links[:, 0, 0], links[:, 0, 1], links[:, 0, 3] = ct, -st, _DH[:, 0]
+    links[:, 1, 0], links[:, 1, 1], links[:, 1, 2] = st * ca, ct * ca, -sa
+    links[:, 2, 0], links[:, 2, 1], links[:, 2, 2] = st * sa, ct * sa, ca
+    links[:, 1, 3], links[:, 2, 3], links[:, 3, 3] = -sa * _DH[:, 1], ca * _DH[:, 1], 1.0
+    return links

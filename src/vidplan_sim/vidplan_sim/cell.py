@@ -15,7 +15,7 @@ from vidplan_sim.franka import FINGER_OPEN_M, OPEN_CTRL
 from vidplan_sim.scene import Scene
 from vidplan_sim.staging import Stage, check_scene
 from vidplan_sim.trajectory_controller import Point, Trajectory, TrajectoryController
-from vidplan_sim.views import SEGMENT_NAMES, Views
+from vidplan_sim.views import SEGMENT_NAMES, Views, check_size
 from vidplan_sim.world import TIMESTEP_S, build_model
 
 SETTLE_S = 0.4
@@ -54,6 +54,7 @@ class Cell:
 
     def __init__(self, height: int = DEFAULT_SIZE[0], width: int = DEFAULT_SIZE[1], *,
                  shadows: bool = False) -> None:
+        check_size(height, width)
         self.height, self.width = height, width
         self._shadows = shadows
         self._model = build_model()
@@ -69,9 +70,6 @@ class Cell:
         # Position servos brake against their own velocity; commanding this much ahead of the
         # position cancels that, so a smooth trajectory is followed without lag.
         self._lead_s = -self._model.actuator_biasprm[:7, 2] / arm
-        if not (16 <= height <= 960 and 16 <= width <= 1280):
-            raise ValueError(f'image size {height}x{width} (height x width) is outside 16x16 to '
-                             '960x1280')
 
     def reset(self, scene: Scene) -> None:
         """Start an episode: objects at rest, the arm at `scene.q_start`, gripper open, time zero.
@@ -93,7 +91,7 @@ class Cell:
         self._data.time = 0.0
         self._ticks = 0
         self.controller.hold(np.array(scene.q_start), 0.0)
-        mujoco.mj_forward(self._model, self._data)
+        self._update_frames()
 
     def step(self, duration_s: float) -> None:
         """Let time pass, rounded to whole physics steps.
@@ -107,7 +105,7 @@ class Cell:
         end = self._ticks + round(duration_s / TIMESTEP_S)
         while self._ticks < end:
             self._tick()
-        mujoco.mj_forward(self._model, self._data)
+        self._update_frames()
 
     def send_trajectory(self, names: Sequence[str], points: Sequence[Point],
                         start_s: float | None = None) -> None:
@@ -177,6 +175,20 @@ class Cell:
         names = [placement.kind for placement in (*scene.objects, scene.bowl)]
         return {name: self._data.body(name).xpos.copy() for name in names}
 
+    def object_pose(self, kind: str) -> tuple[np.ndarray, np.ndarray]:
+        """True centre (3,) m and rotation (3, 3) of one object or the bowl, base frame.
+
+        For evaluators and teachers only.
+
+        Raises:
+            ValueError: the object is not in the scene.
+        """
+        present = self.truth()
+        if kind not in present:
+            raise ValueError(f"no '{kind}' in this scene; it has {', '.join(present)}")
+        body = self._data.body(kind)
+        return body.xpos.copy(), body.xmat.reshape(3, 3).copy()
+
     def render(self) -> dict[str, np.ndarray]:
         """Pictures 'left', 'right' and 'wrist', each (height, width, 3) uint8 rgb."""
         return self._loaded_views().render(self._data)
@@ -202,7 +214,7 @@ class Cell:
         self.controller.restore(state.controller)
         self._ticks = state.ticks
         self._gripper_goal, self._gripper_set_point = state.gripper_goal, state.gripper_set_point
-        mujoco.mj_forward(self._model, self._data)
+        self._update_frames()
 
     def close(self) -> None:
         """Free the renderer."""
@@ -224,6 +236,13 @@ class Cell:
         self._data.ctrl[7] = OPEN_CTRL * (1.0 - self._gripper_set_point)
         mujoco.mj_step(self._model, self._data)
         self._ticks += 1
+
+    def _update_frames(self) -> None:
+        # Not mj_forward: that would warm-start the next contact solve, and the outcome would
+        # depend on how an episode is cut into calls of step.
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_comPos(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)
 
     def _loaded_views(self) -> Views:
         self._require_scene()

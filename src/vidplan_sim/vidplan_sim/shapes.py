@@ -68,7 +68,8 @@ def rod(start: Vector, end: Vector, radius: float, rgb: Rgb = (0.5, 0.5, 0.5),
 def turned(profile: Sequence[tuple[float, float]], rgb: Rgb, at: Vector = (0.0, 0.0, 0.0),
            axis: Vector = (0.0, 0.0, 1.0), sides: int = 24) -> Part:
     """A surface of revolution of (radius, height) points, listed with the outside on the left
-    when going up; seen only."""
+    when going up; seen only.
+    """
     return Part('mesh', (), at, rgb, 'look', axis, mesh=lathe(profile, sides))
 
 

@@ -101,11 +101,9 @@ class TrajectoryController:
         start_s = trajectory.stamp_s if trajectory.stamp_s != 0.0 else now_s
         _check_times(trajectory, start_s, now_s)
         states = [_state_of(point, order, start_s) for point in trajectory.points]
-        if self._from_desired and self._states:
-            before = self._sample_state(now_s)
-        else:
-            before = _State(now_s, np.array(q, dtype=float), np.array(dq, dtype=float), None)
-        self._follow((before, *states))
+        if states[0].time_s > now_s:
+            states.insert(0, self._state_before(now_s, q, dq))
+        self._follow(tuple(states))
 
     def sample(self, now_s: float) -> tuple[np.ndarray, np.ndarray]:
         """Commanded positions and velocities (joints,) at a time.
@@ -140,6 +138,12 @@ class TrajectoryController:
                 f'trajectory is for joints {given}, the controller has {list(self.joint_names)}')
         return [given.index(name) for name in self.joint_names]
 
+    def _state_before(self, now_s: float, q: np.ndarray, dq: np.ndarray) -> _State:
+        """Where the way to a new trajectory's first point starts."""
+        if self._from_desired and self._states:
+            return self._sample_state(now_s)
+        return _State(now_s, np.array(q, dtype=float), np.array(dq, dtype=float), None)
+
     def _follow(self, states: tuple[_State, ...]) -> None:
         self._states = states
         self._times = tuple(state.time_s for state in states)
@@ -148,7 +152,6 @@ class TrajectoryController:
     def _sample_state(self, now_s: float) -> _State:
         if not self._states:
             raise RuntimeError('nothing to follow yet: call hold() or accept() first')
-        # A first point due at once comes after the state before it and wins.
         index = bisect_right(self._times, now_s) - 1
         if index >= len(self._segments):
             last = self._states[-1]

@@ -16,6 +16,17 @@ SEGMENT_NAMES: tuple[str, ...] = ('background', 'robot', 'gripper', BOWL.name, *
 MAX_SIZE = (960, 1280)  # height, width of the off-screen buffer
 
 
+def check_size(height: int, width: int) -> None:
+    """Refuse a picture size that cannot be rendered.
+
+    Raises:
+        ValueError: the size is not within 16x16 and the off-screen buffer.
+    """
+    if not (16 <= height <= MAX_SIZE[0] and 16 <= width <= MAX_SIZE[1]):
+        raise ValueError(f'image size {height}x{width} (height x width) is outside 16x16 to '
+                         f'{MAX_SIZE[0]}x{MAX_SIZE[1]}')
+
+
 class Views:
     """Renders a model at one size.
 
@@ -25,9 +36,7 @@ class Views:
 
     def __init__(self, model: mujoco.MjModel, height: int, width: int, *,
                  shadows: bool = False) -> None:
-        if not (16 <= height <= MAX_SIZE[0] and 16 <= width <= MAX_SIZE[1]):
-            raise ValueError(f'image size {height}x{width} (height x width) is outside 16x16 to '
-                             f'{MAX_SIZE[0]}x{MAX_SIZE[1]}')
+        check_size(height, width)
         self._model = model
         self._renderer = mujoco.Renderer(model, height, width)
         flags = self._renderer.scene.flags
