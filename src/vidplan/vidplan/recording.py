@@ -38,6 +38,8 @@ PLAN = 'plan'
 STATUS = 'adapter/status'
 FEEDBACK = 'plan_task/_action/feedback'
 GOAL_STATUS = 'plan_task/_action/status'
+GOAL = 'planner/goal'
+RESULT = 'planner/result'
 TRAJECTORY = 'fr3_arm_controller/joint_trajectory'
 GRIPPER_COMMAND = 'gripper/command'
 
@@ -50,6 +52,8 @@ RECORDED = (
     Recorded(STATUS, 'vidplan_msgs/msg/AdapterStatus', Delivery.LATCHED),
     Recorded(FEEDBACK, 'vidplan_msgs/action/PlanTask_FeedbackMessage', Delivery.RELIABLE),
     Recorded(GOAL_STATUS, 'action_msgs/msg/GoalStatusArray', Delivery.LATCHED),
+    Recorded(GOAL, 'vidplan_msgs/action/PlanTask_Goal', Delivery.RELIABLE),
+    Recorded(RESULT, 'vidplan_msgs/action/PlanTask_Result', Delivery.RELIABLE),
     Recorded(TRAJECTORY, 'trajectory_msgs/msg/JointTrajectory', Delivery.RELIABLE),
     Recorded(GRIPPER_COMMAND, 'std_msgs/msg/Float64', Delivery.RELIABLE),
 )

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -181,26 +182,28 @@ class Bag:
         Raises:
             BagError: the bag is damaged somewhere inside.
         """
+        for role, stamp_ns, (data, type_name) in self._rows(roles):
+            decode = partial(self._reader.deserialize, data, type_name)
+            yield role, stamp_ns, _told(self.path, decode)
+
+    def _rows(self, roles: Collection[str]) -> Iterator[tuple[str, int, tuple[bytes, str]]]:
         names = {self.topic(role): role for role in roles}
         connections = [c for c in self._reader.connections if c.topic in names]
         if not connections:
             return
         rows = self._reader.messages(connections=connections)
-        while (row := _told(self.path, lambda: self._decoded(rows))) is not None:
-            topic, stamp_ns, message = row
-            yield names[topic], stamp_ns, message
+        while (row := _told(self.path, lambda: next(rows, None))) is not None:
+            connection, stamp_ns, data = row
+            yield names[connection.topic], stamp_ns, (data, connection.msgtype)
 
-    def raw_messages(self) -> Iterator[tuple[str, str, int, bytes]]:
-        """Yield (topic, type name, log time in ns, CDR bytes) of everything, in order of time."""
-        for connection, stamp_ns, data in self._reader.messages():
-            yield connection.topic, connection.msgtype, stamp_ns, data
+    def raw_messages(self, roles: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
+        """Yield (role, log time in ns, CDR bytes) in order of time.
 
-    def _decoded(self, rows: Iterator[Any]) -> tuple[str, int, Any] | None:
-        row = next(rows, None)
-        if row is None:
-            return None
-        connection, stamp_ns, data = row
-        return connection.topic, stamp_ns, self._reader.deserialize(data, connection.msgtype)
+        Raises:
+            BagError: the bag is damaged somewhere inside.
+        """
+        for role, stamp_ns, (data, _) in self._rows(roles):
+            yield role, stamp_ns, data
 
     def _read_roles(self) -> dict[str, str]:
         from ruamel.yaml import YAML

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from vidplan.runlog import PlanRecord, SeenFrame
 from vidplan_core.observation import Observation
@@ -27,14 +28,14 @@ def plan_record(result: PlanResult, observed_s: float, *, pictures: bool) -> Pla
 
     Decoding the imagined frames takes longer than planning; `pictures` says whether to.
     """
-    chunk = result.chunk.detach().to('cpu')
+    chunk = result.chunk.detach().to('cpu').to(torch.float64)
     return PlanRecord(
         stamp_s=observed_s,
         start_s=result.start_s,
         cycle=result.cycle,
         predicted=result.predicted if pictures else np.zeros((0, 0, 0, 3), np.uint8),
         relevancy=result.relevancy,
-        candidates=result.candidates.detach().to('cpu').position.numpy(),
+        candidates=result.candidates.detach().to('cpu').to(torch.float64).position.numpy(),
         scores=np.asarray(result.scores),
         best=result.best,
         score=result.score,

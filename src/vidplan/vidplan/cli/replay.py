@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`vidplan replay`: judge imagination and plans against what a bag shows really happened."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from vidplan.cli.evaluate import positive
+
+if TYPE_CHECKING:
+    from vidplan.replay.fidelity import Judge, Window
+    from vidplan.replay.hindsight import Choice, Recorded
+    from vidplan.runlog import RunLog
+    from vidplan_core.observation import Observation
+    from vidplan_core.planner.system import PlanningSystem
+
+EXIT_OK, EXIT_BAD_INPUT = 0, 2
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        'replay',
+        help='compare imagination and plans with what a rosbag2 shows',
+        description='Imagines the motions that were really executed, compares with what was then '
+        'seen, and shows what the planner would have chosen. Needs neither ROS nor a robot; two '
+        'runs give the same numbers.',
+    )
+    parser.add_argument('bag', type=Path, help='folder of the rosbag2')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the result')
+    parser.add_argument('--out', type=Path, metavar='DIR', help='write video, report and picture')
+    parser.add_argument('--instruction', default='', help='default: the goal in the bag')
+    parser.add_argument('--target', default='', help='phrase to look for')
+    parser.add_argument('--models', type=Path, metavar='DIR', help='default: the shipped ones')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--seed', type=int, default=0, help='of the imagination noise')
+    parser.add_argument(
+        '--plan-every', type=positive, default=2, metavar='N', help='frames between two plans'
+    )
+    parser.add_argument(
+        '--joint-prefix', default='fr3', help='joints are PREFIX_joint1 .. 7 (default fr3)'
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay a bag; an unusable bag, model or instruction ends with a message and status 2."""
+    from vidplan_core.errors import VidPlanError
+
+    try:
+        _replay(args)
+    except VidPlanError as error:
+        print(f'{error.code}: {error}', file=sys.stderr)
+        return EXIT_BAD_INPUT
+    return EXIT_OK
+
+
+def _replay(args: argparse.Namespace) -> None:
+    from vidplan.evaluation.results import write_json
+    from vidplan.replay.fidelity import Judge, fidelity_table, windows
+    from vidplan.replay.hindsight import choices, recorded_task
+    from vidplan.replay.observations import Source, read_observations
+    from vidplan.rosbag import Bag, BagError
+
+    began_s = perf_counter()
+    with Bag(args.bag) as bag:  # before the models: a wrong bag should not take seconds to name
+        recorded = recorded_task(bag)
+        system = _load(args)
+        model = system.world_model.config
+        observations = read_observations(
+            bag, _layout(system), model.frame_period_s, Source(joints=_joints(args.joint_prefix))
+        )
+    found = windows(observations, model.history_frames, model.frames, model.frame_period_s)
+    if not found:
+        raise BagError(
+            f'{args.bag}: {len(observations)} observations, but never '
+            f'{model.history_frames + model.frames - 1} in a row at {model.frame_period_s} s'
+        )
+    read_s = perf_counter() - began_s
+    judge = Judge(system.world_model, system.device, system.config.steps, args.seed)
+    table = fidelity_table(judge.compare(found), model.views, model.frame_period_s)
+    instruction, target = args.instruction or recorded.instruction, args.target or recorded.target
+    made = (
+        choices(system, found, instruction, target, args.plan_every)
+        if instruction or target
+        else []
+    )
+    result = {
+        **_result(args, recorded, observations, found, table, system),
+        'planner': _planner_result(instruction, target, made, system.config.committed_frames),
+        'timings': {'read_s': read_s, 'total_s': perf_counter() - began_s},
+    }
+    _print(result)
+    if args.json is not None:
+        write_json(args.json, result)
+    if args.out is not None:
+        log = _run_log(instruction, recorded, observations, found, made, judge, args)
+        _write_pictures(args.out, log, found, judge, table)
+
+
+def _load(args: argparse.Namespace) -> PlanningSystem:
+    from vidplan.cli.evaluate import load_system
+
+    return load_system(args, seed=args.seed)
+
+
+def _layout(system: PlanningSystem) -> Any:
+    from vidplan_core.observation import StitchLayout
+
+    model = system.world_model.config
+    return StitchLayout(tuple(model.views), model.height, model.width)
+
+
+def _joints(prefix: str) -> tuple[str, ...]:
+    return tuple(f'{prefix}_joint{number}' for number in range(1, 8))
+
+
+def _result(
+    args: argparse.Namespace,
+    recorded: Recorded,
+    observations: Sequence[Observation],
+    found: Sequence[Window],
+    table: list[dict[str, Any]],
+    system: PlanningSystem,
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        'bag': args.bag.name,
+        'recorded': asdict(recorded),
+        'observations': len(observations),
+        'duration_s': round(observations[-1].stamp_s - observations[0].stamp_s, 6),
+        'windows': len(found),
+        'views': list(system.world_model.config.views),
+        'sampling_steps': system.config.steps,
+        'seed': args.seed,
+        'steps': table,
+    }
+
+
+def _planner_result(
+    instruction: str, target: str, made: Sequence[Choice], committed_frames: int
+) -> dict[str, Any]:
+    from vidplan.replay.hindsight import choice_entry
+
+    entries = [choice_entry(choice, committed_frames) for choice in made]
+    cosines = [entry['agreement'] for entry in entries if entry.get('agreement') is not None]
+    return {
+        'instruction': instruction,
+        'target': target,
+        'plans': len(entries),
+        'failed': sum('error' in entry for entry in entries),
+        'mean_agreement': sum(cosines) / len(cosines) if cosines else None,
+        'compared': len(cosines),
+        'cycles': entries,
+    }
+
+
+def _run_log(
+    instruction: str,
+    recorded: Recorded,
+    observations: Sequence[Observation],
+    found: Sequence[Window],
+    made: Sequence[Choice],
+    judge: Judge,
+    args: argparse.Namespace,
+) -> RunLog:
+    """The bag as a run whose imagined frames are those of the executed motion."""
+    from vidplan.evaluation.logbook import seen_frame
+    from vidplan.replay.log import hindsight_record
+    from vidplan.runlog import RunLog, RunResult
+
+    log = RunLog(instruction or args.bag.name, args.target or recorded.target, bag=str(args.bag))
+    log.seen = [seen_frame(seen) for seen in observations]
+    by_index = {choice.window.index: choice for choice in made}
+    for cycle, window in enumerate(found[:: args.plan_every]):
+        imagined = judge.imagine([window])[0]
+        log.plans.append(hindsight_record(cycle, window, imagined, by_index.get(window.index)))
+    if recorded.success is not None:
+        code = 'SUCCESS' if recorded.success else 'NO SUCCESS'
+        span_s = observations[-1].stamp_s - observations[0].stamp_s
+        log.result = RunResult(recorded.success, code, recorded.message, recorded.plans, span_s)
+    return log
+
+
+def _write_pictures(
+    folder: Path,
+    log: RunLog,
+    found: Sequence[Window],
+    judge: Judge,
+    table: list[dict[str, Any]],
+) -> None:
+    from vidplan.pictures import rollout_picture, save_png
+    from vidplan.replay.fidelity import images, stitched
+    from vidplan.report import write_run_report
+    from vidplan.video import write_run_video
+
+    video = write_run_video(log, folder / 'replay.mp4')
+    last = table[-1]['all']
+    facts = {
+        f'PSNR at +{table[-1]["time_s"]:.1f} s': f'{last["imagined_db"]} dB imagined, '
+        f'{last["copied_db"]} dB copied, {last["reconstructed_db"]} dB reconstructed',
+        'windows': str(len(found)),
+    }
+    report = write_run_report(log, folder / 'replay.html', video_path=video, facts=facts)
+    busiest = max(found, key=_motion)
+    picture = rollout_picture(
+        images([busiest.future])[0].numpy(),
+        stitched(judge.imagine([busiest])[0]),
+        views=log.views,
+        title='the executed motion, as it was seen and as it was imagined',
+    )
+    save_png(picture, folder / 'rollout.png')
+    print(f'wrote {video}, {report} and {folder / "rollout.png"}')
+
+
+def _motion(window: Window) -> float:
+    return float(abs(window.future[-1].position - window.future[0].position).sum())
+
+
+def _print(result: dict[str, Any]) -> None:
+    print(f'{result["bag"]}: {result["observations"]} observations, {result["windows"]} windows')
+    print('PSNR [dB], imagined / copied / reconstructed')
+    for entry in result['steps']:
+        cells = (
+            '{imagined_db:.1f} / {copied_db:.1f} / {reconstructed_db:.1f}'.format(**entry[view])
+            for view in (*result['views'], 'all')
+        )
+        print(f'  +{entry["time_s"]:.1f} s  ' + '   '.join(cells))
+    planner = result['planner']
+    if planner['plans']:
+        told = planner['mean_agreement']
+        words = 'n/a' if told is None else f'{told:.2f}'
+        print(
+            f'planner for "{planner["instruction"]}": {planner["plans"]} plans, '
+            f'{planner["failed"]} failed, mean cosine with what was done {words}'
+        )
+    else:
+        print('no goal in the bag and no --instruction: nothing was planned')
