@@ -14,12 +14,16 @@ resolve() {
         -e "/^(pin|cmeel|coal|libcoal|libpinocchio|eigenpy|hpp-fcl|eiquadprog|proxsuite)[a-z0-9-]*==/d"
 }
 
+# ROS 2's own build tools stay Ubuntu's where ROS 2 is sourced: it generates code with them.
+without_build_tools() { grep -vE '^(catkin-pkg|empy|lark-parser)=='; }
+
 write() {
     local file="$1" about="$2"; shift 2
     {
         echo "# $about Written by scripts/lock.sh."
         echo '# The nvidia-*, cuda-* and triton lines matter where the torch build is one for CUDA.'
-        resolve "$@"
+        if [[ "$file" == *-with-ros.txt ]]; then resolve "$@" | without_build_tools
+        else resolve "$@"; fi
     } > "$file.new"
     mv "$file.new" "$file"
     echo "$(grep -c '==' "$file") pins in requirements/$file"
