@@ -47,8 +47,26 @@ def tokens_before_last_block(tower: Any, images: Tensor) -> Tensor:
     """Return a vision transformer's tokens, class token first, (batch, 1 + patches, width)."""
     tokens = tower._embeds(images)
     for block in tower.transformer.resblocks[:-1]:
-        tokens = block(tokens)
+        tokens = run_block(block, tokens)
     return tokens
+
+
+def run_block(block: Any, tokens: Tensor) -> Tensor:
+    """Return what open_clip's block returns, by matrix products written out.
+
+    On a CPU, torch's attention module copies its weights for every token in bfloat16, and its
+    fused kernel takes twice as long backwards as these. Blocks of other kinds run as they are.
+    """
+    attention = block.attn
+    if not isinstance(attention, nn.MultiheadAttention) or attention.in_proj_weight is None:
+        return block(tokens)
+    projected = F.linear(block.ln_1(tokens), attention.in_proj_weight, attention.in_proj_bias)
+    heads = projected.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
+    queries, keys, values = heads.unbind(0)
+    scores = queries @ keys.transpose(-2, -1) * attention.head_dim**-0.5
+    mixed = (scores.softmax(dim=-1) @ values).transpose(1, 2).flatten(2)
+    tokens = tokens + block.ls_1(attention.out_proj(mixed))
+    return tokens + block.ls_2(block.mlp(block.ln_2(tokens)))
 
 
 def value_path(tower: Any, tokens: Tensor) -> Tensor:
