@@ -19,6 +19,8 @@ import yaml
 pytest.importorskip('rclpy', reason='needs ROS 2')
 pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
@@ -30,8 +32,10 @@ from vidplan.nodes.adapter import AdapterNode
 from vidplan.readings import seconds
 from vidplan_core.errors import ConfigError
 from vidplan_core.kinematics.fk import flange_pose
+from vidplan_core.kinematics.limits import joint_names
 from vidplan_core.se3 import matrix_to_quaternion
 from vidplan_msgs.msg import AdapterStatus, Plan
+from vidplan_sim.trajectory_controller import Point, Trajectory
 
 pytestmark = pytest.mark.ros
 
@@ -272,9 +276,22 @@ def test_lost_joint_states_stop_the_arm(bench: Bench, attribute: str) -> None:
     bench.until(lambda status: status.state == AdapterStatus.EXECUTING)
 
 
+def test_an_arm_that_somebody_else_moves_is_left_alone(bench: Bench) -> None:
+    there = np.array(HOME) + [0.3, 0, 0, 0, 0, 0, 0]
+    push = Trajectory(joint_names(), [Point(list(there), [0.0] * 7, None, 1.0)])
+    bench.arm.controller.accept(push, bench.arm.now_s, *bench.arm.state)
+    bench.ros.spin_until(lambda: np.abs(bench.arm.state[1]).max() > 0.2)
+    bench.ros.spin_for(0.05)
+    bench.send(bench.plan())
+    bench.until(lambda status: status.error_code == AdapterStatus.TRACKING)
+    assert 'who moves it' in bench.status.error_msg
+    assert not bench.arm.trajectories
+
+
 def test_deactivation_brakes_and_refuses(bench: Bench) -> None:
     bench.start_moving()
-    bench.adapter.trigger_deactivate()
+    change = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
+    assert bench.ros.call(ChangeState, 'adapter/change_state', change).success
     bench.assert_rest_follows()
     bench.until(lambda status: status.state == AdapterStatus.IDLE)
     plan = bench.plan()

@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import array
+import sys
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,3 +112,21 @@ def test_cv_bridge_agrees(encoding: str) -> None:
         data=array.array('B', noise.tobytes()),
     )
     np.testing.assert_array_equal(bridge(message), convert_own(message))
+
+
+@pytest.mark.parametrize(('converted', 'usable'), [
+    ([[[3, 2, 1]]], True), ([[[1, 2, 3]]], False), (AttributeError('_ARRAY_API'), False)],
+    ids=['works', 'wrong', 'broken'])  # fmt: skip
+def test_cv_bridge_is_used_only_if_it_works(
+    monkeypatch: pytest.MonkeyPatch, converted: Any, usable: bool
+) -> None:
+    class CvBridge:
+        def imgmsg_to_cv2(self, message: Image, encoding: str) -> np.ndarray:
+            if isinstance(converted, Exception):
+                raise converted
+            return np.array(converted, np.uint8)
+
+    module = ModuleType('cv_bridge')
+    module.CvBridge = CvBridge  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, 'cv_bridge', module)
+    assert (load_cv_bridge() is not None) == usable

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from vidplan_msgs.msg import Truth
 from vidplan_sim.arm import ARM_JOINTS
-from vidplan_sim.node import CellNode
+from vidplan_sim.node import CellNode, make_room_for_images
 from vidplan_sim.parameters import PARAMETERS
 
 pytestmark = pytest.mark.ros
@@ -152,3 +153,16 @@ def test_configuration_file_repeats_the_defaults(repository: Path) -> None:
     blocks = yaml.safe_load((repository / 'config' / 'cell.yaml').read_text())
     defaults = {name: row[0] for name, row in PARAMETERS.items()}
     assert blocks['/**/cell']['ros__parameters'] == defaults
+
+
+def test_images_have_room_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+    for name in names:
+        monkeypatch.setenv(name, '')
+        monkeypatch.delenv(name)
+    make_room_for_images()
+    profile = Path(os.environ[names[0]])
+    assert 'segment_size' in profile.read_text()
+    monkeypatch.setenv(names[0], 'mine.xml')
+    make_room_for_images()
+    assert os.environ[names[0]] == 'mine.xml'

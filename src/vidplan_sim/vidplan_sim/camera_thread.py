@@ -11,9 +11,8 @@ from contextlib import closing
 
 import numpy as np
 
+from vidplan_sim.cameras import VIEWS
 from vidplan_sim.cell import Cell, CellState
-
-Pictures = dict[str, np.ndarray]
 
 
 class CameraThread:
@@ -25,14 +24,18 @@ class CameraThread:
 
     Args:
         height, width: size of the pictures, pixels.
-        deliver: called in the thread with the stamp in s and the pictures of all views.
+        deliver: called in the thread with a view, its stamp in s and its picture (uint8 rgb).
 
     Raises:
         RuntimeError: the graphics context cannot be made; the cause is attached.
     """
 
     def __init__(
-        self, state: CellState, height: int, width: int, deliver: Callable[[float, Pictures], None]
+        self,
+        state: CellState,
+        height: int,
+        width: int,
+        deliver: Callable[[str, float, np.ndarray], None],
     ) -> None:
         self._size = height, width
         self._deliver = deliver
@@ -90,9 +93,10 @@ class CameraThread:
             while (moment := self._next()) is not None:
                 started_s = time.monotonic()
                 cell.restore(moment[1])
-                pictures = cell.render()
+                for view in VIEWS:
+                    # One by one: a reader can take each while the next is being rendered.
+                    self._deliver(view, moment[0], cell.render((view,))[view])
                 self.durations_s.append(time.monotonic() - started_s)
-                self._deliver(moment[0], pictures)
                 self.rendered += 1
 
     def _next(self) -> tuple[float, CellState] | None:

@@ -10,7 +10,7 @@ import mujoco
 import numpy as np
 
 from vidplan_sim.arm import ARM_JOINTS
-from vidplan_sim.cameras import DEFAULT_SIZE
+from vidplan_sim.cameras import DEFAULT_SIZE, VIEWS
 from vidplan_sim.franka import FINGER_OPEN_M, OPEN_CTRL
 from vidplan_sim.scene import Scene
 from vidplan_sim.staging import Stage, check_scene
@@ -20,7 +20,14 @@ from vidplan_sim.world import TIMESTEP_S, build_model
 
 SETTLE_S = 0.4
 GRIPPER_SPEED = 1.6  # closedness per second, about the real hand's 0.13 m/s of width
+# Warnings after which a state means nothing any more.
+_DIVERGED = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL,
+             mujoco.mjtWarning.mjWARN_BADQACC)
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+
+
+class SimulationDiverged(RuntimeError):
+    """The physics left the numbers' range; the episode is void, the cell can be reset."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,8 @@ class Cell:
         self.height, self.width = height, width
         self._shadows = shadows
         self._model = build_model()
+        # MuJoCo would start over without a word; `step` raises instead.
+        self._model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
         self._data = mujoco.MjData(self._model)
         self._stage = Stage(self._model)
         self._views: Views | None = None
@@ -98,6 +107,7 @@ class Cell:
 
         Raises:
             ValueError: the duration is negative or not finite.
+            SimulationDiverged: the physics failed.
         """
         self._require_scene()
         if not np.isfinite(duration_s) or duration_s < 0.0:
@@ -106,6 +116,9 @@ class Cell:
         while self._ticks < end:
             self._tick()
         self._update_frames()
+        if any(self._data.warning[int(kind)].number for kind in _DIVERGED):
+            raise SimulationDiverged(
+                f'the physics of scene {self._scene} diverged before {self.time_s:.3f} s')
 
     def send_trajectory(self, names: Sequence[str], points: Sequence[Point],
                         start_s: float | None = None) -> None:
@@ -189,9 +202,9 @@ class Cell:
         body = self._data.body(kind)
         return body.xpos.copy(), body.xmat.reshape(3, 3).copy()
 
-    def render(self) -> dict[str, np.ndarray]:
-        """Pictures 'left', 'right' and 'wrist', each (height, width, 3) uint8 rgb."""
-        return self._loaded_views().render(self._data)
+    def render(self, views: Sequence[str] = VIEWS) -> dict[str, np.ndarray]:
+        """Pictures of the views, by default all, each (height, width, 3) uint8 rgb."""
+        return self._loaded_views().render(self._data, views)
 
     def segmentation(self) -> dict[str, np.ndarray]:
         """Index into `segment_names` of each pixel of each view, (height, width) int16."""

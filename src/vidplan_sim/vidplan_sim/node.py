@@ -7,7 +7,9 @@ stamps every message, and never runs backwards, not even over a reset.
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ from trajectory_msgs.msg import JointTrajectory
 from vidplan_msgs.msg import Truth
 from vidplan_sim import messages
 from vidplan_sim.arm import ARM_JOINTS, FINGER_JOINTS
-from vidplan_sim.camera_thread import CameraThread, Pictures
+from vidplan_sim.camera_thread import CameraThread
 from vidplan_sim.cameras import VIEWS
 from vidplan_sim.cell import Cell
 from vidplan_sim.franka import FINGER_OPEN_M
@@ -59,7 +61,7 @@ class CellNode(Node):
         self.rejected = 0
         self._create_publishers()
         self._cameras = CameraThread(
-            self._cell.save(), self._cell.height, self._cell.width, self._publish_pictures
+            self._cell.save(), self._cell.height, self._cell.width, self._publish_picture
         )
         self._create_inputs()
         self._pacer = RealTimePacer(self._tick_s, self._values['real_time_factor'])
@@ -151,15 +153,13 @@ class CellNode(Node):
             messages.to_stamp(now_s), BASE_FRAME, cell.truth(), tcp, speed, cell.scene.seed
         )
 
-    def _publish_pictures(self, stamp_s: float, pictures: Pictures) -> None:
-        stamp = messages.to_stamp(stamp_s)
-        for view, pixels in pictures.items():
-            info = self._infos[view]
-            info.header.stamp = stamp
-            self._image_publishers[view].publish(
-                messages.image(stamp, info.header.frame_id, pixels)
-            )
-            self._info_publishers[view].publish(info)
+    def _publish_picture(self, view: str, stamp_s: float, pixels: np.ndarray) -> None:
+        info = self._infos[view]
+        info.header.stamp = messages.to_stamp(stamp_s)
+        self._image_publishers[view].publish(
+            messages.image(info.header.stamp, info.header.frame_id, pixels)
+        )
+        self._info_publishers[view].publish(info)
 
     def _on_trajectory(self, message: JointTrajectory) -> None:
         stamp_s = messages.to_seconds(message.header.stamp)
@@ -226,8 +226,19 @@ class CellNode(Node):
         super().destroy_node()
 
 
+def make_room_for_images() -> None:
+    """Let Fast DDS keep a few frames in shared memory, unless its settings are given already.
+
+    Its default holds less than three images, and drops what comes while it is full.
+    """
+    profile = Path(__file__).parent / 'assets' / 'fastdds.xml'
+    if 'FASTDDS_DEFAULT_PROFILES_FILE' not in os.environ:
+        os.environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', str(profile))
+
+
 def main(args: list[str] | None = None) -> int:
     """Run the cell until it is stopped; 2 if it cannot start."""
+    make_room_for_images()
     rclpy.init(args=args)
     node = None
     try:

@@ -51,9 +51,11 @@ class Views:
         for mesh in meshes:
             mujoco.mjr_uploadMesh(self._model, self._renderer._mjr_context, mesh)
 
-    def render(self, data: mujoco.MjData) -> dict[str, np.ndarray]:
-        """Pictures (height, width, 3), uint8 rgb, of all views."""
-        return {view: self._picture(data, view) for view in VIEWS}
+    def render(
+        self, data: mujoco.MjData, views: Iterable[str] = VIEWS
+    ) -> dict[str, np.ndarray]:
+        """Pictures (height, width, 3), uint8 rgb, of the views."""
+        return {view: self._picture(data, view) for view in views}
 
     def segmentation(self, data: mujoco.MjData) -> dict[str, np.ndarray]:
         """Indices (height, width), int16, into `SEGMENT_NAMES` of all views."""

@@ -2,8 +2,8 @@
 """The action adapter: the only node that commands the robot.
 
 It is a process of its own, so that it lives when the planner's dies. What it has sent always ends
-at rest; it sends more only for a plan that passes every check, and less than nothing (a brake)
-when it is asked to stop, deactivated, told to end, or no longer hears where the arm is.
+at rest; it sends more only for a plan that passes every check. It brakes when it is asked to stop,
+deactivated, told to end, or no longer hears where the arm is.
 """
 
 from __future__ import annotations
@@ -62,8 +62,12 @@ class AdapterNode(LifecycleNode):
         self._work, self._latency = DurationMeter(), DurationMeter()
         self._create_interfaces()
         if self.parameters.autostart:
-            self.trigger_configure()
-            self.trigger_activate()
+            self._autostart()
+
+    def _autostart(self) -> None:
+        for transition in (self.trigger_configure, self.trigger_activate):
+            if transition() != TransitionCallbackReturn.SUCCESS:
+                raise RuntimeError(f'{transition.__name__} failed')
 
     def _create_interfaces(self) -> None:
         p = self.parameters
@@ -102,8 +106,6 @@ class AdapterNode(LifecycleNode):
         """Whether nothing that was sent is still to be done."""
         return not self._core.status(self.now_s).moving
 
-    # --- lifecycle ---------------------------------------------------------------------------
-
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take plans from now on."""
         self._core.reset()
@@ -125,8 +127,6 @@ class AdapterNode(LifecycleNode):
         self.bring_to_rest(Incident('INACTIVE', 'the adapter was shut down'))
         self._active = False
         return super().on_shutdown(state)
-
-    # --- inputs ------------------------------------------------------------------------------
 
     def _on_joints(self, message: JointState) -> None:
         names = self.parameters.joint_names
@@ -208,8 +208,6 @@ class AdapterNode(LifecycleNode):
         changed = (int(state.moving) + int(state.stopping), self._fault().code) != self._told
         if changed or time.monotonic() >= self._next_status_s:
             self._publish_status()
-
-    # --- outputs -----------------------------------------------------------------------------
 
     def bring_to_rest(self, why: Incident) -> None:
         """Brake now if the arm moves and does not brake already."""
