@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vidplan.conversions import pose_message, stamp
+from vidplan.diagnostics import DurationMeter, RateMeter
 from vidplan_core.adapter_types import AdapterState
 from vidplan_core.commands import CommittedMotion
 from vidplan_core.errors import CommandRejectedError
@@ -43,6 +44,25 @@ class Incident:
 
 NO_INCIDENT = Incident()
 _OVERDUE = Incident(PLAN_OVERDUE, 'no new plan came in time; the last trajectory ran out')
+
+
+class Meters:
+    """What the adapter counts and times, for diagnostics."""
+
+    def __init__(self) -> None:
+        self.joint_states, self.accepted, self.rejected = RateMeter(), RateMeter(), RateMeter()
+        self.work, self.latency = DurationMeter(), DurationMeter()
+
+    def values(self) -> dict[str, object]:
+        """Return them by name."""
+        counts: dict[str, object] = {
+            'joint_states_hz': self.joint_states.hz,
+            'plans_accepted': self.accepted.count,
+            'plans_rejected': self.rejected.count,
+            'plans_hz': self.accepted.hz,
+        }
+        times = self.work.values('work') | self.latency.values('observation_to_command')
+        return counts | times
 
 
 @dataclass(frozen=True)

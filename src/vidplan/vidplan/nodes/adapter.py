@@ -22,9 +22,9 @@ from trajectory_msgs.msg import JointTrajectory
 
 from vidplan import qos
 from vidplan.adapter_parameters import AdapterParameters, adapter_config
-from vidplan.adapter_status import NO_INCIDENT, Incident, Report, status_message
+from vidplan.adapter_status import NO_INCIDENT, Incident, Meters, Report, status_message
 from vidplan.conversions import plan_command, trajectory_message
-from vidplan.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter, RateMeter, Status
+from vidplan.diagnostics import ERROR, OK, WARN, Diagnostics, Status
 from vidplan.grippers import make_gripper
 from vidplan.parameters import declare
 from vidplan.plan_gate import PlanGate
@@ -56,10 +56,8 @@ class AdapterNode(LifecycleNode):
         self._last_joints: JointState | None = None
         self._gate = PlanGate(self.parameters.base_frame)
         self._next_status_s = 0.0
-        self._told: tuple[int, int] = (0, 0)
-        self._joint_rate = RateMeter()
-        self._accepted, self._rejected = RateMeter(), RateMeter()
-        self._work, self._latency = DurationMeter(), DurationMeter()
+        self._told = (0, 0)
+        self._meters = Meters()
         self._create_interfaces()
         if self.parameters.autostart:
             self._autostart()
@@ -111,8 +109,7 @@ class AdapterNode(LifecycleNode):
         self._core.reset()
         self._feed_joints()
         self._gate.reset()
-        self._incident = NO_INCIDENT
-        self._active = True
+        self._incident, self._active = NO_INCIDENT, True
         self.get_logger().info('active' + ' (dry run)' * self.parameters.dry_run)
         return super().on_activate(state)
 
@@ -124,21 +121,18 @@ class AdapterNode(LifecycleNode):
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Bring the arm to rest for good."""
-        self.bring_to_rest(Incident('INACTIVE', 'the adapter was shut down'))
-        self._active = False
-        return super().on_shutdown(state)
+        return self.on_deactivate(state)
 
     def _on_joints(self, message: JointState) -> None:
         names = self.parameters.joint_names
         if self._last_joints is not None and not set(names) & set(message.name):
             return  # another device on the same topic, such as the gripper
         self._last_joints = message
-        self._joint_rate.tick()
+        self._meters.joint_states.tick()
         self._feed_joints()
 
     def _feed_joints(self) -> None:
-        message = self._last_joints
-        if message is None:
+        if (message := self._last_joints) is None:
             return
         try:
             self._core.on_joint_state(
@@ -168,13 +162,13 @@ class AdapterNode(LifecycleNode):
             self.bring_to_rest(self._incident)
         else:
             self._send(command)
-            self._accepted.tick()
+            self._meters.accepted.tick()
             self._gate.on_accepted(message)
             self._incident = NO_INCIDENT
             if self.parameters.dry_run:
                 self._forget_motion()
-            self._work.add(time.monotonic() - started_s)
-            self._latency.add(self.now_s - seconds(message.observation_stamp))
+            self._meters.work.add(time.monotonic() - started_s)
+            self._meters.latency.add(self.now_s - seconds(message.observation_stamp))
         self._publish_status()
 
     def _require_acceptable(self, plan: Plan) -> None:
@@ -251,7 +245,7 @@ class AdapterNode(LifecycleNode):
 
     def _reject(self, incident: Incident) -> None:
         self._incident = incident
-        self._rejected.tick()
+        self._meters.rejected.tick()
         self.get_logger().error(
             f'plan {incident.plan_id} rejected, {incident.name}: {incident.message}',
             throttle_duration_sec=1.0,
@@ -262,7 +256,7 @@ class AdapterNode(LifecycleNode):
         verdict = self._core.status(self.now_s).verdict
         if verdict.reason not in (FINE, PLAN_OVERDUE):
             return self._joint_problem or Incident(verdict.reason, verdict.message)
-        silence_s = self._joint_rate.age_s
+        silence_s = self._meters.joint_states.age_s
         if silence_s > max(1.0, self.parameters.joint_state_timeout_s):
             return Incident(
                 STALE_JOINT_STATE,
@@ -270,9 +264,7 @@ class AdapterNode(LifecycleNode):
             )
         if not self.parameters.dry_run and not self._trajectory_publisher.get_subscription_count():
             topic = self._trajectory_publisher.topic_name
-            return Incident(
-                'NO_CONTROLLER', f'nobody listens to {topic}; is the controller active?'
-            )
+            return Incident('NO_CONTROLLER', f'nobody listens to {topic}; is a controller active?')
         return NO_INCIDENT
 
     def _publish_status(self) -> None:
@@ -290,13 +282,7 @@ class AdapterNode(LifecycleNode):
         self._next_status_s = time.monotonic() + 1.0 / self.parameters.status_rate_hz
 
     def _diagnose(self) -> Status:
-        values: dict[str, object] = {
-            'joint_states_hz': self._joint_rate.hz,
-            'plans_accepted': self._accepted.count,
-            'plans_rejected': self._rejected.count,
-            'plans_hz': self._accepted.hz,
-        }
-        values |= self._work.values('work') | self._latency.values('observation_to_command')
+        values = self._meters.values()
         if fault := self._fault():
             return Status(ERROR, f'{fault.name}: {fault.message}', values)
         writers = self.count_publishers(self._trajectory_publisher.topic_name)
