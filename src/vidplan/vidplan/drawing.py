@@ -27,6 +27,8 @@ _HEAT = np.array(
     [(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], np.float32
 )
 NEUTRAL_RELEVANCY = 0.5
+# A peak this far above the rest of the map is drawn in full strength.
+LEAST_CONTRAST = 0.2
 
 
 @lru_cache(maxsize=8)
@@ -84,7 +86,10 @@ def heat_colours(values: np.ndarray) -> np.ndarray:
 
 
 def overlay_relevancy(image: np.ndarray, relevancy: np.ndarray) -> np.ndarray:
-    """Lay what is more relevant than neutral over a darkened view.
+    """Lay what is more relevant than the rest of the view over the darkened view.
+
+    The rest is the map's median: some scorers put it at 0.5, others near 0. A map whose peak
+    hardly stands out stays dark, however it is scaled.
 
     Args:
         image: uint8 (H, W, 3).
@@ -94,7 +99,9 @@ def overlay_relevancy(image: np.ndarray, relevancy: np.ndarray) -> np.ndarray:
         uint8 (H, W, 3).
     """
     height, width = image.shape[:2]
-    above = np.clip((relevancy - NEUTRAL_RELEVANCY) / (1 - NEUTRAL_RELEVANCY), 0.0, 1.0)
+    rest = float(np.median(relevancy))
+    full = max(float(relevancy.max()), NEUTRAL_RELEVANCY, rest + LEAST_CONTRAST)
+    above = np.clip((relevancy - rest) / (full - rest), 0.0, 1.0)
     resized = Image.fromarray(above.astype(np.float32)).resize(
         (width, height), Image.Resampling.BILINEAR
     )
