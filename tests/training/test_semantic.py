@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.vidplan_core.tiny import tiny_world_model
 from vidplan_core.reward.open_clip_model import open_clip_module
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_training import semantic
+from vidplan_training.dataset import Shard
 from vidplan_training.semantic_data import (
     Batch,
     augment,
@@ -21,8 +23,10 @@ from vidplan_training.semantic_data import (
     held_out_views,
     training_views,
 )
+from vidplan_training.semantic_decoded import decode_shard
 from vidplan_training.semantic_evaluate import SceneScores, calibrate, summarise
 from vidplan_training.semantic_loss import (
+    balance,
     contrastive_loss,
     dense_loss,
     neutral_mask,
@@ -160,6 +164,15 @@ def test_dense_loss_vanishes_where_relevancy_is_right() -> None:
     assert wrong > 10.0
 
 
+def test_small_things_count_as_much_as_they_can() -> None:
+    targets = torch.zeros(1, 10, 3)
+    targets[0, :8, 0] = 1.0
+    targets[0, 0, 1] = 0.5
+    weights = balance(targets)
+    assert weights[1] == pytest.approx((4.25 / 0.5) ** 0.5)
+    assert weights[0] < weights[2] < weights[1]
+
+
 def test_neutral_phrases_skip_their_own_word() -> None:
     mask = neutral_mask(['the robot gripper', 'mug'], NEGATIVES)
     assert mask[0].tolist() == [text != 'robot' for text in NEGATIVES]
@@ -174,12 +187,13 @@ def test_contrastive_loss_allows_several_right_answers() -> None:
 
 
 def scores(peak: float, absent: float) -> SceneScores:
-    """One scene of one view: the first phrases are there, the last is made up."""
-    centre = np.array([[[10.0, 10.0]], [[30.0, 10.0]], [[50.0, 10.0]], [[70.0, 10.0]]])
+    """One scene of two views: the first phrases are there, the last is made up."""
+    centre = np.array([[10.0, 10.0], [30.0, 10.0], [50.0, 10.0], [70.0, 10.0]])[:, None]
+    centre = np.repeat(centre, 2, axis=1)
     return SceneScores(
-        peak=np.array([[peak]] * 3 + [[absent]]),
+        peak=np.array([[peak, 0.0]] * 3 + [[absent, 0.0]]),
         centroid=centre + np.array([1.0, 0.0]),
-        area=np.array([[50]] * 3 + [[0]]),
+        area=np.array([[50, 50]] * 3 + [[0, 0]]),
         centre=centre,
     )
 
@@ -193,6 +207,24 @@ def test_the_threshold_lies_between_what_is_there_and_what_is_not() -> None:
     assert report['unknown_words_rejected'] == 1.0
     assert report['top1'] == 1.0
     assert report['centroid_error_px']['mean'] == pytest.approx(1.0)
+
+
+def test_views_are_decoded_as_a_world_model_imagines_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    folder = tmp_path / 'data' / 'shard_0000'
+    folder.mkdir(parents=True)
+    np.save(folder / 'images.npy', rng.integers(0, 255, (2, 7, 3, 32, 64, 3), np.uint8))
+    np.save(folder / 'position.npy', np.full((2, 7, 3), 0.4, np.float32))
+    np.save(folder / 'quaternion.npy', np.tile(np.float32([1, 0, 0, 0]), (2, 7, 1)))
+    np.save(folder / 'closedness.npy', np.zeros((2, 7), np.float32))
+    shard = Shard(folder, {'seeds': [4, 5], 'segmentation_frames': [0, 5]})
+    model = tiny_world_model()
+    views = decode_shard(model, shard)
+    assert views.shape == (2, 2, 3, 32, 64, 3)
+    first = shard.array('images')[:, :1]
+    encoded = model.decode(model.encode(torch.from_numpy(first.reshape(2, 1, 96, 64, 3).copy())))
+    expected = (encoded[:, 0] * 255).permute(0, 1, 3, 4, 2).numpy()
+    assert np.abs(views[:, 0] - expected).max() <= 1.0
 
 
 def test_a_resumed_run_follows_the_unbroken_curve(data: Path, tmp_path: Path) -> None:

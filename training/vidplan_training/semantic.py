@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidplan_core.reward.dense import value_path
+from vidplan_core.reward.dense import run_block, value_path
 from vidplan_core.reward.open_clip_model import open_clip_module, save_open_clip
 from vidplan_core.reward.relevancy import Centring
 from vidplan_core.reward.semantic import SemanticConfig, SemanticScorer, write_config
@@ -27,9 +27,11 @@ from vidplan_training.semantic_data import (
     held_out_views,
     training_views,
 )
+from vidplan_training.semantic_decoded import decode_shards
 from vidplan_training.semantic_evaluate import MADE_UP, calibrate, score_scenes, summarise
 from vidplan_training.semantic_loss import (
     MAX_SCALE,
+    balance,
     contrastive_loss,
     dense_loss,
     neutral_mask,
@@ -87,21 +89,6 @@ def model_description(height: int, width: int, vision_width: int, layers: int) -
 def build_model(description: dict[str, Any]) -> nn.Module:
     """Return a fresh open_clip model of a description."""
     return open_clip_module().CLIP(**description['model_cfg'])
-
-
-def run_block(block: Any, tokens: Tensor) -> Tensor:
-    """Return what open_clip's block returns, by matrix products written out.
-
-    Backwards, the fused attention kernel of a CPU takes twice as long as these.
-    """
-    attention = block.attn
-    projected = F.linear(block.ln_1(tokens), attention.in_proj_weight, attention.in_proj_bias)
-    heads = projected.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
-    queries, keys, values = heads.unbind(0)
-    scores = queries @ keys.transpose(-2, -1) * attention.head_dim**-0.5
-    mixed = (scores.softmax(dim=-1) @ values).transpose(1, 2).flatten(2)
-    tokens = tokens + block.ls_1(attention.out_proj(mixed))
-    return tokens + block.ls_2(block.mlp(block.ln_2(tokens)))
 
 
 class Lesson:
@@ -164,10 +151,10 @@ class Lesson:
         """Return targets and weights, (batch, patches, known + unknown phrases)."""
         covered = coverage(batch.labels, len(self.book.names), PATCH)
         targets = F.pad(patch_targets(covered[..., 1:]), (0, unknown))
-        weight = torch.ones_like(targets)
+        weight = balance(targets).expand_as(targets).clone()
         # The hand is part of the robot, so its patches say nothing about the word.
         robot, gripper = (self.book.names.index(name) for name in ('robot', 'gripper'))
-        weight[..., robot - 1] = (covered[..., gripper] == 0).float()
+        weight[..., robot - 1] *= covered[..., gripper] == 0
         return targets, weight
 
     def _captions(self, batch: Batch, rng: np.random.Generator) -> tuple[list[str], Tensor]:
@@ -206,6 +193,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help='folder of shard_*/reconstructions.npy: the same views as decoded',
     )
     parser.add_argument(
+        '--models',
+        type=Path,
+        default=None,
+        help='models folder whose world model first imagines the views into --reconstructions',
+    )
+    parser.add_argument(
         '--decoded',
         type=float,
         default=0.4,
@@ -236,6 +229,10 @@ def prepare(args: argparse.Namespace) -> tuple[Lesson, Trainer]:
 
 def run(args: argparse.Namespace) -> int:
     """Train, calibrate, judge and write the model folder."""
+    if args.models is not None:
+        if args.reconstructions is None:
+            raise ValueError('--models writes decoded views; say where: --reconstructions DIR')
+        decode_shards(args.data, args.models, args.reconstructions)
     lesson, trainer = prepare(args)
     trainer.run(lesson)
     save_open_clip(trainer.use_average(), lesson.description, args.out)

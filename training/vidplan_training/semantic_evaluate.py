@@ -96,7 +96,7 @@ def summarise(
     return {
         'scenes': len(scores),
         'top1': _top1(scores, known),
-        'centroid_error_px': _statistics(np.concatenate([e for e in errors if len(e)])),
+        'centroid_error_px': _statistics(np.concatenate(errors)),
         'false_rejection': _share(visible < threshold),
         'absent_rejected': _share(absent < threshold),
         'absent_objects_rejected': _share(_absent(scores, slice(0, known)) < threshold),
@@ -142,16 +142,21 @@ def _peaks(scores: Sequence[SceneScores], known: int) -> tuple[np.ndarray, np.nd
 
 
 def _centroid_errors(scores: Sequence[SceneScores], known: int) -> list[np.ndarray]:
-    """Distance in pixels, of each phrase, in every view that shows it well enough."""
+    """Distance in pixels, of each phrase, in every view that shows it well enough.
+
+    The robot and its gripper (the first two) only in the scene views: what the wrist camera sees
+    of its own hand is two fingers at two edges, whose mean is nowhere.
+    """
     return [
-        np.concatenate(
-            [
-                np.linalg.norm(s.centroid[i] - s.centre[i], axis=-1)[s.area[i] >= VISIBLE_PX]
-                for s in scores
-            ]
-        )
+        np.concatenate([_distances(score, i)[: -1 if i < 2 else None] for score in scores])
         for i in range(known)
     ]
+
+
+def _distances(score: SceneScores, phrase: int) -> np.ndarray:
+    """Distance of the centroid from the segment's centre per view, nan where it is not seen."""
+    distance = np.linalg.norm(score.centroid[phrase] - score.centre[phrase], axis=-1)
+    return np.where(score.area[phrase] >= VISIBLE_PX, distance, np.nan)
 
 
 def _top1(scores: Sequence[SceneScores], known: int) -> float | None:
@@ -175,6 +180,7 @@ def _share(condition: np.ndarray) -> float | None:
 
 
 def _statistics(values: np.ndarray) -> dict[str, float | None] | None:
+    values = values[np.isfinite(values)]
     if len(values) == 0:
         return None
     p50, p90, p95 = np.quantile(values, [0.5, 0.9, 0.95])
