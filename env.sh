@@ -29,6 +29,7 @@ if [ -f "$_vidplan_root/install/local_setup.$_vidplan_shell" ]; then
         export AMENT_PREFIX_PATH
     fi
     . "$_vidplan_root/install/local_setup.$_vidplan_shell"
+    LD_LIBRARY_PATH="${LD_LIBRARY_PATH%:}"  # an empty entry would mean the current folder
     PATH="$(_vidplan_prepend "$VIRTUAL_ENV/bin" "$PATH")"
     export PATH
     # Rendering without a screen; keep a choice that was made before.
