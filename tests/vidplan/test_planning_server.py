@@ -7,12 +7,10 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
@@ -26,7 +24,8 @@ from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
 from tests.vidplan.fake_adapter import LAYOUT, FakeAdapter, FakeStitcher
-from tests.vidplan.fake_planner import FRAMES, PERIOD_S, FakePlanningSystem
+from tests.vidplan.fake_models import ServerSystem
+from tests.vidplan.fake_planner import FRAMES, PERIOD_S
 from vidplan import qos
 from vidplan.endings import Ending
 from vidplan.images import to_image
@@ -39,47 +38,6 @@ from vidplan_msgs.srv import Rollout, Score
 
 pytestmark = pytest.mark.ros
 STATUS = GoalStatus
-
-
-class FakeModels:
-    """World model and scorer with the methods that the services use."""
-
-    def __init__(self) -> None:
-        self.config = SimpleNamespace(
-            views=LAYOUT.views, height=LAYOUT.height, width=LAYOUT.width,
-            history_frames=2, frames=FRAMES, frame_period_s=PERIOD_S,
-        )  # fmt: skip
-        self.broken = False
-
-    def context(self, images: torch.Tensor, poses: Any) -> Any:
-        assert tuple(images.shape[1:]) == (2, *LAYOUT.shape)
-        return poses
-
-    def rollout(self, context: Any, chunk: Any, steps: int, seed: int) -> torch.Tensor:
-        value = float('nan') if self.broken else float(steps)
-        return torch.full((len(chunk), FRAMES), value)
-
-    def relevancy(self, images: torch.Tensor, phrase: str) -> torch.Tensor:
-        return images[:, 0, ::2, ::2]
-
-    def localise(self, maps: torch.Tensor) -> Any:
-        return SimpleNamespace(
-            peak=maps.amax((1, 2)),
-            centroid=torch.full((len(maps), 2), 0.5),
-            found=maps.amax((1, 2)) > 0.5,
-        )
-
-
-class ServerSystem(FakePlanningSystem):
-    """The fake planning system with models for the services."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.world_model = self.scorer = FakeModels()
-        self.device = torch.device('cpu')
-
-    def pictures(self, latents: torch.Tensor) -> np.ndarray:
-        return np.full((FRAMES, *LAYOUT.shape), int(latents.mean()), np.uint8)
 
 
 @dataclass

@@ -17,6 +17,7 @@ from vidplan_core.errors import VidPlanError
 from vidplan_msgs.action import PlanTask
 
 _ANSWER_S = 10.0
+_AGAIN_S = 0.5
 # After a cancel the server still brings the arm to rest.
 _REST_S = 15.0
 
@@ -58,6 +59,7 @@ class GoalClient:
         on_feedback: Callable[[PlanTask.Feedback], None],
         should_cancel: Callable[[], bool],
         is_alive: Callable[[], bool] = lambda: True,
+        accept_within_s: float = 0.0,
     ) -> GoalEnd:
         """Send the goal and return its end.
 
@@ -66,6 +68,7 @@ class GoalClient:
             on_feedback: Called in this thread.
             should_cancel: Asked often; once true, the goal is canceled and awaited.
             is_alive: Whether it makes sense to wait on.
+            accept_within_s: How long to try again while the planner is not active yet [s].
 
         Raises:
             GoalError: the goal was rejected, or nobody answers any more.
@@ -74,7 +77,7 @@ class GoalClient:
         def gone() -> bool:
             return not (is_alive() and self._client.server_is_ready())
 
-        handle = self._send(goal, on_feedback)
+        handle = self._accepted(goal, on_feedback, should_cancel, accept_within_s)
         ended = handle.get_result_async()
         self.spin_until(lambda: ended.done() or should_cancel() or gone(), None)
         if not ended.done() and not gone():
@@ -84,16 +87,27 @@ class GoalClient:
             raise GoalError('the planning server is gone; the arm comes to rest by itself')
         return _end(ended.result().result)
 
+    def _accepted(
+        self,
+        goal: PlanTask.Goal,
+        on_feedback: Callable[[PlanTask.Feedback], None],
+        should_cancel: Callable[[], bool],
+        within_s: float,
+    ) -> Any:
+        deadline_s = time.monotonic() + within_s
+        while not (handle := self._send(goal, on_feedback)).accepted:
+            if should_cancel() or time.monotonic() >= deadline_s:
+                raise GoalError('the goal was rejected: the node planner is not active')
+            self.spin_until(should_cancel, _AGAIN_S)
+        return handle
+
     def _send(self, goal: PlanTask.Goal, on_feedback: Callable[[PlanTask.Feedback], None]) -> Any:
         sent = self._client.send_goal_async(
             goal, feedback_callback=lambda message: on_feedback(message.feedback)
         )
         if not self.spin_until(sent.done, _ANSWER_S):
             raise GoalError(f'the planning server did not answer within {_ANSWER_S:.0f} s')
-        handle = sent.result()
-        if not handle.accepted:
-            raise GoalError('the goal was rejected: the node planner is not active')
-        return handle
+        return sent.result()
 
     def spin_until(self, condition: Callable[[], bool], timeout_s: float | None) -> bool:
         """Handle messages until the condition holds; return whether it does."""

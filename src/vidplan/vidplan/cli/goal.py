@@ -26,7 +26,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument('--namespace', default='', help='namespace of the graph')
     parser.add_argument(
-        '--wait', type=float, default=10.0, metavar='S', help='for the planning server [s]'
+        '--wait',
+        type=float,
+        default=10.0,
+        metavar='S',
+        help='for a planning server that is active [s]',
     )
     return parser
 
@@ -70,7 +74,9 @@ def _follow(args: argparse.Namespace, node: Any, executor: Any, interrupted: lis
                 f'no planning server within {args.wait:.0f} s; is `vidplan up` running, in the '
                 'same ROS_DOMAIN_ID and namespace?'
             )
-        end = client.follow(goal, progress.feedback, lambda: bool(interrupted))
+        end = client.follow(
+            goal, progress.feedback, lambda: bool(interrupted), accept_within_s=args.wait
+        )
     return tell_end(end)
 
 

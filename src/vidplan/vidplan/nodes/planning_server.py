@@ -38,6 +38,7 @@ class PlanningServer:
         for node in self.nodes:
             self._executor.add_node(node)
         self._thread = threading.Thread(target=self._spin, name='executor')
+        self._stopping = threading.Event()
         self.ended = threading.Event()
         self.error: BaseException | None = None
 
@@ -64,16 +65,19 @@ class PlanningServer:
         """End the running goal with the arm at rest, then everything else."""
         if self.planner.active:
             self.planner.trigger_deactivate()
-        self._executor.shutdown(timeout_sec=5.0)
+        # The thread first: shutting the executor down under it makes rclpy complain.
+        self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5.0)
+        self._executor.shutdown(timeout_sec=5.0)
         self.host.close()
         for node in self.nodes:
             node.destroy_node()
 
     def _spin(self) -> None:
         try:
-            self._executor.spin()
+            while rclpy.ok() and not self._stopping.is_set():
+                self._executor.spin_once(timeout_sec=0.1)
         except ExternalShutdownException:
             pass
         except BaseException as error:
