@@ -106,10 +106,10 @@ def test_decoded_views_are_mixed_in(data: Path, tmp_path: Path) -> None:
 
 def test_coverage_is_the_fraction_of_each_patch() -> None:
     labels = torch.zeros(1, 8, 16, dtype=torch.int64)
-    labels[0, :4, :8] = 2
+    labels[0, :2, :8] = 2
     covered = coverage(labels, 3, 8)
-    assert covered.tolist() == [[[0.5, 0.0, 0.5], [1.0, 0.0, 0.0]]]
-    assert patch_targets(covered)[0, 0, 2] == pytest.approx(0.5**0.5)
+    assert covered.tolist() == [[[0.75, 0.0, 0.25], [1.0, 0.0, 0.0]]]
+    assert patch_targets(covered)[0, 0].tolist() == pytest.approx([1.0, 0.0, 0.5**0.5])
 
 
 def test_augmentation_moves_labels_with_their_pixels(data: Path) -> None:

@@ -23,6 +23,7 @@ Half of the held-out scenes chose the threshold ({threshold}), these are the oth
 |---|---|
 | own object nearest, of all in the view (top-1) | {top1} |
 | centroid error, pixels of a 96x160 view: median / mean / 95 % | {p50} / {mean} / {p95} |
+| gripper in the scene views, pixels: median / 95 % | {grip50} / {grip95} |
 | visible (>= 20 px in a view) but not found | {false_rejection} |
 | not in the scene and refused | {absent_rejected} |
 | known objects that are absent and refused | {absent_objects_rejected} |
@@ -50,11 +51,14 @@ def write_card(folder: Path, report: dict[str, Any]) -> None:
         )
     }
     rows = '\n'.join(_row(name, values) for name, values in report['phrases'].items())
+    grip = report['gripper_error_px']
     text = CARD.format(
         **shown,
         p50=error['p50'],
         mean=error['mean'],
         p95=error['p95'],
+        grip50=grip['p50'],
+        grip95=grip['p95'],
         decoded=_decoded(report),
         rows=rows,
     )

@@ -90,13 +90,17 @@ def calibrate(scores: Sequence[SceneScores], known: int) -> float:
 def summarise(
     scores: Sequence[SceneScores], names: Sequence[str], known: int, threshold: float
 ) -> dict[str, object]:
-    """Return the metrics of the model card; phrases are the known ones, then made-up ones."""
+    """Return the metrics of the model card; phrases are the known ones, then made-up ones.
+
+    The known ones begin with the robot and its gripper, then come the objects.
+    """
     visible, absent = _peaks(scores, known)
     errors = _centroid_errors(scores, known)
     return {
         'scenes': len(scores),
         'top1': _top1(scores, known),
-        'centroid_error_px': _statistics(np.concatenate(errors)),
+        'centroid_error_px': _statistics(np.concatenate(errors[2:])),
+        'gripper_error_px': _statistics(errors[1]),
         'false_rejection': _share(visible < threshold),
         'absent_rejected': _share(absent < threshold),
         'absent_objects_rejected': _share(_absent(scores, slice(0, known)) < threshold),

@@ -77,6 +77,7 @@ def save_open_clip(model: nn.Module, config: dict[str, Any], folder: Path) -> No
         for name, value in model.state_dict().items()
     }
     save_file(weights, folder / WEIGHTS_FILE, metadata={'format': 'pt'})
+    (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors makes files that only their owner reads
 
 
 def _check_folder(folder: Path) -> None:
