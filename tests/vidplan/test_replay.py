@@ -13,6 +13,7 @@ import torch
 from tests.vidplan.synthetic_bag import START_S, angles, picture, write_bag
 from tests.vidplan.tiny_system import tiny_system
 from vidplan.cli import replay
+from vidplan.cli.main import main
 from vidplan.recording import CAMERAS, GOAL, GRIPPER, JOINTS, RESULT
 from vidplan.replay.fidelity import Judge, fidelity_table, poses, windows
 from vidplan.replay.hindsight import agreement, choices, recorded_task
@@ -167,18 +168,17 @@ def test_without_a_goal_only_the_world_model_is_judged(tmp_path, tiny_models, ca
     ],
     ids=['no joints', 'no camera and gripper', 'other robot', 'wrong encoding', 'too short'],
 )
-def test_a_useless_bag_ends_with_a_message(tmp_path, tiny_models, capsys, changes, words):
+def test_a_useless_bag_ends_with_a_message(tmp_path, tiny_models, changes, words):
     path = write_bag(tmp_path / 'bag', **changes)
-    assert replay.run(arguments(str(path))) == 2
-    error = capsys.readouterr().err
-    assert error.startswith('INVALID_BAG: ')
-    assert words in error
+    with pytest.raises(BagError) as caught:
+        replay.run(arguments(str(path)))
+    assert words in str(caught.value)
 
 
 def test_a_missing_bag_is_named_before_models_are_loaded(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(replay, '_load', lambda args: pytest.fail('loaded models'))
-    assert replay.run(arguments(str(tmp_path / 'nothing'))) == 2
-    assert 'does not exist' in capsys.readouterr().err
+    assert main(['replay', str(tmp_path / 'nothing')]) == 2
+    assert 'INVALID_BAG' in capsys.readouterr().err
 
 
 def test_another_robots_joints_can_be_named(tmp_path, tiny_models):

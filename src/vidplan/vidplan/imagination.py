@@ -76,9 +76,10 @@ def executed_steps(log: RunLog) -> list[StepQuality]:
     Frames after the next plan has taken over belong to motion that never happened and
     frames without an observation within half a period cannot be judged: both are left out.
     """
-    ends = [plan.start_s for plan in log.plans[1:]] + [float('inf')]
     qualities: list[StepQuality] = []
-    for plan, end_s in zip(log.plans, ends, strict=True):
+    for index, plan in enumerate(log.plans):
+        later = log.plans[index + 1 : index + 2]
+        end_s = later[0].start_s if later else float('inf')
         source = log.seen_near(plan.stamp_s)
         if source is not None:
             qualities += _plan_steps(log, plan, end_s, source)

@@ -22,6 +22,7 @@ def rollout_picture(
     *,
     views: Sequence[str] = ('left', 'right', 'wrist'),
     frame_period_s: float = 0.2,
+    executed: int | None = None,
     title: str = '',
     tile_height: int = 120,
 ) -> Image.Image:
@@ -32,6 +33,8 @@ def rollout_picture(
         imagined: the same shape.
         views: names of the views, top to bottom.
         frame_period_s: time between frames [s].
+        executed: frames after which another motion was executed, which the picture says;
+            all of them were if None.
         title: a line above; none if empty.
         tile_height: of one view in the picture [px].
 
@@ -53,7 +56,9 @@ def rollout_picture(
         drawing.text(picture, (GAP, LABEL_HEIGHT / 2), title, size=16, anchor='lm')
     for frame in range(frames):
         left = LABEL_WIDTH + frame * (size[0] + GAP)
-        words = 'now' if frame == 0 else f'+{frame * frame_period_s:.1f} s'
+        words = 'start' if frame == 0 else f'+{frame * frame_period_s:.1f} s'
+        if executed is not None and frame > executed:
+            words += ' (replaced)'
         at = (left + size[0] / 2, top - LABEL_HEIGHT / 2)
         drawing.text(picture, at, words, size=14, colour=drawing.MUTED, anchor='mm')
         _paste_column(picture, (left, top), real[frame], imagined[frame], len(views), size)

@@ -125,11 +125,14 @@ def _rollout(log: RunLog, plan: PlanRecord) -> str:
     seen = [log.seen_near(float(time_s)) for time_s in due]
     real = np.stack([frame.image for frame in seen if frame is not None])
     title = f'Cycle {plan.cycle}: imagined from {due[0] - plan.stamp_s:.1f} s earlier'
+    later = [other.start_s for other in log.plans if other.start_s > plan.start_s]
+    executed = round((min(later) - plan.start_s) / log.frame_period_s) if later else None
     picture = rollout_picture(
         real,
         plan.predicted,
         views=log.views,
         frame_period_s=log.frame_period_s,
+        executed=executed,
         title=title,
     )
     return f'<figure>{embedded_picture(picture, title)}</figure>'

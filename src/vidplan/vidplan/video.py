@@ -176,8 +176,10 @@ def _draw_header(picture: Image.Image, log: RunLog, index: int, plan: PlanRecord
     if plan is not None:
         facts += (
             f'   cycle {plan.cycle}   score {plan.score:.3f}'
-            f'   best of {len(plan.scores)}: {plan.best}   plan {plan.latency_s * 1e3:.0f} ms'
+            f'   best of {len(plan.scores)}: {plan.best}'
         )
+        if np.isfinite(plan.latency_s):
+            facts += f'   plan {plan.latency_s * 1e3:.0f} ms'
     drawing.text(picture, (MARGIN, 46), facts, size=16, colour=drawing.MUTED)
     if log.result is not None and index == len(log.seen) - 1:
         colour = drawing.GOOD if log.result.success else drawing.BAD
@@ -208,7 +210,9 @@ def _draw_imagined(picture: Image.Image, log: RunLog, seen: SeenFrame) -> None:
 
 
 def _draw_relevancy(picture: Image.Image, log: RunLog, plan: PlanRecord | None) -> None:
-    _caption(picture, 2, f'relevancy of "{log.target}"' if log.target else 'relevancy')
+    peak = 0.0 if plan is None or plan.relevancy.size == 0 else float(plan.relevancy.max())
+    words = f'relevancy of "{log.target}"' if log.target else 'relevancy'
+    _caption(picture, 2, f'{words}, peak {peak:.2f}' if peak else words)
     # Over the image that it was computed from: the wrist camera has moved on since.
     source = None if plan is None else log.seen_near(plan.stamp_s)
     for row in range(len(log.views)):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from vidplan.runlog import RunLog
     from vidplan_core.observation import Observation
     from vidplan_core.planner.system import PlanningSystem
-
-EXIT_OK, EXIT_BAD_INPUT = 0, 2
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -49,47 +46,24 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay a bag; an unusable bag, model or instruction ends with a message and status 2."""
-    from vidplan_core.errors import VidPlanError
+    """Replay a bag.
 
-    try:
-        _replay(args)
-    except VidPlanError as error:
-        print(f'{error.code}: {error}', file=sys.stderr)
-        return EXIT_BAD_INPUT
-    return EXIT_OK
-
-
-def _replay(args: argparse.Namespace) -> None:
+    Raises:
+        VidPlanError: an unusable bag, model or instruction.
+    """
     from vidplan.evaluation.results import write_json
-    from vidplan.replay.fidelity import Judge, fidelity_table, windows
-    from vidplan.replay.hindsight import choices, recorded_task
-    from vidplan.replay.observations import Source, read_observations
-    from vidplan.rosbag import Bag, BagError
+    from vidplan.replay.fidelity import Judge, fidelity_table
+    from vidplan.replay.hindsight import choices
 
     began_s = perf_counter()
-    with Bag(args.bag) as bag:  # before the models: a wrong bag should not take seconds to name
-        recorded = recorded_task(bag)
-        system = _load(args)
-        model = system.world_model.config
-        observations = read_observations(
-            bag, _layout(system), model.frame_period_s, Source(joints=_joints(args.joint_prefix))
-        )
-    found = windows(observations, model.history_frames, model.frames, model.frame_period_s)
-    if not found:
-        raise BagError(
-            f'{args.bag}: {len(observations)} observations, but never '
-            f'{model.history_frames + model.frames - 1} in a row at {model.frame_period_s} s'
-        )
+    recorded, system, observations, found = _read(args)
     read_s = perf_counter() - began_s
+    model = system.world_model.config
     judge = Judge(system.world_model, system.device, system.config.steps, args.seed)
     table = fidelity_table(judge.compare(found), model.views, model.frame_period_s)
     instruction, target = args.instruction or recorded.instruction, args.target or recorded.target
-    made = (
-        choices(system, found, instruction, target, args.plan_every)
-        if instruction or target
-        else []
-    )
+    asked = bool(instruction or target)
+    made = choices(system, found, instruction, target, args.plan_every) if asked else []
     result = {
         **_result(args, recorded, observations, found, table, system),
         'planner': _planner_result(instruction, target, made, system.config.committed_frames),
@@ -101,6 +75,32 @@ def _replay(args: argparse.Namespace) -> None:
     if args.out is not None:
         log = _run_log(instruction, recorded, observations, found, made, judge, args)
         _write_pictures(args.out, log, found, judge, table)
+    return 0
+
+
+def _read(
+    args: argparse.Namespace,
+) -> tuple[Recorded, PlanningSystem, list[Observation], list[Window]]:
+    """Read the bag; what is wrong with it is told before the models are loaded."""
+    from vidplan.replay.fidelity import windows
+    from vidplan.replay.hindsight import recorded_task
+    from vidplan.replay.observations import Source, read_observations, sees_sensors
+    from vidplan.rosbag import Bag, BagError
+
+    with Bag(args.bag) as bag:
+        sees_sensors(bag)
+        recorded = recorded_task(bag)
+        system = _load(args)
+        model = system.world_model.config
+        source = Source(joints=_joints(args.joint_prefix))
+        observations = read_observations(bag, _layout(system), model.frame_period_s, source)
+    found = windows(observations, model.history_frames, model.frames, model.frame_period_s)
+    if not found:
+        raise BagError(
+            f'{args.bag}: {len(observations)} observations, but never '
+            f'{model.history_frames + model.frames - 1} in a row at {model.frame_period_s} s'
+        )
+    return recorded, system, observations, found
 
 
 def _load(args: argparse.Namespace) -> PlanningSystem:

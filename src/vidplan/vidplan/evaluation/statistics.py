@@ -60,8 +60,9 @@ def bootstrap_interval(
 
 
 def percentile(values: Sequence[float] | np.ndarray, share: float) -> float | None:
-    """The `share` (0..100) percentile, or None without values (JSON has no NaN)."""
+    """The `share` (0..100) percentile, NaN left out, or None without values."""
     array = np.asarray(values, dtype=np.float64)
+    array = array[~np.isnan(array)]
     return float(np.percentile(array, share)) if array.size else None
 
 

@@ -59,7 +59,7 @@ class World:
         self.adapter.reset()
         self.rejections = []
         self._tool_speed_m_s = 0.0
-        self._feed()
+        self.feed()
 
     @property
     def now_s(self) -> float:
@@ -92,7 +92,7 @@ class World:
             step_s = min(CONTROL_PERIOD_S, left_s)
             self.cell.step(step_s)
             self._tool_speed_m_s = float(np.linalg.norm(self.cell.tcp - before)) / step_s
-            self._feed()
+            self.feed()
 
     def committed(self) -> CommittedMotion:
         """What the arm will do if no more plan comes."""
@@ -106,29 +106,34 @@ class World:
             observed_s: when the observation was made that it was planned from [s].
             start_s: when its frame 0 is due [s].
         """
-        self._plan_id += 1
-        chunk = chunk.detach().to('cpu')
-        plan = PlanCommand(
-            self._plan_id,
-            observed_s,
-            start_s,
-            self.period_s,
-            chunk.position[0].double().numpy(),
-            chunk.quaternion[0].double().numpy(),
-            chunk.closedness[0].double().numpy(),
-        )
         try:
-            self._send(self.adapter.on_plan(plan, self.now_s))
+            self._send(self.command(chunk, observed_s, start_s))
         except CommandRejectedError as error:
             self.rejections.append(str(error))
             return False
         return True
 
+    def command(self, chunk: PoseChunk, observed_s: float, start_s: float) -> TrajectoryCommand:
+        """Return what the adapter makes of a chunk (1, frames); raises CommandRejectedError."""
+        self._plan_id += 1
+        chunk = chunk.detach().to('cpu').to(torch.float64)
+        plan = PlanCommand(
+            self._plan_id,
+            observed_s,
+            start_s,
+            self.period_s,
+            chunk.position[0].numpy(),
+            chunk.quaternion[0].numpy(),
+            chunk.closedness[0].numpy(),
+        )
+        return self.adapter.on_plan(plan, self.now_s)
+
     def stop(self) -> None:
         """Brake to rest."""
         self._send(self.adapter.stop(self.now_s))
 
-    def _feed(self) -> None:
+    def feed(self) -> None:
+        """Tell the adapter the arm's state, and do what it says is due."""
         now_s = self.now_s
         self.adapter.on_joint_state(now_s, ARM_JOINTS, self.cell.q, self.cell.dq)
         self.adapter.on_gripper_state(self.cell.closedness)

@@ -78,8 +78,7 @@ def read_observations(
         BagError: neither is there (missing topics are named), or nothing fits together.
     """
     source = source or Source()
-    if all(bag.count(role) for role in SENSORS) or not bag.count(OBSERVATION):
-        bag.require(SENSORS)
+    if sees_sensors(bag):
         observations = _from_sensors(bag, layout, period_s, source)
     else:
         observations = _from_observations(bag, layout, period_s)
@@ -89,6 +88,19 @@ def read_observations(
             f'and a joint state within {source.max_joint_gap_s} s'
         )
     return observations
+
+
+def sees_sensors(bag: Bag) -> bool:
+    """Return whether a bag has cameras and states; False where it has observations instead.
+
+    Raises:
+        BagError: it has neither; the missing topics are named.
+    """
+    if all(bag.count(role) for role in SENSORS):
+        return True
+    if not bag.count(OBSERVATION):
+        bag.require(SENSORS)
+    return False
 
 
 def grid(stamps_s: np.ndarray, period_s: float) -> np.ndarray:

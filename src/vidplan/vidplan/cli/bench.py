@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`vidplan bench`: how long each stage from images to joint commands takes on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from vidplan.cli.evaluate import load_system, make_world, models_folder, positive
+
+# A scene for tuning, not for evaluation; timing does not depend on it.
+SEED = 1
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        'bench',
+        help='time every stage from images to joint commands',
+        description='Times stitching, encoding, imagining (candidates x sampling steps), '
+        'scoring, one refinement step, a whole plan, the adapter and the way from images to '
+        'joint commands, without the transport of ROS.',
+    )
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the result')
+    parser.add_argument(
+        '--seed', type=int, default=SEED, help='of the scene (default %(default)s)'
+    )
+    parser.add_argument('--models', type=Path, metavar='DIR', help='default: the shipped ones')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
+    parser.add_argument('--repeats', type=positive, default=40, help='measurements per stage')
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print every stage."""
+    import torch
+
+    from vidplan.evaluation.bench import Effort, measure, peak_memory_mb
+    from vidplan.evaluation.results import write_json
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    system = load_system(args)
+    print(
+        f'{torch.get_num_threads()} threads on {args.device}, models {models_folder(args)}, '
+        f'{system.config.refine_iterations} refinement steps per plan'
+    )
+    bench = _bench(args, system)
+    stages = {}
+    for name, stage in bench.stages():
+        stages[name] = measure(stage, Effort(repeats=args.repeats), system.device)
+        row = stages[name]
+        print(f'{name:24s} {row["p50_s"] * 1e3:9.2f} ms  {row["p99_s"] * 1e3:9.2f} ms (99 %)')
+    memory_mb = peak_memory_mb(system.device)
+    print(f'{"peak memory":24s} {memory_mb:9.0f} MB')
+    if args.json is not None:
+        write_json(
+            args.json,
+            {**stages, 'peak_memory_mb': memory_mb, 'settings': _settings(args, system)},
+        )
+    return 0
+
+
+def _bench(args: argparse.Namespace, system: Any) -> Any:
+    from vidplan.evaluation.bench import Bench
+    from vidplan.evaluation.episode import make_episode
+
+    world = make_world(system)
+    episode = make_episode(args.seed)
+    world.reset(episode.scene)
+    return Bench(system, world, episode.instruction)
+
+
+def _settings(args: argparse.Namespace, system: Any) -> dict[str, Any]:
+    import os
+    from dataclasses import asdict
+
+    import torch
+
+    return {
+        'threads': torch.get_num_threads(),
+        'cores': os.cpu_count(),
+        'device': args.device,
+        'models': str(models_folder(args)),
+        'torch': torch.__version__,
+        'planner': asdict(system.config),
+    }
