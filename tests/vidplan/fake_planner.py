@@ -170,6 +170,7 @@ class FakeArm(ArmStatus):
                 at_rest=self.until_s <= self._now(),
                 fault=self.fault,
                 refusal='JUMP: too far' if refused else '',
+                active_plan_id=0 if self.refuses else len(self.sent),
                 rejected_plan_id=refused,
                 committed=None,
                 rests_at_s=self.until_s,

@@ -320,3 +320,16 @@ def test_arm_that_does_not_stop_is_told(bench: Bench) -> None:
     assert outcome.ending is Ending.ADAPTER_FAULT
     assert 'did not report rest' in outcome.message
     assert bench.arm.stops >= 2
+
+
+def test_the_next_plan_waits_for_the_answer_to_the_last(bench: Bench) -> None:
+    bench.system.cycles = 1000
+    bench.adapter = False
+    silent = bench.arm.beat
+    bench.arm.beat = lambda: None  # type: ignore[method-assign]
+    threading.Timer(0.3, silent).start()
+    outcome = bench.run(limit_s=8.0)
+    assert outcome.ending is Ending.TIME_LIMIT
+    # Three seconds of the fast clock without an answer: the second plan came after them.
+    first, second = (observed_s for observed_s, _ in bench.arm.sent[:2])
+    assert second - first > 1.5

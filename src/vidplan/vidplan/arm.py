@@ -23,6 +23,7 @@ class ArmReport:
         at_rest: The arm stands and no trajectory is left.
         fault: Why no plan would be executed; '' if it would.
         refusal: Why the plan `rejected_plan_id` was refused; '' if none was.
+        active_plan_id: The plan that is executed, or was last; 0 for none.
         rejected_plan_id: The plan that was refused last, 0 for none.
         committed: What the arm will do if nothing else is sent.
         rests_at_s: When that motion ends, on the node's clock [s].
@@ -32,10 +33,15 @@ class ArmReport:
     at_rest: bool
     fault: str
     refusal: str
+    active_plan_id: int
     rejected_plan_id: int
     committed: CommittedMotion | None
     rests_at_s: float
     heard_s: float
+
+    def answers(self, plan_id: int) -> bool:
+        """Return whether the adapter has taken or refused this plan, or had none to judge."""
+        return plan_id in (0, self.active_plan_id, self.rejected_plan_id)
 
 
 class Arm(Protocol):

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidplan_core.errors import ConfigError
+
+Setting = bool | int | float | str
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,13 @@ class Argument:
 
     Attributes:
         name: As in `name:=value`; the option is `--name` with dashes for underscores.
-        default: Its type (bool, int or str) is the type of every value. A str that starts with
-            `share:` is a path in the share folder of this package.
+        default: Its type (bool, int, float or str) is the type of every value. A str that starts
+            with `share:` is a path in the share folder of this package.
         description: One line for `--show-args` and `--help`.
     """
 
     name: str
-    default: bool | int | str
+    default: Setting
     description: str
 
 
@@ -34,7 +35,7 @@ class Value:
     argument: str
 
 
-Entry = tuple[str, 'Value | bool | int | str']
+Entry = tuple[str, Value | Setting]
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Graph:
     arguments: tuple[Argument, ...]
     processes: tuple[Process, ...]
 
-    def values(self, given: Mapping[str, object] | None = None) -> dict[str, bool | int | str]:
+    def values(self, given: Mapping[str, object] | None = None) -> dict[str, Setting]:
         """Return the value of every argument: the given ones, defaults for the others.
 
         Raises:
@@ -104,7 +105,7 @@ def share_directory() -> Path:
     return Path(__file__).resolve().parents[3]
 
 
-def argument_default(argument: Argument) -> bool | int | str:
+def argument_default(argument: Argument) -> Setting:
     """Return the default with `share:` replaced by the folder that it stands for."""
     if isinstance(argument.default, str) and argument.default.startswith('share:'):
         return str(share_directory() / argument.default.removeprefix('share:'))
@@ -112,16 +113,11 @@ def argument_default(argument: Argument) -> bool | int | str:
 
 
 def resolve(
-    entry: Value | bool | int | str,
-    values: Mapping[str, bool | int | str],
-) -> bool | int | str:
+    entry: Value | Setting,
+    values: Mapping[str, Setting],
+) -> Setting:
     """Return a fixed entry of the table as it is, and an argument's value for a Value."""
     return values[entry.argument] if isinstance(entry, Value) else entry
-
-
-def in_namespace(name: str, values: Mapping[str, bool | int | str]) -> str:
-    """Return a relative topic, service or action name within the graph's namespace."""
-    return os.path.join('/', str(values.get('namespace', '')), name)
 
 
 # One thread each: these run beside the planner, which needs the cores.
@@ -216,7 +212,11 @@ _CELL = Process(
     'cell',
     'vidplan_sim.node',
     # The cell is the clock, so it never takes its time from /clock.
-    parameters=(('seed', Value('seed')), ('objects', Value('objects'))),
+    parameters=(
+        ('seed', Value('seed')),
+        ('objects', Value('objects')),
+        ('real_time_factor', Value('real_time_factor')),
+    ),
     parameter_files=('cell_params_file',),
     remappings=_CAMERAS + _STATES + _COMMANDS,
     required=True,
@@ -256,6 +256,7 @@ CELL = Graph(
         Argument('cell_params_file', 'share:config/cell.yaml', 'Parameters of the cell, YAML.'),
         Argument('seed', 1_000_000, 'Seed of the scene; from 1000000 up for evaluation.'),
         Argument('objects', 0, 'Number of objects beside the bowl, 1 .. 6; 0: the seed decides.'),
+        Argument('real_time_factor', 1.0, 'Simulated seconds per real second, up to 1.'),
     ),
     (_CELL, *_planning_processes(dry_run=Value('dry_run'))),
 )

@@ -11,7 +11,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
 
 from launch import LaunchDescription
-from vidplan.graph import Argument, Graph, Process, Value, argument_default
+from vidplan.graph import Argument, Graph, Process, Setting, Value, argument_default
 
 
 def describe(graph: Graph) -> LaunchDescription:
@@ -72,5 +72,5 @@ def _overrides(process: Process, types: dict[str, type]) -> list[dict[str, objec
     ]
 
 
-def _substitution(entry: Value | bool | int | str) -> object:
+def _substitution(entry: Value | Setting) -> object:
     return LaunchConfiguration(entry.argument) if isinstance(entry, Value) else entry

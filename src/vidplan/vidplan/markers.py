@@ -25,7 +25,7 @@ _TARGET_COLOUR = ColorRGBA(r=0.1, g=0.8, b=0.2, a=0.9)
 
 def plan_markers(plan: PlanResult, stamp: Time, frame_id: str) -> MarkerArray:
     """Return the candidates' flange paths, the chosen one, and where the target is believed."""
-    paths = plan.candidates.position.detach().cpu().numpy()
+    paths = plan.candidates.position.detach().double().cpu().numpy()
     scores = np.nan_to_num(np.asarray(plan.scores, np.float64))
     span = float(np.ptp(scores)) or 1.0
     # Drawn over what the last cycle drew, which may have been more.
@@ -34,7 +34,7 @@ def plan_markers(plan: PlanResult, stamp: Time, frame_id: str) -> MarkerArray:
         worth = float((score - scores.min()) / span)
         colour = ColorRGBA(r=1.0 - worth, g=0.4, b=worth, a=0.25 + 0.5 * worth)
         markers.append(_path(CANDIDATES, index, path, colour, 0.003))
-    chosen = plan.chunk.position[0].detach().cpu().numpy()
+    chosen = plan.chunk.position[0].detach().double().cpu().numpy()
     markers.append(_path(CHOSEN, 0, chosen, _CHOSEN_COLOUR, 0.008))
     markers.append(_sphere(TARGET, plan.target))
     for marker in markers:

@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from vidplan.graph import Graph, Process, resolve
+from vidplan.graph import Graph, Process, Setting, resolve
 
-Values = Mapping[str, 'bool | int | str']
+Values = Mapping[str, Setting]
 LineSink = Callable[[str, str], None]
 
 _PR_SET_PDEATHSIG = 1
@@ -54,11 +54,11 @@ def _program(process: Process) -> list[str]:
     return [str(installed)] if installed.exists() else [sys.executable, '-m', process.module]
 
 
-def _yaml(value: bool | int | str) -> str:
+def _yaml(value: Setting) -> str:
     """Return a parameter's value so that the ROS parser gives it the same type back."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int):
+    if isinstance(value, (int, float)):
         return str(value)
     escaped = value.replace("'", "''")
     return f"'{escaped}'"

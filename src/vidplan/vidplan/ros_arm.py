@@ -88,10 +88,10 @@ class RosArm(ArmStatus):
         message.observation_stamp = stamp(observation_s)
         message.start_time = stamp(start_s)
         message.frame_period_s = self._frame_period_s
-        positions = plan.chunk.position[0].cpu().numpy()
-        quaternions = plan.chunk.quaternion[0].cpu().numpy()
+        positions = plan.chunk.position[0].double().cpu().numpy()
+        quaternions = plan.chunk.quaternion[0].double().cpu().numpy()
         message.poses = [pose_message(*pose) for pose in zip(positions, quaternions, strict=True)]
-        message.closedness = plan.chunk.closedness[0].cpu().numpy().astype(np.float64).tolist()
+        message.closedness = plan.chunk.closedness[0].tolist()
         message.candidate_scores = [float(score) for score in plan.scores]
         message.best_candidate = int(plan.best)
         message.score = float(plan.score)
@@ -113,6 +113,7 @@ def arm_report(message: AdapterStatus) -> ArmReport:
         if message.state == AdapterStatus.FAULT
         else '',
         refusal=problem if message.rejected_plan_id else '',
+        active_plan_id=message.active_plan_id,
         rejected_plan_id=message.rejected_plan_id,
         committed=committed_motion(message),
         rests_at_s=now_s + message.remaining_s,

@@ -84,6 +84,7 @@ class TaskRunner:
         self._judged_id = 0
         self._refused = 0
         self._late = 0
+        self._due_s = -math.inf
 
     def run(self) -> Outcome:
         """Follow the instruction until an end; the arm is at rest when this returns."""
@@ -115,9 +116,8 @@ class TaskRunner:
         task = self._with.system.new_task(self._request.instruction, self._request.target)
         self._progress.target = task.phrase
         self._check()
-        observed_s = -math.inf
         while True:
-            history = self._next_history(observed_s)
+            history = self._next_history()
             observed_s = history[-1].stamp_s
             plan, rests_at_s = self._plan(task, history)
             self._check_refusal()
@@ -143,19 +143,21 @@ class TaskRunner:
         if self._with.now_s() - self._started_s > limit_s:
             raise TaskEnd(Ending.TIME_LIMIT, f'not done within {limit_s:.1f} s')
 
-    def _next_history(self, observed_s: float) -> list[Observation]:
-        """Wait until the part of the last chunk that counts has been executed."""
+    def _next_history(self) -> list[Observation]:
+        """Wait for an observation that is due, and for the answer to the last plan."""
         if not self._sent_id:
             self._tell(Phase.OBSERVING)
-        due_s = observed_s + self._with.timing.execute_s - _EARLY_S
         while True:
-            newest = self._with.feed.newest
-            if newest is not None and newest.stamp_s >= due_s:
-                history = self._with.feed.sample()
-                if history is not None:
-                    return history
+            if self._is_due() and (history := self._with.feed.sample()) is not None:
+                return history
             self._with.bell.wait(_TICK_S)
             self._check()
+
+    def _is_due(self) -> bool:
+        newest, report = self._with.feed.newest, self._with.arm.report()
+        # Before the answer to the last plan, the committed motion would be that of the one before.
+        answered = report is not None and report.answers(self._sent_id)
+        return answered and newest is not None and newest.stamp_s >= self._due_s - _EARLY_S
 
     def _plan(self, task: Any, history: list[Observation]) -> tuple[PlanResult, float]:
         """Return a plan, and when the motion that it continues comes to rest."""
@@ -210,9 +212,14 @@ class TaskRunner:
             # The arm has moved on from where this chunk starts. It brakes along its last chunk;
             # a plan that starts from rest may start at any time.
             self._count_late(late_s)
+            self._due_s = observed_s + 2 * _EARLY_S  # any newer observation
             return
         self._late = 0
-        self._sent_id = self._with.arm.send(plan, observed_s, max(plan.start_s, earliest_s))
+        start_s = max(plan.start_s, earliest_s)
+        self._sent_id = self._with.arm.send(plan, observed_s, start_s)
+        # Seen from here, the next plan begins when this one has been executed for `execute_s`.
+        ahead_s = plan.start_s - observed_s
+        self._due_s = start_s + self._with.timing.execute_s - ahead_s
         self._tell(Phase.EXECUTING)
 
     def _count_late(self, late_s: float) -> None:

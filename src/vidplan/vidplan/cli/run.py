@@ -52,6 +52,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('--models', metavar='DIR', help='default: the shipped cell models')
     parser.add_argument('--device', help='cpu, cuda ...')
     parser.add_argument(
+        '--real-time-factor',
+        type=float,
+        metavar='X',
+        help='simulated seconds per real second; default: a quarter per processor core, up to 1',
+    )
+    parser.add_argument(
         '--record', action=argparse.BooleanOptionalAction, default=True, help='write a bag too'
     )
     return parser
@@ -73,6 +79,11 @@ def run(args: argparse.Namespace) -> int:
         if (out / name).exists():
             print(f'  {out / name}')
     return status
+
+
+def affordable_factor() -> float:
+    """Return how fast simulated time may run beside the planner: rendering takes a core or two."""
+    return min(1.0, len(os.sched_getaffinity(0)) / 4)
 
 
 def keep_to_ourselves() -> None:
@@ -106,6 +117,7 @@ def _run_goal(args: argparse.Namespace, choice: SceneChoice, out: Path) -> GoalE
     given: dict[str, object] = {
         'seed': choice.seed, 'objects': OBJECTS,
         'record': args.record, 'record_dir': str(out / 'bag'),
+        'real_time_factor': args.real_time_factor or affordable_factor(),
     }  # fmt: skip
     given |= {k: v for k, v in (('models', args.models), ('device', args.device)) if v}
     log = RunLog(instruction=args.instruction, seed=choice.seed)

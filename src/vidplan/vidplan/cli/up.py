@@ -11,7 +11,16 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidplan.graph import CELL, GRAPHS, PLANNING, REPLAY, Argument, Graph, argument_default
+from vidplan.graph import (
+    CELL,
+    GRAPHS,
+    PLANNING,
+    REPLAY,
+    Argument,
+    Graph,
+    Setting,
+    argument_default,
+)
 from vidplan_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -76,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_FAILED if failed or not stopped else 0
 
 
-def graph_values(graph: Graph, args: argparse.Namespace) -> dict[str, bool | int | str]:
+def graph_values(graph: Graph, args: argparse.Namespace) -> dict[str, Setting]:
     """Return the graph's arguments from the options that were given.
 
     Raises:
