@@ -13,7 +13,7 @@ from vidplan_sim.arm import ARM_JOINTS
 from vidplan_sim.cameras import DEFAULT_SIZE, VIEWS
 from vidplan_sim.franka import FINGER_OPEN_M, OPEN_CTRL
 from vidplan_sim.scene import Scene
-from vidplan_sim.staging import Stage, check_scene
+from vidplan_sim.staging import Stage
 from vidplan_sim.trajectory_controller import Point, Trajectory, TrajectoryController
 from vidplan_sim.views import SEGMENT_NAMES, Views, check_size
 from vidplan_sim.world import TIMESTEP_S, build_model
@@ -86,8 +86,6 @@ class Cell:
         Raises:
             ValueError: the cell cannot build the scene.
         """
-        check_scene(scene)
-        mujoco.mj_resetData(self._model, self._data)
         self._enter(scene)
         self._data.qpos[:7] = scene.q_start
         self._data.qpos[7:9] = FINGER_OPEN_M
@@ -221,7 +219,6 @@ class Cell:
     def restore(self, state: CellState) -> None:
         """Return to a saved moment, exactly; also one of another scene or another cell."""
         if state.scene != self._scene:
-            mujoco.mj_resetData(self._model, self._data)
             self._enter(state.scene)
         mujoco.mj_setState(self._model, self._data, state.physics, _STATE)
         self.controller.restore(state.controller)

@@ -18,6 +18,10 @@ GRIP_GAIN = 10.0
 OPEN_CTRL = 255.0
 FINGER_OPEN_M = 0.04
 
+# Reflected inertia of the hand's motor; without it 15 g fingers hammer on what they hold.
+FINGER_ARMATURE_KG = 0.1
+FINGER_JOINT_NAMES = ('finger_joint1', 'finger_joint2')
+
 ROBOT_BITS = (1, 2)  # contype, conaffinity: touches objects and the table, never itself
 OBJECT_BITS = (2, 3)
 
@@ -46,6 +50,9 @@ def load_robot() -> mujoco.MjSpec:
         body.gravcomp = 1.0
     for geom in spec.geoms:
         _set_contact(geom)
+    for joint in spec.joints:
+        if joint.name in FINGER_JOINT_NAMES:
+            joint.armature = FINGER_ARMATURE_KG
     hand = next(a for a in spec.actuators if a.name == 'hand')
     hand.gainprm[0] *= GRIP_GAIN
     hand.biasprm[1] *= GRIP_GAIN
@@ -69,7 +76,6 @@ def _set_contact(geom: mujoco.MjsGeom) -> None:
     if geom.type == mujoco.mjtGeom.mjGEOM_BOX:  # the rubber pads of the fingertips
         geom.friction = [1.6, 0.02, 0.001]
         geom.condim = 4
-        geom.solref = [0.008, 1.0]
 
 
 def _thin(mesh: mujoco.MjsMesh, path: Path) -> None:

@@ -37,7 +37,7 @@ class Stage:
         self.changed_meshes: list[int] = []
 
     def set(self, scene: Scene, data: mujoco.MjData) -> None:
-        """Edit the model for a scene and put its objects into `data.qpos`.
+        """Edit the model for a scene, reset `data` and put the scene's objects into it.
 
         Raises:
             ValueError: the scene names an unknown or repeated kind, too many objects or a scale
@@ -46,6 +46,10 @@ class Stage:
         check_scene(scene)
         placed = {placement.kind: placement for placement in (*scene.objects, scene.bowl)}
         self.changed_meshes = []
+        for placement in placed.values():
+            self._scale(placement.kind, placement.scale)
+        self._derive_constants(data)
+        mujoco.mj_resetData(self._model, data)
         for index, name in enumerate(self._body):
             if name in placed:
                 self._place(placed[name], data)
@@ -57,7 +61,6 @@ class Stage:
 
     def _place(self, placement: ObjectPlacement, data: mujoco.MjData) -> None:
         name = placement.kind
-        self._scale(name, placement.scale)
         self._recolour(name, placement.hue_shift)
         geoms = self._geoms[name]
         self._model.geom_group[geoms] = self._compiled['geom_group'][geoms]
@@ -90,6 +93,14 @@ class Stage:
                 rows = slice(start, start + count)
                 model.mesh_vert[rows] = scale * compiled['mesh_vert'][rows]
                 self.changed_meshes.append(int(mesh))
+
+    def _derive_constants(self, data: mujoco.MjData) -> None:
+        """Let MuJoCo derive from the new masses what it derives at compile time."""
+        stat = self._model.stat
+        extent, size, center = stat.extent, stat.meansize, stat.center.copy()
+        mujoco.mj_setConst(self._model, data)
+        # These set the clipping planes of pictures, which must not depend on masses.
+        stat.extent, stat.meansize, stat.center[:] = extent, size, center
 
     def _recolour(self, name: str, shift: float) -> None:
         for geom in self._geoms[name]:
