@@ -13,11 +13,11 @@ import numpy as np
 from PIL import Image
 
 from vidplan import charts, drawing, video
-from vidplan.evaluation.statistics import percentile
 from vidplan.imagination import StepQuality, executed_steps
 from vidplan.page import PAGE
 from vidplan.pictures import png_bytes, rollout_picture
 from vidplan.runlog import PlanRecord, RunLog
+from vidplan_core.statistics import percentile
 
 EMBED_LIMIT_BYTES = 16 * 1024 * 1024
 PICTURES = 2

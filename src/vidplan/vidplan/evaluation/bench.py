@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan.evaluation.statistics import latency_summary
 from vidplan.evaluation.world import World
 from vidplan_core.action import PoseChunk
 from vidplan_core.commands import CommittedMotion
@@ -22,6 +21,7 @@ from vidplan_core.planner.system import PlanningSystem
 from vidplan_core.precision import fast_precision
 from vidplan_core.proposal.hermite import hermite_chunk
 from vidplan_core.se3 import quaternion_to_matrix
+from vidplan_core.statistics import latency_summary
 
 CANDIDATES = 6
 ROLLOUTS = tuple((count, steps) for count in (1, CANDIDATES) for steps in (1, 2, 4))

@@ -18,13 +18,13 @@ import numpy as np
 import torch
 
 from vidplan.evaluation.episode import Episode
-from vidplan.evaluation.statistics import bootstrap_interval, exact_interval, percentile
 from vidplan.evaluation.world import World
 from vidplan_core.action import PoseChunk
 from vidplan_core.errors import VidPlanError
 from vidplan_core.observation import Observation
 from vidplan_core.planner.system import PlanningSystem, PlanResult
 from vidplan_core.se3 import quaternion_to_matrix
+from vidplan_core.statistics import bootstrap_interval, exact_interval, percentile
 
 PLANNER, KINEMATIC, TRUTH = 'vidplan', 'no_world_model', 'true_futures'
 CHOOSERS = (PLANNER, KINEMATIC, TRUTH)

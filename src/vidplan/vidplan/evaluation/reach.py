@@ -13,8 +13,8 @@ import numpy as np
 
 from vidplan.evaluation.episode import Episode, judge, make_episode
 from vidplan.evaluation.lockstep import LockStep, Run
-from vidplan.evaluation.statistics import exact_interval, percentile
 from vidplan.evaluation.world import World
+from vidplan_core.statistics import exact_interval, percentile
 
 CRASH = 'CRASH'
 

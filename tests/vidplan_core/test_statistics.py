@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from vidplan.evaluation.statistics import (
+from vidplan_core.statistics import (
     bootstrap_interval,
     exact_interval,
     latency_summary,
