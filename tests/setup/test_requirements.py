@@ -73,6 +73,7 @@ def test_a_sourced_ros_keeps_its_numpy() -> None:
 PACKAGES = ('vidplan_core', 'vidplan_sim', 'vidplan')
 ROS_LIBRARIES = {'rclpy', 'cv_bridge', 'launch', 'launch_ros', 'ament_index_python'}
 OURS = {'vidplan', 'vidplan_core', 'vidplan_msgs', 'vidplan_sim'}
+OPTIONAL = {'franka_msgs'}  # not released for Jazzy: rosdep could not find it
 
 
 def declared(package: str) -> set[str]:
@@ -101,7 +102,7 @@ def ros_imports(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize('package', PACKAGES)
 def test_package_xml_names_what_is_imported(package: str) -> None:
-    used = ros_imports(ROOT / 'src' / package / package) - {package}
+    used = ros_imports(ROOT / 'src' / package / package) - {package} - OPTIONAL
     assert used <= declared(package)
 
 
