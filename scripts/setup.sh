@@ -215,8 +215,8 @@ if ! fresh "$VENV/.vidplan-packages" packages_stamp; then
 fi
 if ! fresh install/.vidplan-workspace workspace_stamp; then
     step 'workspace: messages and packages (colcon)' build_workspace
+    step 'check: everything imports, the camera renders' \
+        bash -c '. ./env.sh && python scripts/check_install.py'
     workspace_stamp > install/.vidplan-workspace
 fi
-step 'check: everything imports, the camera renders' \
-    bash -c '. ./env.sh && python scripts/check_install.py'
 say "Ready after $((SECONDS - STARTED)) s.  For the commands in this shell:  source env.sh"
