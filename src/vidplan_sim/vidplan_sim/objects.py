@@ -259,11 +259,11 @@ def _wall(radius: float, z: float, yaw: float, lean: float, half_height: float) 
     """One flat piece of the bowl's wall, leaning outwards by `lean` rad."""
     turn = np.array([np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)])
     c, s = np.cos(lean / 2), np.sin(lean / 2)
-    quat = (turn[0] * c, -turn[3] * s, turn[0] * s, turn[3] * c)
+    quat = (float(turn[0] * c), float(-turn[3] * s), float(turn[0] * s), float(turn[3] * c))
     half_width = float(np.pi * (radius + 0.008) / 16)
     return Part('box', (0.003, half_width, half_height),
                 (float(radius * np.cos(yaw)), float(radius * np.sin(yaw)), z), role='touch',
-                quat=tuple(float(v) for v in quat))
+                quat=quat)
 
 
 KINDS: tuple[ObjectKind, ...] = (
