@@ -83,7 +83,7 @@ class Planner:
             should_stop: asked between iterations; a plan in hand is returned at once.
         """
         candidates = self.propose(start, memory)
-        if self.config.method == 'kinematic':
+        if self.config.method in ('kinematic', 'random'):
             score, latents = self._without_imagination(candidates, memory), None
         else:
             score, latents = self.evaluate(context, candidates, phrase, memory)
