@@ -114,7 +114,7 @@ def _mug() -> ObjectKind:
     hold = ((0.030, 0.066), (0.050, 0.062), (0.055, 0.042), (0.048, 0.022), (0.030, 0.018))
     handle = tuple(rod((a[0], 0.0, a[1]), (b[0], 0.0, b[1]), 0.0055, stripe, 'look')
                    for a, b in zip(hold, hold[1:]))
-    parts = (low, band, top, *handle, can(0.032, 0.04, (0.0, 0.0, 0.04), role='touch'),
+    parts = (low, band, top, *handle, *_round_body(0.032, 0.0, 0.08),
              box((0.012, 0.005, 0.026), (0.044, 0.0, 0.042), role='touch'))
     return ObjectKind('mug', 'mug', ('mug', 'a white and purple mug', 'a cup with a handle'),
                       parts, 0.08, mass_kg=0.15, grasp_height_m=0.05)
@@ -155,12 +155,12 @@ def _penguin() -> ObjectKind:
         *(egg((0.012, 0.004, 0.028), (-0.002, y, 0.050), BLACK) for y in (-0.031, 0.031)),
         *(box((0.016, 0.010, 0.004), (0.014, y, 0.004), beak) for y in (-0.013, 0.013)),
         box((0.026, 0.026, 0.004), (0.002, 0.0, 0.004), role='touch'),
-        can(0.027, 0.034, (0.0, 0.0, 0.042), role='touch'),
+        *_round_body(0.027, 0.008, 0.088),
         ball(0.022, (0.0, 0.0, 0.094), BLACK, 'touch'),
     )
     return ObjectKind('penguin', 'penguin', ('penguin', 'a black and white penguin',
                                              'a toy penguin'), parts, 0.116, mass_kg=0.1,
-                      grasp_height_m=0.055)
+                      grasp_height_m=0.079)
 
 
 def _banana() -> ObjectKind:
@@ -187,14 +187,15 @@ def _apple() -> ObjectKind:
 
 def _soup_can() -> ObjectKind:
     parts = (
-        can(0.033, 0.045, (0.0, 0.0, 0.045), SILVER, 'both'),
+        can(0.033, 0.045, (0.0, 0.0, 0.045), SILVER),
+        *_round_body(0.033, 0.0, 0.09),
         can(0.0334, 0.020, (0.0, 0.0, 0.064), (0.82, 0.05, 0.05)),
         can(0.0334, 0.020, (0.0, 0.0, 0.024), WHITE),
         can(0.0338, 0.006, (0.0, 0.0, 0.044), (0.85, 0.65, 0.15)),
     )
     return ObjectKind('soup can', 'soup can', ('soup can', 'a red and white soup can',
                                                'a can of soup'), parts, 0.09, mass_kg=0.2,
-                      grasp_height_m=0.055)
+                      grasp_height_m=0.062)
 
 
 def _lemon() -> ObjectKind:
@@ -253,6 +254,16 @@ def _bowl() -> ObjectKind:
             walls.append(_wall(radius, z, yaw, lean, half_height))
     return ObjectKind('bowl', 'bowl', ('bowl', 'a blue bowl', 'an empty bowl'),
                       (outside, inside, *walls), 0.057, mass_kg=0.6, graspable=False)
+
+
+def _round_body(radius: float, low: float, high: float) -> tuple[Part, ...]:
+    """Contact geoms of an upright cylinder.
+
+    Flat fingers hold a flat face; a bare cylinder touches them in a line and slides out.
+    """
+    half, z = (high - low) / 2, (high + low) / 2
+    return (box((0.4 * radius, radius, half), (0.0, 0.0, z), role='touch'),
+            can(radius - 0.0005, half - 0.001, (0.0, 0.0, z), role='touch'))
 
 
 def _wall(radius: float, z: float, yaw: float, lean: float, half_height: float) -> Part:
