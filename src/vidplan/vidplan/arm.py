@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 from vidplan.endings import Ending, TaskEnd
 
 if TYPE_CHECKING:
-    from vidplan_core.planner.system import CommittedMotion, PlanResult
+    from vidplan_core.commands import CommittedMotion
+    from vidplan_core.planner.system import PlanResult
 
 
 @dataclass(frozen=True)

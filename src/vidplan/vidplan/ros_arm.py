@@ -15,7 +15,7 @@ from vidplan import qos
 from vidplan.arm import ArmReport, ArmStatus
 from vidplan.conversions import pose_arrays, pose_message, seconds, stamp
 from vidplan.observation_feed import Bell
-from vidplan_core.planner.committed import CommittedMotion
+from vidplan_core.commands import CommittedMotion
 from vidplan_msgs.msg import AdapterStatus, Plan
 
 if TYPE_CHECKING:

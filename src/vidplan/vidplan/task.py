@@ -14,7 +14,8 @@ from vidplan_core.observation import Observation
 from vidplan_msgs.action import PlanTask
 
 if TYPE_CHECKING:
-    from vidplan_core.planner.system import CommittedMotion, PlanResult
+    from vidplan_core.commands import CommittedMotion
+    from vidplan_core.planner.system import PlanResult
 
 
 class System(Protocol):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 
 import rclpy
@@ -24,6 +25,8 @@ from vidplan_core.errors import VidPlanError
 EXIT_FAILED = 1
 # A running goal, two services, observations, adapter status, and the rest.
 _THREADS = 6
+# The result of a goal that was ended is sent a moment after the goal has ended.
+_FAREWELL_S = 0.3
 
 
 class PlanningServer:
@@ -65,6 +68,7 @@ class PlanningServer:
         """End the running goal with the arm at rest, then everything else."""
         if self.planner.active:
             self.planner.trigger_deactivate()
+            time.sleep(_FAREWELL_S)
         # The thread first: shutting the executor down under it makes rclpy complain.
         self._stopping.set()
         if self._thread.is_alive():
