@@ -10,6 +10,9 @@ import numpy as np
 from vidplan.runlog import PlanRecord, RunLog, SeenFrame
 from vidplan_core.metrics import psnr
 
+# The arm has moved when the flange has come this far, m.
+MOTION_M = 0.01
+
 
 @dataclass(frozen=True)
 class Imagined:
@@ -33,12 +36,14 @@ class StepQuality:
     Attributes:
         cycle: Planning cycle.
         step: Index in the chunk.
+        moved_m: How far the flange had come since the image that was planned from.
         imagined_db: PSNR of each view of the imagined frame against what was seen.
         copied_db: PSNR of each view of the image that was planned from.
     """
 
     cycle: int
     step: int
+    moved_m: float
     imagined_db: tuple[float, ...]
     copied_db: tuple[float, ...]
 
@@ -70,25 +75,29 @@ def view_psnr(first: np.ndarray, second: np.ndarray, views: int) -> tuple[float,
     return tuple(psnr(split_views(first, views), split_views(second, views)).tolist())
 
 
+def takes_over_s(log: RunLog, plan: PlanRecord) -> float:
+    """Return when another motion than the plan's is executed [s]; infinity if never."""
+    later = [other.start_s for other in log.plans if other.start_s > plan.start_s]
+    return min(later) if later and not log.replayed else float('inf')
+
+
 def executed_steps(log: RunLog) -> list[StepQuality]:
     """Compare every imagined frame whose motion was executed with the image then seen.
 
-    Frames after the next plan has taken over belong to motion that never happened and
-    frames without an observation within half a period cannot be judged: both are left out.
+    Frames after the next plan has taken over belong to motion that never happened, frames
+    without an observation within half a period cannot be judged, and where the arm stands a
+    copy is perfect and says nothing: all three are left out.
     """
     qualities: list[StepQuality] = []
-    for index, plan in enumerate(log.plans):
-        later = log.plans[index + 1 : index + 2]
-        end_s = later[0].start_s if later else float('inf')
+    for plan in log.plans:
         source = log.seen_near(plan.stamp_s)
         if source is not None:
-            qualities += _plan_steps(log, plan, end_s, source)
-    return qualities
+            qualities += _plan_steps(log, plan, source)
+    return [quality for quality in qualities if quality.moved_m > MOTION_M]
 
 
-def _plan_steps(
-    log: RunLog, plan: PlanRecord, end_s: float, source: SeenFrame
-) -> list[StepQuality]:
+def _plan_steps(log: RunLog, plan: PlanRecord, source: SeenFrame) -> list[StepQuality]:
+    end_s = takes_over_s(log, plan)
     steps = []
     for step in range(1, len(plan.predicted)):
         due_s = plan.start_s + step * log.frame_period_s
@@ -100,6 +109,7 @@ def _plan_steps(
             StepQuality(
                 plan.cycle,
                 step,
+                float(np.linalg.norm(seen.position - source.position)),
                 view_psnr(plan.predicted[step], seen.image, len(log.views)),
                 view_psnr(source.image, seen.image, len(log.views)),
             )

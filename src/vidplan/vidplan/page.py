@@ -43,11 +43,13 @@ $verdict
 <div class="cards">$cards</div>
 $video
 <h2>What was imagined and what then happened</h2>
-<p>Motion that a later plan replaced did not happen as imagined.</p>
+<p>The longest motions. Where a later plan took over, the rest did not happen as
+imagined.</p>
 $rollouts
 <h2>How true the imagination was</h2>
 <p>PSNR in dB of the imagined frames that were executed, and of copying the image that was
-planned from (imagined / copied), by step after the start of the chunk.</p>
+planned from (imagined / copied), by step after the start of the chunk, wherever the arm had
+moved.</p>
 $quality
 <h2>Path of the flange</h2>
 <p>From above (x up, y left) and from the side (x right, z up), 10 cm grid: the path that was

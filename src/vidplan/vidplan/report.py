@@ -7,13 +7,14 @@ import base64
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from vidplan import charts, drawing, video
-from vidplan.imagination import StepQuality, executed_steps
+from vidplan.imagination import StepQuality, executed_steps, takes_over_s
 from vidplan.page import PAGE
 from vidplan.pictures import png_bytes, rollout_picture
 from vidplan.runlog import PlanRecord, RunLog
@@ -116,8 +117,12 @@ def _video(path: Path, folder: Path) -> str:
 
 def _rollouts(log: RunLog) -> str:
     whole = [plan for plan in log.plans if len(plan.predicted) > 1]
-    shown = whole[:: max(1, len(whole) // PICTURES)][:PICTURES]
-    return ''.join(_rollout(log, plan) for plan in shown)
+    busiest = sorted(whole, key=_length, reverse=True)[:PICTURES]
+    return ''.join(_rollout(log, plan) for plan in whole if any(plan is one for one in busiest))
+
+
+def _length(plan: PlanRecord) -> float:
+    return float(np.linalg.norm(plan.position[-1] - plan.position[0]))
 
 
 def _rollout(log: RunLog, plan: PlanRecord) -> str:
@@ -125,8 +130,8 @@ def _rollout(log: RunLog, plan: PlanRecord) -> str:
     seen = [log.seen_near(float(time_s)) for time_s in due]
     real = np.stack([frame.image for frame in seen if frame is not None])
     title = f'Cycle {plan.cycle}: imagined from {due[0] - plan.stamp_s:.1f} s earlier'
-    later = [other.start_s for other in log.plans if other.start_s > plan.start_s]
-    executed = round((min(later) - plan.start_s) / log.frame_period_s) if later else None
+    end_s = takes_over_s(log, plan)
+    executed = round((end_s - plan.start_s) / log.frame_period_s) if isfinite(end_s) else None
     picture = rollout_picture(
         real,
         plan.predicted,
@@ -140,7 +145,7 @@ def _rollout(log: RunLog, plan: PlanRecord) -> str:
 
 def _quality_table(log: RunLog, steps: Sequence[StepQuality]) -> str:
     if not steps:
-        return '<p>No imagined frame was executed.</p>'
+        return '<p>The arm moved nowhere that was imagined.</p>'
     rows = []
     for step in sorted({quality.step for quality in steps}):
         of_step = [quality for quality in steps if quality.step == step]

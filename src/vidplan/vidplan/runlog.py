@@ -94,6 +94,8 @@ class RunLog:
         plans: Planning cycles in order of time.
         result: How the goal ended, None while it runs.
         bag: Folder of the recorded bag, '' if none.
+        replayed: The imagined frames are those of the motion that was executed, to their end;
+            otherwise each plan's motion is executed until the next plan takes over.
     """
 
     instruction: str
@@ -105,6 +107,7 @@ class RunLog:
     plans: list[PlanRecord] = field(default_factory=list)
     result: RunResult | None = None
     bag: str = ''
+    replayed: bool = False
 
     def seen_near(self, stamp_s: float) -> SeenFrame | None:
         """Return the observation nearest in time to `stamp_s`, None if nothing was seen."""

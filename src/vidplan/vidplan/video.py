@@ -200,13 +200,20 @@ def _draw_imagined(picture: Image.Image, log: RunLog, seen: SeenFrame) -> None:
     if imagined is None:
         _caption(picture, 1, 'imagined')
         for row in range(len(log.views)):
-            blank = drawing.empty_tile(TILE_WIDTH, TILE_HEIGHT, 'nothing imagined for now')
+            blank = drawing.empty_tile(TILE_WIDTH, TILE_HEIGHT, _why_nothing(log, seen))
             picture.paste(blank, (_column(1), _row(row)))
         return
     ahead_s = max(seen.stamp_s - imagined.plan.stamp_s, 0.0)
     _caption(picture, 1, f'imagined {ahead_s:.1f} s before')
     for row, view in enumerate(split_views(imagined.image, len(log.views))):
         picture.paste(drawing.tile(view, TILE_WIDTH, TILE_HEIGHT), (_column(1), _row(row)))
+
+
+def _why_nothing(log: RunLog, seen: SeenFrame) -> str:
+    plan = plan_at(log, seen.stamp_s)
+    if plan is None:
+        return 'no plan yet'
+    return 'beyond the horizon' if len(plan.predicted) else 'braking: nothing to imagine'
 
 
 def _draw_relevancy(picture: Image.Image, log: RunLog, plan: PlanRecord | None) -> None:

@@ -42,6 +42,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('--videos', type=Path, metavar='DIR', help='write a video per episode')
     parser.add_argument('--models', type=Path, metavar='DIR', help='default: the shipped ones')
     parser.add_argument('--device', default='cpu')
+    parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
     parser.add_argument('--objects', type=positive, default=4, help='in the scene, bowl aside')
     parser.add_argument('--time-limit', type=float, default=20.0, metavar='S', help='simulated')
     parser.add_argument('--execute-frames', type=positive, default=2, help='between two plans')
@@ -60,6 +61,10 @@ def run(args: argparse.Namespace) -> int:
     """Run the suite and return the exit status: 0 when it was run, whatever it found."""
     if args.seed < FIRST_EVALUATION_SEED:
         print(f'note: seeds below {FIRST_EVALUATION_SEED} are for training and tuning')
+    if args.threads:
+        import torch
+
+        torch.set_num_threads(args.threads)
     return _reach(args) if args.suite == 'reach' else _choice(args)
 
 

@@ -51,8 +51,10 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         VidPlanError: an unusable bag, model or instruction.
     """
+    import numpy as np
+
     from vidplan.evaluation.results import write_json
-    from vidplan.replay.fidelity import Judge, fidelity_table
+    from vidplan.replay.fidelity import Judge, fidelity_table, moves
     from vidplan.replay.hindsight import choices
 
     began_s = perf_counter()
@@ -60,12 +62,19 @@ def run(args: argparse.Namespace) -> int:
     read_s = perf_counter() - began_s
     model = system.world_model.config
     judge = Judge(system.world_model, system.device, system.config.steps, args.seed)
-    table = fidelity_table(judge.compare(found), model.views, model.frame_period_s)
+    fidelity = judge.compare(found)
+    in_motion = np.array([moves(window) for window in found])
+    tables = {
+        name: fidelity_table(fidelity.of(chosen), model.views, model.frame_period_s)
+        for name, chosen in (('steps', np.ones_like(in_motion)), ('steps_in_motion', in_motion))
+    }
     instruction, target = args.instruction or recorded.instruction, args.target or recorded.target
     asked = bool(instruction or target)
     made = choices(system, found, instruction, target, args.plan_every) if asked else []
     result = {
-        **_result(args, recorded, observations, found, table, system),
+        **_result(args, recorded, observations, found, system),
+        'windows_in_motion': int(in_motion.sum()),
+        **tables,
         'planner': _planner_result(instruction, target, made, system.config.committed_frames),
         'timings': {'read_s': read_s, 'total_s': perf_counter() - began_s},
     }
@@ -74,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         write_json(args.json, result)
     if args.out is not None:
         log = _run_log(instruction, recorded, observations, found, made, judge, args)
-        _write_pictures(args.out, log, found, judge, table)
+        _write_pictures(args.out, log, found, judge, tables)
     return 0
 
 
@@ -125,7 +134,6 @@ def _result(
     recorded: Recorded,
     observations: Sequence[Observation],
     found: Sequence[Window],
-    table: list[dict[str, Any]],
     system: PlanningSystem,
 ) -> dict[str, Any]:
     from dataclasses import asdict
@@ -139,7 +147,6 @@ def _result(
         'views': list(system.world_model.config.views),
         'sampling_steps': system.config.steps,
         'seed': args.seed,
-        'steps': table,
     }
 
 
@@ -176,6 +183,7 @@ def _run_log(
     from vidplan.runlog import RunLog, RunResult
 
     log = RunLog(instruction or args.bag.name, args.target or recorded.target, bag=str(args.bag))
+    log.replayed = True
     log.seen = [seen_frame(seen) for seen in observations]
     by_index = {choice.window.index: choice for choice in made}
     for cycle, window in enumerate(found[:: args.plan_every]):
@@ -193,7 +201,7 @@ def _write_pictures(
     log: RunLog,
     found: Sequence[Window],
     judge: Judge,
-    table: list[dict[str, Any]],
+    tables: dict[str, list[dict[str, Any]]],
 ) -> None:
     from vidplan.pictures import rollout_picture, save_png
     from vidplan.replay.fidelity import images, stitched
@@ -201,12 +209,7 @@ def _write_pictures(
     from vidplan.video import write_run_video
 
     video = write_run_video(log, folder / 'replay.mp4')
-    last = table[-1]['all']
-    facts = {
-        f'PSNR at +{table[-1]["time_s"]:.1f} s': f'{last["imagined_db"]} dB imagined, '
-        f'{last["copied_db"]} dB copied, {last["reconstructed_db"]} dB reconstructed',
-        'windows': str(len(found)),
-    }
+    facts = {'windows': str(len(found)), **_facts(tables)}
     report = write_run_report(log, folder / 'replay.html', video_path=video, facts=facts)
     busiest = max(found, key=_motion)
     picture = rollout_picture(
@@ -219,19 +222,27 @@ def _write_pictures(
     print(f'wrote {video}, {report} and {folder / "rollout.png"}')
 
 
+def _facts(tables: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
+    names = {'steps': 'all windows', 'steps_in_motion': 'windows in motion'}
+    return {
+        f'PSNR at +{table[-1]["time_s"]:.1f} s, {names[key]}': (
+            '{imagined_db} dB imagined, {copied_db} dB copied, '
+            '{reconstructed_db} dB reconstructed'.format(**table[-1]['all'])
+        )
+        for key, table in tables.items()
+        if table[-1]['all']['imagined_db'] is not None
+    }
+
+
 def _motion(window: Window) -> float:
     return float(abs(window.future[-1].position - window.future[0].position).sum())
 
 
 def _print(result: dict[str, Any]) -> None:
     print(f'{result["bag"]}: {result["observations"]} observations, {result["windows"]} windows')
-    print('PSNR [dB], imagined / copied / reconstructed')
-    for entry in result['steps']:
-        cells = (
-            '{imagined_db:.1f} / {copied_db:.1f} / {reconstructed_db:.1f}'.format(**entry[view])
-            for view in (*result['views'], 'all')
-        )
-        print(f'  +{entry["time_s"]:.1f} s  ' + '   '.join(cells))
+    for key, words in (('steps', 'all windows'), ('steps_in_motion', 'windows in motion')):
+        if result[key][0]['all']['imagined_db'] is not None:
+            _print_table(words, result['views'], result[key])
     planner = result['planner']
     if planner['plans']:
         told = planner['mean_agreement']
@@ -242,3 +253,13 @@ def _print(result: dict[str, Any]) -> None:
         )
     else:
         print('no goal in the bag and no --instruction: nothing was planned')
+
+
+def _print_table(words: str, views: Sequence[str], table: list[dict[str, Any]]) -> None:
+    print(f'PSNR [dB] of {words}: imagined / copied / reconstructed')
+    for entry in table:
+        cells = (
+            '{imagined_db:.1f} / {copied_db:.1f} / {reconstructed_db:.1f}'.format(**entry[view])
+            for view in (*views, 'all')
+        )
+        print(f'  +{entry["time_s"]:.1f} s  ' + '   '.join(cells))

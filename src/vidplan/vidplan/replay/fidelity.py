@@ -19,6 +19,8 @@ from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_core.world_model.world_model import WorldModel
 
 BATCH = 8
+# A window in which the flange goes this far shows motion, m.
+MOTION_M = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,12 @@ def windows(
     return found
 
 
+def moves(window: Window) -> bool:
+    """Return whether the flange goes anywhere in what then happened."""
+    start = window.future[0].position
+    return any(np.linalg.norm(seen.position - start) > MOTION_M for seen in window.future)
+
+
 @dataclass(frozen=True, eq=False)
 class Fidelity:
     """Measured against what was seen, all in dB; windows x steps x views, step 1 first.
@@ -67,6 +75,11 @@ class Fidelity:
     reconstructed: np.ndarray
     moving: np.ndarray
     moving_copied: np.ndarray
+
+    def of(self, chosen: np.ndarray) -> Fidelity:
+        """Return the windows for which `chosen` (windows,) is true."""
+        values = (self.imagined, self.copied, self.reconstructed, self.moving, self.moving_copied)
+        return Fidelity(*(value[chosen] for value in values))
 
 
 def poses(observations: Sequence[Sequence[Observation]]) -> PoseChunk:
