@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vidplan_sim.arm import ARM_JOINTS, forward
-from vidplan_sim.cell import Cell
+from vidplan_sim.cell import Cell, SimulationDiverged
 from vidplan_sim.objects import KIND_NAMES
 from vidplan_sim.scene import ObjectPlacement, Scene, random_scene
 from vidplan_sim.trajectory_controller import Point, TrajectoryRejected
@@ -198,6 +198,16 @@ def test_refused_trajectories_do_not_move_the_arm(cell: Cell) -> None:
     before = cell.q
     cell.step(0.2)
     np.testing.assert_allclose(cell.q, before, atol=1e-4)
+
+
+def test_diverged_physics_is_an_error_that_restoring_heals(cell: Cell) -> None:
+    state = cell.save()
+    cell._data.qvel[20] = np.nan
+    with pytest.raises(SimulationDiverged):
+        cell.step(0.04)
+    cell.restore(state)
+    cell.step(0.04)
+    assert np.isfinite(cell.q).all()
 
 
 def test_absent_objects_are_named(cell: Cell) -> None:

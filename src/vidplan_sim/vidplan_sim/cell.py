@@ -220,6 +220,8 @@ class Cell:
         """Return to a saved moment, exactly; also one of another scene or another cell."""
         if state.scene != self._scene:
             self._enter(state.scene)
+        for kind in _DIVERGED:
+            self._data.warning[int(kind)].number = 0
         mujoco.mj_setState(self._model, self._data, state.physics, _STATE)
         self.controller.restore(state.controller)
         self._ticks = state.ticks
