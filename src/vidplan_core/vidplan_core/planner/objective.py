@@ -129,11 +129,14 @@ class ReachObjective:
         return self._trust
 
     def distance(self, position: Tensor, rotation: Tensor, target: Tensor) -> Tensor:
-        """Metres (...,) from the tool of flange poses to the goal above targets (..., 3)."""
+        """Metres (...,) from the tool of flange poses to targets (..., 3)."""
+        apart = tcp_position(position, rotation) - target
+        return apart.square().sum(-1).add(1e-8).sqrt()
+
+    def to_goal(self, position: Tensor, rotation: Tensor, target: Tensor) -> Tensor:
+        """Way (..., 3), m, from the tool to where it should rest: `standoff_m` above targets."""
         above = target.new_tensor([0.0, 0.0, self._config.standoff_m])
-        return (
-            (tcp_position(position, rotation) - target - above).square().sum(-1).add(1e-8).sqrt()
-        )
+        return target + above - tcp_position(position, rotation)
 
     def score(
         self, images: Tensor, position: Tensor, rotation: Tensor, phrase: str, memory: Tensor

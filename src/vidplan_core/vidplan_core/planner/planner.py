@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.action import PoseChunk
+from vidplan_core.kinematics.workspace import WorkspaceBox
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.objective import ReachObjective, Score
 from vidplan_core.planner.refine import into_ball, refine
@@ -61,7 +62,7 @@ class Planner:
         basis: SpatialBasis | None = None,
     ) -> None:
         self.world_model, self.objective, self.config = world_model, objective, config
-        self.basis = basis or SpatialBasis(step_m=config.step_m)
+        self.basis = _above_targets(basis or SpatialBasis(step_m=config.step_m), config)
 
     def plan(
         self,
@@ -100,7 +101,7 @@ class Planner:
     def propose(self, start: Start, memory: Tensor) -> PoseChunk:
         """Candidates along the spatial basis; steps shrink as the target comes near."""
         config = self.config
-        apart = float(self.objective.distance(start.position, start.rotation, memory))
+        apart = float(self.objective.to_goal(start.position, start.rotation, memory).norm())
         step = min(config.step_m, max(config.smallest_step_m, apart))
         if config.method == 'random':
             step = config.step_m
@@ -196,6 +197,13 @@ class Planner:
         lower = torch.minimum(tool.new_tensor(self.basis.box.lower), tool)
         upper = torch.maximum(tool.new_tensor(self.basis.box.upper), tool)
         return torch.maximum(torch.minimum(tool + motion, upper), lower) - tool
+
+
+def _above_targets(basis: SpatialBasis, config: PlannerConfig) -> SpatialBasis:
+    """The basis in a box whose floor is the height at which the tool rests over a target."""
+    x, y, floor = basis.box.lower
+    lower = (x, y, max(floor, config.target_height_m + config.standoff_m))
+    return replace(basis, box=WorkspaceBox(lower, basis.box.upper))
 
 
 def _key(motion: Tensor) -> str:

@@ -234,11 +234,9 @@ class PlanningSystem:
         if self.config.method == 'random':
             return False
         stop = start.position + self.planner.braking(start)
-        tool = self.objective.tool(stop, start.rotation)
-        goal = memory + memory.new_tensor([0.0, 0.0, self.config.standoff_m])
-        apart = (tool - goal).abs()
-        over = float(apart[:2].norm()) < self.config.reached_m
-        return over and float((tool - goal)[2]) < self.config.reached_height_m
+        way = self.objective.to_goal(stop, start.rotation, memory)
+        over = float(way[:2].norm()) < self.config.reached_m
+        return over and float(-way[2]) < self.config.reached_height_m
 
     def _rest(self, start: Start) -> Plan:
         """The plan of an arm that is where it should be: brake and stay."""
@@ -262,7 +260,7 @@ class PlanningSystem:
         )  # fmt: skip
         at_rest = bool(np.abs(present.dq).max() < REST_RAD_S)
         place = memory.detach().float().cpu()
-        distance = float(self.objective.distance(here.position, here.rotation, place))
+        distance = float(self.objective.to_goal(here.position, here.rotation, place).norm())
         return PlanResult(
             done=at_rest and self._over_target(here, place),
             chunk=plan.chunk,
