@@ -11,6 +11,9 @@ from vidplan_core.errors import ConfigError
 
 Setting = bool | int | float | str
 
+#: How long a process may take to end when it is asked to [s].
+GRACE_S = 10.0
+
 
 @dataclass(frozen=True)
 class Argument:

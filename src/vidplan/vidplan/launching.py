@@ -11,7 +11,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
 
 from launch import LaunchDescription
-from vidplan.graph import Argument, Graph, Process, Setting, Value, argument_default
+from vidplan.graph import GRACE_S, Argument, Graph, Process, Setting, Value, argument_default
 
 
 def describe(graph: Graph) -> LaunchDescription:
@@ -56,6 +56,9 @@ def _node(process: Process, types: dict[str, type]) -> Action:
         if process.condition
         else None,
         on_exit=[Shutdown(reason=f'{process.executable} ended')] if process.required else None,
+        # Bringing the arm to rest and leaving PyTorch behind may take a moment.
+        sigterm_timeout=str(GRACE_S),
+        sigkill_timeout=str(GRACE_S),
         output='screen',
         emulate_tty=True,
     )

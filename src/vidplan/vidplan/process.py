@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from vidplan.graph import Graph, Process, Setting, resolve
+from vidplan.graph import GRACE_S, Graph, Process, Setting, resolve
 
 Values = Mapping[str, Setting]
 LineSink = Callable[[str, str], None]
@@ -182,7 +182,7 @@ class ProcessGroup:
         """Return whether the graph makes no sense without this child."""
         return child.name in self._required
 
-    def stop(self, grace_s: float = 8.0) -> bool:
+    def stop(self, grace_s: float = GRACE_S) -> bool:
         """End all: ask by SIGINT, insist by SIGTERM, end by SIGKILL.
 
         Args:
