@@ -224,7 +224,7 @@ def test_views_are_decoded_as_a_world_model_imagines_them(tmp_path: Path) -> Non
     first = shard.array('images')[:, :1]
     encoded = model.decode(model.encode(torch.from_numpy(first.reshape(2, 1, 96, 64, 3).copy())))
     expected = (encoded[:, 0] * 255).permute(0, 1, 3, 4, 2).numpy()
-    assert np.abs(views[:, 0] - expected).max() <= 1.0
+    assert np.abs(views[:, 0] - expected).max() <= 3.0  # half precision, rounded to bytes
 
 
 def test_a_resumed_run_follows_the_unbroken_curve(data: Path, tmp_path: Path) -> None:

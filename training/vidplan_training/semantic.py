@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vidplan_core.precision import has_amx
 from vidplan_core.reward.dense import run_block, value_path
 from vidplan_core.reward.open_clip_model import open_clip_module, save_open_clip
 from vidplan_core.reward.relevancy import Centring
@@ -131,7 +132,7 @@ class Lesson:
         """Return patch embeddings of all images and pooled ones of the first few."""
         tower = self._model.visual
         mean, std = self._preprocess['mean'][0], self._preprocess['std'][0]
-        with torch.autocast('cpu', torch.bfloat16, enabled=_fast_bf16()):
+        with torch.autocast('cpu', torch.bfloat16, enabled=has_amx()):
             tokens = tower._embeds((images - mean) / std)
             *blocks, last = tower.transformer.resblocks
             for block in blocks:
@@ -276,7 +277,3 @@ def _described() -> dict[str, tuple[str, ...]]:
     from vidplan_sim.objects import BOWL, KINDS
 
     return {kind.name: kind.phrases for kind in (*KINDS, BOWL)}
-
-
-def _fast_bf16() -> bool:
-    return torch.cpu._is_amx_tile_supported()

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidplan_core.errors import ConfigError, InstructionError, ModelError, ObservationError
+from vidplan_core.precision import has_amx
 from vidplan_core.reward.dense import METHODS, dense_embeddings
 from vidplan_core.reward.open_clip_model import LOCAL_PREFIX, load_open_clip
 from vidplan_core.reward.relevancy import (
@@ -275,7 +276,7 @@ def _normalisation(model: Any, device: torch.device) -> tuple[Tensor, Tensor]:
 
 def _autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
     if precision == 'auto':
-        fast = device.type == 'cuda' or torch.cpu._is_amx_tile_supported()
+        fast = device.type == 'cuda' or has_amx()
         return torch.bfloat16 if fast else None
     return torch.bfloat16 if precision == 'bf16' else None
 
