@@ -35,7 +35,7 @@ class Bench:
         self.arm = FakeArm(self.now_s)
         self.system = FakePlanningSystem()
         self.worker = ThreadPoolExecutor(1)
-        self.timing = Timing(execute_s=0.4, rest_hold_s=0.02, max_rest_s=0.3)
+        self.timing = Timing(execute_s=0.4, settle_s=0.05, rest_hold_s=0.02, max_rest_s=0.3)
         self.errors: list[Exception] = []
         self.progress: list[tuple[Phase, int]] = []
         self.end: TaskEnd | None = None
@@ -333,3 +333,11 @@ def test_the_next_plan_waits_for_the_answer_to_the_last(bench: Bench) -> None:
     # Three seconds of the fast clock without an answer: the second plan came after them.
     first, second = (observed_s for observed_s, _ in bench.arm.sent[:2])
     assert second - first > 1.5
+
+
+def test_what_comes_late_at_the_start_is_waited_for(bench: Bench) -> None:
+    bench.timing = Timing(execute_s=0.4, settle_s=5.0, rest_hold_s=0.02)
+    bench.cameras = False
+    time.sleep(0.25)  # observations are stale now
+    threading.Timer(0.2, lambda: setattr(bench, 'cameras', True)).start()
+    assert bench.run().ending is Ending.NONE

@@ -119,7 +119,10 @@ class GoalServer(Generic[ResultT]):
         with self._lock:
             if self._accepting:
                 return GoalResponse.ACCEPT
-        self._logger.warning('goal rejected: the planner is not active (see its lifecycle state)')
+        self._logger.warning(
+            'goal rejected: the planner is not active (see its lifecycle state)',
+            throttle_duration_sec=5.0,
+        )
         return GoalResponse.REJECT
 
     def _on_accepted(self, handle: ServerGoalHandle) -> None:

@@ -87,6 +87,10 @@ class PlannerParameters:
     max_adapter_silence_s: float = parameter(
         1.0, 'Wall-clock time without adapter status that ends a task, s.', low=0.05, high=60.0
     )
+    settle_s: float = parameter(
+        2.0, 'Wait for missing inputs at the start of a task, wall clock, s.',
+        low=0.0, high=60.0,
+    )  # fmt: skip
     max_late_plans: int = parameter(5, 'Plans in a row that may come too late.', low=1, high=1000)
     max_rejected_plans: int = parameter(
         3, 'Plans in a row that the adapter may refuse.', low=1, high=1000
@@ -113,6 +117,7 @@ class PlannerParameters:
         """Return the pace of tasks."""
         return Timing(
             execute_s=self.execute_frames * frame_period_s,
+            settle_s=self.settle_s,
             max_late_plans=self.max_late_plans,
             max_rejected_plans=self.max_rejected_plans,
             max_rest_s=self.max_rest_s,

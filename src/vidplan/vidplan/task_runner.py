@@ -27,6 +27,8 @@ _TICK_S = 0.05
 _STOP_AGAIN_S = 0.25
 # Cameras are not exact: an observation this much early still counts as due.
 _EARLY_S = 0.02
+# What may be missing for a moment when a goal comes while the graph still starts.
+_MAY_COME = (Ending.NO_OBSERVATION, Ending.STALE_OBSERVATION, Ending.NO_ADAPTER)
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class TaskRunner:
         self._on_progress = on_progress
         self._progress = Progress(target=request.target)
         self._started_s = surroundings.now_s()
+        self._began_s = time.monotonic()
         self._sent_id = 0
         self._judged_id = 0
         self._refused = 0
@@ -136,12 +139,21 @@ class TaskRunner:
 
     def _check(self) -> None:
         """Raise the end that is due, if any."""
-        end = self._interrupted() or self._with.feed.problem() or self._with.arm.problem()
+        end = self._interrupted() or self._problem()
         if end is not None:
             raise end
         limit_s = self._request.time_limit_s
         if self._with.now_s() - self._started_s > limit_s:
             raise TaskEnd(Ending.TIME_LIMIT, f'not done within {limit_s:.1f} s')
+
+    def _problem(self) -> TaskEnd | None:
+        """Return what is wrong with observations or adapter; at the start they may still come."""
+        end = self._with.feed.problem() or self._with.arm.problem()
+        waited_s = time.monotonic() - self._began_s
+        may_come = not self._sent_id and waited_s < self._with.timing.settle_s
+        if end is not None and end.ending in _MAY_COME and may_come:
+            return None
+        return end
 
     def _next_history(self) -> list[Observation]:
         """Wait for an observation that is due, and for the answer to the last plan."""
@@ -154,6 +166,8 @@ class TaskRunner:
             self._check()
 
     def _is_due(self) -> bool:
+        if self._with.feed.problem() or self._with.arm.problem():
+            return False
         newest, report = self._with.feed.newest, self._with.arm.report()
         # Before the answer to the last plan, the committed motion would be that of the one before.
         answered = report is not None and report.answers(self._sent_id)
