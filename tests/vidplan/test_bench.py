@@ -38,9 +38,8 @@ class RedLobster:
 
 @pytest.fixture
 def tiny(monkeypatch):
-    system = tiny_system()
     # Any picture is red enough for this test: what is timed is the way, not the result.
-    system.scorer.config.threshold = 0.5
+    system = tiny_system(threshold=0.5)
     world = World(Cell(64, 128), StitchLayout(height=32, width=64), 0.2)
     monkeypatch.setattr(bench, 'load_system', lambda args: system)
     monkeypatch.setattr(bench, 'make_world', lambda system: world)

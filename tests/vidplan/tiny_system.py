@@ -21,7 +21,8 @@ CAMERAS = Path(__file__).resolve().parents[2] / 'models' / 'cell' / 'cameras.jso
 class RedScorer:
     """Relevancy of a patch is how much redder than green and blue it is, whatever the phrase."""
 
-    config = SimpleNamespace(threshold=0.55)
+    def __init__(self, threshold: float) -> None:
+        self.config = SimpleNamespace(threshold=threshold)
 
     def relevancy(self, images: Tensor, phrase: str) -> Tensor:
         patches = torch.nn.functional.avg_pool2d(images, 8)
@@ -32,8 +33,8 @@ class RedScorer:
         return localise(relevancy, self.config.threshold, Centring())
 
 
-def tiny_system(**changes) -> PlanningSystem:
+def tiny_system(threshold: float = 0.55, **changes) -> PlanningSystem:
     model = tiny_world_model()
     cameras = load_cameras(CAMERAS, model.config.views)
     config = PlannerConfig(**{'refine_iterations': 1, **changes})
-    return PlanningSystem(model, RedScorer(), cameras, config, torch.device('cpu'))
+    return PlanningSystem(model, RedScorer(threshold), cameras, config, torch.device('cpu'))

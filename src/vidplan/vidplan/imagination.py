@@ -102,8 +102,9 @@ def _plan_steps(log: RunLog, plan: PlanRecord, source: SeenFrame) -> list[StepQu
     for step in range(1, len(plan.predicted)):
         due_s = plan.start_s + step * log.frame_period_s
         seen = log.seen_near(due_s)
-        missing = seen is None or abs(seen.stamp_s - due_s) > 0.5 * log.frame_period_s
-        if missing or due_s > end_s + 1e-6:
+        if seen is None or abs(seen.stamp_s - due_s) > 0.5 * log.frame_period_s:
+            break
+        if due_s > end_s + 1e-6:
             break
         steps.append(
             StepQuality(

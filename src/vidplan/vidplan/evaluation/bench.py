@@ -6,6 +6,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -71,7 +72,7 @@ class Bench:
         yield 'stitch', lambda: self._world.layout.stitch(self._views)
         yield 'encode', self._encode
         for count, steps in ROLLOUTS:
-            yield f'rollout_{count}x{steps}', lambda n=count, k=steps: self._rollout(n, k)
+            yield f'rollout_{count}x{steps}', partial(self._rollout, count, steps)
         yield 'score', self._score
         yield 'refine_step', self._refine_step
         yield 'plan', self._plan

@@ -10,7 +10,7 @@ planner's own score on the futures that really came.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -63,6 +63,8 @@ class ChoiceSuite:
         self._systems = {PLANNER: planner, KINEMATIC: kinematic}
         self._world = world
         self._frames = planner.world_model.config.frames
+        self._phrase = ''
+        self._memory: torch.Tensor | None = None
 
     def judge(self, episode: Episode) -> ChoiceRow:
         """Return the row of a scene; a crash becomes a row with its error."""
@@ -88,6 +90,7 @@ class ChoiceSuite:
             row.chosen[name] = int(plan.best)
         if PLANNER in plans:
             row.latency_s = plans[PLANNER].latency_s
+            assert self._memory is not None  # a target that was found has a place
             row.scores[TRUTH] = self._score(futures, self._phrase, self._memory)
             row.chosen[TRUTH] = int(np.argmax(row.scores[TRUTH]))
 
@@ -191,8 +194,9 @@ class ChoiceSuite:
 def summarise_choices(seed: int, rows: Sequence[ChoiceRow], total: int) -> dict[str, Any]:
     """Return the result file of the suite; states without a best candidate are not counted."""
     judged = [row for row in rows if row.best is not None]
-    counts = np.bincount([row.best for row in judged], minlength=6) if judged else np.zeros(6)
-    constant = int(counts.argmax())
+    candidates = max((len(row.distances_m) for row in judged), default=0)
+    counts = [sum(row.best == index for row in judged) for index in range(candidates)]
+    constant = counts.index(max(counts)) if counts else 0
     latencies = [row.latency_s for row in judged if row.latency_s is not None]
     return {
         'suite': 'choice',
@@ -200,23 +204,22 @@ def summarise_choices(seed: int, rows: Sequence[ChoiceRow], total: int) -> dict[
         'episodes': len(rows),
         'episodes_asked': total,
         'judged': len(judged),
-        'candidates': max((len(row.distances_m) for row in judged), default=0),
+        'candidates': candidates,
         'always_the_same': {
             'candidate': constant,
-            **_agreement(judged, lambda row: constant),
+            **_agreement(judged, [constant] * len(judged)),
         },
-        **{name: _agreement(judged, lambda row, n=name: row.chosen.get(n)) for name in CHOOSERS},
+        **{
+            name: _agreement(judged, [row.chosen.get(name) for row in judged]) for name in CHOOSERS
+        },
         'best_counts': counts,
         'choice_latency_p50_s': percentile(latencies, 50.0),
         'rows': [asdict(row) for row in rows],
     }
 
 
-def _agreement(
-    rows: Sequence[ChoiceRow], choose: Callable[[ChoiceRow], int | None]
-) -> dict[str, Any]:
+def _agreement(rows: Sequence[ChoiceRow], choices: Sequence[int | None]) -> dict[str, Any]:
     """How often a chooser takes the best; one that chose nothing disagrees."""
-    choices = [choose(row) for row in rows]
     agreed = sum(choice == row.best for row, choice in zip(rows, choices, strict=True))
     regrets = [
         100.0 * (row.distances_m[choice] - min(row.distances_m))

@@ -161,6 +161,8 @@ def stitched(views: Tensor) -> np.ndarray:
 
 def fidelity_table(found: Fidelity, views: Sequence[str], period_s: float) -> list[dict[str, Any]]:
     """Return one entry per step with the means over all windows, by view and over all views."""
+    columns = [(slice(index, index + 1), name) for index, name in enumerate(views)]
+    columns.append((slice(None), 'all'))
     entries = []
     for step in range(found.imagined.shape[1]):
         by_view = {
@@ -171,7 +173,7 @@ def fidelity_table(found: Fidelity, views: Sequence[str], period_s: float) -> li
                 'moving_imagined_db': _mean(found.moving[:, step, view]),
                 'moving_copied_db': _mean(found.moving_copied[:, step, view]),
             }
-            for view, name in [*enumerate(views), (slice(None), 'all')]
+            for view, name in columns
         }
         entries.append({'step': step + 1, 'time_s': round((step + 1) * period_s, 6), **by_view})
     return entries
