@@ -47,13 +47,13 @@ def test_nothing_is_lost_when_told_to_end(ros, tmp_path, number):
     process = start(bag)
     try:
         publisher = ros.node.create_publisher(Plan, 'plan', 200)
-        ros.spin_until(publisher.get_subscription_count, timeout_s=20.0)
+        ros.spin_until(publisher.get_subscription_count, timeout_s=60.0)
         for number_of_plan in range(1, PLANS + 1):
             publisher.publish(Plan(plan_id=number_of_plan))
         process.send_signal(number)
         time.sleep(0.05)
         process.send_signal(number)  # impatient people press twice
-        assert process.wait(timeout=15.0) == 0
+        assert process.wait(timeout=30.0) == 0
     finally:
         process.kill()
     with Bag(bag) as recorded:
@@ -62,13 +62,50 @@ def test_nothing_is_lost_when_told_to_end(ros, tmp_path, number):
     assert f'{PLANS} messages' in process.stdout.read()
 
 
+PUBLISHER = """
+import time
+import rclpy
+from vidplan_msgs.msg import Plan
+
+rclpy.init()
+node = rclpy.create_node('doomed')
+publisher = node.create_publisher(Plan, 'plan', 200)
+while publisher.get_subscription_count() < 2:
+    time.sleep(0.02)
+for number in range(1, 100000):
+    publisher.publish(Plan(plan_id=number))
+    time.sleep(0.01)
+"""
+
+
+def test_what_a_killed_node_said_is_kept(ros, tmp_path):
+    from vidplan_msgs.msg import Plan
+
+    bag = tmp_path / 'bag'
+    heard = ros.collect(Plan, 'plan', 200)
+    recorder = start(bag)
+    doomed = subprocess.Popen([sys.executable, '-c', PUBLISHER], env=os.environ.copy())
+    try:
+        ros.spin_until(lambda: len(heard) >= 20, timeout_s=60.0)
+        doomed.kill()
+        ros.spin_for(0.3)
+        recorder.send_signal(signal.SIGTERM)
+        assert recorder.wait(timeout=30.0) == 0
+    finally:
+        doomed.kill()
+        recorder.kill()
+    with Bag(bag) as recorded:
+        plans = [message.plan_id for *_, message in recorded.messages(['plan'])]
+    assert plans[: len(heard)] == [message.plan_id for message in heard]
+
+
 def test_an_existing_folder_is_refused_in_one_line(tmp_path):
     process = subprocess.run(
         [sys.executable, '-m', 'vidplan.nodes.recorder', '--ros-args', '-p', f'bag:={tmp_path}'],
         env=os.environ.copy(),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert process.returncode == 2
