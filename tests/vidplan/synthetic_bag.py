@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vidplan.bag_types import typestore
-from vidplan.recording import CAMERAS, GOAL, GRIPPER, JOINTS, RECORDED, RESULT
+from vidplan.recording import CAMERAS, GOAL, GRIPPER, JOINTS, OBSERVATION, RECORDED, RESULT
 from vidplan.rosbag import BagTopic, BagWriter
 from vidplan_core.kinematics.limits import joint_names
 
@@ -69,6 +69,30 @@ def joint_message(names: Any, position: np.ndarray, velocity: np.ndarray, time_s
     )
 
 
+def observation_message(time_s: float) -> Any:
+    """What a stitcher would publish, flange at a place that only this message knows."""
+    stitched = np.concatenate([picture(time_s)] * 3)
+    image = image_message(time_s)
+    image.height, image.data = 3 * HEIGHT, stitched.reshape(-1)
+    point = _new('geometry_msgs/msg/Point', x=0.5, y=0.1, z=0.4)
+    down = _new('geometry_msgs/msg/Quaternion', x=1.0, y=0.0, z=0.0, w=0.0)
+    return _new(
+        TYPES[OBSERVATION],
+        header=_header(time_s),
+        image=image,
+        views=['left', 'right', 'wrist'],
+        view_height=HEIGHT,
+        view_width=WIDTH,
+        view_stamps=[_header(time_s).stamp] * 3,
+        skew_s=0.0,
+        joint_names=list(joint_names()),
+        joint_positions=angles(time_s),
+        joint_velocities=np.zeros(7),
+        gripper_closedness=0.25,
+        flange_pose=_new('geometry_msgs/msg/Pose', position=point, orientation=down),
+    )
+
+
 def messages(duration_s: float, *, joints: Any, encoding: str) -> list[tuple[float, str, Any]]:
     rows: list[tuple[float, str, Any]] = []
     for step in range(round(duration_s * 50)):
@@ -83,6 +107,8 @@ def messages(duration_s: float, *, joints: Any, encoding: str) -> list[tuple[flo
         for shift, role in enumerate(CAMERAS):
             time_s = START_S + step / 15 + 0.004 * shift
             rows.append((time_s, role, image_message(time_s, encoding)))
+        time_s = START_S + step / 15
+        rows.append((time_s, OBSERVATION, observation_message(time_s)))
     goal = _new(TYPES[GOAL], instruction='move to the carrot', target='', time_limit_s=20.0)
     rows.append((START_S, GOAL, goal))
     kind = STORE.types[TYPES[RESULT]]

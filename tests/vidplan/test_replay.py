@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from tests.vidplan.synthetic_bag import START_S, angles, picture, write_bag
+from tests.vidplan.synthetic_bag import angles, picture, write_bag
 from tests.vidplan.tiny_system import tiny_system
 from vidplan.cli import replay
 from vidplan.cli.main import main
-from vidplan.recording import CAMERAS, GOAL, GRIPPER, JOINTS, RESULT
+from vidplan.recording import CAMERAS, GOAL, GRIPPER, JOINTS, OBSERVATION, RESULT
 from vidplan.replay.fidelity import Judge, fidelity_table, poses, windows
 from vidplan.replay.hindsight import agreement, choices, recorded_task
 from vidplan.replay.observations import Source, grid, read_observations
@@ -54,8 +54,21 @@ def test_observations_are_those_of_the_frame_times(observations):
         assert seen.closedness == pytest.approx(0.25)
 
 
-def test_a_bag_of_observations_only_serves_too(bag_path, observations):
-    assert observations[0].stamp_s == pytest.approx(START_S)
+def test_a_bag_of_observations_only_serves_too(tmp_path, observations):
+    path = write_bag(tmp_path / 'bag', without=(*CAMERAS, JOINTS, GRIPPER))
+    with Bag(path) as bag:
+        found = read_observations(bag, LAYOUT, PERIOD_S)
+    assert [seen.stamp_s for seen in found] == pytest.approx(
+        [seen.stamp_s for seen in observations], abs=1e-6
+    )
+    assert np.array_equal(found[2].image[:32], picture(found[2].stamp_s))
+    assert found[2].position.tolist() == [0.5, 0.1, 0.4]
+
+
+def test_observations_for_another_world_model_are_refused(tmp_path):
+    path = write_bag(tmp_path / 'bag', without=CAMERAS)
+    with Bag(path) as bag, pytest.raises(BagError, match='the world model sees'):
+        read_observations(bag, StitchLayout(height=96, width=160), PERIOD_S)
 
 
 @pytest.mark.parametrize(
@@ -74,10 +87,12 @@ def test_the_grid_takes_the_nearest_stamps(stamps, expected):
 def test_windows_do_not_cross_gaps(observations):
     whole = windows(observations, 2, 5, PERIOD_S)
     assert len(whole) == len(observations) - 5
-    broken = observations[:5] + observations[6:]
-    assert len(windows(broken, 2, 5, PERIOD_S)) == len(whole) - 6 + 1 - (len(whole) - 5 - 4 == 0)
-    for window in windows(broken, 2, 5, PERIOD_S):
-        stamps = [seen.stamp_s for seen in (*window.past, *window.future[1:])]
+    broken = observations[:5] + observations[6:10]
+    # Three frames fit three times into five observations and twice into four.
+    found = windows(broken, 1, 3, PERIOD_S)
+    assert len(found) == 3 + 2
+    for window in found:
+        stamps = [seen.stamp_s for seen in window.future]
         assert np.allclose(np.diff(stamps), PERIOD_S, atol=1e-6)
 
 
@@ -160,8 +175,11 @@ def test_without_a_goal_only_the_world_model_is_judged(tmp_path, tiny_models, ca
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [
-        ({'without': (JOINTS,)}, 'no messages on /joint_states'),
-        ({'without': (CAMERAS[1], GRIPPER)}, '/right/image_raw, /gripper/joint_states'),
+        ({'without': (JOINTS, OBSERVATION)}, 'no messages on /joint_states'),
+        (
+            {'without': (CAMERAS[1], GRIPPER, OBSERVATION)},
+            '/right/image_raw, /gripper/joint_states',
+        ),
         ({'joints': [f'panda_joint{k}' for k in range(1, 8)]}, 'has no state of fr3_joint1'),
         ({'encoding': 'bgr16'}, "'bgr16' is not one of"),
         ({'duration_s': 0.7}, 'never 6 in a row'),
