@@ -230,7 +230,11 @@ _PLAYER = Process(
     'vidplan',
     'player',
     'vidplan.nodes.player',
-    parameters=(('bag', Value('bag')),),
+    parameters=(
+        ('bag', Value('bag')),
+        ('rate', Value('rate')),
+        ('wait_for_goal', Value('wait_for_goal')),
+    ),
     remappings=_CAMERAS + _STATES,
     required=True,
     environment=_ONE_THREAD,
@@ -270,6 +274,8 @@ REPLAY = Graph(
     (
         *_common(use_sim_time=True, without=('dry_run',)),
         Argument('bag', '', 'Folder of the rosbag2 to play; required.'),
+        Argument('rate', 1.0, 'Bag seconds per real second.'),
+        Argument('wait_for_goal', False, 'Begin to play only when a goal has come.'),
     ),
     # Not an argument here: a bag must never move a robot.
     (_PLAYER, *_planning_processes(dry_run=True)),

@@ -16,7 +16,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._status: Any = None
-        self._last = ''
+        self._last: object = ''
         if sys.stdout.isatty():
             from rich.console import Console
 
@@ -38,15 +38,19 @@ class Progress:
 
     def say(self, words: str) -> None:
         """Show what is going on now."""
-        if self._status is not None:
-            self._status.update(words)
-        elif words != self._last:
-            print(words, flush=True)
-        self._last = words
+        self._show(words, words)
 
     def feedback(self, feedback: Any) -> None:
         """Show a PlanTask feedback."""
-        self.say(feedback_line(feedback))
+        # In a file, a line for every cycle and phase is enough.
+        self._show(feedback_line(feedback), (feedback.phase, feedback.cycle))
+
+    def _show(self, words: str, key: object) -> None:
+        if self._status is not None:
+            self._status.update(words)
+        elif key != self._last:
+            print(words, flush=True)
+        self._last = key
 
 
 def feedback_line(feedback: Any) -> str:

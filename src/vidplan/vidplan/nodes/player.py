@@ -26,10 +26,13 @@ from vidplan.recording import CAMERAS, GRIPPER, JOINTS, RECORDED
 from vidplan.rosbag import Bag
 from vidplan.running import EXIT_CONFIG, EXIT_OK, report_start_failure
 from vidplan_core.errors import ConfigError, VidPlanError
+from vidplan_msgs.action import PlanTask
 
 #: What the robot and its cameras said; what the graph said comes from the graph itself.
 PLAYED = (*CAMERAS, JOINTS, GRIPPER)
 
+# Three images at once overrun the shared memory of Fast DDS (512 KiB), and the first is lost.
+_IMAGE_GAP_S = 0.01
 _MODELS_STATUS = 'world_model: models'
 
 
@@ -46,6 +49,7 @@ class PlayerParameters:
         180.0, 'Longest wait for the models to be loaded before it begins, s; 0: none.',
         low=0.0, high=3600.0,
     )  # fmt: skip
+    wait_for_goal: bool = parameter(False, 'Begin only when a goal has come too.')
 
     def __post_init__(self) -> None:
         if not self.bag:
@@ -59,6 +63,7 @@ class Player(Node):
         super().__init__('player', **kwargs)
         self.parameters = declare(self, PlayerParameters)
         self.models_ready = False
+        self.goal_came = not self.parameters.wait_for_goal
         self._clock = self.create_publisher(Clock, '/clock', QoSProfile(depth=1))
         types = {entry.role: entry.type_name for entry in RECORDED}
         self._outputs = {
@@ -67,6 +72,7 @@ class Player(Node):
         self.create_subscription(
             DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.DIAGNOSTICS
         )
+        self.create_subscription(PlanTask.Goal, 'planner/goal', self._on_goal, qos.EVENT)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
 
@@ -97,12 +103,18 @@ class Player(Node):
             if stop.is_set():
                 break
             self._outputs[role].publish(data)
+            if role in CAMERAS:
+                time.sleep(_IMAGE_GAP_S)
             count += 1
         return count
 
     def _wait_for_models(self, stop: threading.Event) -> None:
         deadline_s = time.monotonic() + self.parameters.wait_for_models_s
         while not (self.models_ready or stop.is_set()) and time.monotonic() < deadline_s:
+            self._executor.spin_once(timeout_sec=0.1)
+        if not self.goal_came:
+            self.get_logger().info('waits for a goal, such as `vidplan goal "move to the carrot"`')
+        while not (self.goal_came or stop.is_set()):
             self._executor.spin_once(timeout_sec=0.1)
 
     def _wait_until(self, time_s: float) -> None:
@@ -113,6 +125,9 @@ class Player(Node):
         message = Clock()
         message.clock.sec, message.clock.nanosec = divmod(time_ns, 1_000_000_000)
         self._clock.publish(message)
+
+    def _on_goal(self, _: PlanTask.Goal) -> None:
+        self.goal_came = True
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self.models_ready = self.models_ready or any(
