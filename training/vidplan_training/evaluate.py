@@ -15,7 +15,6 @@ from torch import Tensor
 
 from vidplan_core.action import PoseChunk
 from vidplan_core.metrics import moving_psnr, psnr
-from vidplan_core.precision import fast_precision
 from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_core.statistics import bootstrap_interval
 from vidplan_core.world_model.checkpoint import load_world_model
@@ -23,7 +22,6 @@ from vidplan_core.world_model.world_model import Context, WorldModel
 from vidplan_training.dataset import Shard, shards
 from vidplan_training.progress import Progress
 
-CPU = torch.device('cpu')
 CLIPS_PER_EPISODE = 2
 
 
@@ -168,17 +166,16 @@ def _compare(
     model: WorldModel, clip: Clip, other: Clip, table: Table, steps: list[int], seed: int
 ) -> None:
     history = clip.history
-    with fast_precision(CPU):
-        latents = model.encode(clip.images[None])
-        context = Context(latents[:, :history], clip.poses(0, history))
-        pictures: dict[str, Callable[[], Tensor]] = {
-            f'steps_{n}': lambda n=n: model.rollout(context, clip.future, n, seed)[:, 1:]
-            for n in steps
-        }
-        borrowed = graft(clip.future, other.future)
-        pictures['other_actions'] = lambda: model.rollout(context, borrowed, steps[0], seed)[:, 1:]
-        pictures['reconstruction'] = lambda: latents[:, history:]
-        decoded = {name: model.decode(make())[0].float() for name, make in pictures.items()}
+    latents = model.encode(clip.images[None])
+    context = Context(latents[:, :history], clip.poses(0, history))
+    pictures: dict[str, Callable[[], Tensor]] = {
+        f'steps_{n}': lambda n=n: model.rollout(context, clip.future, n, seed)[:, 1:]
+        for n in steps
+    }
+    borrowed = graft(clip.future, other.future)
+    pictures['other_actions'] = lambda: model.rollout(context, borrowed, steps[0], seed)[:, 1:]
+    pictures['reconstruction'] = lambda: latents[:, history:]
+    decoded = {name: model.decode(make())[0].float() for name, make in pictures.items()}
     views = len(model.config.views)
     real = clip.images.unflatten(1, (views, -1)).permute(0, 1, 4, 2, 3).float() / 255.0
     present, actual = real[history - 1], real[history:]

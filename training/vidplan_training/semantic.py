@@ -223,7 +223,7 @@ def prepare(args: argparse.Namespace) -> tuple[Lesson, Trainer]:
     model = build_model(description)
     mix = Mix(args.batch, args.decoded if views.has_alternatives() else 0.0, args.seed)
     warmup = min(200, args.iterations // 10 + 1)
-    config = TrainerConfig(args.iterations, args.learning_rate, warmup=warmup)
+    config = TrainerConfig(args.iterations, args.learning_rate, warmup=warmup, save_every=200)
     lesson = Lesson(model, views, phrase_book(views.names, _described()), mix, description)
     return lesson, Trainer(model, config, args.work)
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from vidplan_core.action import PoseChunk
-from vidplan_core.precision import fast_precision
 from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.world_model import WorldModel
@@ -47,11 +46,10 @@ def decode_shard(model: WorldModel, shard: Shard) -> np.ndarray:
     asked = np.stack(np.meshgrid(np.arange(shard.episodes), frames, indexing='ij'), axis=-1)
     asked = asked.reshape(-1, 2)
     ahead = np.minimum(rng.integers(1, model.config.frames, len(asked)), asked[:, 1])
-    with fast_precision(torch.device('cpu')):
-        parts = [
-            _imagine(model, shard, asked[rows, 0], asked[rows, 1], ahead[rows]).float()
-            for rows in batches_of(np.arange(len(asked)), BATCH)
-        ]
+    parts = [
+        _imagine(model, shard, asked[rows, 0], asked[rows, 1], ahead[rows]).float()
+        for rows in batches_of(np.arange(len(asked)), BATCH)
+    ]
     views = torch.cat(parts).permute(0, 1, 3, 4, 2)
     pixels = (views * 255.0).round().to(torch.uint8).numpy()
     return pixels.reshape(shard.episodes, len(frames), *pixels.shape[1:])

@@ -125,7 +125,6 @@ def warm_up(system: PlanningSystem) -> None:
     from vidplan_core.action import PoseChunk
     from vidplan_core.kinematics.fk import flange_pose
     from vidplan_core.planner.planner import Start
-    from vidplan_core.precision import fast_precision
 
     model = system.world_model.config
     q = torch.tensor([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785], device=system.device)
@@ -137,8 +136,7 @@ def warm_up(system: PlanningSystem) -> None:
         position.expand(1, frames, 3), rotation.expand(1, frames, 3, 3), q.new_zeros(1, frames)
     )
     place = position - torch.tensor([0.0, 0.1, 0.3], device=system.device)
-    with fast_precision(system.device):
-        with torch.no_grad():
-            context = system.world_model.context(grey, past)
-        start = Start(position, rotation, torch.zeros_like(position), q, 0.0)
-        system.planner.plan(context, start, 'object', place)
+    with torch.no_grad():
+        context = system.world_model.context(grey, past)
+    start = Start(position, rotation, torch.zeros_like(position), q, 0.0)
+    system.planner.plan(context, start, 'object', place)

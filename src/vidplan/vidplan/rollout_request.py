@@ -13,7 +13,6 @@ from vidplan.conversions import pose_arrays
 from vidplan_core.action import PoseChunk
 from vidplan_core.errors import ModelError
 from vidplan_core.observation import Observation
-from vidplan_core.precision import fast_precision
 from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_msgs.srv import Rollout
 
@@ -100,9 +99,8 @@ def imagine(
         ModelError: the imagination is not finite.
         ObservationError: the history does not fit the world model.
     """
-    with fast_precision(system.device):
-        context = system.world_model.context(*_past(history, system.device))
-        latents = system.world_model.rollout(context, chunk.to(system.device), steps, seed % 2**31)
-        if not bool(torch.isfinite(latents).all()):
-            raise ModelError('the imagination is not finite; are these the right weights?')
+    context = system.world_model.context(*_past(history, system.device))
+    latents = system.world_model.rollout(context, chunk.to(system.device), steps, seed % 2**31)
+    if not bool(torch.isfinite(latents).all()):
+        raise ModelError('the imagination is not finite; are these the right weights?')
     return np.concatenate([system.pictures(one[None]) for one in latents])

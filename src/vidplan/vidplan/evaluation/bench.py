@@ -19,7 +19,6 @@ from vidplan_core.action import PoseChunk
 from vidplan_core.commands import CommittedMotion
 from vidplan_core.observation import Observation
 from vidplan_core.planner.system import PlanningSystem
-from vidplan_core.precision import fast_precision
 from vidplan_core.proposal.hermite import hermite_chunk
 from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_core.statistics import latency_summary
@@ -62,7 +61,7 @@ class Bench:
         self._set_in_motion(system.plan(self._task, self._history, None, lambda: False).chunk)
         self._images, self._past = self._inputs()
         self._chunks = {count: self._motions(count) for count in (1, CANDIDATES)}
-        with torch.no_grad(), fast_precision(system.device):
+        with torch.no_grad():
             self._context = self._model.context(self._images, self._past)
             self._latents = self._model.rollout(self._context, self._chunks[CANDIDATES], 1, 0)
         self._committed: CommittedMotion = world.committed()
@@ -125,19 +124,16 @@ class Bench:
 
     @torch.no_grad()
     def _encode(self) -> object:
-        with fast_precision(self._system.device):
-            return self._model.context(self._images, self._past)
+        return self._model.context(self._images, self._past)
 
     @torch.no_grad()
     def _rollout(self, count: int, steps: int) -> object:
-        with fast_precision(self._system.device):
-            return self._model.rollout(self._context, self._chunks[count], steps, 0)
+        return self._model.rollout(self._context, self._chunks[count], steps, 0)
 
     @torch.no_grad()
     def _score(self) -> object:
         """Decode and score what six candidates lead to."""
-        with fast_precision(self._system.device):
-            return self._value(self._latents, self._chunks[CANDIDATES])
+        return self._value(self._latents, self._chunks[CANDIDATES])
 
     def _value(self, latents: Tensor, chunk: PoseChunk) -> Tensor:
         frames = list(self._system.config.score_frames)
@@ -153,9 +149,8 @@ class Bench:
         """One value and its gradient in the motion, through the world model."""
         motion = torch.full((1, 3), 0.02, device=self._system.device, requires_grad=True)
         chunk = self._chunk(motion)
-        with fast_precision(self._system.device):
-            latents = self._model.rollout(self._context, chunk, self._system.config.steps, 0)
-            value = self._value(latents, chunk)[0]
+        latents = self._model.rollout(self._context, chunk, self._system.config.steps, 0)
+        value = self._value(latents, chunk)[0]
         return torch.autograd.grad(value, motion)
 
     def _plan(self) -> object:

@@ -14,7 +14,6 @@ from torch import Tensor
 from vidplan_core.action import PoseChunk
 from vidplan_core.metrics import moving_psnr, psnr
 from vidplan_core.observation import Observation
-from vidplan_core.precision import fast_precision
 from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_core.world_model.world_model import WorldModel
 
@@ -111,21 +110,15 @@ class Judge:
         """Imagined views (batch, frames, views, 3, height, width) in [0, 1], step 0 left as is."""
         rows = [window.past for window in batch]
         chunk = poses([window.future for window in batch]).to(self._device)
-        with fast_precision(self._device):
-            context = self._model.context(
-                images(rows).to(self._device), poses(rows).to(self._device)
-            )
-            latents = self._model.rollout(context, chunk, self._steps, self._seed)
-            return self._model.decode(latents).float().cpu()
+        context = self._model.context(images(rows).to(self._device), poses(rows).to(self._device))
+        latents = self._model.rollout(context, chunk, self._steps, self._seed)
+        return self._model.decode(latents).float().cpu()
 
     @torch.no_grad()
     def reconstruct(self, batch: Sequence[Window]) -> Tensor:
         """The autoencoder's pictures of the frames themselves, shaped like `imagine`'s."""
-        with fast_precision(self._device):
-            latents = self._model.encode(
-                images([window.future for window in batch]).to(self._device)
-            )
-            return self._model.decode(latents).float().cpu()
+        latents = self._model.encode(images([window.future for window in batch]).to(self._device))
+        return self._model.decode(latents).float().cpu()
 
     def compare(self, found: Sequence[Window]) -> Fidelity:
         """Measure every window."""

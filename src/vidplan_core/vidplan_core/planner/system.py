@@ -23,7 +23,6 @@ from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.memory import TargetMemory
 from vidplan_core.planner.objective import ReachObjective, Sighting
 from vidplan_core.planner.planner import Plan, Planner, Start
-from vidplan_core.precision import fast_precision
 from vidplan_core.reward.instruction import Instruction, parse_instruction
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.se3 import quaternion_to_matrix
@@ -153,22 +152,19 @@ class PlanningSystem:
             TargetNotFoundError: no view shows the target (at the start), or none has for long.
         """
         began = perf_counter()
-        with torch.no_grad(), fast_precision(self.device):
+        with torch.no_grad():
             context, images = self._see(history)
             position, rotation = context.poses.position[:, -1], context.poses.rotation[:, -1]
             sighting = self.objective.look(images, position, rotation, task.phrase)
         memory = self._remember(task, sighting)
         present = history[-1]
         ahead = self.config.committed_frames
-        with torch.no_grad(), fast_precision(self.device):
+        with torch.no_grad():
             context, start = self._at_start(context, present, committed, ahead)
-        with fast_precision(self.device):
-            if self._over_target(start, memory):
-                plan = self._rest(start)
-            else:
-                plan = self.planner.plan(
-                    context, start, task.phrase, memory, task.cycle, should_stop
-                )
+        if self._over_target(start, memory):
+            plan = self._rest(start)
+        else:
+            plan = self.planner.plan(context, start, task.phrase, memory, task.cycle, should_stop)
         result = self._result(task, plan, present, sighting, memory, began)
         task.cycle += 1
         return result
@@ -285,8 +281,7 @@ class PlanningSystem:
         model = self.world_model.config
         if latents is None:
             return np.zeros((0, len(model.views) * model.height, model.width, 3), np.uint8)
-        with fast_precision(self.device):
-            images = self.world_model.decode(latents)[0].float()
+        images = self.world_model.decode(latents)[0].float()
         stacked = images.permute(0, 1, 3, 4, 2).flatten(1, 2)
         return (stacked * 255).round().to(torch.uint8).cpu().numpy()
 

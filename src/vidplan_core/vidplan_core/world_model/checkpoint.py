@@ -110,9 +110,13 @@ def backbone_state(model: WorldModel) -> dict[str, Tensor]:
 
 
 def load_world_model(models: Path, device: str | torch.device = 'cpu') -> WorldModel:
-    """World model of a models folder (`autoencoder/`, `world_model/`), in evaluation mode."""
+    """World model of a models folder (`autoencoder/`, `world_model/`), ready to imagine.
+
+    In evaluation mode, frozen, its networks in the machine's fast precision.
+    """
     autoencoder = load_autoencoder(models / 'autoencoder')
     folder = models / 'world_model'
     model = WorldModel(from_dict(WorldModelConfig, read_config(folder)), autoencoder)
     load_weights(model, folder, optional=('autoencoder.',))
+    model.fast = True
     return model.eval().requires_grad_(False).to(device)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from vidplan_core.action import RELATIVE_FEATURES, PoseChunk, relative_features
 from vidplan_core.errors import ConfigError, ModelError, ObservationError
+from vidplan_core.precision import fast_precision
 from vidplan_core.world_model.autoencoder import STRIDE, Autoencoder
 from vidplan_core.world_model.backbone import build_backbone
 from vidplan_core.world_model.config import WorldModelConfig
@@ -53,6 +55,9 @@ class WorldModel(nn.Module):
 
     mean: Tensor
     std: Tensor
+    # Whether the networks run in the machine's fast precision. Only they: poses and actions
+    # around them must not be rounded to bfloat16's 8 bits, which is millimetres on a robot.
+    fast: bool = False
 
     def __init__(self, config: WorldModelConfig, autoencoder: Autoencoder) -> None:
         super().__init__()
@@ -83,8 +88,9 @@ class WorldModel(nn.Module):
         views = len(self.config.views)
         pixels = images.reshape(-1, self.config.height, self.config.width, 3)
         scaled = pixels.permute(0, 3, 1, 2).to(self.mean.dtype) / 127.5 - 1.0
-        latents = self.autoencoder.encode(scaled)
-        stacked = latents.unflatten(0, (batch, frames, views)).transpose(2, 3)
+        with self._precision():
+            latents = self.autoencoder.encode(scaled)
+        stacked = latents.to(scaled).unflatten(0, (batch, frames, views)).transpose(2, 3)
         return (stacked.flatten(3, 4) - self.mean) / self.std
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -94,7 +100,9 @@ class WorldModel(nn.Module):
         """
         views = len(self.config.views)
         raw = (latents * self.std + self.mean).unflatten(3, (views, -1)).transpose(2, 3)
-        pictures = self.autoencoder.decode(raw.flatten(0, 2))
+        with self._precision():
+            pictures = self.autoencoder.decode(raw.flatten(0, 2))
+        pictures = pictures.to(raw)
         return (pictures * 0.5 + 0.5).clamp(0.0, 1.0).unflatten(0, raw.shape[:3])
 
     def context(self, images: Tensor, poses: PoseChunk) -> Context:
@@ -131,7 +139,9 @@ class WorldModel(nn.Module):
         noise = self.noise(seed, frames).expand(candidates, -1, -1, -1, -1)
 
         def network(noisy: Tensor, start: Tensor, target: Tensor) -> Tensor:
-            return self.backbone(noisy, context.latents, actions, start, target)
+            with self._precision():
+                raw = self.backbone(noisy, context.latents, actions, start, target)
+            return raw.to(noisy)
 
         data = sample(network, noise, steps)
         return self.from_data(data, present)
@@ -165,6 +175,9 @@ class WorldModel(nn.Module):
     def from_data(self, data: Tensor, present: Tensor) -> Tensor:
         """Inverse of `to_data`."""
         return data * self.config.residual_std + present if self.config.residual else data
+
+    def _precision(self) -> AbstractContextManager[object]:
+        return fast_precision(self.mean.device) if self.fast else nullcontext()
 
     def _check(self, images: Tensor) -> None:
         rows = len(self.config.views) * self.config.height
