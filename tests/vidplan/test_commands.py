@@ -93,7 +93,8 @@ def test_ctrl_c_cancels_the_goal(running_graph: None) -> None:
 
 @pytest.mark.ros
 def test_goal_without_a_graph() -> None:
-    process = goal('move to the carrot', '--wait', '0.2')
+    # In a namespace of its own, so that no other graph on this machine can answer.
+    process = goal('move to the carrot', '--wait', '0.2', '--namespace', 'nobody')
     _, err = process.communicate(timeout=200)
     assert process.returncode == 2
     assert 'is `vidplan up` running' in err

@@ -38,6 +38,8 @@ from vidplan_msgs.srv import Rollout, Score
 
 pytestmark = pytest.mark.ros
 STATUS = GoalStatus
+# Discovery takes long on a busy machine.
+START_S = 60.0
 
 
 @dataclass
@@ -83,9 +85,11 @@ def graph(ros: Any) -> Iterator[Graph]:
     stitcher, adapter = ros.add(FakeStitcher()), ros.add(FakeAdapter())
     client = ActionClient(ros.node, PlanTask, 'plan_task')
     made = Graph(ros, server, system, stitcher, adapter, client, [])
-    ros.spin_until(client.server_is_ready)
+    ros.spin_until(client.server_is_ready, START_S)
     ros.connect(stitcher.publisher, adapter.publisher)
-    ros.spin_until(lambda: server.host.feed.sample() and adapter.count_subscribers('plan'))
+    ros.spin_until(
+        lambda: server.host.feed.sample() and adapter.count_subscribers('plan'), START_S
+    )
     yield made
     server.stop()
 

@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
@@ -98,7 +97,7 @@ def _demand(node: ManagedNode, result: TransitionCallbackReturn) -> None:
     raise VidPlanError(f'{node.get_name()} did not start: {node.failure}')
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: list[str] | None = None) -> int:
     """Run the planning server until it is stopped.
 
     The signals are taken here and not by rclpy, which would end the communication before the

@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -64,7 +63,7 @@ class Player(Node):
         self.parameters = declare(self, PlayerParameters)
         self.models_ready = False
         self.goal_came = not self.parameters.wait_for_goal
-        self._clock = self.create_publisher(Clock, '/clock', QoSProfile(depth=1))
+        self._clock_publisher = self.create_publisher(Clock, '/clock', QoSProfile(depth=1))
         types = {entry.role: entry.type_name for entry in RECORDED}
         self._outputs = {
             role: self.create_publisher(_message_class(types[role]), role, 10) for role in PLAYED
@@ -124,7 +123,7 @@ class Player(Node):
     def _publish_clock(self, time_ns: int) -> None:
         message = Clock()
         message.clock.sec, message.clock.nanosec = divmod(time_ns, 1_000_000_000)
-        self._clock.publish(message)
+        self._clock_publisher.publish(message)
 
     def _on_goal(self, _: PlanTask.Goal) -> None:
         self.goal_came = True
@@ -141,7 +140,7 @@ def _message_class(type_name: str) -> Any:
     return getattr(import_module(f'{package}.{kind}'), name)
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: list[str] | None = None) -> int:
     """Play a bag once."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -23,7 +23,7 @@ from vidplan_core.errors import InstructionError, ModelError, ObservationError
 from vidplan_core.observation import Observation
 from vidplan_msgs.srv import Score
 
-Result = Score.Response
+Response = Score.Response
 
 
 @dataclass(frozen=True)
@@ -77,40 +77,40 @@ class RewardNode(ManagedNode):
         if self._overlay.get_subscription_count():
             self._overlay.publish(to_image(overlay(observation.image, maps), when, 'relevancy'))
 
-    def _on_score(self, request: Score.Request, response: Result) -> Result:
+    def _on_score(self, request: Score.Request, response: Score.Response) -> Score.Response:
         started_s = time.monotonic()
         try:
             self._score(request, response)
         except ScoreError as error:
             response.error_code, response.error_msg = error.code, str(error)
         except ObservationError as error:
-            response.error_code, response.error_msg = Result.INVALID_IMAGE, str(error)
+            response.error_code, response.error_msg = Response.INVALID_IMAGE, str(error)
         except InstructionError as error:
-            response.error_code, response.error_msg = Result.INVALID_PHRASE, str(error)
+            response.error_code, response.error_msg = Response.INVALID_PHRASE, str(error)
         except ModelError as error:
-            response.error_code, response.error_msg = Result.MODEL_ERROR, str(error)
+            response.error_code, response.error_msg = Response.MODEL_ERROR, str(error)
         except Exception as error:  # a service must always answer
             self.get_logger().error(f'score: {type(error).__name__}: {error}')
-            response.error_code = Result.INTERNAL
+            response.error_code = Response.INTERNAL
             response.error_msg = f'{type(error).__name__}: {error}'
         response.duration_s = time.monotonic() - started_s
-        if response.error_code == Result.NONE:
+        if response.error_code == Response.NONE:
             self._scores.add(response.duration_s)
         return response
 
-    def _score(self, request: Score.Request, response: Result) -> None:
+    def _score(self, request: Score.Request, response: Score.Response) -> None:
         if not self.active:
-            raise ScoreError(Result.INACTIVE, 'the node reward is not active')
+            raise ScoreError(Response.INACTIVE, 'the node reward is not active')
         count = len(request.images)
         if not 0 < count <= self.parameters.max_images:
             raise ScoreError(
-                Result.NO_IMAGES, f'{count} images; allowed: 1 .. {self.parameters.max_images}'
+                Response.NO_IMAGES, f'{count} images; allowed: 1 .. {self.parameters.max_images}'
             )
         if not request.phrase.strip():
-            raise ScoreError(Result.INVALID_PHRASE, 'the phrase is empty; name an object')
+            raise ScoreError(Response.INVALID_PHRASE, 'the phrase is empty; name an object')
         views = [image_to_rgb(image) for image in request.images]
         if len({view.shape for view in views}) > 1:
-            raise ScoreError(Result.INVALID_IMAGE, 'the images differ in size')
+            raise ScoreError(Response.INVALID_IMAGE, 'the images differ in size')
         system = self._host.system
         maps, found = self._host.submit(score, system, np.stack(views), request.phrase).result()
         response.peaks = found.peak.tolist()

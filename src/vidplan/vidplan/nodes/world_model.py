@@ -26,7 +26,7 @@ from vidplan_core.observation import Observation
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_msgs.srv import Rollout
 
-Result = Rollout.Response
+Response = Rollout.Response
 
 
 @dataclass(frozen=True)
@@ -100,32 +100,34 @@ class WorldModelNode(ManagedNode):
         strip = np.concatenate(list(plan.predicted), axis=1)
         self._publisher.publish(to_image(strip, stamp(observation.stamp_s), 'imagined'))
 
-    def _on_rollout(self, request: Rollout.Request, response: Result) -> Result:
+    def _on_rollout(
+        self, request: Rollout.Request, response: Rollout.Response
+    ) -> Rollout.Response:
         started_s = time.monotonic()
         try:
             self._roll_out(request, response)
         except RolloutError as error:
             response.error_code, response.error_msg = error.code, str(error)
         except ModelError as error:
-            response.error_code, response.error_msg = Result.MODEL_ERROR, str(error)
+            response.error_code, response.error_msg = Response.MODEL_ERROR, str(error)
         except Exception as error:  # a service must always answer
             self.get_logger().error(f'rollout: {type(error).__name__}: {error}')
-            response.error_code = Result.INTERNAL
+            response.error_code = Response.INTERNAL
             response.error_msg = f'{type(error).__name__}: {error}'
         response.duration_s = time.monotonic() - started_s
-        if response.error_code == Result.NONE:
+        if response.error_code == Response.NONE:
             self._rollouts.add(response.duration_s)
         return response
 
-    def _roll_out(self, request: Rollout.Request, response: Result) -> None:
+    def _roll_out(self, request: Rollout.Request, response: Rollout.Response) -> None:
         if not self.active:
-            raise RolloutError(Result.INACTIVE, 'the node world_model is not active')
+            raise RolloutError(Response.INACTIVE, 'the node world_model is not active')
         feed = self._host.feed
         problem = feed.problem() if feed is not None else None
         history = feed.sample() if feed is not None else None
         if problem is not None or history is None:
             why = problem.message if problem is not None else 'too few observations yet'
-            raise RolloutError(Result.NO_OBSERVATION, why)
+            raise RolloutError(Response.NO_OBSERVATION, why)
         system = self._host.system
         frames = system.world_model.config.frames
         chunk = rollout_chunk(request, frames, self.parameters.max_candidates)
