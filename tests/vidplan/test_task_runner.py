@@ -35,7 +35,9 @@ class Bench:
         self.arm = FakeArm(self.now_s)
         self.system = FakePlanningSystem()
         self.worker = ThreadPoolExecutor(1)
-        self.timing = Timing(execute_s=0.4, settle_s=0.05, rest_hold_s=0.02, max_rest_s=0.3)
+        self.timing = Timing(
+            execute_s=0.4, settle_s=0.05, cause_s=0.3, rest_hold_s=0.02, max_rest_s=0.3
+        )
         self.errors: list[Exception] = []
         self.progress: list[tuple[Phase, int]] = []
         self.end: TaskEnd | None = None
@@ -197,7 +199,9 @@ def test_cameras_stop_in_mid_motion(bench: Bench) -> None:
 
     def pull_the_cable() -> None:
         bench.cameras = False
-        bench.feed.note_source("view 'left' is stale: its newest image is 2 s old")
+        # The stitcher tells once a second, after the goal has ended perhaps.
+        words = "view 'left' is stale: its newest image is 2 s old"
+        threading.Timer(0.3, bench.feed.note_source, [words]).start()
 
     outcome = bench.run(on_progress=while_executing(pull_the_cable))
     assert outcome.ending is Ending.STALE_OBSERVATION

@@ -72,6 +72,12 @@ class ObservationFeed:
             self._source_problem = problem
 
     @property
+    def source_problem(self) -> str:
+        """What the stitcher last said about its inputs; empty when all was well."""
+        with self._lock:
+            return self._source_problem
+
+    @property
     def newest(self) -> Observation | None:
         """The newest observation, if any."""
         with self._lock:

@@ -51,6 +51,7 @@ class Timing:
         execute_s: Part of a chunk that is executed before the next takes over [s].
         start_lead_s: Shortest time between sending a plan and its start [s].
         settle_s: Wait for missing observations and adapter before the first plan, wall clock [s].
+        cause_s: Wait for the stitcher to say which input is missing, wall clock [s].
         max_late_plans: Plans in a row that may come too late to be executed.
         max_rejected_plans: Plans in a row that the adapter may refuse.
         rest_hold_s: How long the arm must be seen at rest at an end, wall clock [s].
@@ -60,6 +61,7 @@ class Timing:
     execute_s: float
     start_lead_s: float = 0.02
     settle_s: float = 2.0
+    cause_s: float = 1.5
     max_late_plans: int = 5
     max_rejected_plans: int = 3
     rest_hold_s: float = 0.15

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from vidplan.arm import Arm
 from vidplan.endings import Ending, TaskEnd, task_end
 from vidplan.observation_feed import Bell, ObservationFeed
+from vidplan.resting import come_to_rest
 from vidplan.task import Outcome, Phase, Progress, Request, System, Timing
 from vidplan_core.observation import Observation
 from vidplan_core.reward.instruction import REACH
@@ -23,12 +24,11 @@ if TYPE_CHECKING:
 
 # Longest wait before everything that could end a task is looked at again, wall clock.
 _TICK_S = 0.05
-# How often a braking arm is asked again: a plan under way may reach the adapter after the stop.
-_STOP_AGAIN_S = 0.25
 # Cameras are not exact: an observation this much early still counts as due.
 _EARLY_S = 0.02
 # What may be missing for a moment when a goal comes while the graph still starts.
-_MAY_COME = (Ending.NO_OBSERVATION, Ending.STALE_OBSERVATION, Ending.NO_ADAPTER)
+_UNSEEN = (Ending.NO_OBSERVATION, Ending.STALE_OBSERVATION)
+_MAY_COME = (*_UNSEEN, Ending.NO_ADAPTER)
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ class TaskRunner:
         """Follow the instruction until an end; the arm is at rest when this returns."""
         end = self._follow_to_end()
         rest_problem = self._come_to_rest()
+        if end.ending in _UNSEEN:
+            end = self._with_cause(end)
         ending = end.ending
         if rest_problem and ending is Ending.NONE:
             ending = Ending.ADAPTER_FAULT
@@ -154,6 +156,14 @@ class TaskRunner:
         if end is not None and end.ending in _MAY_COME and may_come:
             return None
         return end
+
+    def _with_cause(self, end: TaskEnd) -> TaskEnd:
+        """Wait, at rest, for the stitcher's next word on which camera is missing."""
+        feed = self._with.feed
+        deadline_s = time.monotonic() + self._with.timing.cause_s
+        while not feed.source_problem and time.monotonic() < deadline_s:
+            self._with.bell.wait(_TICK_S)
+        return (feed.source_problem and feed.problem()) or end
 
     def _next_history(self) -> list[Observation]:
         """Wait for an observation that is due, and for the answer to the last plan."""
@@ -250,28 +260,7 @@ class TaskRunner:
         if not self._sent_id:
             return ''
         self._tell(Phase.STOPPING)
-        asked_s = time.monotonic()
-        deadline_s = asked_s + self._with.timing.max_rest_s
-        resting_since_s = ask_again_s = math.inf
-        self._with.arm.stop()
-        while (now_s := time.monotonic()) < deadline_s:
-            report = self._with.arm.report()
-            if report is None or not report.at_rest or report.heard_s <= asked_s:
-                resting_since_s = math.inf
-                ask_again_s = min(ask_again_s, now_s + _STOP_AGAIN_S)
-            else:
-                resting_since_s = min(resting_since_s, now_s)
-                ask_again_s = math.inf
-            if now_s - resting_since_s >= self._with.timing.rest_hold_s:
-                return ''
-            if now_s >= ask_again_s:
-                self._with.arm.stop()
-                ask_again_s = math.inf
-            self._with.bell.wait(_TICK_S)
-        return (
-            f'the adapter did not report rest within {self._with.timing.max_rest_s:.1f} s; '
-            'its trajectories end at rest by themselves'
-        )
+        return come_to_rest(self._with.arm, self._with.bell, self._with.timing)
 
     def _tell(self, phase: Phase) -> None:
         self._progress.phase = phase
