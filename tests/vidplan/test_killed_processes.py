@@ -31,6 +31,7 @@ pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
 # Slow enough for a busy machine: what is tested is the order of events, not the pace.
 FACTOR = 0.25
+PATIENCE = (('max_adapter_silence_s', 5), ('max_observation_age_s', 2), ('settle_s', 60))
 START_S = 240.0
 MOVING_RAD_S = 0.05
 RESTING_RAD_S = 0.005
@@ -81,7 +82,12 @@ class Robot:
 def robot(ros: Any, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Robot]:
     monkeypatch.setenv('PYTHONPATH', f'{repository}:{os.environ.get("PYTHONPATH", "")}')
     processes = tuple(
-        replace(process, package='no_such_package', module='tests.vidplan.moving_planner')
+        replace(
+            process,
+            package='no_such_package',
+            module='tests.vidplan.moving_planner',
+            parameters=process.parameters + PATIENCE,
+        )
         if process.executable == 'planning_server'
         else process
         for process in CELL.processes

@@ -130,7 +130,7 @@ class TaskRunner:
                 self._send(plan, observed_s, rests_at_s)
             self._with.on_plan(plan, history[-1])
             if plan.done:
-                return _done(task)
+                return _done(task, self._request.instruction)
 
     def _check_time_limit(self) -> None:
         limit_s = self._request.time_limit_s
@@ -268,11 +268,11 @@ class TaskRunner:
         self._on_progress(self._progress)
 
 
-def _done(task: Any) -> TaskEnd:
+def _done(task: Any, instruction: str) -> TaskEnd:
     if task.instruction.verb == REACH:
         return TaskEnd(Ending.NONE, '')
     return TaskEnd(
         Ending.TASK_INCOMPLETE,
-        f"the arm moved to the {task.phrase}; to '{task.instruction.verb}' it takes grasping, "
-        'which this release does not plan yet: only moving to the target works',
+        f"the arm moved to the {task.phrase}; the rest of '{instruction}' takes grasping, which "
+        'this release does not plan yet: only moving to the target works',
     )
