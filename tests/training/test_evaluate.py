@@ -68,3 +68,13 @@ def test_the_shipped_camera_layout_is_the_cells(repository: Path) -> None:
         assert shipped[view]['mount'] == camera['mount']
         for name in ('position', 'rotation', 'focal'):
             np.testing.assert_allclose(shipped[view][name], camera[name], atol=1e-6)
+
+
+def test_a_missing_model_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from vidplan_training.cli import main
+
+    arguments = ['evaluate', 'world-model', '--data', str(tmp_path), '--models', str(tmp_path)]
+    assert main(arguments) == 2
+    assert 'config.json is missing' in capsys.readouterr().err

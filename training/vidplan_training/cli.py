@@ -8,6 +8,8 @@ import importlib
 import os
 import sys
 
+from vidplan_core.errors import VidPlanError
+
 COMMANDS = ('collect', 'cameras', 'autoencoder', 'world_model', 'semantic', 'evaluate')
 
 
@@ -28,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     module = importlib.import_module(f'vidplan_training.{args.command.replace("-", "_")}')
     try:
         return int(module.run(args))
-    except (FileNotFoundError, ValueError) as error:
+    except (FileNotFoundError, ValueError, VidPlanError) as error:
         print(f'vidplan-train {args.command}: {error}', file=sys.stderr)
         return 2
 
