@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import CHANNELS, straight_chunk, tiny_world_model
+from tiny import CHANNELS, straight_chunk, tiny_config, tiny_world_model
 
 from vidplan_core.errors import ConfigError, ModelError, ObservationError
+from vidplan_core.world_model.backbone import Condition
 from vidplan_core.world_model.checkpoint import (
     load_world_model,
     save_autoencoder,
@@ -200,3 +202,29 @@ def test_unknown_configuration_is_named(folder: Path) -> None:
     path.write_text(json.dumps(values))
     with pytest.raises(ModelError, match='colour'):
         load_world_model(folder)
+
+
+def test_dropped_actions_change_nothing_but_themselves() -> None:
+    model = tiny_world_model()
+    actions = torch.randn(2, 6, 17)
+    config = model.config
+    shape = (CHANNELS, config.latent_height, config.latent_width)
+    condition = Condition(torch.randn(2, 2, *shape), actions)
+    noisy, time = torch.randn(2, 5, *shape), torch.full((2,), 0.3)
+    dropped = model.backbone(noisy, condition.without_actions(), time, time)
+    other = replace(condition, actions=-actions).without_actions()
+    torch.testing.assert_close(dropped, model.backbone(noisy, other, time, time))
+    assert not torch.allclose(dropped, model.backbone(noisy, condition, time, time))
+
+
+def test_restarting_the_target_keeps_one_gap_and_forgets_the_others() -> None:
+    backbone = tiny_world_model().backbone
+    torch.nn.init.normal_(backbone.target_embedding.linear_2.weight)
+    shape = (CHANNELS, tiny_config().latent_height, tiny_config().latent_width)
+    condition = Condition(torch.randn(1, 2, *shape), torch.randn(1, 6, 17))
+    noisy, zero = torch.randn(1, 5, *shape), torch.zeros(1)
+    before = backbone(noisy, condition, zero, zero + 1)
+    backbone.restart_target(1.0)
+    for target in (0.0, 0.4, 1.0):
+        after = backbone(noisy, condition, zero, zero + target)
+        torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-5)

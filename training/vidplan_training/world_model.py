@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from vidplan_core.action import PoseChunk
-from vidplan_core.world_model.checkpoint import load_autoencoder, save_world_model
+from vidplan_core.world_model.backbone import Condition
+from vidplan_core.world_model.checkpoint import load_autoencoder, load_weights, save_world_model
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.world_model import WorldModel, action_tokens
 from vidplan_training.dataset import split
@@ -25,6 +26,7 @@ from vidplan_training.trainer import Trainer, TrainerConfig
 
 LOG_SIGMA_MEAN, LOG_SIGMA_STD = 0.7, 1.6  # of the released Ctrl-World training
 HISTORY_NOISE = 0.05
+DROPPED_ACTIONS = 0.05  # share of clips without actions, for classifier-free guidance
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -37,6 +39,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--batch', type=int, default=24)
     parser.add_argument('--learning-rate', type=float, default=1e-3)
     parser.add_argument('--regression', type=float, default=0.75, help='first part of the run')
+    parser.add_argument('--start', type=Path, help='folder of a trained world model to go on from')
+    parser.add_argument('--compile', action='store_true', help='compile the network first')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--export-only', action='store_true', help='write the average so far')
 
@@ -84,9 +88,10 @@ def loss_of(model: WorldModel, clips: Clips, share_of_noise: float) -> Tensor:
     x = s * data + (1 - s) * noise
     target = ((2 * s - 1) * x - norm * (data - noise)) / norm.sqrt()
     history = parts.history + HISTORY_NOISE * torch.randn_like(parts.history)
-    actions = action_tokens(parts.past, parts.chunk)
+    keep = (torch.rand(len(data)) >= DROPPED_ACTIONS).float()
+    condition = Condition(history, action_tokens(parts.past, parts.chunk), keep=keep)
     with torch.autocast('cpu', torch.bfloat16):
-        raw = model.backbone(x / norm.sqrt(), history, actions, time, torch.ones_like(time))
+        raw = model.backbone(x / norm.sqrt(), condition, time, time)
     return (raw.float() - target).square().mean()
 
 
@@ -95,10 +100,10 @@ def held_out_error(model: WorldModel, clips: Clips) -> str:
     """Latent mean squared error of the new frames in one step, against copying."""
     parts = split_clip(clips, model.config.history_frames)
     time = torch.zeros(len(parts.future))
-    actions = action_tokens(parts.past, parts.chunk)
+    condition = Condition(parts.history, action_tokens(parts.past, parts.chunk))
     noise = model.noise(0, parts.future.shape[1]).expand_as(parts.future)
     with torch.autocast('cpu', torch.bfloat16):
-        raw = model.backbone(noise, parts.history, actions, time, time + 1)
+        raw = model.backbone(noise, condition, time, time)
     predicted = model.from_data(-raw.float(), parts.history[:, -1:])
     error = (predicted - parts.future)[:, 1:].square().mean().item()
     copied = (parts.history[:, -1:] - parts.future)[:, 1:].square().mean().item()
@@ -121,6 +126,12 @@ def run(args: argparse.Namespace) -> int:
     encode_shards(training + held_out, load_autoencoder(args.models / 'autoencoder'))
     stats = statistics(training[0], WorldModelConfig().frames)
     model = build(args.models, stats)
+    if args.start:
+        load_weights(model, args.start, optional=('autoencoder.',))
+        # Earlier models saw one target time only; here the denoiser's own is trained.
+        model.backbone.restart_target(1.0)
+    # The target time means nothing until the flow map is distilled.
+    model.backbone.target_embedding.requires_grad_(False)
     config = TrainerConfig(args.iterations, args.learning_rate)
     trainer = Trainer(model, config, args.work)
     if not args.export_only:
@@ -142,4 +153,6 @@ def _train(
         share = 1.0 if iteration < args.regression * args.iterations else 0.5
         return loss_of(model, data.random(iteration, args.batch, args.seed), share)
 
+    if args.compile:
+        model.backbone.compile()
     trainer.run(loss, lambda _: held_out_error(model, check))

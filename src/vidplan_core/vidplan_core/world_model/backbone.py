@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from torch import Tensor, nn
@@ -11,20 +12,41 @@ from vidplan_core.errors import ModelError
 from vidplan_core.world_model.config import WorldModelConfig
 
 
+@dataclass(frozen=True)
+class Condition:
+    """What an imagination is conditioned on, for every row of a batch.
+
+    history: clean latents, the present last, (batch, history, channels, height, width).
+    actions: features per frame, history first, (batch, history - 1 + frames, features).
+    text: embedding of the instruction, (batch, width), for backbones that read one.
+    keep: 1 where actions and text are given, 0 where they are dropped, (batch,); None keeps
+        all. Dropping them is the unconditional pass of classifier-free guidance.
+    """
+
+    history: Tensor
+    actions: Tensor
+    text: Tensor | None = None
+    keep: Tensor | None = None
+
+    def without_actions(self) -> Condition:
+        """The same past with actions and text dropped."""
+        return replace(self, keep=self.actions.new_zeros(len(self.actions)))
+
+
 class Backbone(Protocol):
     """Raw network F of the EDM preconditioning."""
 
     def __call__(
-        self, noisy: Tensor, history: Tensor, actions: Tensor, start: Tensor, target: Tensor
+        self, noisy: Tensor, condition: Condition, start: Tensor, target: Tensor
     ) -> Tensor:
         """Raw output, shaped like `noisy`.
 
         Args:
             noisy: scaled noisy latents, (batch, frames, channels, height, width).
-            history: clean latents up to the present, (batch, history, channels, height, width).
-            actions: features per frame, history first, (batch, history - 1 + frames, features).
+            condition: past, actions and instruction.
             start: flow time of `noisy`, (batch,).
-            target: flow time that the step aims at, (batch,).
+            target: flow time that the step aims at, (batch,); equal to `start` it asks for
+                the denoiser.
         """
         ...
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vidplan_core.torchvision_shim import ensure_torchvision
+from vidplan_core.world_model.backbone import Condition
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.flow import noise_condition
 
@@ -62,17 +63,40 @@ class UNet2D(nn.Module):
         )
 
     def forward(
-        self, noisy: Tensor, history: Tensor, actions: Tensor, start: Tensor, target: Tensor
+        self, noisy: Tensor, condition: Condition, start: Tensor, target: Tensor
     ) -> Tensor:
         """See `Backbone`."""
         batch = len(noisy)
         position = self.position.expand(batch, -1, -1, -1)
-        picture = torch.cat([noisy.flatten(1, 2), history.flatten(1, 2), position], dim=1)
-        gap = self.target_features(TIME_SCALE * (target - start)).to(noisy.dtype)
-        condition = self.mix(self.token(actions).flatten(1)) + self.target_embedding(gap)
+        picture = torch.cat(
+            [noisy.flatten(1, 2), condition.history.flatten(1, 2), position], dim=1
+        )
+        embedding = self._actions(condition) + self._gap(target - start, noisy.dtype)
         timestep = NOISE_SCALE * noise_condition(start)
-        raw = self.unet(picture, timestep, class_labels=condition, return_dict=False)[0]
+        raw = self.unet(picture, timestep, class_labels=embedding, return_dict=False)[0]
         return raw.reshape(noisy.shape)
+
+    @torch.no_grad()
+    def restart_target(self, gap: float) -> None:
+        """Make what the target time adds at a gap part of every prediction, and unlearn the rest.
+
+        A network that was trained for one gap only becomes a denoiser, ready for a flow map.
+        """
+        added = self._gap(self.position.new_tensor([gap]), self.position.dtype)[0]
+        last = self.mix[-1]
+        assert isinstance(last, nn.Linear)
+        last.bias += added
+        nn.init.zeros_(self.target_embedding.linear_2.weight)
+        nn.init.zeros_(self.target_embedding.linear_2.bias)
+
+    def _actions(self, condition: Condition) -> Tensor:
+        mixed: Tensor = self.mix(self.token(condition.actions).flatten(1))
+        return mixed if condition.keep is None else mixed * condition.keep[:, None].to(mixed)
+
+    def _gap(self, gap: Tensor, dtype: torch.dtype) -> Tensor:
+        features = self.target_features(TIME_SCALE * gap).to(dtype)
+        embedding: Tensor = self.target_embedding(features)
+        return embedding
 
 
 def _block(direction: str, attention: bool) -> str:

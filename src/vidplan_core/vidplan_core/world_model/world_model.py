@@ -14,7 +14,7 @@ from vidplan_core.action import RELATIVE_FEATURES, PoseChunk, relative_features
 from vidplan_core.errors import ConfigError, ModelError, ObservationError
 from vidplan_core.precision import fast_precision
 from vidplan_core.world_model.autoencoder import STRIDE, Autoencoder
-from vidplan_core.world_model.backbone import build_backbone
+from vidplan_core.world_model.backbone import Condition, build_backbone
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.flow import sample
 
@@ -134,13 +134,13 @@ class WorldModel(nn.Module):
             raise ConfigError(f'a chunk has {self.config.frames} frames, not {frames}')
         if len(context.latents) != candidates:
             context = context.expand(candidates)
-        actions = action_tokens(context.poses, chunk)
+        condition = Condition(context.latents, action_tokens(context.poses, chunk))
         present = context.latents[:, -1:]
         noise = self.noise(seed, frames).expand(candidates, -1, -1, -1, -1)
 
         def network(noisy: Tensor, start: Tensor, target: Tensor) -> Tensor:
             with self._precision():
-                raw = self.backbone(noisy, context.latents, actions, start, target)
+                raw = self.backbone(noisy, condition, start, target)
             return raw.to(noisy)
 
         data = sample(network, noise, steps)
