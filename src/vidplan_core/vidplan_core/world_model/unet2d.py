@@ -85,7 +85,7 @@ class UNet2D(nn.Module):
         added = self._gap(self.position.new_tensor([gap]), self.position.dtype)[0]
         last = self.mix[-1]
         assert isinstance(last, nn.Linear)
-        last.bias += added
+        last.bias.add_(added)
         nn.init.zeros_(self.target_embedding.linear_2.weight)
         nn.init.zeros_(self.target_embedding.linear_2.bias)
 
