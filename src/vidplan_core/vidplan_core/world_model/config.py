@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from vidplan_core.errors import ModelError
+from vidplan_core.world_model.flow import SIGMA_MAX, SIGMA_MIN
 
 T = TypeVar('T')
 
@@ -39,7 +40,8 @@ class WorldModelConfig:
 
     `history_frames` counts the present; `frames` counts the present too (frame 0 of the
     prediction is the present, DESIGN section 3). With `residual` the modelled data are the
-    changes from the present latent, divided by `residual_std`.
+    changes from the present latent, divided by `residual_std`. `sigma_min` and `sigma_max` bound
+    the noise levels that the network is told of and that the many-step sampler visits.
     """
 
     views: tuple[str, ...] = ('left', 'right', 'wrist')
@@ -53,6 +55,8 @@ class WorldModelConfig:
     residual_std: float = 1.0
     latent_mean: tuple[float, ...] = ()
     latent_std: tuple[float, ...] = ()
+    sigma_min: float = SIGMA_MIN
+    sigma_max: float = SIGMA_MAX
     backbone: BackboneConfig = BackboneConfig()
 
     @property

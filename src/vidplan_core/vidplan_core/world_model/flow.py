@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 SIGMA_MAX = 80.0
@@ -20,43 +19,55 @@ SIGMA_MIN = 0.02
 RawNetwork = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def noise_condition(time: Tensor) -> Tensor:
-    """c_noise = ln(sigma)/4 of flow times (batch,), sigma kept within [0.02, 80]."""
+def noise_condition(
+    time: Tensor, sigma_min: float = SIGMA_MIN, sigma_max: float = SIGMA_MAX
+) -> Tensor:
+    """c_noise = ln(sigma)/4 of flow times (batch,), sigma kept within its range."""
     sigma = (1.0 - time) / time.clamp_min(1e-6)
-    return sigma.clamp(SIGMA_MIN, SIGMA_MAX).log() / 4.0
+    return sigma.clamp(sigma_min, sigma_max).log() / 4.0
 
 
-def _spread(time: Tensor, like: Tensor) -> Tensor:
-    return time.to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))
+def spread(time: Tensor, like: Tensor) -> Tensor:
+    """Values (batch,) shaped to broadcast over `like` (batch, ...), in their own precision."""
+    return time.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def squared_norm(time: Tensor) -> Tensor:
+    """Variance n = s^2 + (1 - s)^2 of x_s for data of unit variance."""
+    return time**2 + (1.0 - time) ** 2
+
+
+def scaled_input(x: Tensor, start: Tensor) -> Tensor:
+    """What the network sees of x (batch, ...) at flow times `start` (batch,): x / sqrt(n)."""
+    return x * spread(squared_norm(start).rsqrt(), x).to(x.dtype)
+
+
+def velocity_of(x: Tensor, raw: Tensor, start: Tensor) -> Tensor:
+    """Velocity that the network's raw output at x means."""
+    norm = squared_norm(start)
+    # The factors are formed in the precision of the times: bfloat16 would round s to 1 early.
+    of_x = spread((2.0 * start - 1.0) / norm, x).to(x.dtype)
+    of_raw = spread(norm.rsqrt(), x).to(x.dtype)
+    return of_x * x - of_raw * raw
 
 
 def velocity(network: RawNetwork, x: Tensor, start: Tensor, target: Tensor) -> Tensor:
     """Flow-map velocity v_{s,t} at x (batch, ...), flow times `start`, `target` (batch,)."""
-    s = _spread(start, x)
-    norm = s**2 + (1.0 - s) ** 2
-    raw = network(x / norm.sqrt(), start, target)
-    return ((2.0 * s - 1.0) * x - norm.sqrt() * raw) / norm
+    return velocity_of(x, network(scaled_input(x, start), start, target), start)
+
+
+def raw_target(x: Tensor, wanted: Tensor, start: Tensor) -> Tensor:
+    """Inverse of `velocity_of`: the raw output that means the velocity `wanted` at x."""
+    root = squared_norm(start).sqrt()
+    of_x = spread((2.0 * start - 1.0) / root, x).to(x.dtype)
+    return of_x * x - spread(root, x).to(x.dtype) * wanted
 
 
 def denoised(x: Tensor, raw: Tensor, start: Tensor) -> Tensor:
     """Data estimate x + (1 - s) v of the denoiser, with `raw` the network's output at x."""
-    s = _spread(start, x)
-    norm = s**2 + (1.0 - s) ** 2
-    return x + (1.0 - s) * ((2.0 * s - 1.0) * x - norm.sqrt() * raw) / norm
+    return x + spread(1.0 - start, x).to(x.dtype) * velocity_of(x, raw, start)
 
 
-def sample(network: RawNetwork, noise: Tensor, steps: int) -> Tensor:
-    """Integrate from noise (batch, ...) to data in `steps` equal steps of flow time.
-
-    An equal grid in t, not Karras' grid in sigma: the latter's second step of two starts at
-    sigma_min and adds nothing.
-    """
-    if steps < 1:
-        raise ValueError(f'steps must be at least 1, not {steps}')
-    x = noise
-    grid = torch.linspace(0.0, 1.0, steps + 1, device=noise.device)
-    for step in range(steps):
-        start = grid[step].expand(len(x))
-        target = grid[step + 1].expand(len(x))
-        x = x + (grid[step + 1] - grid[step]) * velocity(network, x, start, target)
-    return x
+def moved(x: Tensor, velocity: Tensor, start: Tensor, target: Tensor) -> Tensor:
+    """The flow map X_{s,t}(x) = x + (t - s) v of a velocity at x."""
+    return x + spread(target - start, x).to(x.dtype) * velocity

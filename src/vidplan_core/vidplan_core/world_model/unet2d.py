@@ -27,6 +27,7 @@ class UNet2D(nn.Module):
     def __init__(self, config: WorldModelConfig, channels: int, features: int) -> None:
         super().__init__()
         sizes = config.backbone
+        self.sigmas = (config.sigma_min, config.sigma_max)
         inputs = (config.frames + config.history_frames) * channels + sizes.position_channels
         last = len(sizes.widths) - 1
         self.unet = UNet2DModel(
@@ -72,7 +73,7 @@ class UNet2D(nn.Module):
             [noisy.flatten(1, 2), condition.history.flatten(1, 2), position], dim=1
         )
         embedding = self._actions(condition) + self._gap(target - start, noisy.dtype)
-        timestep = NOISE_SCALE * noise_condition(start)
+        timestep = NOISE_SCALE * noise_condition(start, *self.sigmas)
         raw = self.unet(picture, timestep, class_labels=embedding, return_dict=False)[0]
         return raw.reshape(noisy.shape)
 

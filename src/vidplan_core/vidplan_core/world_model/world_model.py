@@ -16,7 +16,13 @@ from vidplan_core.precision import fast_precision
 from vidplan_core.world_model.autoencoder import STRIDE, Autoencoder
 from vidplan_core.world_model.backbone import Condition, build_backbone
 from vidplan_core.world_model.config import WorldModelConfig
-from vidplan_core.world_model.flow import sample
+from vidplan_core.world_model.flow import RawNetwork
+from vidplan_core.world_model.sampler import (
+    Evaluation,
+    SamplingConfig,
+    guided_network,
+    integrate,
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,20 @@ class Context:
         """The same past for every candidate, without copying latents."""
         latents = self.latents.expand(candidates, -1, -1, -1, -1)
         return Context(latents, self.poses.expand(candidates))
+
+
+@dataclass(frozen=True)
+class Imagination:
+    """Imagined latents with what the heads need to judge them.
+
+    latents: (candidates, frames, channels, rows, columns), frame 0 the present.
+    condition: what the network was conditioned on.
+    last: the last evaluation of the network.
+    """
+
+    latents: Tensor
+    condition: Condition
+    last: Evaluation
 
 
 def action_tokens(past: PoseChunk, future: PoseChunk) -> Tensor:
@@ -117,17 +137,32 @@ class WorldModel(nn.Module):
 
     # Imagination
 
-    def rollout(self, context: Context, chunk: PoseChunk, steps: int = 1, seed: int = 0) -> Tensor:
+    def rollout(
+        self,
+        context: Context,
+        chunk: PoseChunk,
+        steps: int = 1,
+        seed: int = 0,
+        sampling: SamplingConfig | None = None,
+    ) -> Tensor:
         """Imagined latents (candidates, frames, channels, rows, columns), frame 0 the present.
-
-        Differentiable in the chunk. All candidates share the same noise, so that their
-        difference is the difference of their actions.
 
         Args:
             context: the past; a batch of one is shared by all candidates.
             chunk: poses (candidates, frames), frame 0 the present.
-            steps: evaluations of the network.
+            steps: jumps of the flow map, without guidance.
             seed: of the noise.
+            sampling: any other way to sample; it replaces `steps`.
+        """
+        return self.imagine(context, chunk, sampling or SamplingConfig(steps), seed).latents
+
+    def imagine(
+        self, context: Context, chunk: PoseChunk, sampling: SamplingConfig, seed: int = 0
+    ) -> Imagination:
+        """`rollout`, with what the heads need.
+
+        Differentiable in the chunk. All candidates share the same noise, so that their
+        difference is the difference of their actions.
         """
         candidates, frames = chunk.position.shape[:2]
         if frames != self.config.frames:
@@ -135,16 +170,30 @@ class WorldModel(nn.Module):
         if len(context.latents) != candidates:
             context = context.expand(candidates)
         condition = Condition(context.latents, action_tokens(context.poses, chunk))
-        present = context.latents[:, -1:]
         noise = self.noise(seed, frames).expand(candidates, -1, -1, -1, -1)
+        data, last = self.sample(condition, noise, sampling)
+        return Imagination(self.from_data(data, context.latents[:, -1:]), condition, last)
+
+    def sample(
+        self, condition: Condition, noise: Tensor, sampling: SamplingConfig
+    ) -> tuple[Tensor, Evaluation]:
+        """Data (see `to_data`) from noise (batch, frames, channels, rows, columns)."""
+        network = self.network(condition)
+        if sampling.guided:
+            dropped = self.network(condition.without_actions())
+            network = guided_network(network, dropped, sampling.guidance(noise.shape[1]))
+        grid = sampling.grid(self.config.sigma_min, self.config.sigma_max)
+        return integrate(network, noise, sampling, grid)
+
+    def network(self, condition: Condition) -> RawNetwork:
+        """The backbone under a condition, in the precision that `fast` asks for."""
 
         def network(noisy: Tensor, start: Tensor, target: Tensor) -> Tensor:
             with self._precision():
                 raw = self.backbone(noisy, condition, start, target)
             return raw.to(noisy)
 
-        data = sample(network, noise, steps)
-        return self.from_data(data, present)
+        return network
 
     def advance(self, context: Context, latents: Tensor, chunk: PoseChunk, frame: int) -> Context:
         """The past as it will be at `frame` of an imagined chunk: imagination fed back."""

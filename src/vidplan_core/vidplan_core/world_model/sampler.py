@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From noise to data: the many-step EDM sampler and the flow map, one loop with two grids.
+
+Euler steps of the denoiser are the same straight moves towards the data estimate in flow time
+and in Karras' sigma, so the EDM sampler is the flow solver on another grid of times whose
+every step asks for the denoiser (target time = start time).
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from vidplan_core.errors import ConfigError
+from vidplan_core.world_model.flow import (
+    SIGMA_MAX,
+    SIGMA_MIN,
+    RawNetwork,
+    moved,
+    scaled_input,
+    velocity_of,
+)
+
+KARRAS_RHO = 7.0  # Karras et al. 2022, eq. 5
+KINDS = ('flow_map', 'edm')
+GRADIENTS = ('full', 'last')
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """How an imagination is sampled.
+
+    steps: network evaluations (twice as many with guidance).
+    kind: 'flow_map' jumps on an equal grid of flow time; 'edm' denoises on Karras' grid.
+    guidance_first, guidance_last: classifier-free guidance of the first and the last frame,
+        linear between them; 1 and 1 need no unconditional pass and make none.
+    gradient: 'full' differentiates the whole chain; 'last' only the last evaluation, with
+        everything before it a constant.
+    checkpointing: recompute each evaluation's activations in the backward pass.
+    """
+
+    steps: int = 1
+    kind: str = 'flow_map'
+    guidance_first: float = 1.0
+    guidance_last: float = 1.0
+    gradient: str = 'full'
+    checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ConfigError(f'steps must be at least 1, not {self.steps}')
+        if self.kind not in KINDS:
+            raise ConfigError(f"kind must be one of {KINDS}, not '{self.kind}'")
+        if self.gradient not in GRADIENTS:
+            raise ConfigError(f"gradient must be one of {GRADIENTS}, not '{self.gradient}'")
+        for name in ('guidance_first', 'guidance_last'):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f'{name} must be finite and not negative')
+
+    @property
+    def guided(self) -> bool:
+        """Whether an unconditional pass is needed."""
+        return not self.guidance_first == self.guidance_last == 1.0
+
+    def guidance(self, frames: int) -> Tensor:
+        """Guidance per frame, (frames,)."""
+        return torch.linspace(self.guidance_first, self.guidance_last, frames)
+
+    def grid(self, sigma_min: float = SIGMA_MIN, sigma_max: float = SIGMA_MAX) -> Tensor:
+        """Flow times (steps + 1,) that the sampler passes, the last exactly 1."""
+        if self.kind == 'flow_map':
+            return equal_grid(self.steps)
+        return karras_grid(self.steps, sigma_min, sigma_max)
+
+
+# The released Ctrl-World rollouts: 50 steps, guidance rising from 1 to 2 over the frames.
+CTRL_WORLD_SAMPLING = SamplingConfig(50, 'edm', guidance_first=1.0, guidance_last=2.0)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation of the network, as uncertainty and value heads look at it.
+
+    noisy: scaled input, (batch, frames, channels, height, width).
+    start, target: flow times, (batch,).
+    """
+
+    noisy: Tensor
+    start: Tensor
+    target: Tensor
+
+
+def equal_grid(steps: int) -> Tensor:
+    """Equal steps of flow time from 0 to 1, (steps + 1,) float64.
+
+    Karras' grid has no use for few steps: its second of two starts at sigma_min.
+    """
+    return torch.linspace(0.0, 1.0, steps + 1, dtype=torch.float64)
+
+
+def karras_grid(steps: int, sigma_min: float, sigma_max: float) -> Tensor:
+    """Flow times 1/(1 + sigma) of Karras' noise levels and of no noise, (steps + 1,) float64."""
+    ramp = torch.linspace(0.0, 1.0, steps, dtype=torch.float64)
+    highest, lowest = sigma_max ** (1.0 / KARRAS_RHO), sigma_min ** (1.0 / KARRAS_RHO)
+    sigma = (highest + ramp * (lowest - highest)) ** KARRAS_RHO
+    return torch.cat([1.0 / (1.0 + sigma), ramp.new_ones(1)])
+
+
+def guided_network(
+    conditional: RawNetwork, unconditional: RawNetwork, guidance: Tensor
+) -> RawNetwork:
+    """Classifier-free guidance per frame, (frames,), on outputs (batch, frames, ...).
+
+    Mixing raw outputs mixes denoised data and velocities alike: both are affine in them.
+    """
+
+    def network(noisy: Tensor, start: Tensor, target: Tensor) -> Tensor:
+        without = unconditional(noisy, start, target)
+        weight = guidance.to(without).reshape(1, -1, *[1] * (without.ndim - 2))
+        return without + weight * (conditional(noisy, start, target) - without)
+
+    return network
+
+
+def integrate(
+    network: RawNetwork, noise: Tensor, sampling: SamplingConfig, grid: Tensor | None = None
+) -> tuple[Tensor, Evaluation]:
+    """Carry noise (batch, ...) along a grid of flow times to data.
+
+    The state is kept in at least float32; deterministic, without noise added on the way.
+
+    Returns:
+        The data, shaped like `noise`, and the last evaluation of the network.
+    """
+    times = (sampling.grid() if grid is None else grid).tolist()
+    wide = torch.promote_types(noise.dtype, torch.float32)
+    # The first network input is the noise itself, as in SVD's scheduler: at t = 0 a no-op.
+    x = noise.to(wide) * math.hypot(times[0], 1.0 - times[0])
+    for step, (now, then) in enumerate(zip(times[:-1], times[1:])):
+        with _gradient(sampling, last=step == len(times) - 2):
+            start = x.new_full((len(x),), now)
+            target = x.new_full((len(x),), then)
+            aim = target if sampling.kind == 'flow_map' else start
+            seen = Evaluation(scaled_input(x, start).to(noise), start, aim)
+            raw = _evaluate(network, seen, sampling.checkpointing)
+            x = moved(x, velocity_of(x, raw.to(wide), start), start, target)
+    return x.to(noise), seen
+
+
+def _gradient(sampling: SamplingConfig, last: bool) -> AbstractContextManager[object]:
+    return nullcontext() if last or sampling.gradient == 'full' else torch.no_grad()
+
+
+def _evaluate(network: RawNetwork, seen: Evaluation, checkpointing: bool) -> Tensor:
+    if not (checkpointing and torch.is_grad_enabled()):
+        return network(seen.noisy, seen.start, seen.target)
+    raw: Tensor = checkpoint(network, seen.noisy, seen.start, seen.target, use_reentrant=False)
+    return raw
