@@ -31,7 +31,7 @@ class Harness:
         self.node.create_subscription(kind, topic, received.append, profile)
         return received
 
-    def spin_until(self, condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+    def spin_until(self, condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
         """Spin until the condition is true and return it; fail after the timeout."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
@@ -49,7 +49,7 @@ class Harness:
         """Wait until every publisher has a subscription, so that nothing is lost."""
         self.spin_until(lambda: all(p.get_subscription_count() for p in publishers))
 
-    def call(self, kind: type, name: str, request: Any, timeout_s: float = 10.0) -> Any:
+    def call(self, kind: type, name: str, request: Any, timeout_s: float = 60.0) -> Any:
         """Call a service and return its response."""
         client = self.node.create_client(kind, name)
         self.spin_until(client.service_is_ready, timeout_s)
@@ -64,9 +64,12 @@ class Harness:
 
 
 @pytest.fixture
-def ros() -> Iterator[Harness]:
-    """ROS 2 with a Harness, and nothing of it left when the test ends."""
-    rclpy.init()
+def ros(request: pytest.FixtureRequest) -> Iterator[Harness]:
+    """ROS 2 with a Harness, and nothing of it left when the test ends.
+
+    A module's ROS_ARGS, if there are any, are the arguments of its nodes.
+    """
+    rclpy.init(args=getattr(request.module, 'ROS_ARGS', None))
     harness = Harness()
     yield harness
     harness.close()

@@ -125,7 +125,7 @@ def test_a_second_call_takes_seconds() -> None:
     result = set_up(ROOT, **environment)
     assert result.returncode == 0, result.stderr
     assert result.stdout == ''
-    assert time.monotonic() - begin < 5.0
+    assert time.monotonic() - begin < 20.0
 
 
 # --- env.sh ------------------------------------------------------------------------------------

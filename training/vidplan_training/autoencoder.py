@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.world_model.autoencoder import Autoencoder
-from vidplan_core.world_model.checkpoint import save_autoencoder
+from vidplan_core.world_model.checkpoint import load_weights, save_autoencoder
 from vidplan_core.world_model.config import AutoencoderConfig
 from vidplan_training.dataset import split
 from vidplan_training.trainer import Trainer, TrainerConfig
@@ -30,6 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--batch', type=int, default=48)
     parser.add_argument('--learning-rate', type=float, default=2e-3)
     parser.add_argument('--latent-channels', type=int, default=8)
+    parser.add_argument('--start', type=Path, help='folder of an autoencoder to go on from')
     parser.add_argument('--seed', type=int, default=0)
 
 
@@ -81,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
     """Train, then write the averaged weights and their held-out PSNR."""
     torch.manual_seed(args.seed)
     autoencoder = Autoencoder(AutoencoderConfig(latent_channels=args.latent_channels))
+    if args.start:
+        load_weights(autoencoder, args.start)
     autoencoder.to(memory_format=torch.channels_last)
     config = TrainerConfig(args.iterations, args.learning_rate, ema=0.998)
     trainer = Trainer(autoencoder, config, args.work)

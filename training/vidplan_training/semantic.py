@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vidplan_core.precision import has_amx
 from vidplan_core.reward.dense import run_block, value_path
-from vidplan_core.reward.open_clip_model import open_clip_module, save_open_clip
+from vidplan_core.reward.open_clip_model import WEIGHTS_FILE, open_clip_module, save_open_clip
 from vidplan_core.reward.relevancy import Centring
 from vidplan_core.reward.semantic import SemanticConfig, SemanticScorer, write_config
 from vidplan_training.semantic_card import write_card
@@ -210,6 +211,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--learning-rate', type=float, default=1.5e-3)
     parser.add_argument('--width', type=int, default=192, help='of the image tower')
     parser.add_argument('--layers', type=int, default=4, help='of the image tower')
+    parser.add_argument('--start', type=Path, help='folder of a scorer to go on from')
     parser.add_argument('--scenes', type=int, default=300, help='held-out scenes to judge by')
     parser.add_argument('--seed', type=int, default=0)
 
@@ -221,6 +223,8 @@ def prepare(args: argparse.Namespace) -> tuple[Lesson, Trainer]:
     description = model_description(height, width, args.width, args.layers)
     torch.manual_seed(args.seed)
     model = build_model(description)
+    if args.start:
+        model.load_state_dict(load_file(args.start / WEIGHTS_FILE))
     mix = Mix(args.batch, args.decoded if views.has_alternatives() else 0.0, args.seed)
     warmup = min(200, args.iterations // 10 + 1)
     config = TrainerConfig(args.iterations, args.learning_rate, warmup=warmup, save_every=200)

@@ -65,13 +65,13 @@ def dense_loss(
 def balance(targets: Tensor) -> Tensor:
     """Return a weight per phrase, (phrases,), so that a pea counts although a bowl is larger.
 
-    The root of the ratio of the mean area to the phrase's own, within 0.5 to 4; phrases that
+    The root of the ratio of the mean area to the phrase's own, within 0.5 to 8; phrases that
     are nowhere count as much as the mean.
     """
     mass = targets.sum(dim=(0, 1))
     present = mass > 0
     mean = mass[present].mean() if present.any() else mass.new_ones(())
-    weights = (mean / mass.clamp(min=1e-6)).sqrt().clamp(0.5, 4.0)
+    weights = (mean / mass.clamp(min=1e-6)).sqrt().clamp(0.5, 8.0)
     return torch.where(present, weights, torch.ones_like(weights))
 
 

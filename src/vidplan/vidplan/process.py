@@ -24,6 +24,9 @@ _PR_SET_PDEATHSIG = 1
 # Looked up here, because little may be done between fork and exec.
 _PRCTL = getattr(ctypes.CDLL(None), 'prctl', None)
 
+# Its lines are there at once, unless something that it started holds the pipe open.
+_LAST_WORDS_S = 5.0
+
 # Ends by these are what `stop` asks for, not failures.
 _ASKED_FOR = (0, -signal.SIGINT, -signal.SIGTERM)
 
@@ -108,7 +111,7 @@ class Child:
             self._popen.wait(max(timeout_s, 0.0))
         except subprocess.TimeoutExpired:
             return False
-        self._reader.join(timeout=1.0)
+        self._reader.join(timeout=_LAST_WORDS_S)
         return True
 
     def _read(self, on_line: LineSink) -> None:
@@ -175,6 +178,8 @@ class ProcessGroup:
         """Return the children that have ended since the last call."""
         ended = [child for child in self.children if child.exit_code is not None]
         fresh = [child for child in ended if child.name not in self._reported]
+        for child in fresh:
+            child.wait(0.0)  # its last words explain the end
         self._reported |= {child.name for child in fresh}
         return fresh
 
