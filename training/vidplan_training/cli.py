@@ -10,7 +10,7 @@ import sys
 
 from vidplan_core.errors import VidPlanError
 
-COMMANDS = ('collect', 'cameras', 'autoencoder', 'world_model', 'semantic', 'evaluate')
+COMMANDS = ('collect', 'cameras', 'autoencoder', 'world_model', 'flow_map', 'semantic', 'evaluate')
 
 
 def build_parser() -> argparse.ArgumentParser:

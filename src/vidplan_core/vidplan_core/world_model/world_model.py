@@ -185,12 +185,18 @@ class WorldModel(nn.Module):
         grid = sampling.grid(self.config.sigma_min, self.config.sigma_max)
         return integrate(network, noise, sampling, grid)
 
-    def network(self, condition: Condition) -> RawNetwork:
-        """The backbone under a condition, in the precision that `fast` asks for."""
+    def network(self, condition: Condition, exact: bool = False) -> RawNetwork:
+        """The backbone under a condition, in the precision that `fast` asks for.
+
+        `exact` asks for full precision and no compilation: compiled code has no second
+        derivatives, and rounded ones say little.
+        """
+        precision = nullcontext if exact else self._precision
+        backbone = self.backbone.forward if exact else self.backbone
 
         def network(noisy: Tensor, start: Tensor, target: Tensor) -> Tensor:
-            with self._precision():
-                raw = self.backbone(noisy, condition, start, target)
+            with precision():
+                raw: Tensor = backbone(noisy, condition, start, target)
             return raw.to(noisy)
 
         return network

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Distilling the real world model: nothing lost at the start, the target time learned."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from tiny import CHANNELS, tiny_world_model
+from torch import Tensor
+
+from vidplan_core.errors import ConfigError
+from vidplan_core.world_model.backbone import Condition
+from vidplan_core.world_model.checkpoint import save_autoencoder, save_world_model
+from vidplan_core.world_model.flow import noise_condition, velocity
+from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.world_model import WorldModel, action_tokens
+from vidplan_training import flow_map as command
+from vidplan_training.cli import build_parser
+from vidplan_training.dataset import shards
+from vidplan_training.flow_map_check import HeldOut, averaged
+from vidplan_training.flow_map_loss import (
+    FlowMap,
+    FlowMapConfig,
+    guided_velocity,
+    velocity_field,
+)
+from vidplan_training.latents import ClipDataset, Clips, Statistics
+from vidplan_training.world_model import split_clip
+
+STATS = Statistics((0.1,) * CHANNELS, (1.5,) * CHANNELS, 0.5)
+SHAPE = (5, CHANNELS, 12, 8)
+
+
+def write_shard(folder: Path) -> None:
+    """Two episodes of ten frames: random latents, an arm that moves a little."""
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    arrays = {
+        'latents': rng.normal(size=(2, 10, CHANNELS, 12, 8)),
+        'position': 0.4 + 0.01 * np.cumsum(rng.normal(size=(2, 10, 3)), axis=1),
+        'quaternion': np.tile([1.0, 0.0, 0.0, 0.0], (2, 10, 1)),
+        'closedness': np.zeros((2, 10)),
+    }
+    for name, array in arrays.items():
+        np.save(folder / f'{name}.npy', array.astype(np.float32))
+    (folder / 'meta.json').write_text(json.dumps({'seeds': [0, 1]}))
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('data')
+    for index in range(2):
+        write_shard(folder / f'shard_{index:04d}')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def clips(data: Path) -> Clips:
+    return ClipDataset(shards(data), 2, 5, STATS).clips(np.arange(6))
+
+
+@pytest.fixture
+def trainable() -> WorldModel:
+    model = tiny_world_model()
+    model.backbone.requires_grad_(True)
+    return model
+
+
+def condition_of(clips: Clips) -> Condition:
+    parts = split_clip(clips, 2)
+    return Condition(parts.history, action_tokens(parts.past, parts.chunk))
+
+
+# The teacher is not lost
+
+
+@pytest.mark.parametrize('time', [0.05, 0.5, 0.95])
+def test_on_the_diagonal_a_jump_is_the_denoiser_warped(clips: Clips, time: float) -> None:
+    model = tiny_world_model().double()
+    torch.nn.init.normal_(model.backbone.target_embedding.linear_2.weight, std=0.1)
+    condition = condition_of(clips)
+    condition = Condition(condition.history.double(), condition.actions.double())
+    x = torch.randn(len(clips.latents), *SHAPE, dtype=torch.float64)
+    s = torch.full((len(x),), time, dtype=torch.float64)
+    sigma = (1 - time) / time
+    # Karras et al. 2022, eq. 7, at x/s, and the velocity of the straight line through it.
+    scale = (sigma**2 + 1) ** -0.5
+    raw = model.backbone(scale * x / time, condition, s, s)
+    clean = scale**2 * x / time - sigma * scale * raw
+    wanted = clean - (x / time - clean) / sigma
+    torch.testing.assert_close(
+        velocity_field(model, condition)(x, s, s), wanted, atol=1e-8, rtol=1e-8
+    )
+
+
+def test_before_training_the_target_time_changes_nothing(clips: Clips) -> None:
+    model = command.start_from(tiny_world_model())
+    model.fast = False
+    field = velocity_field(model, condition_of(clips))
+    x, start = torch.randn(6, *SHAPE), torch.linspace(0, 0.9, 6)
+    with torch.no_grad():
+        for target in (start, start + 0.05, torch.ones(6)):
+            assert torch.equal(field(x, start, target), field(x, start, start))
+
+
+@given(start=st.floats(0, 1), rest=st.floats(0, 1))
+@settings(deadline=None, max_examples=100)
+def test_velocity_is_finite_in_bfloat16_everywhere(start: float, rest: float) -> None:
+    s = torch.tensor([start])
+    t = s + (1 - s) * rest
+    x = torch.linspace(-6, 6, 13).bfloat16()[None]
+    for times in ((s, t), (s.bfloat16(), t.bfloat16())):
+        result = velocity(lambda scaled, *_: scaled.sin(), x, *times)
+        assert result.dtype == torch.bfloat16
+        assert torch.isfinite(result).all()
+        assert result.abs().max() < 20
+        assert torch.isfinite(noise_condition(times[0])).all()
+
+
+@given(start=st.floats(0, 1), rest=st.floats(0, 1))
+@settings(deadline=None, max_examples=15)
+def test_the_network_is_finite_in_bfloat16_everywhere(start: float, rest: float) -> None:
+    model = tiny_world_model().to(torch.bfloat16)
+    torch.nn.init.normal_(model.backbone.target_embedding.linear_2.weight)
+    history = torch.ones(1, 2, CHANNELS, 12, 8, dtype=torch.bfloat16)
+    condition = Condition(history, torch.ones(1, 6, 17, dtype=torch.bfloat16))
+    s = torch.tensor([start])
+    with torch.no_grad():
+        x = torch.full((1, *SHAPE), 3.0, dtype=torch.bfloat16)
+        result = velocity_field(model, condition)(x, s, s + (1 - s) * rest)
+    assert torch.isfinite(result).all()
+
+
+# The target time is learned
+
+
+@pytest.mark.parametrize('variant', ['psd', 'psd-midpoint', 'lsd'])
+@pytest.mark.parametrize('learned', [False, True], ids=['plain', 'learned weight'])
+def test_the_target_embedding_learns(
+    trainable: WorldModel, clips: Clips, variant: str, learned: bool
+) -> None:
+    flow_map = FlowMap(trainable, learned)
+    config = FlowMapConfig(variant, share=0.5)
+    parameters = [p for p in flow_map.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, 1e-2)
+    embedding = trainable.backbone.target_embedding
+    before = embedding.linear_1.weight.detach().clone()
+    for _ in range(3):
+        optimizer.zero_grad()
+        flow_map.loss(clips, config).backward()
+        optimizer.step()
+    assert embedding.linear_2.weight.grad.abs().max() > 0
+    assert embedding.linear_1.weight.grad.abs().max() > 0  # the last layer is not zero any more
+    assert not torch.equal(embedding.linear_1.weight, before)
+    x, start = torch.randn(6, *SHAPE), torch.zeros(6)
+    with torch.no_grad():
+        field = velocity_field(trainable, condition_of(clips))
+        assert not torch.allclose(field(x, start, start), field(x, start, start + 1), atol=1e-3)
+
+
+def test_all_rows_pass_through_the_network_together(trainable: WorldModel, clips: Clips) -> None:
+    calls: list[tuple[int, bool]] = []
+    trainable.backbone.register_forward_hook(
+        lambda _, inputs, __: calls.append((len(inputs[0]), torch.is_grad_enabled()))
+    )
+    FlowMap(trainable).loss(clips, FlowMapConfig())
+    assert calls == [(2, False), (2, False), (6, True)]
+
+
+def test_teacher_rows_see_clean_history_and_student_rows_noisy(
+    trainable: WorldModel, clips: Clips
+) -> None:
+    seen: list[Tensor] = []
+    trainable.backbone.register_forward_hook(lambda _, inputs, __: seen.append(inputs[1].history))
+    FlowMap(trainable).loss(clips, FlowMapConfig())
+    clean = split_clip(clips, 2).history
+    assert torch.equal(seen[0], clean[4:])
+    assert torch.equal(seen[1], clean[4:])
+    assert not torch.equal(seen[2], clean)
+    torch.testing.assert_close(seen[2], clean, atol=0.4, rtol=0)
+
+
+def test_guidance_is_distilled_as_the_guided_velocity(clips: Clips) -> None:
+    teacher = tiny_world_model()
+    condition, x = condition_of(clips), torch.randn(6, *SHAPE)
+    time = torch.linspace(0, 1, 6)
+    learned = guided_velocity(teacher, condition, x, time, (1.0, 2.0))
+    with torch.no_grad():
+        given_, dropped = (
+            velocity_field(teacher, c)(x, time, time)
+            for c in (condition, condition.without_actions())
+        )
+    ramp = torch.linspace(1, 2, 5).reshape(1, -1, 1, 1, 1)
+    wanted = dropped + ramp * (given_ - dropped)
+    torch.testing.assert_close(learned, wanted, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(learned[:, 0], given_[:, 0], atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(learned[:, -1], given_[:, -1], atol=1e-2)
+    alone = guided_velocity(teacher, condition, x, time, (1.0, 1.0))
+    torch.testing.assert_close(alone, given_, atol=1e-5, rtol=1e-5)
+
+
+def test_a_student_that_is_its_teacher_has_nothing_to_learn_on_the_diagonal(
+    trainable: WorldModel, clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('vidplan_training.flow_map_loss.HISTORY_NOISE', 0.0)
+    teacher, flow_map = tiny_world_model(), FlowMap(trainable)
+    itself = FlowMapConfig(share=0.0, guidance=(1.0, 1.0))
+    assert flow_map.loss(clips, itself, teacher).item() < 1e-9
+    guided = replace(itself, guidance=(1.0, 2.0))
+    assert flow_map.loss(clips, guided, teacher).item() > 1e-4
+    with pytest.raises(ConfigError, match='reference'):
+        flow_map.loss(clips, guided)
+
+
+def test_state_weighting_is_the_error_after_the_jump(trainable: WorldModel, clips: Clips) -> None:
+    flow_map, config = FlowMap(trainable), FlowMapConfig(share=1.0, one_step=1.0)
+    losses = []
+    for weighting in ('velocity', 'state'):
+        torch.manual_seed(0)
+        losses.append(flow_map.loss(clips, replace(config, weighting=weighting)).item())
+    assert losses[0] == pytest.approx(losses[1])  # jumps of length 1
+    torch.manual_seed(0)
+    short = flow_map.loss(clips, replace(config, weighting='state', one_step=0.0)).item()
+    torch.manual_seed(0)
+    assert short < 0.5 * flow_map.loss(clips, replace(config, one_step=0.0)).item()
+
+
+@pytest.mark.parametrize(
+    'values',
+    [{'variant': 'esd'}, {'share': 1.5}, {'diagonal': 'cosine'}, {'weighting': 'none'}],
+    ids=str,
+)
+def test_wrong_objectives_are_named(values: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(values))):
+        FlowMapConfig(**values)  # type: ignore[arg-type]
+
+
+# Measured
+
+
+def test_a_model_is_its_own_teacher(clips: Clips) -> None:
+    model = tiny_world_model()
+    measured = HeldOut(model, clips, SamplingConfig(4)).measure(model)
+    assert measured['teacher_4'] == 0.0
+    assert measured['error_4'] == measured['error_teacher']
+    assert measured['teacher_1'] > 0
+
+
+def test_averages_are_held_inside_the_block_only() -> None:
+    module = torch.nn.Linear(1, 1)
+    own = module.weight.detach().clone()
+    with averaged(module, {'weight': torch.full((1, 1), 7.0), 'bias': torch.zeros(1)}):
+        assert module.weight.item() == 7.0
+    assert torch.equal(module.weight, own)
+
+
+# The command
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    model = tiny_world_model()
+    save_autoencoder(tmp_path / 'models' / 'autoencoder', model.autoencoder)
+    save_world_model(tmp_path / 'models' / 'world_model', model)
+    return tmp_path / 'models'
+
+
+def arguments(data: Path, models: Path, *more: str) -> Namespace:
+    return build_parser().parse_args(
+        ['flow-map', '--data', str(data), '--models', str(models), '--batch', '3']
+        + ['--work', str(models.parent / 'run.pt'), *more]
+    )
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    return load_file(folder / 'weights.safetensors')
+
+
+def test_a_resumed_run_ends_with_the_same_weights(
+    data: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, 'TEACHER_STEPS', 3)
+    monkeypatch.setattr(command, 'CHECKED_CLIPS', 2)
+    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+    four = ('--iterations', '4', '--guidance', '1', '2', '--learned-weight')
+    command.run(arguments(data, models, *four, '--out', str(whole)))
+    (tmp_path / 'run.pt').unlink()
+    stopped = arguments(data, models, *four, '--out', str(parts))
+    halt_after(2, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        command.run(stopped)
+    # The teacher is the one that the run began with, whatever is in its place by now.
+    save_world_model(models / 'world_model', tiny_world_model(seed=5))
+    monkeypatch.undo()
+    monkeypatch.setattr(command, 'TEACHER_STEPS', 3)
+    monkeypatch.setattr(command, 'CHECKED_CLIPS', 2)
+    command.run(stopped)
+    one, other = weights(whole), weights(parts)
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(other[name], value, msg=name)
+    assert not any(name.startswith(('loss_weight', 'model.')) for name in one)
+
+
+def halt_after(iterations: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the run save itself and stop, as if interrupted, after some iterations."""
+    original = command.Trainer.step
+
+    def step(self, loss):
+        if self.iteration == iterations:
+            self.save()
+            raise KeyboardInterrupt
+        return original(self, loss)
+
+    monkeypatch.setattr(command.Trainer, 'step', step)

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turn a trained world model into a flow map: the same weights sampled in 1, 2 or 4 steps.
+
+The target time's embedding, a no-op until now, learns to tell jumps of different lengths; at
+target = start the network stays the denoiser that it was, so the many-step sampler goes on
+working with the same weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from torch import Tensor
+
+from vidplan_core.world_model.checkpoint import (
+    load_autoencoder,
+    load_weights,
+    read_config,
+    save_world_model,
+)
+from vidplan_core.world_model.config import WorldModelConfig, from_dict
+from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.world_model import WorldModel
+from vidplan_training.dataset import split
+from vidplan_training.flow_map_check import HeldOut, averaged, sentence
+from vidplan_training.flow_map_loss import (
+    DIAGONALS,
+    TARGETS,
+    WEIGHTINGS,
+    FlowMap,
+    FlowMapConfig,
+)
+from vidplan_training.latents import ClipDataset, Statistics, encode_shards
+from vidplan_training.trainer import Trainer, TrainerConfig
+
+CHECKED_CLIPS = 48
+TEACHER_STEPS = 50
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Declare `vidplan-train flow-map`."""
+    parser = subparsers.add_parser('flow-map', help='distil the world model into few steps')
+    parser.add_argument('--data', type=Path, required=True, help='folder written by collect')
+    parser.add_argument('--models', type=Path, default=Path('models/cell'))
+    parser.add_argument('--work', type=Path, default=Path('outputs/flow_map.pt'))
+    parser.add_argument('--out', type=Path, help='folder to write; default: MODELS/world_model')
+    parser.add_argument('--iterations', type=int, default=3000)
+    parser.add_argument('--batch', type=int, default=24)
+    parser.add_argument('--learning-rate', type=float, default=3e-4)
+    parser.add_argument('--ema', type=float, default=0.999)
+    parser.add_argument('--compile', action='store_true', help='compile the network first')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--export-only', action='store_true', help='write the average so far')
+    _add_objective(parser)
+
+
+def _add_objective(parser: argparse.ArgumentParser) -> None:
+    usual = FlowMapConfig()
+    group = parser.add_argument_group('objective')
+    group.add_argument('--variant', choices=tuple(TARGETS), default=usual.variant)
+    group.add_argument('--share', type=float, default=usual.share, help='distilled rows')
+    group.add_argument(
+        '--one-step', type=float, default=usual.one_step, help='distilled rows from noise to data'
+    )
+    group.add_argument('--diagonal', choices=DIAGONALS, default=usual.diagonal)
+    group.add_argument(
+        '--pure-noise', type=float, default=usual.pure_noise, help='diagonal rows at s = 0'
+    )
+    group.add_argument('--weighting', choices=WEIGHTINGS, default=usual.weighting)
+    group.add_argument('--learned-weight', action='store_true', help='balance times by learning')
+    group.add_argument(
+        '--guidance',
+        type=float,
+        nargs=2,
+        metavar=('FIRST', 'LAST'),
+        help="learn the teacher's guided velocity, so that sampling needs no second pass",
+    )
+
+
+def objective(args: argparse.Namespace) -> FlowMapConfig:
+    """Objective that the arguments describe."""
+    return FlowMapConfig(
+        variant=args.variant,
+        share=args.share,
+        one_step=args.one_step,
+        diagonal=args.diagonal,
+        pure_noise=args.pure_noise,
+        weighting=args.weighting,
+        guidance=tuple(args.guidance) if args.guidance else None,
+    )
+
+
+def load_teacher(args: argparse.Namespace) -> WorldModel:
+    """The world model that this run began with, frozen.
+
+    A copy beside the checkpoint keeps it for the day when the run is resumed: by then
+    MODELS/world_model may hold the flow map that was made of it.
+    """
+    kept: Path = args.work.with_suffix('.teacher')
+    source = kept if args.work.exists() else args.models / 'world_model'
+    config = from_dict(WorldModelConfig, read_config(source))
+    model = WorldModel(config, load_autoencoder(args.models / 'autoencoder'))
+    load_weights(model, source, optional=('autoencoder.',))
+    if source != kept:
+        save_world_model(kept, model)
+    model.fast = True
+    return model.eval().requires_grad_(False)
+
+
+def start_from(teacher: WorldModel) -> WorldModel:
+    """A trainable copy; the target time's embedding learns as well."""
+    model = WorldModel(teacher.config, teacher.autoencoder)
+    model.load_state_dict(teacher.state_dict())
+    model.fast = True
+    model.backbone.requires_grad_(True)
+    return model
+
+
+def run(args: argparse.Namespace) -> int:
+    """Distil and write the averaged weights."""
+    config = objective(args)
+    teacher = load_teacher(args)
+    flow_map = FlowMap(start_from(teacher), args.learned_weight)
+    trainer = Trainer(
+        flow_map, TrainerConfig(args.iterations, args.learning_rate, ema=args.ema), args.work
+    )
+    if not args.export_only:
+        _train(trainer, flow_map, teacher, config, args)
+    trainer.use_average()
+    save_world_model(args.out or args.models / 'world_model', flow_map.model)
+    return 0
+
+
+def _train(
+    trainer: Trainer,
+    flow_map: FlowMap,
+    teacher: WorldModel,
+    config: FlowMapConfig,
+    args: argparse.Namespace,
+) -> None:
+    data, check = _datasets(teacher, args)
+    print(f'{len(data)} training clips', flush=True)
+    first, last = config.guidance or (1.0, 1.0)
+    sampling = SamplingConfig(TEACHER_STEPS, 'edm', first, last)
+    held_out = HeldOut(teacher, check.random(0, CHECKED_CLIPS, 1), sampling)
+
+    def loss(iteration: int) -> Tensor:
+        clips = data.random(iteration, args.batch, args.seed)
+        return flow_map.loss(clips, config, teacher)
+
+    def report(_: int) -> str:
+        with averaged(flow_map, trainer.average):
+            return sentence(held_out.measure(flow_map.model))
+
+    print(sentence(held_out.measure(flow_map.model)), flush=True)
+    if args.compile:
+        # Student and teacher rows differ in number: one graph for each, none for any number.
+        flow_map.model.backbone.compile(dynamic=False)
+    trainer.run(loss, report)
+
+
+def _datasets(model: WorldModel, args: argparse.Namespace) -> tuple[ClipDataset, ClipDataset]:
+    training, held_out = split(args.data, False), split(args.data, True)
+    encode_shards(training + held_out, model.autoencoder)
+    config = model.config
+    sizes = (config.history_frames, config.frames)
+    stats = Statistics(config.latent_mean, config.latent_std, config.residual_std)
+    return ClipDataset(training, *sizes, stats), ClipDataset(held_out, *sizes, stats)
