@@ -15,7 +15,8 @@ from vidplan_core.world_model.autoencoder import Autoencoder
 from vidplan_core.world_model.checkpoint import load_weights, save_autoencoder
 from vidplan_core.world_model.config import AutoencoderConfig
 from vidplan_training.dataset import split
-from vidplan_training.trainer import Trainer, TrainerConfig
+from vidplan_training.share import WHOLE, Share
+from vidplan_training.trainer import Trainer, TrainerConfig, add_trainer_arguments, options
 
 KL_WEIGHT = 2e-4
 
@@ -32,6 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--latent-channels', type=int, default=8)
     parser.add_argument('--start', type=Path, help='folder of an autoencoder to go on from')
     parser.add_argument('--seed', type=int, default=0)
+    add_trainer_arguments(parser)
 
 
 class ImageBatches:
@@ -41,23 +43,25 @@ class ImageBatches:
         self._arrays = [shard.array('images') for shard in split(data, held_out)]
         self._batch, self._seed = batch, seed
 
-    def __call__(self, iteration: int) -> Tensor:
-        """Images (batch, 3, height, width) in [-1, 1]."""
+    def __call__(self, iteration: int, share: Share = WHOLE) -> Tensor:
+        """Own rows of a batch, (rows, 3, height, width) in [-1, 1]."""
         rng = np.random.default_rng([self._seed, iteration])
-        picked = [self._pick(rng) for _ in range(self._batch)]
+        places = [self._place(rng) for _ in range(self._batch)]
+        picked = [np.asarray(array[where]) for array, where in places[share.rows(self._batch)]]
         images = torch.from_numpy(np.stack(picked)).permute(0, 3, 1, 2)
         return images.float() / 127.5 - 1.0
 
-    def _pick(self, rng: np.random.Generator) -> np.ndarray:
+    def _place(self, rng: np.random.Generator) -> tuple[np.ndarray, tuple[int, ...]]:
         array = self._arrays[rng.integers(len(self._arrays))]
-        episode, frame, view = (rng.integers(size) for size in array.shape[:3])
-        return np.asarray(array[episode, frame, view])
+        return array, tuple(int(rng.integers(size)) for size in array.shape[:3])
 
 
-def loss_of(autoencoder: Autoencoder, images: Tensor) -> Tensor:
+def loss_of(autoencoder: Autoencoder, images: Tensor, share: Share = WHOLE) -> Tensor:
     """Absolute plus squared error plus a little divergence from a normal latent."""
-    with torch.autocast('cpu', torch.bfloat16):
-        reconstruction, mean, log_variance = autoencoder(images)
+    with torch.autocast(images.device.type, torch.bfloat16):
+        mean, log_variance = autoencoder.moments(images)
+        sample = mean + share.randn_like(mean) * (0.5 * log_variance).exp()
+        reconstruction = autoencoder.decode(sample)
     error = reconstruction.float() - images
     divergence = 0.5 * (mean.float() ** 2 + log_variance.float().exp() - 1 - log_variance.float())
     return error.abs().mean() + 4.0 * (error**2).mean() + KL_WEIGHT * divergence.mean()
@@ -72,6 +76,7 @@ def psnr_by_view(autoencoder: Autoencoder, data: Path, frames: int = 100) -> dic
     result = {}
     for view, name in enumerate(('left', 'right', 'wrist')):
         images = torch.from_numpy(picked[:, view]).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        images = images.to(next(autoencoder.parameters()).device)
         restored = autoencoder.decode(autoencoder.encode(images)).clamp(-1, 1)
         error = ((restored - images) / 2).square().mean(dim=(1, 2, 3))
         result[name] = round(float((-10 * error.log10()).mean()), 2)
@@ -85,16 +90,20 @@ def run(args: argparse.Namespace) -> int:
     if args.start:
         load_weights(autoencoder, args.start)
     autoencoder.to(memory_format=torch.channels_last)
-    config = TrainerConfig(args.iterations, args.learning_rate, ema=0.998)
+    config = TrainerConfig(args.iterations, args.learning_rate, ema=0.998, **options(args))
     trainer = Trainer(autoencoder, config, args.work)
     batches = ImageBatches(args.data, False, args.batch, args.seed)
 
     def loss(iteration: int) -> Tensor:
-        images = batches(iteration).contiguous(memory_format=torch.channels_last)
-        return loss_of(autoencoder, images)
+        images = batches(iteration, trainer.share).to(trainer.device)
+        ordered = images.contiguous(memory_format=torch.channels_last)
+        return loss_of(autoencoder, ordered, trainer.share)
 
     trainer.run(loss, lambda _: f'held-out PSNR {psnr_by_view(autoencoder, args.data, 40)}')
     trainer.use_average()
+    if not trainer.main:
+        return 0
+    autoencoder.cpu()
     save_autoencoder(args.out, autoencoder)
     metrics = {'held_out_psnr_db': psnr_by_view(autoencoder, args.data), 'seed': args.seed}
     (args.out / 'metrics.json').write_text(json.dumps(metrics, indent=1) + '\n')

@@ -9,6 +9,7 @@ import os
 import sys
 
 from vidplan_core.errors import VidPlanError
+from vidplan_training.launch import launch
 
 COMMANDS = ('collect', 'cameras', 'autoencoder', 'world_model', 'flow_map', 'semantic', 'evaluate')
 
@@ -16,6 +17,12 @@ COMMANDS = ('collect', 'cameras', 'autoencoder', 'world_model', 'flow_map', 'sem
 def build_parser() -> argparse.ArgumentParser:
     """Parser with one sub-command per module of `COMMANDS`."""
     parser = argparse.ArgumentParser(prog='vidplan-train', description=__doc__)
+    parser.add_argument(
+        '--processes',
+        type=int,
+        default=1,
+        help='that train together on this machine, on a GPU each where it has some',
+    )
     subparsers = parser.add_subparsers(dest='command', required=True)
     for name in COMMANDS:
         module = importlib.import_module(f'vidplan_training.{name}')
@@ -26,7 +33,10 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run a command; errors on bad input end with a message, not a traceback."""
     os.environ.setdefault('MUJOCO_GL', 'egl')
-    args = build_parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    args = build_parser().parse_args(arguments)
+    if args.processes > 1 and 'LOCAL_RANK' not in os.environ:
+        launch(args.processes, arguments)
     module = importlib.import_module(f'vidplan_training.{args.command.replace("-", "_")}')
     try:
         return int(module.run(args))

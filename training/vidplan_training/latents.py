@@ -15,6 +15,7 @@ from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_core.world_model.autoencoder import Autoencoder
 from vidplan_training.dataset import Shard, batches_of
 from vidplan_training.progress import Progress
+from vidplan_training.share import WHOLE, Share
 
 LATENTS = 'latents'
 # Faster than any behaviour moves within a frame period: the simulation broke down there.
@@ -77,6 +78,10 @@ class Clips:
     latents: Tensor
     poses: PoseChunk
 
+    def to(self, device: torch.device) -> Clips:
+        """The same clips on another device."""
+        return Clips(self.latents.to(device), self.poses.to(device))
+
 
 class ClipDataset:
     """All windows of all episodes of a split, in memory (float16 latents)."""
@@ -109,10 +114,10 @@ class ClipDataset:
         poses = PoseChunk(self._position[where], self._rotation[where], self._closedness[where])
         return Clips(latents, poses)
 
-    def random(self, iteration: int, batch: int, seed: int) -> Clips:
-        """A batch that depends on seed and iteration only."""
+    def random(self, iteration: int, batch: int, seed: int, share: Share = WHOLE) -> Clips:
+        """Own rows of a batch that depends on seed and iteration only."""
         rng = np.random.default_rng([seed, iteration, 11])
-        return self.clips(rng.integers(len(self), size=batch))
+        return self.clips(rng.integers(len(self), size=batch)[share.rows(batch)])
 
 
 def _sound(position: Tensor) -> Tensor:

@@ -22,7 +22,8 @@ from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.world_model import WorldModel, action_tokens
 from vidplan_training.dataset import split
 from vidplan_training.latents import ClipDataset, Clips, Statistics, encode_shards, statistics
-from vidplan_training.trainer import Trainer, TrainerConfig
+from vidplan_training.share import WHOLE, Share
+from vidplan_training.trainer import Trainer, TrainerConfig, add_trainer_arguments, options
 
 LOG_SIGMA_MEAN, LOG_SIGMA_STD = 0.7, 1.6  # of the released Ctrl-World training
 HISTORY_NOISE = 0.05
@@ -43,6 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--compile', action='store_true', help='compile the network first')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--export-only', action='store_true', help='write the average so far')
+    add_trainer_arguments(parser)
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,15 @@ def split_clip(clips: Clips, history: int) -> Split:
     return Split(clips.latents[:, :history], clips.latents[:, present:], past, chunk)
 
 
-def flow_times(batch: int, share_of_noise: float) -> Tensor:
+def flow_times(batch: int, share_of_noise: float, share: Share = WHOLE) -> Tensor:
     """Flow times (batch,): a share at pure noise, the rest by EDM's distribution of sigma."""
-    sigma = (LOG_SIGMA_MEAN + LOG_SIGMA_STD * torch.randn(batch)).exp()
-    return torch.where(torch.rand(batch) < share_of_noise, torch.zeros(batch), 1 / (1 + sigma))
+    sigma = (LOG_SIGMA_MEAN + LOG_SIGMA_STD * share.randn(batch)).exp()
+    return torch.where(share.rand(batch) < share_of_noise, torch.zeros(batch), 1 / (1 + sigma))
 
 
-def loss_of(model: WorldModel, clips: Clips, share_of_noise: float) -> Tensor:
+def loss_of(
+    model: WorldModel, clips: Clips, share_of_noise: float, share: Share = WHOLE
+) -> Tensor:
     """EDM loss with unit weight on the raw output F, written along the flow (see flow.py).
 
     With x = s x1 + (1-s) x0 and n = s^2 + (1-s)^2 the denoiser is exact for
@@ -81,16 +85,16 @@ def loss_of(model: WorldModel, clips: Clips, share_of_noise: float) -> Tensor:
     """
     parts = split_clip(clips, model.config.history_frames)
     data = model.to_data(parts.future, parts.history[:, -1:])
-    noise = torch.randn_like(data)
-    time = flow_times(len(data), share_of_noise)
+    noise = share.randn_like(data)
+    time = flow_times(len(data), share_of_noise, share).to(data.device)
     s = time.reshape(-1, 1, 1, 1, 1)
     norm = s**2 + (1 - s) ** 2
     x = s * data + (1 - s) * noise
     target = ((2 * s - 1) * x - norm * (data - noise)) / norm.sqrt()
-    history = parts.history + HISTORY_NOISE * torch.randn_like(parts.history)
-    keep = (torch.rand(len(data)) >= DROPPED_ACTIONS).float()
+    history = parts.history + HISTORY_NOISE * share.randn_like(parts.history)
+    keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
     condition = Condition(history, action_tokens(parts.past, parts.chunk), keep=keep)
-    with torch.autocast('cpu', torch.bfloat16):
+    with torch.autocast(data.device.type, torch.bfloat16):
         raw = model.backbone(x / norm.sqrt(), condition, time, time)
     return (raw.float() - target).square().mean()
 
@@ -99,10 +103,10 @@ def loss_of(model: WorldModel, clips: Clips, share_of_noise: float) -> Tensor:
 def held_out_error(model: WorldModel, clips: Clips) -> str:
     """Latent mean squared error of the new frames in one step, against copying."""
     parts = split_clip(clips, model.config.history_frames)
-    time = torch.zeros(len(parts.future))
+    time = torch.zeros(len(parts.future), device=parts.future.device)
     condition = Condition(parts.history, action_tokens(parts.past, parts.chunk))
     noise = model.noise(0, parts.future.shape[1]).expand_as(parts.future)
-    with torch.autocast('cpu', torch.bfloat16):
+    with torch.autocast(time.device.type, torch.bfloat16):
         raw = model.backbone(noise, condition, time, time)
     predicted = model.from_data(-raw.float(), parts.history[:, -1:])
     error = (predicted - parts.future)[:, 1:].square().mean().item()
@@ -132,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
         model.backbone.restart_target(1.0)
     # The target time means nothing until the flow map is distilled.
     model.backbone.target_embedding.requires_grad_(False)
-    config = TrainerConfig(args.iterations, args.learning_rate)
+    config = TrainerConfig(args.iterations, args.learning_rate, **options(args))
     trainer = Trainer(model, config, args.work)
     if not args.export_only:
         sizes = (model.config.history_frames, model.config.frames)
@@ -140,7 +144,8 @@ def run(args: argparse.Namespace) -> int:
         check = ClipDataset(held_out, *sizes, stats).random(0, 96, 1)
         _train(trainer, model, data, check, args)
     trainer.use_average()
-    save_world_model(args.models / 'world_model', model)
+    if trainer.main:
+        save_world_model(args.models / 'world_model', model)
     return 0
 
 
@@ -150,9 +155,11 @@ def _train(
     print(f'{len(data)} training clips', flush=True)
 
     def loss(iteration: int) -> Tensor:
-        share = 1.0 if iteration < args.regression * args.iterations else 0.5
-        return loss_of(model, data.random(iteration, args.batch, args.seed), share)
+        noise = 1.0 if iteration < args.regression * args.iterations else 0.5
+        clips = data.random(iteration, args.batch, args.seed, trainer.share).to(trainer.device)
+        return loss_of(model, clips, noise, trainer.share)
 
     if args.compile:
         model.backbone.compile()
+    check = check.to(trainer.device)
     trainer.run(loss, lambda _: held_out_error(model, check))
