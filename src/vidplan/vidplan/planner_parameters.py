@@ -56,6 +56,29 @@ class PlannerParameters:
     distance_weight: float = parameter(
         _D.distance_weight, 'Weight of the distance to the target, per m.', low=0.0, high=1000.0
     )
+    value_weight: float = parameter(
+        _D.value_weight, 'Weight of the expected value, where a value head is there.',
+        low=0.0, high=1000.0,
+    )  # fmt: skip
+    usual_uncertainty: float = parameter(
+        _D.usual_uncertainty, 'Uncertainty up to which an imagination is fully trusted.',
+        low=0.0, high=1.0,
+    )  # fmt: skip
+    uncertainty_discount: float = parameter(
+        _D.uncertainty_discount, 'How fast trust falls with uncertainty above that; 0: never.',
+        low=0.0, high=1000.0,
+    )  # fmt: skip
+    uncertainty_weight: float = parameter(
+        _D.uncertainty_weight, 'Subtracted from a score per unit of uncertainty above that.',
+        low=0.0, high=1000.0,
+    )  # fmt: skip
+    conformal: bool = parameter(
+        _D.conformal, 'Whether values count by their conformal lower bound.'
+    )
+    frame_softness: float = parameter(
+        _D.frame_softness, 'Softness of the maximum over scored frames, in units of score.',
+        low=0.0, high=1000.0,
+    )  # fmt: skip
     standoff_m: float = parameter(
         _D.standoff_m, 'Height above the target at which the tool should rest, m.',
         low=0.0, high=1.0,

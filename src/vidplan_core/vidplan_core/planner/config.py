@@ -6,8 +6,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vidplan_core.errors import ConfigError
+from vidplan_core.reward.combination import Doubt
 
 METHODS = ('vidplan', 'no_refine', 'random', 'kinematic')
+_WEIGHTS = (
+    'relevancy_weight',
+    'distance_weight',
+    'value_weight',
+    'uncertainty_discount',
+    'uncertainty_weight',
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,13 @@ class PlannerConfig:
         reached_m: horizontal distance at which the tool counts as over the target.
         reached_height_m: height above the goal at which it counts as reached.
         patience: cycles without the target in any view until it counts as lost.
+        value_weight: of the value head's expected value; no effect without that head.
+        usual_uncertainty: uncertainty up to which an imagination is fully trusted, in [0, 1];
+            like the next two without effect where there is no uncertainty head.
+        uncertainty_discount: how fast trust in relevancy, nearness and value falls above it.
+        uncertainty_weight: subtracted from a score per unit of uncertainty above it.
+        conformal: whether values count by their conformal lower bound.
+        frame_softness: of the maximum over scored frames, in units of score; 0 is the maximum.
     """
 
     method: str = 'vidplan'
@@ -53,6 +68,12 @@ class PlannerConfig:
     reached_m: float = 0.025
     reached_height_m: float = 0.03
     patience: int = 8
+    value_weight: float = 1.0
+    usual_uncertainty: float = 0.3
+    uncertainty_discount: float = 10.0
+    uncertainty_weight: float = 2.0
+    conformal: bool = False
+    frame_softness: float = 0.0
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -67,6 +88,13 @@ class PlannerConfig:
         for name in lengths:
             if not 0 < getattr(self, name) <= 0.3:
                 raise ConfigError(f'{name} = {getattr(self, name)} m, allowed above 0 up to 0.3')
-        for name in ('relevancy_weight', 'distance_weight', 'standoff_m', 'target_height_m'):
+        for name in (*_WEIGHTS, 'standoff_m', 'target_height_m', 'frame_softness'):
             if not 0 <= getattr(self, name) <= 1000:
                 raise ConfigError(f'{name} = {getattr(self, name)}, allowed 0 .. 1000')
+        if not 0 <= self.usual_uncertainty <= 1:
+            raise ConfigError(f'usual_uncertainty = {self.usual_uncertainty}, allowed 0 .. 1')
+
+    @property
+    def doubt(self) -> Doubt:
+        """How uncertainty lowers scores."""
+        return Doubt(self.usual_uncertainty, self.uncertainty_discount, self.uncertainty_weight)

@@ -19,6 +19,8 @@ from torch import Tensor
 from vidplan_core.camera import Camera
 from vidplan_core.kinematics.fk import tcp_position
 from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.reward.combination import believed, best_frame, over_views, pool_uncertainty
+from vidplan_core.reward.judge import Judgement
 from vidplan_core.reward.relevancy import Localisation
 
 # Places farther than this from where the target was seen belong to something else.
@@ -91,7 +93,7 @@ class ReachObjective:
         maps = self._scorer.relevancy(images.flatten(0, 1), phrase)
         located = self._scorer.localise(maps)
         centroid = located.centroid.unflatten(0, (batch, views)).to(position.dtype)
-        peaks = located.peak.unflatten(0, (batch, views)).float()
+        peaks = located.peak.unflatten(0, (batch, views)).to(position.dtype)
         height = self._config.target_height_m
         points = [
             camera.on_plane(centroid[:, view], position, rotation, height)
@@ -102,11 +104,19 @@ class ReachObjective:
             torch.stack(points, 1), certainty, peaks, maps.unflatten(0, (batch, views))
         )
 
-    def fuse(self, sighting: Sighting, memory: Tensor) -> Tensor:
-        """Target's place (batch, 3): views that agree with the memory, by certainty and trust."""
+    def evidence(self, sighting: Sighting, memory: Tensor, *, exact: bool = False) -> Tensor:
+        """What each view's place counts, (batch, views), 1/m^2: by memory, certainty, trust.
+
+        Gradients leave the agreement with the memory aside unless they are to be `exact`.
+        """
         apart = (sighting.points - memory).square().sum(-1)
-        weight = sighting.certainty * torch.exp(-0.5 * apart.detach() / GATE_M**2)
-        weight = weight / self._trust.to(weight).square()
+        apart = apart if exact else apart.detach()
+        weight = sighting.certainty * torch.exp(-0.5 * apart / GATE_M**2)
+        return weight / self._trust.to(weight).square()
+
+    def fuse(self, sighting: Sighting, memory: Tensor, *, exact: bool = False) -> Tensor:
+        """Target's place (batch, 3): views that agree with the memory, by certainty and trust."""
+        weight = self.evidence(sighting, memory, exact=exact)
         faint = 1.0 / MEMORY_TRUST_M**2
         places = (weight[..., None] * sighting.points).sum(-2) + faint * memory
         return places / (weight.sum(-1, keepdim=True) + faint)
@@ -139,7 +149,13 @@ class ReachObjective:
         return target + above - tcp_position(position, rotation)
 
     def score(
-        self, images: Tensor, position: Tensor, rotation: Tensor, phrase: str, memory: Tensor
+        self,
+        images: Tensor,
+        position: Tensor,
+        rotation: Tensor,
+        phrase: str,
+        memory: Tensor,
+        judgement: Judgement | None = None,
     ) -> Score:
         """Value of candidates: each counts as its best scored frame.
 
@@ -149,20 +165,55 @@ class ReachObjective:
             rotation: flange (candidates, frames, 3, 3).
             phrase: what to look for.
             memory: where the target was last seen, (3,), base frame, m.
+            judgement: of the same frames by the heads; None takes the images as they are.
         """
         candidates, frames = images.shape[:2]
         places, turns = position.flatten(0, 1), rotation.flatten(0, 1)
         sighting = self.look(images.flatten(0, 1), places, turns, phrase)
-        apart = self.distance(places, turns, self.fuse(sighting, memory))
-        relevancy = sighting.peaks.mean(-1)
-        value = self._config.relevancy_weight * relevancy - self._config.distance_weight * apart
-        best, frame = value.unflatten(0, (candidates, frames)).max(dim=1)
+        target = self.fuse(sighting, memory, exact=judgement is not None)
+        terms = {
+            'relevancy': sighting.peaks.mean(-1),
+            'distance_m': self.distance(places, turns, target),
+        }
+        known = self.distance(places, turns, memory)
+        terms |= self._judged(judgement, sighting, memory)
+        value = self._combine(terms, known).unflatten(0, (candidates, frames))
+        best, frame = best_frame(value, self._config.frame_softness)
         chosen = torch.arange(candidates, device=frame.device) * frames + frame
-        terms = {'relevancy': relevancy[chosen], 'distance_m': apart[chosen]}
         picked = Sighting(
             sighting.points[chosen],
             sighting.certainty[chosen],
             sighting.peaks[chosen],
             sighting.maps[chosen],
         )
-        return Score(best, terms, picked)
+        return Score(best, {name: term[chosen] for name, term in terms.items()}, picked)
+
+    def _judged(
+        self, judgement: Judgement | None, sighting: Sighting, memory: Tensor
+    ) -> dict[str, Tensor]:
+        """The heads' terms by name, each (batch,) in [0, 1]."""
+        terms = {}
+        if judgement is not None and judgement.uncertainty is not None:
+            evidence = self.evidence(sighting, memory, exact=True)
+            of_views = pool_uncertainty(judgement.uncertainty.flatten(0, 1), sighting.maps)
+            terms['uncertainty'] = over_views(of_views, evidence)
+        if judgement is not None and judgement.value is not None:
+            terms['value'] = judgement.value.flatten(0, 1)
+        return terms
+
+    def _combine(self, terms: Mapping[str, Tensor], known: Tensor) -> Tensor:
+        """Scores (batch,) of terms; `known` is the distance without imagining, m.
+
+        A distance weight of 10 per m makes 10 cm one unit; the other terms are units already.
+        """
+        config, doubt = self._config, self._config.doubt
+        relevancy = config.relevancy_weight * terms['relevancy']
+        distance = -config.distance_weight * terms['distance_m']
+        value = config.value_weight * terms['value'] if 'value' in terms else None
+        if 'uncertainty' not in terms:
+            total = relevancy + distance
+            return total if value is None else total + value
+        trust = doubt.trust(terms['uncertainty'])
+        hoped = relevancy if value is None else relevancy + value
+        near = believed(-config.distance_weight * known, distance, trust)
+        return trust * hoped + near - doubt.penalty(terms['uncertainty'])

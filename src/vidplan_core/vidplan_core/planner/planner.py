@@ -16,6 +16,8 @@ from vidplan_core.planner.objective import ReachObjective, Score
 from vidplan_core.planner.refine import into_ball, refine
 from vidplan_core.proposal.hermite import hermite_chunk
 from vidplan_core.proposal.spatial import SpatialBasis
+from vidplan_core.reward.judge import Judge, Judgement
+from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, WorldModel
 
 
@@ -60,7 +62,9 @@ class Planner:
         objective: ReachObjective,
         config: PlannerConfig,
         basis: SpatialBasis | None = None,
+        judge: Judge | None = None,
     ) -> None:
+        self.judge = judge or Judge()
         self.world_model, self.objective, self.config = world_model, objective, config
         self.basis = _above_targets(basis or SpatialBasis(step_m=config.step_m), config)
 
@@ -138,11 +142,23 @@ class Planner:
     def _imagine(
         self, context: Context, chunk: PoseChunk, phrase: str, memory: Tensor
     ) -> tuple[Score, Tensor]:
-        latents = self.world_model.rollout(context, chunk, self.config.steps, self.config.seed)
+        latents, judgement = self._roll_out(context, chunk, phrase)
         frames = list(self.config.score_frames)
         images = self.world_model.decode(latents[:, frames])
         position, rotation = chunk.position[:, frames], chunk.rotation[:, frames]
-        return self.objective.score(images, position, rotation, phrase, memory), latents
+        judged = None if judgement is None else judgement.at(frames)
+        score = self.objective.score(images, position, rotation, phrase, memory, judged)
+        return score, latents
+
+    def _roll_out(
+        self, context: Context, chunk: PoseChunk, phrase: str
+    ) -> tuple[Tensor, Judgement | None]:
+        """Imagined latents, and what the heads say about them where there are any."""
+        model, config = self.world_model, self.config
+        if not self.judge:
+            return model.rollout(context, chunk, config.steps, config.seed), None
+        imagination = model.imagine(context, chunk, SamplingConfig(config.steps), config.seed)
+        return imagination.latents, self.judge.judge(imagination, phrase)
 
     def _without_imagination(self, chunk: PoseChunk, memory: Tensor) -> Score:
         apart = self.objective.distance(chunk.position[:, -1], chunk.rotation[:, -1], memory)

@@ -24,6 +24,7 @@ from vidplan_core.planner.memory import TargetMemory
 from vidplan_core.planner.objective import ReachObjective, Sighting
 from vidplan_core.planner.planner import Plan, Planner, Start
 from vidplan_core.reward.instruction import Instruction, parse_instruction
+from vidplan_core.reward.judge import Judge
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_core.world_model.checkpoint import load_world_model
@@ -99,11 +100,12 @@ class PlanningSystem:
         cameras: dict[str, Camera],
         config: PlannerConfig,
         device: torch.device,
+        judge: Judge | None = None,
     ) -> None:
         self.world_model, self.scorer, self.config = world_model, scorer, config
         self.device = device
         self.objective = ReachObjective(scorer, scorer.config.threshold, cameras, config)
-        self.planner = Planner(world_model, self.objective, config)
+        self.planner = Planner(world_model, self.objective, config, judge=judge)
 
     @staticmethod
     def load(
