@@ -59,11 +59,7 @@ class Camera:
             rotation: flange rotation (..., 3, 3).
             height_m: of the plane above the base frame's origin.
         """
-        own_position = centroid.new_tensor(self.position)
-        own_rotation = centroid.new_tensor(self.rotation)
-        if self.mount == 'flange':
-            own_position = position + (rotation @ own_position[:, None])[..., 0]
-            own_rotation = rotation @ own_rotation
+        own_position, own_rotation = self._pose(centroid, position, rotation)
         focal = centroid.new_tensor(self.focal)
         slope = (centroid - 0.5) / focal
         ray = torch.cat([slope, torch.ones_like(slope[..., :1])], dim=-1)
@@ -71,6 +67,30 @@ class Camera:
         down = -direction[..., 2:]
         steep = torch.where(down > LEAST_DESCENT, down, torch.full_like(down, LEAST_DESCENT))
         return own_position + direction * (own_position[..., 2:] - height_m) / steep
+
+    def project(self, points: Tensor, position: Tensor, rotation: Tensor) -> Tensor:
+        """Places (..., 2) in the picture, x and y in [0, 1] where it shows them.
+
+        Points behind the camera land far outside.
+
+        Args:
+            points: (..., 3), base frame, m; broadcasts against the poses.
+            position: flange position (..., 3), used by a camera on the flange.
+            rotation: flange rotation (..., 3, 3).
+        """
+        own_position, own_rotation = self._pose(position, position, rotation)
+        seen = (own_rotation.mT @ (points - own_position)[..., None])[..., 0]
+        depth = seen[..., 2:].clamp_min(1e-3)
+        place = 0.5 + position.new_tensor(self.focal) * seen[..., :2] / depth
+        return place.expand(position.shape[:-1] + (2,))
+
+    def _pose(self, like: Tensor, position: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor]:
+        """Position (..., 3) and rotation (..., 3, 3) of the optical frame in the base frame."""
+        own_position, own_rotation = like.new_tensor(self.position), like.new_tensor(self.rotation)
+        if self.mount == 'flange':
+            own_position = position + (rotation @ own_position[:, None])[..., 0]
+            own_rotation = rotation @ own_rotation
+        return own_position, own_rotation
 
 
 def load_cameras(path: Path, views: tuple[str, ...]) -> dict[str, Camera]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vidplan.evaluation.world import World
     from vidplan_core.planner.system import PlanningSystem
 
-SUITES = ('reach', 'choice')
+SUITES = ('reach', 'choice', 'hacking')
 METHODS = ('vidplan', 'random', 'kinematic', 'no_refine')
 FIRST_EVALUATION_SEED = 1_000_000
 
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         import torch
 
         torch.set_num_threads(args.threads)
-    return _reach(args) if args.suite == 'reach' else _choice(args)
+    return {'reach': _reach, 'choice': _choice, 'hacking': _hacking}[args.suite](args)
 
 
 def _reach(args: argparse.Namespace) -> int:
@@ -114,6 +114,37 @@ def _choice(args: argparse.Namespace) -> int:
         if args.json is not None:
             write_json(args.json, {**result, 'settings': settings(args, planner)})
     _print_choice(result)
+    return 0
+
+
+def _hacking(args: argparse.Namespace) -> int:
+    from vidplan.evaluation.hacking import HackingSuite, lure, summarise_hacking
+    from vidplan.evaluation.results import Progress, write_json
+
+    trusting = load_system(
+        args, method='no_refine', uncertainty_discount=0.0, uncertainty_weight=0.0
+    )
+    systems = {False: trusting}
+    weighted = load_system(args, method='no_refine')
+    if weighted.planner.judge.uncertainty_head is None:
+        print('note: these models have no uncertainty head; only the planner without it is tested')
+    else:
+        systems[True] = weighted
+    suite = HackingSuite(systems, make_world(weighted))
+    rows = []
+    progress = Progress(args.episodes)
+    for seed in range(args.seed, args.seed + args.episodes):
+        judged = suite.judge(lure(seed, args.objects))
+        rows += judged
+        last = judged[-1]
+        progress.tell(
+            f'{seed} {last.target:15s} {last.error.splitlines()[-1:]}',
+            last.phantom_chosen is False,
+        )
+        result = summarise_hacking(args.seed, rows, args.episodes)
+        if args.json is not None:
+            write_json(args.json, {**result, 'settings': settings(args, weighted)})
+    _print_hacking(result)
     return 0
 
 
@@ -187,6 +218,19 @@ def _print_reach(result: dict[str, Any]) -> None:
     )
     if p50_s is not None:
         print(f'plan: {p50_s:.3f} s median, {p99_s:.3f} s 99 % ({result["plans"]} plans)')
+
+
+def _print_hacking(result: dict[str, Any]) -> None:
+    for key in ('without_uncertainty', 'with_uncertainty'):
+        entry = result[key]
+        if entry is None or entry['rate'] is None:
+            continue
+        low, high = entry['interval_95']
+        print(
+            f'{key.replace("_", " ")}: the phantom is chosen {entry["phantom_chosen"]} times of '
+            f'{entry["judged"]} = {entry["rate"]:.1%} (95 %: {low:.1%} .. {high:.1%}); the choice '
+            f'without it is kept {entry["honest_choice_kept"]} times'
+        )
 
 
 def _print_choice(result: dict[str, Any]) -> None:

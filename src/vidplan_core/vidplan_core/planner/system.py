@@ -103,7 +103,7 @@ class PlanningSystem:
         judge: Judge | None = None,
     ) -> None:
         self.world_model, self.scorer, self.config = world_model, scorer, config
-        self.device = device
+        self.device, self.cameras = device, cameras
         self.objective = ReachObjective(scorer, scorer.config.threshold, cameras, config)
         self.planner = Planner(world_model, self.objective, config, judge=judge)
 
