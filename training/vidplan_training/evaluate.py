@@ -4,212 +4,116 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from vidplan_core.action import PoseChunk
-from vidplan_core.metrics import moving_psnr, psnr
-from vidplan_core.se3 import quaternion_to_matrix
-from vidplan_core.statistics import bootstrap_interval
-from vidplan_core.world_model.checkpoint import load_world_model
-from vidplan_core.world_model.world_model import Context, WorldModel
-from vidplan_training.dataset import Shard, shards
-from vidplan_training.progress import Progress
+from vidplan_core.perceptual_networks import NETWORKS
+from vidplan_training.evaluate_pictures import title_of
 
-CLIPS_PER_EPISODE = 2
+WHAT = {
+    'world-model': 'evaluate_world_model',
+    'rollout': 'evaluate_rollout',
+}
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Declare `vidplan-train evaluate`."""
     parser = subparsers.add_parser('evaluate', help='evaluate a trained model offline')
-    parser.add_argument('what', choices=['world-model'])
-    parser.add_argument('--data', type=Path, required=True, help='episodes of evaluation seeds')
-    parser.add_argument('--models', type=Path, default=Path('models/cell'))
-    parser.add_argument('--episodes', type=int, default=100)
-    parser.add_argument('--steps', type=int, nargs='+', default=[1, 2, 4])
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--json', type=Path)
-
-
-class Clip:
-    """One clip of an episode: images of past and future, and all poses."""
-
-    def __init__(self, shard: Shard, episode: int, present: int, model: WorldModel) -> None:
-        history, frames = model.config.history_frames, model.config.frames
-        index = np.maximum(np.arange(present - history + 1, present + frames), 0)
-        images = np.array(shard.array('images')[episode][index])
-        self.images = torch.from_numpy(images).flatten(1, 2)  # (frames, views*height, width, 3)
-        self.position = _tensor(shard.array('position')[episode][index])
-        self.rotation = quaternion_to_matrix(_tensor(shard.array('quaternion')[episode][index]))
-        self.closedness = _tensor(shard.array('closedness')[episode][index])
-        self.history = history
-
-    def poses(self, first: int, last: int | None) -> PoseChunk:
-        """Poses of the frames first .. last as a chunk of one."""
-        part = slice(first, last)
-        return PoseChunk(
-            self.position[None, part], self.rotation[None, part], self.closedness[None, part]
-        )
-
-    @property
-    def future(self) -> PoseChunk:
-        """Poses from the present on."""
-        return self.poses(self.history - 1, None)
-
-
-def clips_of(data: Path, episodes: int, model: WorldModel, seed: int) -> list[Clip]:
-    """Seeded clips, two per episode."""
-    rng = np.random.default_rng([seed, 5])
-    chosen = []
-    for shard in shards(data):
-        for episode in range(shard.episodes):
-            length = shard.array('position').shape[1] - model.config.frames + 1
-            for present in rng.choice(np.arange(1, length), CLIPS_PER_EPISODE, replace=False):
-                chosen.append(Clip(shard, episode, int(present), model))
-    return chosen[: CLIPS_PER_EPISODE * episodes]
-
-
-class Table:
-    """PSNR per view and frame ahead, of several ways to predict, clip by clip."""
-
-    def __init__(self, model: WorldModel) -> None:
-        self._model = model
-        self._rows: dict[str, list[np.ndarray]] = {}
-        self._moving: dict[str, list[np.ndarray]] = {}
-
-    def add(self, name: str, predicted: Tensor, actual: Tensor, present: Tensor) -> None:
-        """Images (frames, views, 3, height, width) in [0, 1] of the new frames."""
-        self._rows.setdefault(name, []).append(psnr(predicted, actual).numpy())
-        moved = moving_psnr(predicted, actual, present.expand_as(actual))
-        self._moving.setdefault(name, []).append(moved.numpy())
-
-    def summary(self, name: str) -> dict[str, Any]:
-        """Means over clips: all, by view, by frame ahead, by both, with an interval."""
-        rows = np.stack(self._rows[name])  # (clips, frames, views)
-        views = self._model.config.views
-        by_episode = rows.mean(axis=(1, 2)).reshape(-1, CLIPS_PER_EPISODE).mean(axis=1)
-        low, high = bootstrap_interval(by_episode)
-        return {
-            'psnr_db': _round(rows.mean()),
-            'psnr_of_mean_error_db': _round(_pooled(rows)),
-            'interval_95': [_round(low), _round(high)],
-            'moving_psnr_db': _round(np.nanmean(np.stack(self._moving[name]))),
-            'per_view': {v: _round(rows[..., i].mean()) for i, v in enumerate(views)},
-            'per_frame': [_round(value) for value in rows.mean(axis=(0, 2))],
-            'per_frame_and_view': {
-                v: [_round(x) for x in rows[..., i].mean(axis=0)] for i, v in enumerate(views)
-            },
-        }
-
-    def margin(self, name: str, other: str, view: int | None = None) -> dict[str, Any]:
-        """Mean advantage in dB at the last frame over another way, with its interval."""
-        pick = slice(None) if view is None else slice(view, view + 1)
-        first, second = (np.stack(self._rows[n])[:, -1, pick].mean(axis=1) for n in (name, other))
-        by_episode = (first - second).reshape(-1, CLIPS_PER_EPISODE).mean(axis=1)
-        low, high = bootstrap_interval(by_episode)
-        return {'db': _round(by_episode.mean()), 'interval_95': [_round(low), _round(high)]}
-
-    def pooled_margin(self, name: str, other: str, view: int | None = None) -> dict[str, Any]:
-        """As `margin`, of the PSNR of the mean error: still clips then weigh less."""
-        pick = slice(None) if view is None else slice(view, view + 1)
-        first, second = (np.stack(self._rows[n])[:, -1, pick] for n in (name, other))
-        grouped = [rows.reshape(-1, CLIPS_PER_EPISODE * rows.shape[1]) for rows in (first, second)]
-
-        def advantage(episodes: np.ndarray, axis: int = -1) -> np.ndarray:
-            picked = [rows[episodes.astype(int)] for rows in grouped]
-            better, worse = (_pooled(rows, axis=(axis - 1, axis)) for rows in picked)
-            return better - worse
-
-        everyone = np.arange(len(grouped[0]))
-        low, high = bootstrap_interval(everyone, statistic=lambda e, axis: advantage(e))
-        return {'db': _round(advantage(everyone)), 'interval_95': [_round(low), _round(high)]}
-
-
-@torch.no_grad()
-def evaluate_world_model(args: argparse.Namespace) -> dict[str, Any]:
-    """PSNR against copying, reconstruction, and the same model with another clip's actions."""
-    model = load_world_model(args.models)
-    clips = clips_of(args.data, args.episodes, model, args.seed)
-    if len(clips) < 2 * CLIPS_PER_EPISODE:
-        raise ValueError(f'{args.data} holds too few episodes; collect at least 2')
-    table, progress = Table(model), Progress('evaluate (clips)', len(clips))
-    for number, clip in enumerate(clips):
-        other = clips[(number + CLIPS_PER_EPISODE) % len(clips)]
-        _compare(model, clip, other, table, args.steps, args.seed)
-        progress.update(number + 1)
-    steps = {str(n): table.summary(f'steps_{n}') for n in args.steps}
-    first = f'steps_{args.steps[0]}'
-    wrist = model.config.views.index('wrist')
-    return {
-        'episodes': len(clips) // CLIPS_PER_EPISODE,
-        'clips': len(clips),
-        'seed': args.seed,
-        'steps': steps,
-        'copy_last': table.summary('copy_last'),
-        'reconstruction': table.summary('reconstruction'),
-        'other_actions': table.summary('other_actions'),
-        'over_copy_at_4': table.margin(first, 'copy_last'),
-        'over_copy_at_4_wrist': table.margin(first, 'copy_last', wrist),
-        'over_copy_at_4_pooled': table.pooled_margin(first, 'copy_last'),
-        'over_copy_at_4_wrist_pooled': table.pooled_margin(first, 'copy_last', wrist),
-        'over_other_actions_at_4': table.margin(first, 'other_actions'),
-    }
-
-
-def _compare(
-    model: WorldModel, clip: Clip, other: Clip, table: Table, steps: list[int], seed: int
-) -> None:
-    history = clip.history
-    latents = model.encode(clip.images[None])
-    context = Context(latents[:, :history], clip.poses(0, history))
-    pictures: dict[str, Callable[[], Tensor]] = {
-        f'steps_{n}': lambda n=n: model.rollout(context, clip.future, n, seed)[:, 1:]
-        for n in steps
-    }
-    borrowed = graft(clip.future, other.future)
-    pictures['other_actions'] = lambda: model.rollout(context, borrowed, steps[0], seed)[:, 1:]
-    pictures['reconstruction'] = lambda: latents[:, history:]
-    decoded = {name: model.decode(make())[0].float() for name, make in pictures.items()}
-    views = len(model.config.views)
-    real = clip.images.unflatten(1, (views, -1)).permute(0, 1, 4, 2, 3).float() / 255.0
-    present, actual = real[history - 1], real[history:]
-    decoded['copy_last'] = present.expand_as(actual)
-    for name, predicted in decoded.items():
-        table.add(name, predicted, actual, present)
-
-
-def graft(chunk: PoseChunk, other: PoseChunk) -> PoseChunk:
-    """The motion of another chunk, begun at the present of this one."""
-    position = chunk.position[:, :1] + other.position - other.position[:, :1]
-    turn = other.rotation @ other.rotation[:, :1].mT
-    return PoseChunk(position, turn @ chunk.rotation[:, :1], other.closedness)
+    kinds = parser.add_subparsers(dest='what', required=True, metavar='WHAT')
+    _add_world_model(kinds)
+    _add_rollout(kinds)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate and write the result."""
-    result = evaluate_world_model(args)
+    """Evaluate, print a table and write the result."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    name = WHAT[args.what]
+    module = importlib.import_module(f'vidplan_training.{name}')
+    result = getattr(module, name)(args)
     text = json.dumps(result, indent=1)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(text + '\n')
-    print(text)
+        print(brief(result))
+    else:
+        print(text)
     return 0
 
 
-def _tensor(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.array(values)).float()
+def brief(result: dict[str, Any]) -> str:
+    """A line per way to predict; of rollouts, their last frame."""
+    ways = {title_of(int(n)): row for n, row in result['steps'].items()}
+    ways |= {name: row for name, row in result.items() if isinstance(row, dict) and 'ssim' in row}
+    lines = [f'{"":16s}{"PSNR dB":>9s}{"SSIM":>9s}{"deep":>9s}{"ms/chunk":>10s}']
+    for name, row in ways.items():
+        cells = ''.join(f'{_last(row[key]):9.3f}' for key in ('psnr_db', 'ssim', 'deep_feature'))
+        seconds = row.get('s_per_chunk')
+        lines.append(f'{name:16s}{cells}' + (f'{1e3 * seconds:10.1f}' if seconds else ''))
+    return '\n'.join(lines)
 
 
-def _pooled(decibel: np.ndarray, axis: int | tuple[int, ...] | None = None) -> np.ndarray:
-    """PSNR of the mean squared error, from the PSNR of each image."""
-    return -10.0 * np.log10((10.0 ** (-decibel / 10.0)).mean(axis=axis))
+def _last(value: float | list[float]) -> float:
+    return value[-1] if isinstance(value, list) else value
 
 
-def _round(value: float) -> float:
-    return round(float(value), 3)
+def _add_world_model(kinds: argparse._SubParsersAction) -> None:
+    parser = kinds.add_parser(
+        'world-model',
+        help='quality and speed of one imagined chunk',
+        description='Imagines clips of held-out episodes in few and in many steps and compares '
+        'them with what happened, with copying and with reconstruction; all pixels and moving '
+        'pixels apart.',
+    )
+    _add_common(parser, [1, 2, 4, 8, 50])
+    parser.add_argument('--clips', type=int, default=200, help='two per episode')
+    parser.add_argument('--pictures', type=Path, metavar='DIR', help='draw some clips as PNG')
+    parser.add_argument('--picture-clips', type=int, default=4, help='how many; seeded choice')
+
+
+def _add_rollout(kinds: argparse._SubParsersAction) -> None:
+    parser = kinds.add_parser(
+        'rollout',
+        help='drift of imagination that is fed back',
+        description='Imagines long held-out episodes chunk after chunk with their recorded '
+        'actions; quality over time.',
+    )
+    _add_common(parser, [1, 4, 50])
+    parser.add_argument('--episodes', type=int, default=8)
+    parser.add_argument('--chunks', type=int, default=15, help='of four new frames each')
+    parser.add_argument('--plot', type=Path, metavar='FILE', help='PNG or SVG of the curves')
+    parser.add_argument('--video', type=Path, metavar='FILE', help='mp4 of the first episodes')
+
+
+def _add_common(parser: argparse.ArgumentParser, steps: list[int]) -> None:
+    parser.add_argument('--data', type=Path, required=True, help='episodes of evaluation seeds')
+    parser.add_argument('--models', type=Path, default=Path('models/cell'))
+    parser.add_argument(
+        '--steps',
+        type=int,
+        nargs='+',
+        default=steps,
+        help='network evaluations; from 50 on the EDM sampler, below the flow map',
+    )
+    parser.add_argument(
+        '--guidance',
+        type=float,
+        nargs=2,
+        default=(1.0, 2.0),
+        metavar=('FIRST', 'LAST'),
+        help='of the EDM sampler, for the first and the last frame (default %(default)s)',
+    )
+    parser.add_argument(
+        '--features',
+        choices=('auto', *NETWORKS),
+        default='auto',
+        help='network of the deep-feature distance; auto takes the first that is here',
+    )
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--threads', type=int, help='default: as PyTorch chooses')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--json', type=Path)

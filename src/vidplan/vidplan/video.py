@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,7 +13,7 @@ from vidplan import drawing
 from vidplan.drawing import Plane
 from vidplan.imagination import imagined_at, plan_at, split_views
 from vidplan.runlog import PlanRecord, RunLog, SeenFrame
-from vidplan_core.errors import VidPlanError
+from vidplan_core.video_file import VideoError, VideoWriter
 
 TILE_WIDTH, TILE_HEIGHT = 320, 192
 MARGIN, HEADER, CAPTION = 8, 74, 22
@@ -24,75 +21,6 @@ END_HOLD_S = 1.5
 # The part of the base frame that the two path drawings show [m].
 TOP_VIEW = Plane(across=1, up=0, low=(-0.35, 0.2), high=(0.35, 0.75), flip=True)
 SIDE_VIEW = Plane(across=0, up=2, low=(0.2, 0.0), high=(0.75, 0.55))
-# H.264 plays in every browser; the others are what PyAV may have been built with instead.
-ENCODERS = ('libx264', 'libopenh264', 'mpeg4')
-
-
-class VideoError(VidPlanError):
-    """A video that cannot be written here."""
-
-    code = 'VIDEO_FAILED'
-
-
-class VideoWriter:
-    """Encodes RGB frames into an mp4 that browsers play; a context manager.
-
-    The file appears under its name only when it is whole.
-    """
-
-    def __init__(self, path: Path, rate_hz: float) -> None:
-        self.path = path
-        self._partial = path.with_name(f'.{path.stem}.partial.mp4')
-        self._rate = Fraction(rate_hz).limit_denominator(1000)
-        self._container: Any = None
-        self._stream: Any = None
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def add(self, frame: np.ndarray) -> None:
-        """Append one frame, uint8 (H, W, 3) RGB; odd sizes lose their last row or column."""
-        import av
-
-        height, width = (size - size % 2 for size in frame.shape[:2])
-        if self._container is None:
-            self._open(width, height)
-        picture = av.VideoFrame.from_ndarray(
-            np.ascontiguousarray(frame[:height, :width]), format='rgb24'
-        )
-        self._container.mux(self._stream.encode(picture))
-
-    def close(self) -> None:
-        """Finish the file; raises VideoError if no frame was added."""
-        if self._container is None:
-            raise VideoError(f'{self.path}: no frame to write')
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
-        self._partial.replace(self.path)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        elif self._container is not None:
-            self._container.close()
-            self._partial.unlink(missing_ok=True)
-
-    def _open(self, width: int, height: int) -> None:
-        import av
-
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._container = av.open(
-            str(self._partial), 'w', format='mp4', options={'movflags': 'faststart'}
-        )
-        self._stream = self._container.add_stream(_encoder(), rate=self._rate)
-        self._stream.width, self._stream.height = width, height
-        self._stream.pix_fmt = 'yuv420p'
-        self._stream.options = {'crf': '21', 'preset': 'veryfast'}
 
 
 def write_run_video(log: RunLog, path: Path | str) -> Path:
@@ -141,18 +69,6 @@ def draw_run_frame(log: RunLog, index: int) -> Image.Image:
     _draw_relevancy(picture, log, plan)
     _draw_paths(picture, log, index, plan)
     return picture
-
-
-def _encoder() -> str:
-    import av
-
-    for name in ENCODERS:
-        try:
-            av.Codec(name, 'w')
-        except av.codec.codec.UnknownCodecError:
-            continue
-        return name
-    raise VideoError(f'this build of PyAV has none of the encoders {", ".join(ENCODERS)}')
 
 
 def _column(index: int) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image metrics: PSNR over whole images, over the pixels that moved, and SSIM."""
+"""Image metrics: PSNR and SSIM over whole images and over the pixels that moved."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def psnr(predicted: Images, actual: Images) -> Tensor:
     """
     first, second = _pair(predicted, actual)
     error = (first - second).square().mean(dim=(-3, -2, -1))
-    return _decibel(error)
+    return decibel(error)
 
 
 def moving_psnr(
@@ -66,11 +66,31 @@ def moving_psnr(
         (...): one number per image; NaN where nothing moved.
     """
     first, second = _pair(predicted, actual)
-    moved = ((second - unit_images(reference)).abs() > threshold).any(dim=channel_dim)
+    moved = moved_pixels(second, reference, channel_dim=channel_dim, threshold=threshold)
     error = (first - second).square().mean(dim=channel_dim)
-    pixels = moved.sum(dim=(-2, -1))
-    mean_error = (error * moved).sum(dim=(-2, -1)) / pixels.clamp(min=1)
-    return torch.where(pixels > 0, _decibel(mean_error), torch.nan)
+    return decibel(mean_where(error, moved))
+
+
+def moved_pixels(
+    actual: Images,
+    reference: Images,
+    *,
+    channel_dim: int = -3,
+    threshold: float = MOVED_THRESHOLD,
+) -> Tensor:
+    """Pixels, bool (..., H, W), in which a channel of `actual` differs from `reference`.
+
+    Arguments as for `moving_psnr`.
+    """
+    change = (unit_images(actual) - unit_images(reference)).abs()
+    return (change > threshold).any(dim=channel_dim)
+
+
+def mean_where(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean (...,) of maps (..., H, W) over the pixels of a mask; NaN where it is empty."""
+    pixels = mask.sum(dim=(-2, -1))
+    mean = (values * mask).sum(dim=(-2, -1)) / pixels.clamp(min=1)
+    return torch.where(pixels > 0, mean, torch.nan)
 
 
 def ssim(predicted: Images, actual: Images, *, window: int = 11, sigma: float = 1.5) -> Tensor:
@@ -85,10 +105,21 @@ def ssim(predicted: Images, actual: Images, *, window: int = 11, sigma: float = 
     Returns:
         (B,): 1 for equal images.
     """
+    return ssim_map(predicted, actual, window=window, sigma=sigma).mean(dim=(-2, -1))
+
+
+def ssim_map(predicted: Images, actual: Images, *, window: int = 11, sigma: float = 1.5) -> Tensor:
+    """Structural similarity around each pixel, mean over channels.
+
+    Arguments as for `ssim`.
+
+    Returns:
+        (B, H - window + 1, W - window + 1): pixels whose window lies inside the image.
+    """
     first, second = _pair(predicted, actual)
     if first.ndim != 4 or min(first.shape[-2:]) < window:
         raise ValueError(f'ssim needs (B, C, H, W) of at least {window} px, got {first.shape}')
-    kernel = _gaussian(window, sigma, first.shape[1])
+    kernel = _gaussian(window, sigma, first.shape[1]).to(first.device)
 
     def blur(image: Tensor) -> Tensor:
         return functional.conv2d(image, kernel, groups=image.shape[1])
@@ -100,7 +131,13 @@ def ssim(predicted: Images, actual: Images, *, window: int = 11, sigma: float = 
     c1, c2 = 0.01**2, 0.03**2
     numerator = (2 * mean_1 * mean_2 + c1) * (2 * covariance + c2)
     denominator = (mean_1.square() + mean_2.square() + c1) * (var_1 + var_2 + c2)
-    return (numerator / denominator).mean(dim=(1, 2, 3))
+    return (numerator / denominator).mean(dim=1)
+
+
+def decibel(mean_square: Tensor) -> Tensor:
+    """PSNR in dB of mean squared errors (...,) of images in [0, 1], at most the ceiling."""
+    floor = 10.0 ** (-PSNR_CEILING_DB / 10.0)
+    return -10.0 * torch.log10(mean_square.clamp(min=floor))
 
 
 def _pair(predicted: Images, actual: Images) -> tuple[Tensor, Tensor]:
@@ -111,11 +148,6 @@ def _pair(predicted: Images, actual: Images) -> tuple[Tensor, Tensor]:
             f' and {tuple(second.shape)}'
         )
     return first, second
-
-
-def _decibel(mean_square: Tensor) -> Tensor:
-    floor = 10.0 ** (-PSNR_CEILING_DB / 10.0)
-    return -10.0 * torch.log10(mean_square.clamp(min=floor))
 
 
 def _gaussian(window: int, sigma: float, channels: int) -> Tensor:

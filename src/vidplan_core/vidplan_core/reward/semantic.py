@@ -158,14 +158,20 @@ class SemanticScorer:
         Raises:
             ObservationError: the images have another shape or type.
         """
-        fitted = self._fit(images)
+        normalised = self.normalised(images)
         with torch.autocast(
             self.device.type, self._cast or torch.bfloat16, enabled=self._cast is not None
         ):
-            embeddings = dense_embeddings(
-                self.model.visual, (fitted - self._mean) / self._std, self.config.method
-            )
+            embeddings = dense_embeddings(self.model.visual, normalised, self.config.method)
         return embeddings.float()
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Return views (batch, 3, height, width) in [0, 1] as the image tower takes them.
+
+        Raises:
+            ObservationError: the images have another shape or type.
+        """
+        return (self._fit(images) - self._mean) / self._std
 
     def compare(self, dense: Tensor, phrases: Sequence[str]) -> Tensor:
         """Return relevancy maps in [0, 1], 0.5 neutral, (batch, phrases, rows, columns).
