@@ -34,7 +34,7 @@ from vidplan_training.flow_map_loss import (
 from vidplan_training.latents import ClipDataset, Statistics, encode_shards
 from vidplan_training.trainer import Trainer, TrainerConfig
 
-CHECKED_CLIPS = 48
+CHECKED_CLIPS = 32
 TEACHER_STEPS = 50
 
 
