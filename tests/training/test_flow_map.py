@@ -34,6 +34,7 @@ from vidplan_training.flow_map_loss import (
     velocity_field,
 )
 from vidplan_training.latents import ClipDataset, Clips, Statistics
+from vidplan_training.share import Share
 from vidplan_training.world_model import split_clip
 
 STATS = Statistics((0.1,) * CHANNELS, (1.5,) * CHANNELS, 0.5)
@@ -183,8 +184,10 @@ def test_teacher_rows_see_clean_history_and_student_rows_noisy(
     trainable.backbone.register_forward_hook(lambda _, inputs, __: seen.append(inputs[1].history))
     FlowMap(trainable).loss(clips, FlowMapConfig())
     clean = split_clip(clips, 2).history
-    assert torch.equal(seen[0], clean[4:])
-    assert torch.equal(seen[1], clean[4:])
+    distilled = FlowMapConfig().distilled(6)
+    assert distilled.sum() == 2
+    assert torch.equal(seen[0], clean[distilled])
+    assert torch.equal(seen[1], clean[distilled])
     assert not torch.equal(seen[2], clean)
     torch.testing.assert_close(seen[2], clean, atol=0.4, rtol=0)
 
@@ -219,6 +222,30 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn_on_the_diagonal(
     assert flow_map.loss(clips, guided, teacher).item() > 1e-4
     with pytest.raises(ConfigError, match='reference'):
         flow_map.loss(clips, guided)
+
+
+@pytest.mark.parametrize('learned', [False, True], ids=['plain', 'learned weight'])
+def test_parts_of_a_batch_add_up_to_the_whole(clips: Clips, data: Path, learned: bool) -> None:
+    torch.manual_seed(1)
+    flow_map, config = FlowMap(tiny_world_model(), learned), FlowMapConfig()
+    dataset = ClipDataset(shards(data), 2, 5, STATS)
+
+    def loss(share: Share) -> float:
+        torch.manual_seed(0)
+        with torch.no_grad():
+            return flow_map.loss(dataset.random(0, 6, 0, share), config, share=share).item()
+
+    parts = [loss(Share(index, 2)) for index in range(2)]
+    assert parts[0] != pytest.approx(parts[1], rel=1e-3)
+    assert sum(parts) / 2 == pytest.approx(loss(Share()), rel=1e-5)
+
+
+@pytest.mark.parametrize(('share', 'count'), [(0.0, 0), (1 / 3, 8), (0.5, 12), (1.0, 24)])
+def test_distilled_rows_are_spread_evenly(share: float, count: int) -> None:
+    chosen = FlowMapConfig(share=share).distilled(24)
+    assert int(chosen.sum()) == count
+    halves = chosen.unflatten(0, (2, 12)).sum(1)
+    assert abs(int(halves[0] - halves[1])) <= 1
 
 
 def test_state_weighting_is_the_error_after_the_jump(trainable: WorldModel, clips: Clips) -> None:

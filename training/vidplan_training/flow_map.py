@@ -23,7 +23,7 @@ from vidplan_core.world_model.config import WorldModelConfig, from_dict
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.dataset import split
-from vidplan_training.flow_map_check import HeldOut, averaged, sentence
+from vidplan_training.flow_map_check import HeldOut, averaged
 from vidplan_training.flow_map_loss import (
     DIAGONALS,
     TARGETS,
@@ -32,7 +32,8 @@ from vidplan_training.flow_map_loss import (
     FlowMapConfig,
 )
 from vidplan_training.latents import ClipDataset, Statistics, encode_shards
-from vidplan_training.trainer import Trainer, TrainerConfig
+from vidplan_training.processes import Processes
+from vidplan_training.trainer import Trainer, TrainerConfig, add_trainer_arguments, options
 
 CHECKED_CLIPS = 32
 TEACHER_STEPS = 50
@@ -52,6 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--compile', action='store_true', help='compile the network first')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--export-only', action='store_true', help='write the average so far')
+    add_trainer_arguments(parser)
     _add_objective(parser)
 
 
@@ -102,9 +104,9 @@ def load_teacher(args: argparse.Namespace) -> WorldModel:
     config = from_dict(WorldModelConfig, read_config(source))
     model = WorldModel(config, load_autoencoder(args.models / 'autoencoder'))
     load_weights(model, source, optional=('autoencoder.',))
-    if source != kept:
+    if source != kept and Processes().main:
         save_world_model(kept, model)
-    model.fast = True
+    model.fast = args.precision != 'no'
     return model.eval().requires_grad_(False)
 
 
@@ -112,7 +114,7 @@ def start_from(teacher: WorldModel) -> WorldModel:
     """A trainable copy; the target time's embedding learns as well."""
     model = WorldModel(teacher.config, teacher.autoencoder)
     model.load_state_dict(teacher.state_dict())
-    model.fast = True
+    model.fast = teacher.fast
     model.backbone.requires_grad_(True)
     return model
 
@@ -122,13 +124,13 @@ def run(args: argparse.Namespace) -> int:
     config = objective(args)
     teacher = load_teacher(args)
     flow_map = FlowMap(start_from(teacher), args.learned_weight)
-    trainer = Trainer(
-        flow_map, TrainerConfig(args.iterations, args.learning_rate, ema=args.ema), args.work
-    )
+    length = TrainerConfig(args.iterations, args.learning_rate, ema=args.ema, **options(args))
+    trainer = Trainer(flow_map, length, args.work)
     if not args.export_only:
-        _train(trainer, flow_map, teacher, config, args)
+        _train(trainer, flow_map, teacher.to(trainer.device), config, args)
     trainer.use_average()
-    save_world_model(args.out or args.models / 'world_model', flow_map.model)
+    if trainer.main:
+        save_world_model(args.out or args.models / 'world_model', flow_map.model)
     return 0
 
 
@@ -140,20 +142,24 @@ def _train(
     args: argparse.Namespace,
 ) -> None:
     data, check = _datasets(teacher, args)
-    print(f'{len(data)} training clips', flush=True)
     first, last = config.guidance or (1.0, 1.0)
     sampling = SamplingConfig(TEACHER_STEPS, 'edm', first, last)
-    held_out = HeldOut(teacher, check.random(0, CHECKED_CLIPS, 1), sampling)
+    clips = check.random(0, CHECKED_CLIPS, 1).to(trainer.device)
+    held_out = HeldOut(teacher, clips, sampling) if trainer.main else None
 
     def loss(iteration: int) -> Tensor:
-        clips = data.random(iteration, args.batch, args.seed)
-        return flow_map.loss(clips, config, teacher)
+        share = trainer.share
+        clips = data.random(iteration, args.batch, args.seed, share).to(trainer.device)
+        return flow_map.loss(clips, config, teacher, share)
 
-    def report(_: int) -> str:
+    def report(_: int) -> dict[str, float]:
+        assert held_out is not None
         with averaged(flow_map, trainer.average):
-            return sentence(held_out.measure(flow_map.model))
+            return held_out.measure(flow_map.model)
 
-    print(sentence(held_out.measure(flow_map.model)), flush=True)
+    if held_out is not None:
+        before = '  '.join(f'{k} {v:.4g}' for k, v in held_out.measure(flow_map.model).items())
+        print(f'{len(data)} training clips; held out before: {before}', flush=True)
     if args.compile:
         # Student and teacher rows differ in number: one graph for each, none for any number.
         flow_map.model.backbone.compile(dynamic=False)

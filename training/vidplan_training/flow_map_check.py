@@ -55,17 +55,6 @@ class HeldOut:
         return (imagined - wanted)[:, 1:].square().mean().item()
 
 
-def sentence(measured: Mapping[str, float]) -> str:
-    """One line for the log."""
-    errors = ' '.join(f'{measured[f"error_{n}"]:.4f}' for n in STEPS)
-    taught = ' '.join(f'{measured[f"teacher_{n}"]:.4f}' for n in STEPS)
-    names = '/'.join(str(n) for n in STEPS)
-    return (
-        f'held-out latent error in {names} steps {errors} (teacher '
-        f'{measured["error_teacher"]:.4f}, copy {measured["copy"]:.4f}); from the teacher {taught}'
-    )
-
-
 @contextmanager
 def averaged(module: nn.Module, average: Mapping[str, Tensor]) -> Iterator[None]:
     """Within the block the module holds the averaged weights."""

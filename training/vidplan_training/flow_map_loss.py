@@ -23,6 +23,7 @@ from vidplan_training.self_distillation import (
     psd_target,
     random_jumps,
 )
+from vidplan_training.share import WHOLE, Share
 from vidplan_training.world_model import (
     DROPPED_ACTIONS,
     HISTORY_NOISE,
@@ -75,9 +76,10 @@ class FlowMapConfig:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f'{name} must lie between 0 and 1')
 
-    def distilled(self, batch: int) -> int:
-        """Rows of a batch that are distilled; they come last."""
-        return round(self.share * batch)
+    def distilled(self, batch: int) -> Tensor:
+        """Which rows of a batch are distilled, (batch,) bool: evenly spread over its parts."""
+        whole = torch.floor(torch.arange(batch + 1) * self.share + 0.5)
+        return whole.diff() > 0
 
 
 class FlowMap(nn.Module):
@@ -89,38 +91,41 @@ class FlowMap(nn.Module):
         self.loss_weight = LossWeight() if learned_weight else None
 
     def loss(
-        self, clips: Clips, config: FlowMapConfig, reference: WorldModel | None = None
+        self,
+        clips: Clips,
+        config: FlowMapConfig,
+        reference: WorldModel | None = None,
+        share: Share = WHOLE,
     ) -> Tensor:
         """Mean loss of a batch; all rows pass through the network together.
 
         Args:
-            clips: the batch.
+            clips: the batch, or one's own share of it.
             config: the objective.
             reference: the frozen teacher, needed for guidance only.
+            share: which part of the batch `clips` are.
         """
         model, parts = self.model, split_clip(clips, self.model.config.history_frames)
         data = model.to_data(parts.future, parts.history[:, -1:])
-        noise = torch.randn_like(data)
-        distilled = config.distilled(len(data))
-        diagonal, jump = _times(config, len(data) - distilled, distilled, data.device)
-        start = torch.cat([diagonal, jump.start])
-        target = torch.cat([diagonal, jump.target])
+        noise = share.randn_like(data)
+        kinds = share.of(config.distilled(share.count * len(data)))
+        time, jump = _times(config, kinds, share)
+        start, target = time.to(data.device), jump.target.to(data.device)
         x = torch.lerp(noise, data, spread(start, data))
-        keep = (torch.rand(len(data), device=data.device) >= DROPPED_ACTIONS).to(data)
+        keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
         clean = Condition(parts.history, action_tokens(parts.past, parts.chunk), keep=keep)
         wanted = data - noise
-        cut = len(diagonal)
-        if config.guidance is not None and cut:
-            if reference is None:
-                raise ConfigError('guidance is learned from a reference model; none was given')
-            wanted[:cut] = guided_velocity(
-                reference, rows(clean, 0, cut), x[:cut], diagonal, config.guidance
+        matched, distilled = (kind.nonzero()[:, 0].to(data.device) for kind in (~kinds, kinds))
+        if config.guidance is not None and len(matched):
+            wanted[matched] = guided_velocity(
+                reference, rows(clean, matched), x[matched], start[matched], config.guidance
             )
-        if distilled:
-            teacher = velocity_field(model, rows(clean, cut), exact=config.variant == 'lsd')
-            wanted[cut:] = TARGETS[config.variant](teacher, x[cut:], jump)
-        noisy = parts.history + HISTORY_NOISE * torch.randn_like(parts.history)
-        predicted = velocity_field(model, replace(clean, history=noisy))(x, start, target)
+        if len(distilled):
+            teacher = velocity_field(model, rows(clean, distilled), exact=config.variant == 'lsd')
+            jumps = jump.to(data.device).rows(distilled)
+            wanted[distilled] = TARGETS[config.variant](teacher, x[distilled], jumps)
+        history = parts.history + HISTORY_NOISE * share.randn_like(parts.history)
+        predicted = velocity_field(model, replace(clean, history=history))(x, start, target)
         losses = (predicted - wanted).square().flatten(1).mean(1)
         if config.weighting == 'state':
             losses = losses * torch.where(target > start, (target - start) ** 2, 1.0)
@@ -135,29 +140,23 @@ def velocity_field(model: WorldModel, condition: Condition, exact: bool = False)
     return lambda x, start, target: velocity(network, x, start, target)
 
 
-def rows(condition: Condition, first: int, end: int | None = None) -> Condition:
-    """Some rows of a batch's condition."""
-
-    def cut(values: Tensor | None) -> Tensor | None:
-        return None if values is None else values[first:end]
-
-    return Condition(
-        condition.history[first:end],
-        condition.actions[first:end],
-        cut(condition.text),
-        cut(condition.keep),
-    )
+def rows(condition: Condition, chosen: Tensor) -> Condition:
+    """Some rows of a batch's condition, by index."""
+    text, keep = (None if v is None else v[chosen] for v in (condition.text, condition.keep))
+    return Condition(condition.history[chosen], condition.actions[chosen], text, keep)
 
 
 @torch.no_grad()
 def guided_velocity(
-    reference: WorldModel,
+    reference: WorldModel | None,
     condition: Condition,
     x: Tensor,
     time: Tensor,
     guidance: tuple[float, float],
 ) -> Tensor:
     """Velocity of the reference's denoiser at flow times (rows,), guided frame by frame."""
+    if reference is None:
+        raise ConfigError('guidance is learned from a reference model; none was given')
     sampling = SamplingConfig(guidance_first=guidance[0], guidance_last=guidance[1])
     network = reference.network(condition)
     if sampling.guided:
@@ -166,14 +165,12 @@ def guided_velocity(
     return velocity(network, x, time, time)
 
 
-def _times(
-    config: FlowMapConfig, diagonal: int, distilled: int, device: torch.device
-) -> tuple[Tensor, Jump]:
-    if config.diagonal == 'edm':
-        straight = flow_times(diagonal, config.pure_noise)
-    else:
-        noise = torch.rand(diagonal) < config.pure_noise
-        straight = torch.where(noise, torch.zeros(diagonal), torch.rand(diagonal))
-    jump = random_jumps(distilled, config.variant == 'psd-midpoint', config.one_step)
-    moved_jump = Jump(*(v.to(device) for v in (jump.start, jump.middle, jump.target, jump.rest)))
-    return straight.to(device), moved_jump
+def _times(config: FlowMapConfig, distilled: Tensor, share: Share) -> tuple[Tensor, Jump]:
+    """Start times (rows,) and jumps of all rows; off the distilled ones start is target."""
+    count = len(distilled)
+    matched = flow_times(count, config.pure_noise, share)
+    if config.diagonal == 'uniform':
+        matched = torch.where(matched > 0, share.rand(count), matched)
+    jump = random_jumps(count, config.variant == 'psd-midpoint', config.one_step, share)
+    start = torch.where(distilled, jump.start, matched)
+    return start, replace(jump, target=torch.where(distilled, jump.target, matched))

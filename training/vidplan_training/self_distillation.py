@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vidplan_core.world_model.flow import moved, spread
+from vidplan_training.share import WHOLE, Share
 
 Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -32,17 +33,26 @@ class Jump:
     target: Tensor
     rest: Tensor
 
+    def to(self, device: torch.device) -> Jump:
+        """The same jumps on another device."""
+        return Jump(*(v.to(device) for v in (self.start, self.middle, self.target, self.rest)))
 
-def random_jumps(rows: int, midpoint: bool, one_step: float = 0.0) -> Jump:
-    """Jumps from the triangle s < t, uniformly; a share `one_step` goes from 0 to 1.
+    def rows(self, chosen: Tensor) -> Jump:
+        """Some of the jumps, by index."""
+        return Jump(*(v[chosen] for v in (self.start, self.middle, self.target, self.rest)))
+
+
+def random_jumps(rows: int, midpoint: bool, one_step: float = 0.0, share: Share = WHOLE) -> Jump:
+    """Jumps from the triangle s < t, uniformly; a part `one_step` of them goes from 0 to 1.
 
     u is the midpoint, or uniform between s and t.
     """
-    start, target = torch.rand(2, rows).sort(dim=0).values
-    whole = torch.rand(rows) < one_step
+    ends = torch.stack([share.rand(rows), share.rand(rows)])
+    start, target = ends.sort(dim=0).values
+    whole = share.rand(rows) < one_step
     start = torch.where(whole, torch.zeros(rows), start)
     target = torch.where(whole, torch.ones(rows), target)
-    rest = torch.full((rows,), 0.5) if midpoint else torch.rand(rows)
+    rest = torch.full((rows,), 0.5) if midpoint else share.rand(rows)
     return Jump(start, rest * start + (1.0 - rest) * target, target, rest)
 
 

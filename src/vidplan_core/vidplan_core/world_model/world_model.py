@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -191,7 +192,8 @@ class WorldModel(nn.Module):
         `exact` asks for full precision and no compilation: compiled code has no second
         derivatives, and rounded ones say little.
         """
-        precision = nullcontext if exact else self._precision
+        kind = self.mean.device.type
+        precision = partial(torch.autocast, kind, enabled=False) if exact else self._precision
         backbone = self.backbone.forward if exact else self.backbone
 
         def network(noisy: Tensor, start: Tensor, target: Tensor) -> Tensor:
