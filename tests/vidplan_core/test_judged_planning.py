@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from vidplan_core.planner.planner import Planner, Start
 from vidplan_core.reward.conformal import LowerBound
 from vidplan_core.reward.judge import Judge, Judgement
 from vidplan_core.reward.relevancy import Localisation
+from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, Imagination
 
 CAMERAS = Path(__file__).resolve().parents[2] / 'models' / 'cell' / 'cameras.json'
@@ -43,18 +45,24 @@ class RedScorer:
         return Localisation(peak, centroid, peak, peak > 0.5)
 
 
-class SmoothHeads:
-    """Both heads: smooth functions of the imagined latents, different for every element."""
+class SmoothDoubt:
+    """A smooth function of every imagined latent."""
 
-    def uncertainty(self, imagination: Imagination) -> Tensor:
-        change = imagination.latents - imagination.condition.history[:, -1:]
-        return torch.sigmoid(change + 0.2 * torch.sin(3.0 * change))
-
-    def value(self, imagination: Imagination, instruction: str) -> Tensor:
-        return torch.sigmoid(imagination.latents[:, :, 0].mean((-2, -1)))
+    def judge(self, imagination: Imagination) -> SimpleNamespace:
+        change = imagination.latents[:, 1:] - imagination.condition.history[:, -1:]
+        entropy = torch.sigmoid(change + 0.2 * torch.sin(3.0 * change))
+        return SimpleNamespace(entropy=entropy)
 
 
-HEADS = SmoothHeads()
+class SmoothValue:
+    """A smooth function of the new frames."""
+
+    def judge(self, imagination: Imagination, text: Tensor) -> Tensor:
+        return torch.sigmoid(imagination.latents[:, 1:, 0].mean((-2, -1)))
+
+
+DOUBT, VALUE = SmoothDoubt(), SmoothValue()
+BOTH = Judge(DOUBT, VALUE)
 
 
 def planner(judge: Judge | None = None, **changes) -> Planner:
@@ -84,17 +92,17 @@ def start() -> Start:
 def score_of(planner: Planner, context: Context, start: Start, motion: Tensor) -> Tensor:
     """Score of one motion (1, 3), as refinement climbs it."""
     chunk = planner._chunk(start, motion)
-    score, _ = planner._imagine(context, chunk, 'red', MEMORY.double())
+    score, _ = planner._imagine(context, chunk, 'red', MEMORY.double(), 'move to the red thing')
     return score.total[0]
 
 
 @pytest.mark.parametrize(
     ('judge', 'changes'),
     [
-        (Judge(HEADS, HEADS), {}),
-        (Judge(HEADS), {'score_frames': (2, 4), 'frame_softness': 0.3}),
-        (Judge(None, HEADS), {'value_weight': 20.0}),
-        (Judge(HEADS, HEADS, LowerBound(0.1, 0.1, 50)), {'uncertainty_discount': 3.0}),
+        (BOTH, {}),
+        (Judge(DOUBT), {'score_frames': (2, 4), 'frame_softness': 0.3}),
+        (Judge(None, VALUE), {'value_weight': 20.0}),
+        (replace(BOTH, bound=LowerBound(0.1, 0.1, 50)), {'uncertainty_discount': 3.0}),
     ],
     ids=['both', 'uncertainty', 'value', 'bound'],
 )
@@ -133,7 +141,7 @@ def test_no_heads_plan_exactly_as_before(context: Context, start: Start) -> None
 
 def test_heads_without_weights_change_no_score(context: Context, start: Start) -> None:
     indifferent = planner(
-        Judge(HEADS, HEADS), value_weight=0.0, uncertainty_discount=0.0, uncertainty_weight=0.0
+        BOTH, value_weight=0.0, uncertainty_discount=0.0, uncertainty_weight=0.0
     )
     plain = planner()
     chunk = plain.propose(start, MEMORY.double())
@@ -144,7 +152,7 @@ def test_heads_without_weights_change_no_score(context: Context, start: Start) -
 
 
 def test_refinement_climbs_the_penalised_objective(context: Context, start: Start) -> None:
-    judged = planner(Judge(HEADS, HEADS), refine_iterations=4)
+    judged = planner(BOTH, refine_iterations=4)
     plan = judged.plan(context, start, 'red', MEMORY.double())
     assert set(plan.terms) == {'relevancy', 'distance_m', 'uncertainty', 'value'}
     assert list(plan.refinement) == sorted(plan.refinement)
@@ -179,9 +187,7 @@ def test_raising_uncertainty_never_raises_a_score(
 def test_a_bound_lowers_the_value(context: Context) -> None:
     model = tiny_world_model().double()
     chunk = straight_chunk(torch.zeros(1, 3)).to(torch.float64)
-    from vidplan_core.world_model.sampler import SamplingConfig
-
     imagination = model.imagine(context, chunk, SamplingConfig())
-    plain = Judge(None, HEADS).judge(imagination, 'red').value
-    judge = replace(Judge(None, HEADS), bound=LowerBound(0.1, 0.2, 99))
+    plain = Judge(None, VALUE).judge(imagination, 'red').value
+    judge = replace(Judge(None, VALUE), bound=LowerBound(0.1, 0.2, 99))
     torch.testing.assert_close(judge.judge(imagination, 'red').value, (plain - 0.2).clamp_min(0))

@@ -28,6 +28,9 @@ from vidplan_sim.objects import kind_named
 
 # A phantom this far from the object, horizontally, is a lie whatever the planner tolerates [m].
 WRONG_M = 0.10
+# The named object is about this far from the tool: a phantom far beyond the gate around the
+# remembered place tempts nobody, with uncertainty or without [m].
+LURE_M = 0.16
 WITH, WITHOUT = 'with_uncertainty', 'without_uncertainty'
 
 
@@ -63,14 +66,14 @@ class HackingRow:
 
 
 def lure(seed: int, objects: int) -> Episode:
-    """The episode of a seed, but the named object is the one farthest from the tool's start."""
+    """The episode of a seed, but named is the object about `LURE_M` from the tool's start."""
     episode = make_episode(seed, objects)
     tool = tcp_position(*flange_pose(torch.tensor(episode.scene.q_start, dtype=torch.float64)))
     apart = {
         placed.kind: float(np.hypot(placed.x - float(tool[0]), placed.y - float(tool[1])))
         for placed in episode.scene.objects
     }
-    kind = max(apart, key=lambda name: apart[name])
+    kind = min(apart, key=lambda name: abs(apart[name] - LURE_M))
     return replace(episode, kind=kind, instruction=f'move to the {kind_named(kind).noun}')
 
 

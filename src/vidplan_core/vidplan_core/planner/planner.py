@@ -16,6 +16,7 @@ from vidplan_core.planner.objective import ReachObjective, Score
 from vidplan_core.planner.refine import into_ball, refine
 from vidplan_core.proposal.hermite import hermite_chunk
 from vidplan_core.proposal.spatial import SpatialBasis
+from vidplan_core.reward.instruction import Instruction
 from vidplan_core.reward.judge import Judge, Judgement
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, WorldModel
@@ -76,6 +77,7 @@ class Planner:
         memory: Tensor,
         cycle: int = 0,
         should_stop: Callable[[], bool] = lambda: False,
+        instruction: str | Instruction = '',
     ) -> Plan:
         """Return the plan of one cycle.
 
@@ -86,12 +88,14 @@ class Planner:
             memory: where the target was last seen, (3,), base frame, m.
             cycle: number of the cycle; seeds the random method.
             should_stop: asked between iterations; a plan in hand is returned at once.
+            instruction: what the value head is told; to move to the phrase if empty.
         """
+        wanted = instruction or f'move to the {phrase}'
         candidates = self.propose(start, memory)
         if self.config.method in ('kinematic', 'random'):
             score, latents = self._without_imagination(candidates, memory), None
         else:
-            score, latents = self.evaluate(context, candidates, phrase, memory)
+            score, latents = self.evaluate(context, candidates, phrase, memory, wanted)
         best = self.choose(score.total, cycle)
         terms = {name: float(value[best]) for name, value in score.terms.items()}
         plan = Plan(
@@ -100,7 +104,7 @@ class Planner:
         )  # fmt: skip
         if self.config.method in ('random', 'no_refine') or should_stop():
             return plan
-        return self._refine(plan, context, start, phrase, memory, should_stop)
+        return self._refine(plan, context, start, phrase, memory, should_stop, wanted)
 
     def propose(self, start: Start, memory: Tensor) -> PoseChunk:
         """Candidates along the spatial basis; steps shrink as the target comes near."""
@@ -127,10 +131,16 @@ class Planner:
 
     @torch.no_grad()
     def evaluate(
-        self, context: Context, chunk: PoseChunk, phrase: str, memory: Tensor
+        self,
+        context: Context,
+        chunk: PoseChunk,
+        phrase: str,
+        memory: Tensor,
+        instruction: str | Instruction = '',
     ) -> tuple[Score, Tensor]:
         """Imagine every candidate in one batch and score its frames."""
-        return self._imagine(context, chunk, phrase, memory)
+        wanted = instruction or f'move to the {phrase}'
+        return self._imagine(context, chunk, phrase, memory, wanted)
 
     def choose(self, scores: Tensor, cycle: int) -> int:
         """Index of the best candidate, or a seeded random one."""
@@ -140,9 +150,14 @@ class Planner:
         return int(torch.nan_to_num(scores, nan=-torch.inf).argmax())
 
     def _imagine(
-        self, context: Context, chunk: PoseChunk, phrase: str, memory: Tensor
+        self,
+        context: Context,
+        chunk: PoseChunk,
+        phrase: str,
+        memory: Tensor,
+        instruction: str | Instruction,
     ) -> tuple[Score, Tensor]:
-        latents, judgement = self._roll_out(context, chunk, phrase)
+        latents, judgement = self._roll_out(context, chunk, instruction)
         frames = list(self.config.score_frames)
         images = self.world_model.decode(latents[:, frames])
         position, rotation = chunk.position[:, frames], chunk.rotation[:, frames]
@@ -151,14 +166,14 @@ class Planner:
         return score, latents
 
     def _roll_out(
-        self, context: Context, chunk: PoseChunk, phrase: str
+        self, context: Context, chunk: PoseChunk, instruction: str | Instruction
     ) -> tuple[Tensor, Judgement | None]:
         """Imagined latents, and what the heads say about them where there are any."""
         model, config = self.world_model, self.config
         if not self.judge:
             return model.rollout(context, chunk, config.steps, config.seed), None
         imagination = model.imagine(context, chunk, SamplingConfig(config.steps), config.seed)
-        return imagination.latents, self.judge.judge(imagination, phrase)
+        return imagination.latents, self.judge.judge(imagination, instruction)
 
     def _without_imagination(self, chunk: PoseChunk, memory: Tensor) -> Score:
         apart = self.objective.distance(chunk.position[:, -1], chunk.rotation[:, -1], memory)
@@ -173,6 +188,7 @@ class Planner:
         phrase: str,
         memory: Tensor,
         should_stop: Callable[[], bool],
+        instruction: str | Instruction,
     ) -> Plan:
         """Ascend the objective from the chosen motion, through the world model."""
         latest: dict[str, Tensor] = {}
@@ -181,7 +197,7 @@ class Planner:
             chunk = self._chunk(start, motion)
             if self.config.method == 'kinematic':
                 return self._without_imagination(chunk, memory).total[0]
-            score, latents = self._imagine(context, chunk, phrase, memory)
+            score, latents = self._imagine(context, chunk, phrase, memory, instruction)
             latest[_key(motion)] = latents.detach()
             return score.total[0]
 

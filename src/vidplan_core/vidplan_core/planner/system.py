@@ -24,7 +24,7 @@ from vidplan_core.planner.memory import TargetMemory
 from vidplan_core.planner.objective import ReachObjective, Sighting
 from vidplan_core.planner.planner import Plan, Planner, Start
 from vidplan_core.reward.instruction import Instruction, parse_instruction
-from vidplan_core.reward.judge import Judge
+from vidplan_core.reward.judge import Judge, load_judge
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_core.world_model.checkpoint import load_world_model
@@ -113,6 +113,8 @@ class PlanningSystem:
     ) -> PlanningSystem:
         """Load a models folder: autoencoder/, world_model/, semantic/ and cameras.json.
 
+        Its heads, uncertainty/ and value/, are used where they are there.
+
         Raises:
             ModelError: a file is missing, corrupt or does not fit.
         """
@@ -120,7 +122,8 @@ class PlanningSystem:
         cameras = load_cameras(models / 'cameras.json', world_model.config.views)
         scorer = SemanticScorer.load(models / 'semantic', device=device)
         chosen = config or PlannerConfig()
-        return PlanningSystem(world_model, scorer, cameras, chosen, torch.device(device))
+        judge = load_judge(models, world_model, scorer, conformal=chosen.conformal, device=device)
+        return PlanningSystem(world_model, scorer, cameras, chosen, torch.device(device), judge)
 
     def new_task(self, instruction: str, target: str = '') -> Task:
         """Start following an instruction; `target` overrides the phrase to look for.
@@ -166,7 +169,9 @@ class PlanningSystem:
         if self._over_target(start, memory):
             plan = self._rest(start)
         else:
-            plan = self.planner.plan(context, start, task.phrase, memory, task.cycle, should_stop)
+            plan = self.planner.plan(
+                context, start, task.phrase, memory, task.cycle, should_stop, task.instruction
+            )
         result = self._result(task, plan, present, sighting, memory, began)
         task.cycle += 1
         return result

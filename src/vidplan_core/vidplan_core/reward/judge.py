@@ -3,34 +3,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
-from vidplan_core.reward.conformal import LowerBound
-from vidplan_core.world_model.world_model import Imagination
+from vidplan_core.reward.conformal import LowerBound, load_bound
+from vidplan_core.reward.instruction import Instruction
+from vidplan_core.reward.semantic import SemanticScorer
+from vidplan_core.world_model.world_model import Imagination, WorldModel
+
+UNCERTAINTY_FOLDER, VALUE_FOLDER = 'uncertainty', 'value'
 
 
-class UncertaintyHead(Protocol):
-    """Judges how far off imagined latents may be."""
+class Estimate(Protocol):
+    """What an uncertainty head says of the new frames."""
 
-    def uncertainty(self, imagination: Imagination) -> Tensor:
-        """In [0, 1], shaped like the imagined latents; differentiable in them."""
+    @property
+    def entropy(self) -> Tensor:
+        """In [0, 1], (candidates, frames, channels, rows, columns)."""
         ...
 
 
-class ValueHead(Protocol):
-    """Judges how near to success imagined frames are."""
+class UncertaintyJudge(Protocol):
+    """Judges how far off imagined latents may be, as `uncertainty.UncertaintyHead` does."""
 
-    def value(self, imagination: Imagination, instruction: str) -> Tensor:
-        """Expected value in [0, 1], (candidates, frames); differentiable in the latents."""
+    def judge(self, imagination: Imagination) -> Estimate:
+        """Of the new frames, those after the present; differentiable in the imagination."""
+        ...
+
+
+class ValueJudge(Protocol):
+    """Judges how near to success imagined frames are, as `reward.ValueHead` does."""
+
+    def judge(self, imagination: Imagination, text: Tensor) -> Tensor:
+        """Expected value of the new frames in [0, 1], (candidates, new frames)."""
         ...
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Of imagined frames.
+    """Of the new frames of an imagination: frame f of the chunk is number f - 1 here.
 
     Attributes:
         uncertainty: (candidates, frames, channels, rows, columns) in [0, 1], None if unknown.
@@ -40,11 +56,12 @@ class Judgement:
     uncertainty: Tensor | None = None
     value: Tensor | None = None
 
-    def at(self, frames: list[int]) -> Judgement:
-        """The judgement of some of the frames."""
+    def at(self, frames: Sequence[int]) -> Judgement:
+        """The judgement of some frames, by their numbers in the chunk, from 1."""
+        index = [frame - 1 for frame in frames]
         return Judgement(
-            None if self.uncertainty is None else self.uncertainty[:, frames],
-            None if self.value is None else self.value[:, frames],
+            None if self.uncertainty is None else self.uncertainty[:, index],
+            None if self.value is None else self.value[:, index],
         )
 
 
@@ -55,23 +72,61 @@ class Judge:
     Attributes:
         uncertainty_head: None where imaginations are taken as they are.
         value_head: None where only the semantic reward counts.
+        embed: what the value head is told of an instruction, (1, width).
         bound: turns expected values into values that are reached with known probability.
     """
 
-    uncertainty_head: UncertaintyHead | None = None
-    value_head: ValueHead | None = None
+    uncertainty_head: UncertaintyJudge | None = None
+    value_head: ValueJudge | None = None
+    embed: Callable[[str | Instruction], Tensor] = lambda instruction: torch.zeros(1, 0)
     bound: LowerBound | None = None
 
     def __bool__(self) -> bool:
         """Whether there is any head to ask."""
         return self.uncertainty_head is not None or self.value_head is not None
 
-    def judge(self, imagination: Imagination, instruction: str) -> Judgement:
+    def judge(self, imagination: Imagination, instruction: str | Instruction) -> Judgement:
         """Ask every head once for all candidates."""
         uncertainty = value = None
         if self.uncertainty_head is not None:
-            uncertainty = self.uncertainty_head.uncertainty(imagination)
+            uncertainty = self.uncertainty_head.judge(imagination).entropy
         if self.value_head is not None:
-            value = self.value_head.value(imagination, instruction)
+            value = self.value_head.judge(imagination, self.embed(instruction))
             value = value if self.bound is None else self.bound.of(value)
         return Judgement(uncertainty, value)
+
+
+def load_judge(
+    models: Path,
+    world_model: WorldModel,
+    scorer: SemanticScorer,
+    *,
+    conformal: bool = False,
+    device: str | torch.device = 'cpu',
+) -> Judge:
+    """The judge with the heads of a models folder: `uncertainty/` and `value/`, where there.
+
+    Raises:
+        ModelError: a head is corrupt or does not fit the world model or the scorer.
+    """
+    channels = world_model.mean.shape[2]
+    judge = Judge()
+    if (models / UNCERTAINTY_FOLDER).is_dir():
+        from vidplan_core.uncertainty.uncertainty_head import load_uncertainty
+
+        doubt = load_uncertainty(models, device)
+        doubt.config.check_fits(world_model.config, channels)
+        judge = replace(judge, uncertainty_head=doubt)
+    if (models / VALUE_FOLDER).is_dir():
+        from vidplan_core.reward.value import instruction_embedding, load_value
+
+        value = load_value(models, device)
+        value.config.check_fits(world_model.config, channels)
+        value.check_scorer(scorer)
+        judge = replace(
+            judge,
+            value_head=value,
+            embed=lambda instruction: instruction_embedding(scorer, instruction),
+            bound=load_bound(models / VALUE_FOLDER) if conformal else None,
+        )
+    return judge
