@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where LeRobot data sets keep what, in their versions 2 and 3.
+
+Version 2 (v2.0, v2.1) has one parquet file and one video per camera for every episode, listed
+in meta/episodes.jsonl. Version 3 joins episodes in larger files; meta/episodes/*/*.parquet
+tells each episode's files and where in the videos it begins. meta/info.json has the templates
+of the paths. https://huggingface.co/docs/lerobot/lerobot-dataset-v3
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet as parquet
+
+from vidplan_core.errors import ConfigError
+
+INFO = 'meta/info.json'
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the metadata say of one episode.
+
+    rows: number of steps, at the rate of the recording.
+    videos: by camera, the file and where in it the episode begins, s.
+    """
+
+    index: int
+    rows: int
+    text: str
+    table: Path
+    videos: dict[str, tuple[Path, float]]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Metadata of a data set: its rate and its episodes by index.
+
+    joined: whether episodes share files.
+    """
+
+    joined: bool
+    rate_hz: float
+    entries: dict[int, Entry]
+
+
+def read_layout(root: Path, cameras: Sequence[str]) -> Layout:
+    """Metadata of a folder.
+
+    Raises FileNotFoundError without meta/info.json, ConfigError when the metadata are broken,
+    of an unknown version, or lack a camera.
+    """
+    info = _read_info(root / INFO)
+    try:
+        version = str(info['codebase_version'])
+        _check_cameras(root, info, cameras)
+        read = {'v2': _entries_2, 'v3': _entries_3}.get(version[:2])
+        if read is None:
+            raise ConfigError(f'{root / INFO}: version {version}; v2.0, v2.1 and v3.0 are known')
+        entries = read(root, info, cameras)
+        rate_hz = float(info['fps'])
+    except (AttributeError, KeyError, TypeError, ValueError, pyarrow.ArrowException) as error:
+        reason = f'no {error}' if isinstance(error, KeyError) else str(error)
+        raise ConfigError(f'the metadata in {root / "meta"} are broken: {reason}') from error
+    if not entries:
+        raise ConfigError(f'{root / "meta"} lists no episode')
+    return Layout(version.startswith('v3'), rate_hz, {entry.index: entry for entry in entries})
+
+
+def _read_info(path: Path) -> dict[str, Any]:
+    try:
+        info: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'{path} is missing: no LeRobot data set there') from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError(f'{path} is not valid json: {error}') from error
+    return info
+
+
+def _check_cameras(root: Path, info: dict[str, Any], cameras: Sequence[str]) -> None:
+    features = info['features']
+    videos = [name for name, feature in features.items() if feature.get('dtype') == 'video']
+    missing = [camera for camera in cameras if camera not in videos]
+    if missing:
+        raise ConfigError(f'{root / INFO} has no video {missing}; it has {videos}: say --cameras')
+
+
+def _entries_2(root: Path, info: dict[str, Any], cameras: Sequence[str]) -> list[Entry]:
+    lines = (root / 'meta' / 'episodes.jsonl').read_text().splitlines()
+    entries = []
+    for note in (json.loads(line) for line in lines if line.strip()):
+        index = int(note['episode_index'])
+        names = {'episode_index': index, 'episode_chunk': index // int(info['chunks_size'])}
+        videos = {
+            camera: (root / info['video_path'].format(video_key=camera, **names), 0.0)
+            for camera in cameras
+        }
+        table = root / info['data_path'].format(**names)
+        entries.append(Entry(index, int(note['length']), _text(note), table, videos))
+    return entries
+
+
+def _entries_3(root: Path, info: dict[str, Any], cameras: Sequence[str]) -> list[Entry]:
+    columns = ['episode_index', 'length', 'tasks', 'data/chunk_index', 'data/file_index']
+    for camera in cameras:
+        parts = ('chunk_index', 'file_index', 'from_timestamp')
+        columns += [f'videos/{camera}/{part}' for part in parts]
+    notes: list[dict[str, Any]] = []
+    for path in sorted((root / 'meta' / 'episodes').glob('*/*.parquet')):
+        notes += parquet.read_table(path, columns=columns).to_pylist()
+    entries = []
+    for note in notes:
+        names = {'chunk_index': note['data/chunk_index'], 'file_index': note['data/file_index']}
+        table = root / info['data_path'].format(**names)
+        videos = {camera: _video_3(root, info, note, camera) for camera in cameras}
+        index, rows = int(note['episode_index']), int(note['length'])
+        entries.append(Entry(index, rows, _text(note), table, videos))
+    return entries
+
+
+def _video_3(
+    root: Path, info: dict[str, Any], note: dict[str, Any], camera: str
+) -> tuple[Path, float]:
+    chunk, file, start_s = (
+        note[f'videos/{camera}/{part}'] for part in ('chunk_index', 'file_index', 'from_timestamp')
+    )
+    path = info['video_path'].format(video_key=camera, chunk_index=chunk, file_index=file)
+    return root / path, float(start_s)
+
+
+def _text(note: dict[str, Any]) -> str:
+    return next((text for text in note.get('tasks') or [] if text), '')
