@@ -17,6 +17,7 @@ from vidplan_training.evaluate_pictures import title_of
 WHAT = {
     'world-model': 'evaluate_world_model',
     'rollout': 'evaluate_rollout',
+    'semantic': 'evaluate_semantic',
 }
 
 
@@ -26,6 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     kinds = parser.add_subparsers(dest='what', required=True, metavar='WHAT')
     _add_world_model(kinds)
     _add_rollout(kinds)
+    _add_semantic(kinds)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,7 +48,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def brief(result: dict[str, Any]) -> str:
-    """A line per way to predict; of rollouts, their last frame."""
+    """A line per way to predict; of rollouts, their last frame. Other results say it all."""
+    if 'steps' not in result:
+        return '\n'.join(
+            f'{name:20s} {value}' for name, value in result.items() if not isinstance(value, dict)
+        )
     ways = {title_of(int(n)): row for n, row in result['steps'].items()}
     ways |= {name: row for name, row in result.items() if isinstance(row, dict) and 'ssim' in row}
     lines = [f'{"":16s}{"PSNR dB":>9s}{"SSIM":>9s}{"deep":>9s}{"ms/chunk":>10s}']
@@ -87,6 +93,20 @@ def _add_rollout(kinds: argparse._SubParsersAction) -> None:
     parser.add_argument('--chunks', type=int, default=15, help='of four new frames each')
     parser.add_argument('--plot', type=Path, metavar='FILE', help='PNG or SVG of the curves')
     parser.add_argument('--video', type=Path, metavar='FILE', help='mp4 of the first episodes')
+
+
+def _add_semantic(kinds: argparse._SubParsersAction) -> None:
+    parser = kinds.add_parser(
+        'semantic',
+        help='which objects the semantic scorer finds, and where',
+        description='Renders scenes of evaluation seeds, once with the instances that training '
+        'scenes vary between and once with colours and sizes beyond them.',
+    )
+    parser.add_argument('--models', type=Path, default=Path('models/cell'))
+    parser.add_argument('--episodes', type=int, default=100, help='scenes, of each kind')
+    parser.add_argument('--seed', type=int, default=1_000_000, help='of the first scene')
+    parser.add_argument('--threads', type=int, help='default: as PyTorch chooses')
+    parser.add_argument('--json', type=Path)
 
 
 def _add_common(parser: argparse.ArgumentParser, steps: list[int]) -> None:

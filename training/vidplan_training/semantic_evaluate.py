@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from vidplan_core.reward.relevancy import scene_peak
 from vidplan_core.reward.semantic import SemanticScorer
-from vidplan_training.semantic_data import SegmentedViews
+from vidplan_training.semantic_data import Batch
 
 VISIBLE_PX = 20
 FALSE_REJECTION = 0.04  # aimed at; the rest up to 5 % is for what the next scenes bring
@@ -49,10 +50,18 @@ class SceneScores:
     centre: np.ndarray
 
 
+class Scenes(Protocol):
+    """Moments with a segmentation, as `SegmentedViews` has them."""
+
+    def scene(self, index: tuple[int, int, int], alternative: bool = False) -> Batch:
+        """All views of one moment."""
+        ...
+
+
 @torch.no_grad()
 def score_scenes(
     scorer: SemanticScorer,
-    views: SegmentedViews,
+    views: Scenes,
     frames: Sequence[tuple[int, int, int]],
     phrases: Sequence[str],
     segments: Sequence[int],
@@ -126,17 +135,18 @@ def _segment_truth(labels: Tensor, segments: Sequence[int]) -> tuple[Tensor, Ten
     return area, torch.stack((x, y), dim=-1)
 
 
-def _best(score: SceneScores) -> np.ndarray:
+def best_peaks(score: SceneScores) -> np.ndarray:
+    """Peak of each phrase in the view that shows it best, (phrases,)."""
     return scene_peak(torch.from_numpy(score.peak)).numpy()
 
 
 def _visible(scores: Sequence[SceneScores], phrase: int) -> np.ndarray:
-    return np.array([_best(s)[phrase] for s in scores if s.area[phrase].max() >= VISIBLE_PX])
+    return np.array([best_peaks(s)[phrase] for s in scores if s.area[phrase].max() >= VISIBLE_PX])
 
 
 def _absent(scores: Sequence[SceneScores], phrases: slice) -> np.ndarray:
     """Best peaks of phrases without a single pixel in any view."""
-    found = [_best(s)[phrases][s.area[phrases].max(axis=1) == 0] for s in scores]
+    found = [best_peaks(s)[phrases][s.area[phrases].max(axis=1) == 0] for s in scores]
     return np.concatenate(found)
 
 
@@ -152,31 +162,35 @@ def _centroid_errors(scores: Sequence[SceneScores], known: int) -> list[np.ndarr
     of its own hand is two fingers at two edges, whose mean is nowhere.
     """
     return [
-        np.concatenate([_distances(score, i)[: -1 if i < 2 else None] for score in scores])
+        np.concatenate([distances(score, i)[: -1 if i < 2 else None] for score in scores])
         for i in range(known)
     ]
 
 
-def _distances(score: SceneScores, phrase: int) -> np.ndarray:
+def distances(score: SceneScores, phrase: int) -> np.ndarray:
     """Distance of the centroid from the segment's centre per view, nan where it is not seen."""
     distance = np.linalg.norm(score.centroid[phrase] - score.centre[phrase], axis=-1)
     return np.where(score.area[phrase] >= VISIBLE_PX, distance, np.nan)
 
 
 def _top1(scores: Sequence[SceneScores], known: int) -> float | None:
-    """Share of visible objects, over views, whose phrase lands nearer to them than to others.
+    return _share(np.concatenate([top1_hits(score, known) for score in scores]))
+
+
+def top1_hits(score: SceneScores, known: int) -> np.ndarray:
+    """Whether each visible object's phrase lands nearer to it than to others, view by view.
 
     The first two phrases name the robot and its gripper, which are no objects.
     """
+    seen = score.area[:known] >= VISIBLE_PX
+    seen[:2] = False
     right = []
-    for s in scores:
-        seen = s.area[:known] >= VISIBLE_PX
-        seen[:2] = False
-        for phrase, view in zip(*np.nonzero(seen), strict=True):
-            others = np.flatnonzero(seen[:, view])
-            distance = np.linalg.norm(s.centre[others, view] - s.centroid[phrase, view], axis=-1)
-            right.append(others[distance.argmin()] == phrase)
-    return _share(np.array(right))
+    for phrase, view in zip(*np.nonzero(seen), strict=True):
+        others = np.flatnonzero(seen[:, view])
+        place = score.centroid[phrase, view]
+        distance = np.linalg.norm(score.centre[others, view] - place, axis=-1)
+        right.append(others[distance.argmin()] == phrase)
+    return np.array(right, bool)
 
 
 def _share(condition: np.ndarray) -> float | None:
