@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from vidplan_core.world_model.checkpoint import (
@@ -154,7 +155,8 @@ def _train(
 
     def report(_: int) -> dict[str, float]:
         assert held_out is not None
-        with averaged(flow_map, trainer.average):
+        # A check has sizes of its own; compiling for them takes longer than they do.
+        with averaged(flow_map, trainer.average), torch.compiler.set_stance('force_eager'):
             return held_out.measure(flow_map.model)
 
     if held_out is not None:

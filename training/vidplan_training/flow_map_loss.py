@@ -105,33 +105,70 @@ class FlowMap(nn.Module):
             reference: the frozen teacher, needed for guidance only.
             share: which part of the batch `clips` are.
         """
-        model, parts = self.model, split_clip(clips, self.model.config.history_frames)
-        data = model.to_data(parts.future, parts.history[:, -1:])
-        noise = share.randn_like(data)
-        kinds = share.of(config.distilled(share.count * len(data)))
-        time, jump = _times(config, kinds, share)
-        start, target = time.to(data.device), jump.target.to(data.device)
-        x = torch.lerp(noise, data, spread(start, data))
-        keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
-        clean = Condition(parts.history, action_tokens(parts.past, parts.chunk), keep=keep)
-        wanted = data - noise
-        matched, distilled = (kind.nonzero()[:, 0].to(data.device) for kind in (~kinds, kinds))
-        if config.guidance is not None and len(matched):
-            wanted[matched] = guided_velocity(
-                reference, rows(clean, matched), x[matched], start[matched], config.guidance
-            )
-        if len(distilled):
-            teacher = velocity_field(model, rows(clean, distilled), exact=config.variant == 'lsd')
-            jumps = jump.to(data.device).rows(distilled)
-            wanted[distilled] = TARGETS[config.variant](teacher, x[distilled], jumps)
-        history = parts.history + HISTORY_NOISE * share.randn_like(parts.history)
-        predicted = velocity_field(model, replace(clean, history=history))(x, start, target)
+        batch = prepare(self.model, clips, config, share)
+        wanted = wanted_velocity(self.model, batch, config, reference)
+        noise = HISTORY_NOISE * share.randn_like(batch.clean.history)
+        noisy = replace(batch.clean, history=batch.clean.history + noise)
+        start, target = batch.jump.start, batch.jump.target
+        predicted = velocity_field(self.model, noisy)(batch.x, start, target)
         losses = (predicted - wanted).square().flatten(1).mean(1)
         if config.weighting == 'state':
             losses = losses * torch.where(target > start, (target - start) ** 2, 1.0)
         if self.loss_weight is not None:
             losses = self.loss_weight.balanced(losses, start, target)
         return losses.mean()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows on their way from noise to data.
+
+    straight: data minus noise, (rows, frames, channels, height, width).
+    x: between the two, at the flow times where the jumps start.
+    jump: where they should go; the rows that are not distilled stay where they are.
+    distilled: which rows they are, (rows,) bool.
+    clean: what the teacher is conditioned on.
+    """
+
+    straight: Tensor
+    x: Tensor
+    jump: Jump
+    distilled: Tensor
+    clean: Condition
+
+
+def prepare(model: WorldModel, clips: Clips, config: FlowMapConfig, share: Share) -> Batch:
+    """Draw times, noise and dropped actions for a batch."""
+    parts = split_clip(clips, model.config.history_frames)
+    data = model.to_data(parts.future, parts.history[:, -1:])
+    noise = share.randn_like(data)
+    distilled = share.of(config.distilled(share.count * len(data)))
+    jump = _jumps(config, distilled, share).to(data.device)
+    x = torch.lerp(noise, data, spread(jump.start, data))
+    keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
+    clean = Condition(parts.history, action_tokens(parts.past, parts.chunk), keep=keep)
+    return Batch(data - noise, x, jump, distilled, clean)
+
+
+@torch.no_grad()
+def wanted_velocity(
+    model: WorldModel, batch: Batch, config: FlowMapConfig, reference: WorldModel | None
+) -> Tensor:
+    """What the network should say of every row, under stop-gradient."""
+    wanted, kinds = batch.straight.clone(), batch.distilled
+    matched, distilled = (kind.nonzero()[:, 0].to(wanted.device) for kind in (~kinds, kinds))
+    if config.guidance is not None and len(matched):
+        condition, time = rows(batch.clean, matched), batch.jump.start[matched]
+        wanted[matched] = guided_velocity(
+            reference, condition, batch.x[matched], time, config.guidance
+        )
+    if len(distilled):
+        exact = config.variant == 'lsd'
+        teacher = velocity_field(model, rows(batch.clean, distilled), exact)
+        wanted[distilled] = TARGETS[config.variant](
+            teacher, batch.x[distilled], batch.jump.rows(distilled)
+        )
+    return wanted
 
 
 def velocity_field(model: WorldModel, condition: Condition, exact: bool = False) -> Velocity:
@@ -165,12 +202,14 @@ def guided_velocity(
     return velocity(network, x, time, time)
 
 
-def _times(config: FlowMapConfig, distilled: Tensor, share: Share) -> tuple[Tensor, Jump]:
-    """Start times (rows,) and jumps of all rows; off the distilled ones start is target."""
+def _jumps(config: FlowMapConfig, distilled: Tensor, share: Share) -> Jump:
+    """Jumps of the distilled rows; the others stay where they are, s = t."""
     count = len(distilled)
-    matched = flow_times(count, config.pure_noise, share)
+    time = flow_times(count, config.pure_noise, share)
     if config.diagonal == 'uniform':
-        matched = torch.where(matched > 0, share.rand(count), matched)
+        time = torch.where(time > 0, share.rand(count), time)
     jump = random_jumps(count, config.variant == 'psd-midpoint', config.one_step, share)
-    start = torch.where(distilled, jump.start, matched)
-    return start, replace(jump, target=torch.where(distilled, jump.target, matched))
+    start, middle, target = (
+        torch.where(distilled, v, time) for v in (jump.start, jump.middle, jump.target)
+    )
+    return Jump(start, middle, target, jump.rest)
