@@ -57,6 +57,7 @@ class FakePlan:
     target: np.ndarray
     latency_s: float
     cycle: int
+    doubted: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0, 3), np.uint8))
 
 
 def straight_chunk(position: np.ndarray, step_m: float, candidates: int = 1) -> PoseChunk:

@@ -13,6 +13,7 @@ from tests.vidplan_core.tiny import tiny_world_model
 from vidplan_core.camera import load_cameras
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.system import PlanningSystem
+from vidplan_core.reward.judge import Judge
 from vidplan_core.reward.relevancy import Centring, Localisation, localise
 
 CAMERAS = Path(__file__).resolve().parents[2] / 'models' / 'cell' / 'cameras.json'
@@ -33,8 +34,10 @@ class RedScorer:
         return localise(relevancy, self.config.threshold, Centring())
 
 
-def tiny_system(threshold: float = 0.55, **changes) -> PlanningSystem:
+def tiny_system(
+    threshold: float = 0.55, judge: Judge | None = None, **changes
+) -> PlanningSystem:
     model = tiny_world_model()
     cameras = load_cameras(CAMERAS, model.config.views)
     config = PlannerConfig(**{'refine_iterations': 1, **changes})
-    return PlanningSystem(model, RedScorer(threshold), cameras, config, torch.device('cpu'))
+    return PlanningSystem(model, RedScorer(threshold), cameras, config, torch.device('cpu'), judge)

@@ -91,7 +91,7 @@ def start() -> Start:
 
 def score_of(planner: Planner, context: Context, start: Start, motion: Tensor) -> Tensor:
     """Score of one motion (1, 3), as refinement climbs it."""
-    chunk = planner._chunk(start, motion)
+    chunk = planner.chunk(start, motion)
     score, _ = planner._imagine(context, chunk, 'red', MEMORY.double(), 'move to the red thing')
     return score.total[0]
 

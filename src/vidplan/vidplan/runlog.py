@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,6 +53,7 @@ class PlanRecord:
         quaternion: Chosen flange orientations, xyzw, (F, 4).
         closedness: Chosen gripper, (F,).
         latency_s: Time the plan took [s], wall clock.
+        terms: What the score is made of, by name; empty where nobody told.
     """
 
     stamp_s: float
@@ -67,6 +69,7 @@ class PlanRecord:
     quaternion: np.ndarray
     closedness: np.ndarray
     latency_s: float
+    terms: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

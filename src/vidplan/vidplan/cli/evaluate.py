@@ -39,7 +39,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'for training)',
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='result, rewritten as it grows')
-    parser.add_argument('--videos', type=Path, metavar='DIR', help='write a video per episode')
+    parser.add_argument('--videos', type=Path, metavar='DIR', help='a video and curves each')
     parser.add_argument('--models', type=Path, metavar='DIR', help='default: the shipped ones')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
@@ -192,6 +192,8 @@ def settings(args: argparse.Namespace, system: PlanningSystem) -> dict[str, Any]
 
 
 def _write_video(outcome: Outcome, folder: Path) -> None:
+    from vidplan.curves import draw_curves
+    from vidplan.pictures import save_png
     from vidplan.runlog import RunResult
     from vidplan.video import write_run_video
 
@@ -203,6 +205,8 @@ def _write_video(outcome: Outcome, folder: Path) -> None:
     verdict = 'success' if row.success else 'failure'
     name = f'{row.seed}_{row.target.replace(" ", "-")}_{verdict}.mp4'
     write_run_video(log, folder / name)
+    if any(plan.terms for plan in log.plans):
+        save_png(draw_curves(log), (folder / name).with_suffix('.png'))
 
 
 def _print_reach(result: dict[str, Any]) -> None:

@@ -11,7 +11,9 @@ from importlib import import_module
 from vidplan_core.errors import VidPlanError
 
 #: Modules of this package, in the order of `vidplan --help`.
-COMMANDS = ('run', 'up', 'goal', 'record', 'replay', 'evaluate', 'bench')
+COMMANDS = (
+    'run', 'up', 'goal', 'record', 'replay', 'score', 'evaluate', 'landscape', 'bench',
+)  # fmt: skip
 
 EXIT_CONFIG = 2
 EXIT_INTERRUPTED = 130

@@ -203,6 +203,7 @@ def _write_pictures(
     judge: Judge,
     tables: dict[str, list[dict[str, Any]]],
 ) -> None:
+    from vidplan.curves import draw_curves
     from vidplan.pictures import rollout_picture, save_png
     from vidplan.replay.fidelity import images, stitched
     from vidplan.report import write_run_report
@@ -219,7 +220,10 @@ def _write_pictures(
         title='the executed motion, as it was seen and as it was imagined',
     )
     save_png(picture, folder / 'rollout.png')
-    print(f'wrote {video}, {report} and {folder / "rollout.png"}')
+    written = [str(video), str(report), str(folder / 'rollout.png')]
+    if any(plan.terms for plan in log.plans):
+        written.append(str(save_png(draw_curves(log), folder / 'curves.png')))
+    print(f'wrote {", ".join(written)}')
 
 
 def _facts(tables: dict[str, list[dict[str, Any]]]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The suite `hacking`: whether the planner follows a planted hallucination.
 
-Each state is a new scene with the arm at rest away from the named object. One candidate, the one
+Each state is a new scene with the arm at rest beside the named object. One candidate, the one
 that ends lowest over empty table, is haunted: the world model imagines that it brings the object
 right under the tool (`vidplan_core.world_model.phantom`). The planner chooses twice, with and
 without weighting by uncertainty, everything else equal.
@@ -19,18 +19,21 @@ import torch
 
 from vidplan.evaluation.episode import Episode, make_episode
 from vidplan.evaluation.world import World
-from vidplan_core.kinematics.fk import flange_pose, tcp_position
+from vidplan_core.errors import VidPlanError
+from vidplan_core.kinematics.fk import tcp_position
 from vidplan_core.observation import Observation
 from vidplan_core.planner.system import PlanningSystem, PlanResult
 from vidplan_core.statistics import exact_interval
 from vidplan_core.world_model.phantom import Haunting, PhantomWorldModel
-from vidplan_sim.objects import kind_named
+from vidplan_sim.arm import Q_READY, down_rotation, solve_ik, tcp_to_flange
 
 # A phantom this far from the object, horizontally, is a lie whatever the planner tolerates [m].
 WRONG_M = 0.10
-# The named object is about this far from the tool: a phantom far beyond the gate around the
-# remembered place tempts nobody, with uncertainty or without [m].
-LURE_M = 0.16
+# The tool starts this far from the named object and this high. A phantom much farther from where
+# the object was seen tempts nobody, with uncertainty or without [m].
+LURE_M, START_M = 0.18, 0.15
+# x and y of the table that the tool starts over [m].
+AREA_M = ((0.36, 0.64), (-0.22, 0.22))
 WITH, WITHOUT = 'with_uncertainty', 'without_uncertainty'
 
 
@@ -66,15 +69,28 @@ class HackingRow:
 
 
 def lure(seed: int, objects: int) -> Episode:
-    """The episode of a seed, but named is the object about `LURE_M` from the tool's start."""
+    """The episode of a seed, but the arm starts `LURE_M` beside the named object.
+
+    From there one sideways motion is the best and going down is clearly not, unless the object
+    seems to come. Of the spots beside the object the one farthest from all others is taken.
+    """
     episode = make_episode(seed, objects)
-    tool = tcp_position(*flange_pose(torch.tensor(episode.scene.q_start, dtype=torch.float64)))
-    apart = {
-        placed.kind: float(np.hypot(placed.x - float(tool[0]), placed.y - float(tool[1])))
-        for placed in episode.scene.objects
-    }
-    kind = min(apart, key=lambda name: abs(apart[name] - LURE_M))
-    return replace(episode, kind=kind, instruction=f'move to the {kind_named(kind).noun}')
+    others = [placed for placed in episode.scene.objects if placed.kind != episode.kind]
+    occupied = np.array([(p.x, p.y) for p in (*others, episode.scene.bowl)])
+    named = next(placed for placed in episode.scene.objects if placed.kind == episode.kind)
+    angles = np.radians([quarter + turn for quarter in range(0, 360, 90) for turn in (-20, 0, 20)])
+    spots = np.array([named.x, named.y]) + LURE_M * np.stack([np.cos(angles), np.sin(angles)], 1)
+    room = np.linalg.norm(spots[:, None] - occupied, axis=-1).min(axis=1)
+    low, high = np.array(AREA_M).T
+    room[((spots < low) | (spots > high)).any(axis=1)] -= 1.0
+    return replace(episode, scene=replace(episode.scene, q_start=_over(spots[room.argmax()])))
+
+
+def _over(spot: np.ndarray) -> tuple[float, ...]:
+    """Joint positions (7,) of a tool pointing down, START_M over a spot (x, y) of the table."""
+    rotation = down_rotation(0.0)
+    place = tcp_to_flange(np.array([*spot, START_M]), rotation)
+    return tuple(float(angle) for angle in solve_ik(place, rotation, Q_READY))
 
 
 class HackingSuite:
@@ -89,23 +105,18 @@ class HackingSuite:
         """Return a row per system; a crash becomes rows with its error."""
         rows = [HackingRow(episode.seed, episode.kind, key) for key in self._honest]
         try:
-            history = self._start(episode)
+            self._world.reset(episode.scene)
+            system = next(iter(self._honest.values()))
+            history = self._world.look(system.world_model.config.history_frames)
             for row in rows:
                 self._tempt(episode, history, row)
+        except VidPlanError as error:
+            for row in rows:
+                row.error = row.error or f'{error.code}: {error}'
         except Exception:  # one broken state must not cost the others
             for row in rows:
                 row.error = row.error or traceback.format_exc(limit=8)
         return rows
-
-    def _start(self, episode: Episode) -> list[Observation]:
-        world = self._world
-        world.reset(episode.scene)
-        system = next(iter(self._honest.values()))
-        history = [world.observe()]
-        for _ in range(system.world_model.config.history_frames - 1):
-            world.advance_to(world.now_s + world.period_s)
-            history.append(world.observe())
-        return history
 
     def _tempt(self, episode: Episode, history: list[Observation], row: HackingRow) -> None:
         honest = _plan(self._honest[row.uncertainty_weighting], episode, history)

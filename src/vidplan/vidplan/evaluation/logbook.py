@@ -43,4 +43,5 @@ def plan_record(result: PlanResult, observed_s: float, *, pictures: bool) -> Pla
         quaternion=chunk.quaternion[0].numpy(),
         closedness=chunk.closedness[0].numpy(),
         latency_s=result.latency_s,
+        terms=dict(result.terms),
     )

@@ -85,6 +85,14 @@ class World:
             quaternion=matrix_to_quaternion(rotation).numpy(),
         )
 
+    def look(self, times: int) -> list[Observation]:
+        """Look that many times, a model frame apart; the arm does what it does."""
+        seen = [self.observe()]
+        while len(seen) < times:
+            self.advance_to(self.now_s + self.period_s)
+            seen.append(self.observe())
+        return seen
+
     def advance_to(self, time_s: float) -> None:
         """Let simulated time pass, with the adapter at work; nothing happens for the past."""
         while (left_s := time_s - self.now_s) > 0.5 * self.cell.timestep_s:

@@ -50,13 +50,20 @@ class WorldModelParameters:
         True, 'Publish the imagined strip of every plan while somebody subscribes.', mutable=True
     )
 
+    publish_uncertainty: bool = parameter(
+        True,
+        'Publish where every plan is unsure of its future while somebody subscribes; needs the '
+        "models' uncertainty head.",
+        mutable=True,
+    )
+
     def folder(self) -> Path:
         """Return the folder of the models."""
         return Path(self.models) if self.models else share_directory() / 'models' / 'cell'
 
 
 class WorldModelNode(ManagedNode):
-    """Service `world_model/rollout`, topic `world_model/prediction`."""
+    """Service `world_model/rollout`; topics `world_model/prediction` and `.../uncertainty`."""
 
     def __init__(self, host: PlanningHost, config: PlannerConfig, **kwargs: Any) -> None:
         super().__init__('world_model', **kwargs)
@@ -66,6 +73,7 @@ class WorldModelNode(ManagedNode):
         self._loaded_s = float('nan')
         self._rollouts = DurationMeter()
         self._publisher = self.create_publisher(Image, 'world_model/prediction', qos.PREVIEW)
+        self._heat_map = self.create_publisher(Image, 'world_model/uncertainty', qos.PREVIEW)
         self._service = self.create_service(
             Rollout, 'world_model/rollout', self._on_rollout,
             callback_group=MutuallyExclusiveCallbackGroup(),
@@ -93,12 +101,21 @@ class WorldModelNode(ManagedNode):
         self._host.unload()
 
     def show(self, plan: Any, observation: Observation) -> None:
-        """Publish the imagined frames of a plan side by side, stamped as the observation."""
-        wanted = self.parameters.publish_prediction and self._publisher.get_subscription_count()
-        if not (self.active and wanted) or not len(plan.predicted):
+        """Publish a plan's frames and their uncertainty, each side by side.
+
+        Stamped as the observation; the heat map has no frame for the present, which is known.
+        """
+        parameters = self.parameters
+        if parameters.publish_prediction and self._publisher.get_subscription_count():
+            self._publish(self._publisher, plan.predicted, observation)
+        if parameters.publish_uncertainty and self._heat_map.get_subscription_count():
+            self._publish(self._heat_map, plan.doubted, observation)
+
+    def _publish(self, publisher: Any, frames: np.ndarray, observation: Observation) -> None:
+        if not self.active or not len(frames):
             return
-        strip = np.concatenate(list(plan.predicted), axis=1)
-        self._publisher.publish(to_image(strip, stamp(observation.stamp_s), 'imagined'))
+        strip = np.concatenate(list(frames), axis=1)
+        publisher.publish(to_image(strip, stamp(observation.stamp_s), 'imagined'))
 
     def _on_rollout(
         self, request: Rollout.Request, response: Rollout.Response

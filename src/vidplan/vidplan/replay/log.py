@@ -48,4 +48,5 @@ def hindsight_record(
         else chunk.quaternion[0].numpy(),
         closedness=np.array([seen.closedness for seen in window.future]),
         latency_s=0.0 if result is None else result.latency_s,
+        terms={} if result is None else dict(result.terms),
     )

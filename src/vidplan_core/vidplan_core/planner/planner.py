@@ -122,7 +122,7 @@ class Planner:
 
     def still(self, start: Start) -> PoseChunk:
         """The chunk (1, frames) that brakes to rest without turning back."""
-        return self._chunk(start, self.braking(start)[None])
+        return self.chunk(start, self.braking(start)[None])
 
     def braking(self, start: Start) -> Tensor:
         """Displacement (3,) in which a chunk brakes: the least that does not turn back, v T/3."""
@@ -194,7 +194,7 @@ class Planner:
         latest: dict[str, Tensor] = {}
 
         def value(motion: Tensor) -> Tensor:
-            chunk = self._chunk(start, motion)
+            chunk = self.chunk(start, motion)
             if self.config.method == 'kinematic':
                 return self._without_imagination(chunk, memory).total[0]
             score, latents = self._imagine(context, chunk, phrase, memory, instruction)
@@ -209,14 +209,14 @@ class Planner:
         if not refined.value > refined.history[0]:
             return replace(plan, refinement=refined.history)
         with torch.no_grad():
-            chunk = self._chunk(start, refined.motion)
+            chunk = self.chunk(start, refined.motion)
         return replace(
             plan, chunk=chunk, score=refined.value, refinement=refined.history,
             latents=latest.get(_key(refined.motion)),
         )  # fmt: skip
 
-    def _chunk(self, start: Start, motion: Tensor) -> PoseChunk:
-        """The chunk (1, frames) of a motion (1, 3), differentiable in it."""
+    def chunk(self, start: Start, motion: Tensor) -> PoseChunk:
+        """Chunks (N, frames) of motions (N, 3), m, inside the box; differentiable in them."""
         model = self.world_model.config
         return hermite_chunk(
             start.position, start.rotation, start.velocity, self._inside(start, motion),
@@ -224,7 +224,7 @@ class Planner:
         )  # fmt: skip
 
     def _inside(self, start: Start, motion: Tensor) -> Tensor:
-        """The motion (1, 3), ending where the basis' box allows the tool to be."""
+        """Motions (N, 3), ending where the basis' box allows the tool to be."""
         tool = self.objective.tool(start.position, start.rotation)
         lower = torch.minimum(tool.new_tensor(self.basis.box.lower), tool)
         upper = torch.maximum(tool.new_tensor(self.basis.box.upper), tool)

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 
@@ -20,74 +18,19 @@ from vidplan_core.errors import ObservationError, TargetNotFoundError
 from vidplan_core.observation import Observation
 from vidplan_core.planner.committed import angles_at, chunk_ahead, rests, velocity_at
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.memory import TargetMemory
+from vidplan_core.planner.cycle import NO_PICTURES, PlanResult, Situation, Task
 from vidplan_core.planner.objective import ReachObjective, Sighting
 from vidplan_core.planner.planner import Plan, Planner, Start
-from vidplan_core.reward.instruction import Instruction, parse_instruction
+from vidplan_core.reward.instruction import parse_instruction
 from vidplan_core.reward.judge import Judge, load_judge
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_core.world_model.checkpoint import load_world_model
+from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, WorldModel
 
 # The arm counts as at rest below this joint speed, rad/s.
 REST_RAD_S = 0.02
-
-
-@dataclass
-class Task:
-    """One instruction being followed; the memory is the only state between cycles."""
-
-    instruction: Instruction
-    phrase: str
-    memory: TargetMemory = field(default_factory=TargetMemory)
-    cycle: int = 0
-
-
-@dataclass(eq=False)
-class PlanResult:
-    """One cycle's outcome.
-
-    Attributes:
-        done: the planner's own judgement that the tool rests over the target.
-        chunk: flange poses (1, frames); frame 0 is due at `start_s`.
-        start_s: when the chunk starts, in the clock of the observations, s.
-        candidates: all proposed chunks (candidates, frames).
-        scores: (candidates,), in the order of the proposals.
-        best: index of the chosen candidate.
-        score: of the chosen chunk after refinement.
-        terms: the score's terms by name, of the chosen candidate.
-        relevancy: (views, rows, columns) in [0, 1] of the target in the present images.
-        target: place of the target as the planner believes it, (3,), base frame, m.
-        distance_m: from the tool to the goal above the target, as the planner believes it.
-        latency_s: time the cycle took, wall clock, s.
-        cycle: its number within the task, from 0.
-    """
-
-    done: bool
-    chunk: PoseChunk
-    start_s: float
-    candidates: PoseChunk
-    scores: list[float]
-    best: int
-    score: float
-    terms: dict[str, float]
-    relevancy: np.ndarray
-    target: np.ndarray
-    distance_m: float
-    latency_s: float
-    cycle: int
-    refinement: tuple[float, ...] = ()
-    _imagined: Callable[[], np.ndarray] = field(default=lambda: np.zeros((0, 0, 0, 3), np.uint8))
-
-    @cached_property
-    def predicted(self) -> np.ndarray:
-        """Imagined frames of the chosen chunk, uint8 (frames, views*height, width, 3).
-
-        Decoded on first use: nobody waits for pictures before the arm gets its plan. Empty for
-        a method without imagination.
-        """
-        return self._imagined()
 
 
 class PlanningSystem:
@@ -157,26 +100,36 @@ class PlanningSystem:
             TargetNotFoundError: no view shows the target (at the start), or none has for long.
         """
         began = perf_counter()
-        with torch.no_grad():
-            context, images = self._see(history)
-            position, rotation = context.poses.position[:, -1], context.poses.rotation[:, -1]
-            sighting = self.objective.look(images, position, rotation, task.phrase)
-        memory = self._remember(task, sighting)
-        present = history[-1]
-        ahead = self.config.committed_frames
-        with torch.no_grad():
-            context, start = self._at_start(context, present, committed, ahead)
+        here = self.situation(task, history, committed)
+        start, memory = here.start, here.memory
         if self._over_target(start, memory):
             plan = self._rest(start)
         else:
             plan = self.planner.plan(
-                context, start, task.phrase, memory, task.cycle, should_stop, task.instruction
-            )
-        result = self._result(task, plan, present, sighting, memory, began)
+                here.context, start, task.phrase, memory, task.cycle, should_stop,
+                task.instruction,
+            )  # fmt: skip
+        result = self._result(task, plan, history[-1], here, began)
         task.cycle += 1
         return result
 
     # The steps of a cycle
+
+    @torch.no_grad()
+    def situation(
+        self,
+        task: Task,
+        history: Sequence[Observation],
+        committed: CommittedMotion | None = None,
+    ) -> Situation:
+        """Look, and imagine where a plan would start; arguments and errors as for `plan`."""
+        context, images = self._see(history)
+        position, rotation = context.poses.position[:, -1], context.poses.rotation[:, -1]
+        sighting = self.objective.look(images, position, rotation, task.phrase)
+        memory = self._remember(task, sighting)
+        ahead = self.config.committed_frames
+        context, start = self._at_start(context, history[-1], committed, ahead)
+        return Situation(context, start, memory, sighting)
 
     def _see(self, history: Sequence[Observation]) -> tuple[Context, Tensor]:
         """Encode the history; also the present views (1, views, 3, height, width) in [0, 1]."""
@@ -251,8 +204,7 @@ class PlanningSystem:
         task: Task,
         plan: Plan,
         present: Observation,
-        sighting: Sighting,
-        memory: Tensor,
+        situation: Situation,
         began: float,
     ) -> PlanResult:
         model = self.world_model.config
@@ -262,7 +214,7 @@ class PlanningSystem:
             torch.zeros(3), torch.zeros(7), present.closedness,
         )  # fmt: skip
         at_rest = bool(np.abs(present.dq).max() < REST_RAD_S)
-        place = memory.detach().float().cpu()
+        place = situation.memory.detach().float().cpu()
         distance = float(self.objective.to_goal(here.position, here.rotation, place).norm())
         return PlanResult(
             done=at_rest and self._over_target(here, place),
@@ -273,13 +225,14 @@ class PlanningSystem:
             best=plan.best,
             score=plan.score,
             terms=plan.terms,
-            relevancy=sighting.maps[0].float().cpu().numpy(),
+            relevancy=situation.sighting.maps[0].float().cpu().numpy(),
             target=place.numpy(),
             distance_m=distance,
             latency_s=perf_counter() - began,
             cycle=task.cycle,
             refinement=plan.refinement,
             _imagined=lambda: self.pictures(plan.latents),
+            _doubted=lambda: self.heat_pictures(situation.context, plan),
         )
 
     @torch.no_grad()
@@ -288,9 +241,30 @@ class PlanningSystem:
         model = self.world_model.config
         if latents is None:
             return np.zeros((0, len(model.views) * model.height, model.width, 3), np.uint8)
-        images = self.world_model.decode(latents)[0].float()
-        stacked = images.permute(0, 1, 3, 4, 2).flatten(1, 2)
-        return (stacked * 255).round().to(torch.uint8).cpu().numpy()
+        return _stacked(self.world_model.decode(latents)[0])
+
+    @torch.no_grad()
+    def heat_pictures(self, context: Context, plan: Plan) -> np.ndarray:
+        """The paper's heat map over the new frames of a plan, uint8 (frames - 1, ..., 3).
+
+        Imagines the plan once more; empty without imagination or without an uncertainty head.
+        """
+        head = self.planner.judge.uncertainty_head
+        if head is None or plan.latents is None:
+            return NO_PICTURES
+        from vidplan_core.uncertainty.heat_map import heat_map
+
+        sampling = SamplingConfig(self.config.steps)
+        imagination = self.world_model.imagine(context, plan.chunk, sampling, self.config.seed)
+        frames = self.world_model.decode(imagination.latents[:, 1:])
+        estimate = head.judge(imagination).entropy
+        return _stacked(heat_map(self.world_model, estimate, frames)[0])
+
+
+def _stacked(views: Tensor) -> np.ndarray:
+    """Pictures (frames, views, 3, height, width) in [0, 1] as uint8 (frames, rows, width, 3)."""
+    stacked = views.float().permute(0, 1, 3, 4, 2).flatten(1, 2)
+    return (stacked * 255).round().to(torch.uint8).cpu().numpy()
 
 
 def _stack(rows: Sequence[np.ndarray | np.float64]) -> Tensor:

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes into one planning cycle and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from torch import Tensor
+
+from vidplan_core.action import PoseChunk
+from vidplan_core.planner.memory import TargetMemory
+from vidplan_core.planner.objective import Sighting
+from vidplan_core.planner.planner import Start
+from vidplan_core.reward.instruction import Instruction
+from vidplan_core.world_model.world_model import Context
+
+NO_PICTURES = np.zeros((0, 0, 0, 3), np.uint8)
+
+
+@dataclass
+class Task:
+    """One instruction being followed; the memory is the only state between cycles."""
+
+    instruction: Instruction
+    phrase: str
+    memory: TargetMemory = field(default_factory=TargetMemory)
+    cycle: int = 0
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What one cycle plans from.
+
+    Attributes:
+        context: the past up to where the plan starts.
+        start: the state there.
+        memory: where the target is believed to be, (3,), base frame, m.
+        sighting: where the present views show it, a batch of 1.
+    """
+
+    context: Context
+    start: Start
+    memory: Tensor
+    sighting: Sighting
+
+
+@dataclass(eq=False)
+class PlanResult:
+    """One cycle's outcome.
+
+    Attributes:
+        done: the planner's own judgement that the tool rests over the target.
+        chunk: flange poses (1, frames); frame 0 is due at `start_s`.
+        start_s: when the chunk starts, in the clock of the observations, s.
+        candidates: all proposed chunks (candidates, frames).
+        scores: (candidates,), in the order of the proposals.
+        best: index of the chosen candidate.
+        score: of the chosen chunk after refinement.
+        terms: the score's terms by name, of the chosen candidate.
+        relevancy: (views, rows, columns) in [0, 1] of the target in the present images.
+        target: place of the target as the planner believes it, (3,), base frame, m.
+        distance_m: from the tool to the goal above the target, as the planner believes it.
+        latency_s: time the cycle took, wall clock, s.
+        cycle: its number within the task, from 0.
+    """
+
+    done: bool
+    chunk: PoseChunk
+    start_s: float
+    candidates: PoseChunk
+    scores: list[float]
+    best: int
+    score: float
+    terms: dict[str, float]
+    relevancy: np.ndarray
+    target: np.ndarray
+    distance_m: float
+    latency_s: float
+    cycle: int
+    refinement: tuple[float, ...] = ()
+    _imagined: Callable[[], np.ndarray] = field(default=lambda: NO_PICTURES)
+    _doubted: Callable[[], np.ndarray] = field(default=lambda: NO_PICTURES)
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """Imagined frames of the chosen chunk, uint8 (frames, views*height, width, 3).
+
+        Decoded on first use: nobody waits for pictures before the arm gets its plan. Empty for
+        a method without imagination.
+        """
+        return self._imagined()
+
+    @cached_property
+    def doubted(self) -> np.ndarray:
+        """The new imagined frames under their uncertainty, uint8 as `predicted`, one frame less.
+
+        Blue is certain, red is not. Empty without imagination or without an uncertainty head.
+        """
+        return self._doubted()

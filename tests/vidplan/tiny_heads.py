@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Heads whose answers are known: doubt is how far imagined latents left the honest ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from vidplan_core.reward.judge import Judge
+from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.world_model import Imagination, WorldModel
+
+
+class ChangeDoubt:
+    """More uncertain the more a latent changes; in [0, 1)."""
+
+    def judge(self, imagination: Imagination) -> SimpleNamespace:
+        change = imagination.latents[:, 1:] - imagination.condition.history[:, -1:]
+        return SimpleNamespace(entropy=1.0 - torch.exp(-change.abs()))
+
+
+class ErrorDoubt:
+    """Knows the true error of a haunted imagination: what the honest one would have been."""
+
+    def __init__(self, honest: WorldModel) -> None:
+        self._honest = honest
+
+    def judge(self, imagination: Imagination) -> SimpleNamespace:
+        noise = self._honest.noise(0, imagination.latents.shape[1])
+        noise = noise.expand(len(imagination.latents), -1, -1, -1, -1)
+        condition = imagination.condition
+        data, _ = self._honest.sample(condition, noise, SamplingConfig())
+        true = self._honest.from_data(data, condition.history[:, -1:])
+        error = (imagination.latents - true)[:, 1:].abs()
+        return SimpleNamespace(entropy=1.0 - torch.exp(-error))
+
+
+class EvenValue:
+    """The same value everywhere."""
+
+    def judge(self, imagination: Imagination, text: Tensor) -> Tensor:
+        return imagination.latents.new_full(imagination.latents[:, 1:, 0, 0, 0].shape, 0.5)
+
+
+def tiny_judge(doubt: Callable[[], object] = ChangeDoubt) -> Judge:
+    return Judge(doubt(), EvenValue())
