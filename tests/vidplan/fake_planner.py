@@ -124,6 +124,7 @@ class FakePlanningSystem:
             target=np.array([0.5, 0.0, 0.03]),
             latency_s=self.plan_s,
             cycle=cycle,
+            doubted=np.zeros((FRAMES - 1, 3 * VIEW[0], VIEW[1], 3), np.uint8),
         )
 
     def _work(self, should_stop: Callable[[], bool]) -> None:

@@ -23,6 +23,7 @@ from vidplan.evaluation.hacking import (
     tempting,
 )
 from vidplan.evaluation.world import World
+from vidplan.pictures import strip_picture
 from vidplan_core.kinematics.fk import flange_pose, tcp_position
 from vidplan_core.observation import StitchLayout
 from vidplan_core.planner.config import PlannerConfig
@@ -72,6 +73,19 @@ def test_both_planners_are_tempted_in_the_same_way(world: World) -> None:
     assert 0.0 <= rows[1].uncertainty <= 1.0
     again = suite.judge(lure(SEED, 4))
     assert again == rows
+
+
+def test_pictures_show_the_haunted_motion_with_and_without_its_phantom(world: World) -> None:
+    suite = HackingSuite({False: tiny_system(threshold=0.5, method='no_refine')}, world)
+    frames = suite.frames(lure(SEED, 4))
+    assert set(frames) == {'imagined', 'with a phantom'}
+    honest, haunted = frames.values()
+    assert honest.shape == haunted.shape == (4, 96, 64, 3)
+    assert not np.array_equal(honest, haunted)
+    picture = strip_picture(frames, title='move to the pea')
+    assert picture.width > 4 * 100
+    with pytest.raises(ValueError, match='one shape'):
+        strip_picture({'a': honest, 'b': honest[:2]})
 
 
 def test_a_planner_that_finds_nothing_is_not_counted(world: World) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +63,37 @@ def rollout_picture(
         drawing.text(picture, at, words, size=14, colour=drawing.MUTED, anchor='mm')
         _paste_column(picture, (left, top), real[frame], imagined[frame], len(views), size)
     _label_rows(picture, top, views, tile_height)
+    return picture
+
+
+def strip_picture(
+    strips: Mapping[str, np.ndarray], *, title: str = '', tile_height: int = 220
+) -> Image.Image:
+    """Show strips of stitched frames under each other, named, one column per frame.
+
+    Args:
+        strips: by name, uint8 (F, views * H, W, 3), all of one shape.
+        title: a line above.
+        tile_height: of one stitched frame in the picture [px].
+
+    Raises:
+        ValueError: no strip, or shapes that differ.
+    """
+    shapes = {frames.shape for frames in strips.values()}
+    if len(shapes) != 1:
+        raise ValueError(f'strips must have one shape, got {sorted(shapes)}')
+    frames, height, width = shapes.pop()[:3]
+    size = (round(tile_height * width / height), tile_height)
+    row_height = LABEL_HEIGHT + tile_height + GAP
+    across = frames * (size[0] + GAP) + GAP
+    picture = drawing.canvas(across, LABEL_HEIGHT + len(strips) * row_height)
+    drawing.text(picture, (GAP, LABEL_HEIGHT / 2), title, size=16, anchor='lm')
+    for row, (name, images) in enumerate(strips.items()):
+        top = LABEL_HEIGHT + row * row_height
+        drawing.text(picture, (GAP, top + LABEL_HEIGHT / 2), name, size=14, anchor='lm')
+        for column, image in enumerate(images):
+            at = (GAP + column * (size[0] + GAP), top + LABEL_HEIGHT)
+            picture.paste(drawing.tile(image, *size), at)
     return picture
 
 

@@ -39,7 +39,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'for training)',
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='result, rewritten as it grows')
-    parser.add_argument('--videos', type=Path, metavar='DIR', help='a video and curves each')
+    parser.add_argument('--videos', type=Path, metavar='DIR', help='a video or picture each')
     parser.add_argument('--models', type=Path, metavar='DIR', help='default: the shipped ones')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
@@ -120,6 +120,7 @@ def _choice(args: argparse.Namespace) -> int:
 def _hacking(args: argparse.Namespace) -> int:
     from vidplan.evaluation.hacking import HackingSuite, lure, summarise_hacking
     from vidplan.evaluation.results import Progress, write_json
+    from vidplan.pictures import save_png, strip_picture
 
     trusting = load_system(
         args, method='no_refine', uncertainty_discount=0.0, uncertainty_weight=0.0
@@ -134,8 +135,12 @@ def _hacking(args: argparse.Namespace) -> int:
     rows = []
     progress = Progress(args.episodes)
     for seed in range(args.seed, args.seed + args.episodes):
-        judged = suite.judge(lure(seed, args.objects))
+        episode = lure(seed, args.objects)
+        judged = suite.judge(episode)
         rows += judged
+        if args.videos is not None and judged[-1].phantom_chosen is not None:
+            picture = strip_picture(suite.frames(episode), title=episode.instruction)
+            save_png(picture, args.videos / f'{seed}_phantom.png')
         last = judged[-1]
         progress.tell(
             f'{seed} {last.target:15s} {last.error.splitlines()[-1:]}',

@@ -118,6 +118,34 @@ class HackingSuite:
                 row.error = row.error or traceback.format_exc(limit=8)
         return rows
 
+    @torch.no_grad()
+    def frames(self, episode: Episode) -> dict[str, np.ndarray]:
+        """Imaginations of the haunted candidate by name, uint8 (new frames, rows, width, 3).
+
+        Honest and haunted, and under their uncertainty where the models have its head.
+
+        Raises:
+            TargetNotFoundError: no view shows the target.
+        """
+        key = max(self._honest)
+        self._world.reset(episode.scene)
+        system, frames = self._honest[key], {}
+        history = self._world.look(system.world_model.config.history_frames)
+        honest = _plan(system, episode, history)
+        thing = torch.from_numpy(self._world.cell.truth()[episode.kind]).float()
+        phantom, haunting = tempting(honest, thing)
+        model = self._haunted[key].world_model
+        assert isinstance(model, PhantomWorldModel)
+        here = system.situation(system.new_task(episode.instruction), history)
+        chunk = honest.candidates.select(phantom)
+        for name, haunted_by in (('imagined', None), ('with a phantom', haunting)):
+            model.haunting = haunted_by
+            shown = self._haunted[key].imagined_pictures(here.context, chunk)
+            frames[name] = shown.frames
+            if len(shown.heat):
+                frames[f'{name}, uncertainty'] = shown.heat
+        return frames
+
     def _tempt(self, episode: Episode, history: list[Observation], row: HackingRow) -> None:
         honest = _plan(self._honest[row.uncertainty_weighting], episode, history)
         if len(honest.candidates) == 1:

@@ -31,6 +31,19 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """New frames of an imagination, uint8 (frames, views*height, width, 3) each.
+
+    Attributes:
+        frames: as they are imagined.
+        heat: under the colours of their uncertainty, blue to red; none without a head.
+    """
+
+    frames: np.ndarray
+    heat: np.ndarray
+
+
+@dataclass(frozen=True)
 class Situation:
     """What one cycle plans from.
 

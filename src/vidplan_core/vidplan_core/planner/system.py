@@ -18,7 +18,7 @@ from vidplan_core.errors import ObservationError, TargetNotFoundError
 from vidplan_core.observation import Observation
 from vidplan_core.planner.committed import angles_at, chunk_ahead, rests, velocity_at
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.cycle import NO_PICTURES, PlanResult, Situation, Task
+from vidplan_core.planner.cycle import NO_PICTURES, Pictures, PlanResult, Situation, Task
 from vidplan_core.planner.objective import ReachObjective, Sighting
 from vidplan_core.planner.planner import Plan, Planner, Start
 from vidplan_core.reward.instruction import parse_instruction
@@ -232,7 +232,7 @@ class PlanningSystem:
             cycle=task.cycle,
             refinement=plan.refinement,
             _imagined=lambda: self.pictures(plan.latents),
-            _doubted=lambda: self.heat_pictures(situation.context, plan),
+            _doubted=lambda: self._heat(situation.context, plan),
         )
 
     @torch.no_grad()
@@ -244,21 +244,24 @@ class PlanningSystem:
         return _stacked(self.world_model.decode(latents)[0])
 
     @torch.no_grad()
-    def heat_pictures(self, context: Context, plan: Plan) -> np.ndarray:
-        """The paper's heat map over the new frames of a plan, uint8 (frames - 1, ..., 3).
-
-        Imagines the plan once more; empty without imagination or without an uncertainty head.
-        """
+    def imagined_pictures(self, context: Context, chunk: PoseChunk) -> Pictures:
+        """Imagine a chunk (1, frames) and draw its new frames and their uncertainty."""
+        sampling = SamplingConfig(self.config.steps)
+        imagination = self.world_model.imagine(context, chunk, sampling, self.config.seed)
+        frames = self.world_model.decode(imagination.latents[:, 1:])
         head = self.planner.judge.uncertainty_head
-        if head is None or plan.latents is None:
-            return NO_PICTURES
+        if head is None:
+            return Pictures(_stacked(frames[0]), NO_PICTURES)
         from vidplan_core.uncertainty.heat_map import heat_map
 
-        sampling = SamplingConfig(self.config.steps)
-        imagination = self.world_model.imagine(context, plan.chunk, sampling, self.config.seed)
-        frames = self.world_model.decode(imagination.latents[:, 1:])
-        estimate = head.judge(imagination).entropy
-        return _stacked(heat_map(self.world_model, estimate, frames)[0])
+        heat = heat_map(self.world_model, head.judge(imagination).entropy, frames)
+        return Pictures(_stacked(frames[0]), _stacked(heat[0]))
+
+    def _heat(self, context: Context, plan: Plan) -> np.ndarray:
+        """The heat map over a plan's new frames; empty without imagination or without a head."""
+        if self.planner.judge.uncertainty_head is None or plan.latents is None:
+            return NO_PICTURES
+        return self.imagined_pictures(context, plan.chunk).heat
 
 
 def _stacked(views: Tensor) -> np.ndarray:

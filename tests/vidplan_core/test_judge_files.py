@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Heads of a models folder: found where they are, refused where they do not fit, exact."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import CHANNELS, straight_chunk, tiny_world_model
+from torch import Tensor
+
+from vidplan_core.errors import ModelError
+from vidplan_core.reward.conformal import LowerBound, save_bound
+from vidplan_core.reward.judge import load_judge
+from vidplan_core.world_model.sampler import SamplingConfig
+
+pytest.importorskip('vidplan_core.uncertainty.head', reason='needs the heads')
+
+from vidplan_core.reward.value import ValueHead, save_value
+from vidplan_core.uncertainty.head import HeadConfig
+from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead, save_uncertainty
+
+SIZES = HeadConfig(
+    channels=CHANNELS, rows=12, columns=8, widths=(8, 16, 16), embedding=16, attention_heads=2
+)
+TEXT = 3 + 2 * 5
+
+
+class Words:
+    """A text tower of five numbers per phrase."""
+
+    def encode_text(self, phrases: list[str]) -> Tensor:
+        return torch.tensor([[len(phrase) / 10, 1.0, 0.0, 0.5, -1.0] for phrase in phrases])
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    save_uncertainty(tmp_path / 'uncertainty', UncertaintyHead(SIZES))
+    value = ValueHead(replace(SIZES, text=TEXT, bin_count=20, bin_high=1.0))
+    save_value(tmp_path / 'value', value)
+    save_bound(tmp_path / 'value', LowerBound(0.1, 0.1, 40))
+    return tmp_path
+
+
+def test_a_folder_without_heads_has_nothing_to_ask(tmp_path: Path) -> None:
+    assert not load_judge(tmp_path, tiny_world_model(), Words())
+
+
+def test_both_heads_judge_new_frames(models: Path) -> None:
+    model = tiny_world_model()
+    images = torch.randint(0, 256, (1, 2, 96, 64, 3), dtype=torch.uint8)
+    context = model.context(images, straight_chunk(torch.zeros(1, 3), frames=2))
+    imagination = model.imagine(context, straight_chunk(torch.randn(3, 3)), SamplingConfig(2))
+    plain = load_judge(models, model, Words()).judge(imagination, 'put the pea in the bowl')
+    assert plain.uncertainty.shape == (3, 4, CHANNELS, 12, 8)
+    assert plain.value.shape == (3, 4)
+    assert plain.at([4]).value.tolist() == plain.value[:, 3:].tolist()
+    bounded = load_judge(models, model, Words(), conformal=True)
+    lower = bounded.judge(imagination, 'put the pea in the bowl').value
+    torch.testing.assert_close(lower, (plain.value - 0.1).clamp_min(0.0))
+
+
+def test_heads_of_another_world_model_are_refused(models: Path) -> None:
+    save_uncertainty(models / 'uncertainty', UncertaintyHead(replace(SIZES, rows=24)))
+    with pytest.raises(ModelError, match='does not fit'):
+        load_judge(models, tiny_world_model(), Words())
