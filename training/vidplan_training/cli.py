@@ -11,7 +11,10 @@ import sys
 from vidplan_core.errors import VidPlanError
 from vidplan_training.launch import launch
 
-COMMANDS = ('collect', 'cameras', 'autoencoder', 'world_model', 'flow_map', 'semantic', 'evaluate')
+COMMANDS = (
+    'collect', 'cameras', 'autoencoder', 'world_model', 'flow_map', 'semantic', 'conformal',
+    'evaluate',
+)  # fmt: skip
 
 
 def build_parser() -> argparse.ArgumentParser:
