@@ -19,7 +19,7 @@ class FakeModels:
     def __init__(self) -> None:
         self.config = SimpleNamespace(
             views=LAYOUT.views, height=LAYOUT.height, width=LAYOUT.width,
-            history_frames=2, frames=FRAMES, frame_period_s=PERIOD_S,
+            history_frames=2, history_ages=(), frames=FRAMES, frame_period_s=PERIOD_S,
         )  # fmt: skip
         self.broken = False
 

@@ -17,7 +17,7 @@ from vidplan.observation_feed import Bell, ObservationFeed
 from vidplan.task import Outcome, Phase, Progress, Request, Timing
 from vidplan.task_runner import Surroundings, TaskRunner
 from vidplan_core.errors import ModelError, ObservationError
-from vidplan_core.observation import History
+from vidplan_core.history import History
 
 pytestmark = pytest.mark.clock
 SPEED = 10.0

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from vidplan.endings import Ending, TaskEnd
 from vidplan_core.errors import ObservationError
-from vidplan_core.observation import History, Observation
+from vidplan_core.history import History
+from vidplan_core.observation import Observation
 
 
 class Bell:
@@ -60,6 +61,11 @@ class ObservationFeed:
             self._history.push(observation)
             self._heard_s = self._steady_s()
             self._invalid = ''
+
+    def begin_episode(self) -> None:
+        """Let the newest observation be the first of what a task remembers."""
+        with self._lock:
+            self._history.begin_episode()
 
     def reject(self, reason: str) -> None:
         """Note that an observation came that cannot be used."""

@@ -120,6 +120,7 @@ class TaskRunner:
         self._check_time_limit()
         task = self._with.system.new_task(self._request.instruction, self._request.target)
         self._progress.target = task.phrase
+        self._with.feed.begin_episode()
         self._check()
         while True:
             history = self._next_history()

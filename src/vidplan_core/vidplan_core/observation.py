@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the planner sees: stitched views, the frame history and the freshness barrier."""
+"""What the planner sees: stitched views and the freshness barrier."""
 
 from __future__ import annotations
 
@@ -117,94 +117,6 @@ class Observation:
             raise ObservationError(
                 f'stamp_s and closedness must be finite, got {self.stamp_s}, {self.closedness}'
             )
-
-
-class History:
-    """The last observations, resampled to the world model's frame period.
-
-    Observations may arrive faster than the period; each model frame takes the nearest one, at
-    most half a period away. Time that runs backwards (a restarted bag or simulation) starts over.
-    """
-
-    def __init__(self, frames: int, period_s: float) -> None:
-        """Keep enough for `frames` model frames that are `period_s` seconds apart."""
-        if frames < 1 or not period_s > 0:
-            raise ConfigError(
-                f'a history needs frames >= 1 and a period > 0, got {frames}, {period_s}'
-            )
-        self._frames = frames
-        self._period_s = period_s
-        self._observations: deque[Observation] = deque()
-
-    def push(self, observation: Observation) -> None:
-        """Append an observation; a repeated stamp replaces the newest."""
-        kept = self._observations
-        if kept and observation.stamp_s < kept[-1].stamp_s:
-            kept.clear()
-        if kept and observation.stamp_s == kept[-1].stamp_s:
-            kept.pop()
-        kept.append(observation)
-        horizon_s = observation.stamp_s - self._frames * self._period_s
-        while kept[0].stamp_s < horizon_s:
-            kept.popleft()
-
-    def clear(self) -> None:
-        """Forget everything, as at the start of an episode."""
-        self._observations.clear()
-
-    @property
-    def newest(self) -> Observation | None:
-        """The last observation, if any."""
-        return self._observations[-1] if self._observations else None
-
-    @property
-    def ready(self) -> bool:
-        """Whether every model frame has an observation near enough."""
-        return self._missing_s() is None
-
-    def sample(
-        self, now_s: float | None = None, max_age_s: float | None = None
-    ) -> list[Observation]:
-        """Return one observation per model frame, oldest first; the last is the newest.
-
-        Args:
-            now_s: the present time, to check the newest observation's age; s.
-            max_age_s: largest age that counts as fresh; one period when not given.
-
-        Raises:
-            ObservationError: too few observations, a gap, or the newest is not fresh.
-        """
-        missing_s = self._missing_s()
-        if missing_s is not None:
-            raise ObservationError(
-                f'no observation within {self._period_s / 2:.3f} s of {missing_s:.3f} s: '
-                f'{self._frames} frames {self._period_s} s apart are needed'
-            )
-        if now_s is not None:
-            limit_s = self._period_s if max_age_s is None else max_age_s
-            age_s = now_s - self._observations[-1].stamp_s
-            if age_s > limit_s:
-                raise ObservationError(
-                    f'the newest observation is {age_s:.3f} s old, allowed {limit_s:.3f} s'
-                )
-        return [self._nearest(target_s) for target_s in self._targets_s()]
-
-    def _targets_s(self) -> list[float]:
-        newest_s = self._observations[-1].stamp_s
-        return [newest_s - k * self._period_s for k in range(self._frames - 1, -1, -1)]
-
-    def _nearest(self, target_s: float) -> Observation:
-        return min(self._observations, key=lambda seen: abs(seen.stamp_s - target_s))
-
-    def _missing_s(self) -> float | None:
-        """Return the first model time without an observation near it, or None."""
-        if not self._observations:
-            return 0.0
-        for target_s in self._targets_s():
-            # The margin lets stamps that are exactly half a period off count in spite of rounding.
-            if abs(self._nearest(target_s).stamp_s - target_s) > self._period_s / 2 + 1e-9:
-                return target_s
-        return None
 
 
 @dataclass(frozen=True, eq=False)

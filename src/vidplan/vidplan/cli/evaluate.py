@@ -75,11 +75,13 @@ def _reach(args: argparse.Namespace) -> int:
 
     system = load_system(args, method=args.method)
     world = make_world(system)
+    model = system.world_model.config
     pace = Pace(
-        system.world_model.config.history_frames,
+        model.history_frames,
         execute_frames=args.execute_frames,
         limit_s=args.time_limit,
         pictures=args.videos is not None,
+        history_ages=model.history_ages,
     )
     outcomes: list[Outcome] = []
     progress = Progress(args.episodes)

@@ -103,7 +103,8 @@ def _read(
         model = system.world_model.config
         source = Source(joints=_joints(args.joint_prefix))
         observations = read_observations(bag, _layout(system), model.frame_period_s, source)
-    found = windows(observations, model.history_frames, model.frames, model.frame_period_s)
+    sizes = (model.history_frames, model.frames, model.frame_period_s)
+    found = windows(observations, *sizes, model.history_ages)
     if not found:
         raise BagError(
             f'{args.bag}: {len(observations)} observations, but never '

@@ -18,7 +18,8 @@ from vidplan.runlog import RunLog
 from vidplan_core.action import PoseChunk
 from vidplan_core.commands import CommittedMotion
 from vidplan_core.errors import VidPlanError
-from vidplan_core.observation import History, Observation
+from vidplan_core.history import History
+from vidplan_core.observation import Observation
 from vidplan_core.planner.system import PlanResult
 
 # A plan is handed over this much before it takes over, like a node's shortest lead.
@@ -84,12 +85,14 @@ class Pace:
         execute_frames: frames of a chunk after which the next plan is made.
         limit_s: simulated time from the first plan to the judgement [s].
         pictures: whether imagined frames are decoded for the log.
+        history_ages: how far back each of them lies, in frames; empty for consecutive ones.
     """
 
     history_frames: int
     execute_frames: int = 2
     limit_s: float = 20.0
     pictures: bool = False
+    history_ages: tuple[int, ...] = ()
 
 
 @dataclass
@@ -116,7 +119,7 @@ class LockStep:
 
     def __init__(self, system: System, world: World, pace: Pace) -> None:
         self._system, self._world, self._pace = system, world, pace
-        self._history = History(pace.history_frames, world.period_s)
+        self._history = History(pace.history_frames, world.period_s, pace.history_ages)
 
     def follow(self, instruction: str, target: str = '') -> Run:
         """Follow an instruction to its end; the arm is at rest when this returns.

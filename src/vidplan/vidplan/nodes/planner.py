@@ -25,7 +25,8 @@ from vidplan.ros_arm import RosArm
 from vidplan.task import Outcome, Progress, Request
 from vidplan.task_runner import Surroundings, TaskRunner
 from vidplan_core.errors import ObservationError
-from vidplan_core.observation import History, Observation
+from vidplan_core.history import History
+from vidplan_core.observation import Observation
 from vidplan_msgs.action import PlanTask
 from vidplan_msgs.msg import Observation as ObservationMessage
 
@@ -76,7 +77,7 @@ class PlannerNode(ManagedNode):
         model = self._host.system.world_model.config
         p = self.parameters
         self._host.feed = ObservationFeed(
-            History(model.history_frames, model.frame_period_s),
+            History(model.history_frames, model.frame_period_s, model.history_ages),
             now_s=lambda: self.now_s,
             max_age_s=p.max_observation_age_s,
             max_silence_s=p.max_silence_s,

@@ -38,15 +38,25 @@ class Window:
 
 
 def windows(
-    observations: Sequence[Observation], history: int, frames: int, period_s: float
+    observations: Sequence[Observation],
+    history: int,
+    frames: int,
+    period_s: float,
+    ages: Sequence[int] = (),
 ) -> list[Window]:
-    """Return every window whose observations follow each other at the model's period."""
+    """Return every window whose observations follow each other at the model's period.
+
+    With `ages`, the model's own, its past lies that many frames back, or is the first
+    observation; only its future must be whole then.
+    """
     stamps = np.array([seen.stamp_s for seen in observations])
     joined = np.abs(np.diff(stamps) - period_s) <= 0.5 * period_s
     found = []
-    for index in range(history - 1, len(observations) - frames + 1):
-        if joined[index - history + 1 : index + frames - 1].all():
-            past = list(observations[index - history + 1 : index + 1])
+    back = tuple(ages) or tuple(range(history - 1, -1, -1))
+    before = 0 if ages else history - 1
+    for index in range(before, len(observations) - frames + 1):
+        if joined[index - before : index + frames - 1].all():
+            past = [observations[max(index - age, 0)] for age in back]
             found.append(Window(index, past, list(observations[index : index + frames])))
     return found
 

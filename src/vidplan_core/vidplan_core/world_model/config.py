@@ -8,23 +8,53 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from vidplan_core.errors import ModelError
+from vidplan_core.history import EPISODE_START
 from vidplan_core.world_model.flow import SIGMA_MAX, SIGMA_MIN
 
 T = TypeVar('T')
 
+# SVD's latents times this have about unit variance; Ctrl-World models those.
+SCALING_FACTOR = 0.18215
+
 
 @dataclass(frozen=True)
 class AutoencoderConfig:
-    """Per-view convolutional autoencoder with a stride of 8."""
+    """Per-view autoencoder with a stride of 8: `convolutional` (ours) or `temporal` (SVD's)."""
 
     latent_channels: int = 8
-    widths: tuple[int, int, int] = (32, 64, 128)
+    widths: tuple[int, ...] = (32, 64, 128)
     blocks: int = 2
+    kind: str = 'convolutional'
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """CLIP's text tower; the values are those of openai/clip-vit-base-patch32."""
+
+    vocabulary: int = 49408
+    positions: int = 77
+    width: int = 512
+    layers: int = 12
+    heads: int = 8
+    projection: int = 512
 
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """The denoising network: `kind` chooses the implementation."""
+    """The denoising network: `kind` chooses the implementation, `unet2d` or `svd`.
+
+    The fields after `token_dim` belong to `svd`:
+
+    Attributes:
+        text_dim: length of the instruction's embedding; 0 for a network that reads none. It
+            must divide `token_dim`.
+        frame_rate, motion_bucket, noise_augmentation: the three numbers by which SVD is told
+            of the clip; noise_augmentation is what it is told, not noise that is added.
+        micro_dim: sinusoids per such number.
+        present_scale: of the present latent in the condition channels.
+        target_time: whether the network is told the time that a step aims at.
+        target_scale: of that time before its sinusoids, which are made for 0 .. 1000.
+    """
 
     kind: str = 'unet2d'
     widths: tuple[int, ...] = (64, 128, 192)
@@ -32,6 +62,14 @@ class BackboneConfig:
     attention_head_dim: int = 32
     position_channels: int = 8
     token_dim: int = 128
+    text_dim: int = 0
+    frame_rate: float = 7.0
+    motion_bucket: float = 127.0
+    noise_augmentation: float = 0.0
+    micro_dim: int = 256
+    present_scale: float = 1.0
+    target_time: bool = True
+    target_scale: float = 1000.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +80,11 @@ class WorldModelConfig:
     prediction is the present, DESIGN section 3). With `residual` the modelled data are the
     changes from the present latent, divided by `residual_std`. `sigma_min` and `sigma_max` bound
     the noise levels that the network is told of and that the many-step sampler visits.
+
+    `history_idx` says which past frames are seen, in Ctrl-World's notation: places in a list of
+    frames that lie `history_stride` model frames apart, where -1 is the present and 0 the first
+    frame of the episode; empty for the frames right before the present. `history_noise` and
+    `present_noise` are for training only, see `augmentation.py`.
     """
 
     views: tuple[str, ...] = ('left', 'right', 'wrist')
@@ -50,6 +93,10 @@ class WorldModelConfig:
     frame_period_s: float = 0.2
     history_frames: int = 2
     frames: int = 5
+    history_idx: tuple[int, ...] = ()
+    history_stride: int = 1
+    history_noise: float = 0.05
+    present_noise: float = 0.05
     action_features: str = 'relative'
     residual: bool = True
     residual_std: float = 1.0
@@ -58,6 +105,30 @@ class WorldModelConfig:
     sigma_min: float = SIGMA_MIN
     sigma_max: float = SIGMA_MAX
     backbone: BackboneConfig = BackboneConfig()
+
+    def __post_init__(self) -> None:
+        past = self.history_frames - 1
+        if self.history_idx and len(self.history_idx) != past:
+            raise ModelError(f'history_idx needs {past} places, got {self.history_idx}')
+        if any(index != 0 and index > -2 for index in self.history_idx):
+            raise ModelError(
+                f'history_idx holds 0 (first frame) or places before -1 (the present), not '
+                f'{self.history_idx}'
+            )
+
+    @property
+    def history_ages(self) -> tuple[int, ...]:
+        """How many model frames before the present each history frame lies, the present last.
+
+        Empty for consecutive frames. `EPISODE_START` is farther back than anything.
+        """
+        if not self.history_idx:
+            return ()
+        ages = (
+            EPISODE_START if index == 0 else -(index + 1) * self.history_stride
+            for index in self.history_idx
+        )
+        return (*ages, 0)
 
     @property
     def latent_height(self) -> int:
