@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from vidplan_core.action import PoseChunk
@@ -10,8 +12,10 @@ from vidplan_core.world_model.autoencoder import Autoencoder
 from vidplan_core.world_model.config import (
     AutoencoderConfig,
     BackboneConfig,
+    TextConfig,
     WorldModelConfig,
 )
+from vidplan_core.world_model.presets import ModelSpec, ctrl_world
 from vidplan_core.world_model.world_model import WorldModel
 
 CHANNELS = 4
@@ -48,3 +52,18 @@ def straight_chunk(motions: torch.Tensor, frames: int = 5) -> PoseChunk:
     position = start + along[None, :, None] * motions[:, None, :]
     rotation = down().expand(len(motions), frames, 3, 3)
     return PoseChunk(position, rotation, torch.zeros(len(motions), frames))
+
+
+def tiny_ctrl_world(target_time: bool = False) -> ModelSpec:
+    """Ctrl-World's configuration, shrunk: every part is there, of the real classes."""
+    full = ctrl_world(target_time)
+    sizes = BackboneConfig(
+        kind='svd', widths=(32, 32, 64), attention_head_dim=16, token_dim=32, text_dim=16,
+        micro_dim=8, present_scale=full.world_model.backbone.present_scale,
+        noise_augmentation=full.world_model.backbone.noise_augmentation, target_time=target_time,
+    )  # fmt: skip
+    return ModelSpec(
+        replace(full.world_model, height=32, width=64, backbone=sizes),
+        replace(full.autoencoder, widths=(32, 32, 32, 32), blocks=1),
+        TextConfig(width=16, layers=1, heads=2, projection=16),
+    )

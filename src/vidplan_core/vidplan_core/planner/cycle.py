@@ -22,10 +22,14 @@ NO_PICTURES = np.zeros((0, 0, 0, 3), np.uint8)
 
 @dataclass
 class Task:
-    """One instruction being followed; the memory is the only state between cycles."""
+    """One instruction being followed; the memory is the only state between cycles.
+
+    `words` are the whole instruction, for a world model that reads it.
+    """
 
     instruction: Instruction
     phrase: str
+    words: str = ''
     memory: TargetMemory = field(default_factory=TargetMemory)
     cycle: int = 0
 

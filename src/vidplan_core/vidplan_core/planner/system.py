@@ -78,7 +78,7 @@ class PlanningSystem:
             instruction = f'move to the {target}'
         parsed = parse_instruction(instruction)
         phrase = parse_instruction(f'move to the {target}').target if target.strip() else ''
-        return Task(parsed, phrase or parsed.target)
+        return Task(parsed, phrase or parsed.target, instruction.strip())
 
     def plan(
         self,
@@ -123,7 +123,7 @@ class PlanningSystem:
         committed: CommittedMotion | None = None,
     ) -> Situation:
         """Look, and imagine where a plan would start; arguments and errors as for `plan`."""
-        context, images = self._see(history)
+        context, images = self._see(history, task.words)
         position, rotation = context.poses.position[:, -1], context.poses.rotation[:, -1]
         sighting = self.objective.look(images, position, rotation, task.phrase)
         memory = self._remember(task, sighting)
@@ -131,8 +131,11 @@ class PlanningSystem:
         context, start = self._at_start(context, history[-1], committed, ahead)
         return Situation(context, start, memory, sighting)
 
-    def _see(self, history: Sequence[Observation]) -> tuple[Context, Tensor]:
-        """Encode the history; also the present views (1, views, 3, height, width) in [0, 1]."""
+    def _see(self, history: Sequence[Observation], words: str) -> tuple[Context, Tensor]:
+        """Encode the history; a network may read the words of the instruction, too.
+
+        Also return the present views (1, views, 3, height, width) in [0, 1].
+        """
         if not history:
             raise ObservationError('there is no observation to plan from')
         model = self.world_model.config
@@ -142,7 +145,7 @@ class PlanningSystem:
             quaternion_to_matrix(_stack([seen.quaternion for seen in history])),
             _stack([np.float64(seen.closedness) for seen in history]),
         ).to(self.device)
-        context = self.world_model.context(images.to(self.device), poses)
+        context = self.world_model.context(images.to(self.device), poses, words)
         views = images[:, -1].unflatten(1, (len(model.views), model.height))
         return context, views.permute(0, 1, 4, 2, 3).to(self.device).float() / 255.0
 

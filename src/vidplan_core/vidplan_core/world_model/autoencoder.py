@@ -3,11 +3,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeAlias
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vidplan_core.errors import ModelError
 from vidplan_core.world_model.config import AutoencoderConfig
+
+if TYPE_CHECKING:
+    from vidplan_core.world_model.temporal_autoencoder import TemporalAutoencoder
+
+AnyAutoencoder: TypeAlias = 'Autoencoder | TemporalAutoencoder'
 
 STRIDE = 8
 
@@ -72,8 +80,26 @@ class Autoencoder(nn.Module):
         """Images (batch, 3, height, width), nominally in [-1, 1], unclipped."""
         return self.decoder(latents)
 
+    def decode_clips(self, clips: Tensor) -> Tensor:
+        """Images (clips, frames, 3, height, width) of latents (clips, frames, channels, ...).
+
+        A clip is one view of one future; here its frames do not know of each other.
+        """
+        return self.decode(clips.flatten(0, 1)).unflatten(0, clips.shape[:2])
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruction of a sampled latent, with the mean and log variance."""
         mean, log_variance = self.moments(images)
         sample = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
         return self.decode(sample), mean, log_variance
+
+
+def build_autoencoder(config: AutoencoderConfig) -> AnyAutoencoder:
+    """Autoencoder named by `config.kind`; raises ModelError for an unknown kind."""
+    if config.kind == 'convolutional':
+        return Autoencoder(config)
+    if config.kind == 'temporal':
+        from vidplan_core.world_model.temporal_autoencoder import TemporalAutoencoder
+
+        return TemporalAutoencoder(config)
+    raise ModelError(f"unknown autoencoder '{config.kind}'; known: convolutional, temporal")

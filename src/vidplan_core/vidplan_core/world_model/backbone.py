@@ -57,4 +57,8 @@ def build_backbone(config: WorldModelConfig, channels: int, features: int) -> nn
         from vidplan_core.world_model.unet2d import UNet2D
 
         return UNet2D(config, channels, features)
-    raise ModelError(f"unknown backbone '{config.backbone.kind}'; known: unet2d")
+    if config.backbone.kind == 'svd':
+        from vidplan_core.world_model.svd import SvdBackbone
+
+        return SvdBackbone(config, channels, features)
+    raise ModelError(f"unknown backbone '{config.backbone.kind}'; known: unet2d, svd")

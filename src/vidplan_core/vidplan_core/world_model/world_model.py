@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from vidplan_core.action import RELATIVE_FEATURES, PoseChunk, relative_features
+from vidplan_core.action import PoseChunk
 from vidplan_core.errors import ConfigError, ModelError, ObservationError
 from vidplan_core.precision import fast_precision
-from vidplan_core.world_model.autoencoder import STRIDE, Autoencoder
+from vidplan_core.world_model.autoencoder import STRIDE, AnyAutoencoder
 from vidplan_core.world_model.backbone import Condition, build_backbone
 from vidplan_core.world_model.config import WorldModelConfig
+from vidplan_core.world_model.context import FEATURES, Context, action_tokens
 from vidplan_core.world_model.flow import RawNetwork
 from vidplan_core.world_model.sampler import (
     Evaluation,
@@ -25,22 +27,8 @@ from vidplan_core.world_model.sampler import (
     integrate,
 )
 
-
-@dataclass(frozen=True)
-class Context:
-    """Where an imagination starts: the past up to the present, encoded once.
-
-    latents: (batch, history, channels, rows, columns), normalised, the present last.
-    poses: PoseChunk of (batch, history), the present last.
-    """
-
-    latents: Tensor
-    poses: PoseChunk
-
-    def expand(self, candidates: int) -> Context:
-        """The same past for every candidate, without copying latents."""
-        latents = self.latents.expand(candidates, -1, -1, -1, -1)
-        return Context(latents, self.poses.expand(candidates))
+if TYPE_CHECKING:
+    from vidplan_core.world_model.text import TextEncoder
 
 
 @dataclass(frozen=True)
@@ -57,20 +45,6 @@ class Imagination:
     last: Evaluation
 
 
-def action_tokens(past: PoseChunk, future: PoseChunk) -> Tensor:
-    """Features (batch, history - 1 + frames, 17) relative to the present, history first.
-
-    `past` ends with the present and `future` begins with it.
-    """
-    older = past.frames - 1
-    joined = PoseChunk(
-        torch.cat([past.position[:, :older], future.position], dim=1),
-        torch.cat([past.rotation[:, :older], future.rotation], dim=1),
-        torch.cat([past.closedness[:, :older], future.closedness], dim=1),
-    )
-    return relative_features(joined, present=older)
-
-
 class WorldModel(nn.Module):
     """Imagines what a chunk of poses would look like in all views."""
 
@@ -80,7 +54,12 @@ class WorldModel(nn.Module):
     # around them must not be rounded to bfloat16's 8 bits, which is millimetres on a robot.
     fast: bool = False
 
-    def __init__(self, config: WorldModelConfig, autoencoder: Autoencoder) -> None:
+    def __init__(
+        self,
+        config: WorldModelConfig,
+        autoencoder: AnyAutoencoder,
+        text_encoder: TextEncoder | None = None,
+    ) -> None:
         super().__init__()
         channels = autoencoder.config.latent_channels
         for name in ('latent_mean', 'latent_std'):
@@ -88,10 +67,16 @@ class WorldModel(nn.Module):
                 raise ModelError(f'{name} needs {channels} numbers, one per latent channel')
         self.config = config
         self.autoencoder = autoencoder.requires_grad_(False)
-        self.backbone = build_backbone(config, channels, RELATIVE_FEATURES)
-        shape = (1, 1, channels, 1, 1)
-        self.register_buffer('mean', torch.tensor(config.latent_mean).reshape(shape), False)
-        self.register_buffer('std', torch.tensor(config.latent_std).reshape(shape), False)
+        self.text_encoder = text_encoder
+        if config.action_features not in FEATURES:
+            raise ModelError(
+                f"unknown action features '{config.action_features}'; known: {', '.join(FEATURES)}"
+            )
+        self.backbone = build_backbone(config, channels, FEATURES[config.action_features])
+        for name, values in (('mean', config.latent_mean), ('std', config.latent_std)):
+            # On a device of its own: a model may be built on the meta device first.
+            numbers = torch.tensor(values, device='cpu').reshape(1, 1, channels, 1, 1)
+            self.register_buffer(name, numbers, persistent=False)
 
     # Images and latents
 
@@ -120,21 +105,27 @@ class WorldModel(nn.Module):
         Clipped with a gradient inside the range only, like every real camera.
         """
         views = len(self.config.views)
-        raw = (latents * self.std + self.mean).unflatten(3, (views, -1)).transpose(2, 3)
+        raw = (latents * self.std + self.mean).unflatten(3, (views, -1)).movedim(3, 1)
         with self._precision():
-            pictures = self.autoencoder.decode(raw.flatten(0, 2))
-        pictures = pictures.to(raw)
-        return (pictures * 0.5 + 0.5).clamp(0.0, 1.0).unflatten(0, raw.shape[:3])
+            pictures = self.autoencoder.decode_clips(raw.flatten(0, 1))
+        pictures = pictures.to(raw).unflatten(0, raw.shape[:2]).transpose(1, 2)
+        return (pictures * 0.5 + 0.5).clamp(0.0, 1.0)
 
-    def context(self, images: Tensor, poses: PoseChunk) -> Context:
-        """Encode the past: images uint8 (1, history, ...), poses (1, history)."""
+    def context(self, images: Tensor, poses: PoseChunk, instruction: str = '') -> Context:
+        """Encode the past: images uint8 (1, history, ...), poses (1, history).
+
+        The frames are those of `config.history_ages`, oldest first, the present last.
+        """
         expected = self.config.history_frames
         if images.shape[1] != expected or poses.position.shape[1] != expected:
             raise ObservationError(
                 f'the world model needs {expected} past frames, the present included; got '
                 f'{images.shape[1]} images and {poses.position.shape[1]} poses'
             )
-        return Context(self.encode(images), poses)
+        text = None
+        if self.text_encoder is not None:
+            text = self.text_encoder([instruction]).expand(len(images), -1)
+        return Context(self.encode(images), poses, text, self.config.history_ages)
 
     # Imagination
 
@@ -170,7 +161,7 @@ class WorldModel(nn.Module):
             raise ConfigError(f'a chunk has {self.config.frames} frames, not {frames}')
         if len(context.latents) != candidates:
             context = context.expand(candidates)
-        condition = Condition(context.latents, action_tokens(context.poses, chunk))
+        condition = self.condition(context, chunk)
         noise = self.noise(seed, frames).expand(candidates, -1, -1, -1, -1)
         data, last = self.sample(condition, noise, sampling)
         return Imagination(self.from_data(data, context.latents[:, -1:]), condition, last)
@@ -203,18 +194,15 @@ class WorldModel(nn.Module):
 
         return network
 
+    def condition(self, context: Context, chunk: PoseChunk) -> Condition:
+        """What the network is told of a past and a chunk, batches of the same size."""
+        seen = context.seen(self.config)
+        actions = action_tokens(seen.poses, chunk, self.config.action_features)
+        return Condition(seen.latents, actions, seen.text)
+
     def advance(self, context: Context, latents: Tensor, chunk: PoseChunk, frame: int) -> Context:
         """The past as it will be at `frame` of an imagined chunk: imagination fed back."""
-        history = self.config.history_frames
-        start = frame + 1
-        joined = torch.cat([context.latents[:, :-1], latents[:, :start]], dim=1)[:, -history:]
-        past, new = context.poses, chunk
-        poses = PoseChunk(
-            torch.cat([past.position[:, :-1], new.position[:, :start]], dim=1)[:, -history:],
-            torch.cat([past.rotation[:, :-1], new.rotation[:, :start]], dim=1)[:, -history:],
-            torch.cat([past.closedness[:, :-1], new.closedness[:, :start]], dim=1)[:, -history:],
-        )
-        return Context(joined, poses)
+        return context.later(latents, chunk, frame, self.config)
 
     def noise(self, seed: int, frames: int) -> Tensor:
         """Seeded noise (1, frames, channels, rows, columns), the same on every device."""

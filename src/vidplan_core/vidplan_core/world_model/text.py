@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CLIP's text tower: an instruction to one embedding, each computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vidplan_core.reward.open_clip_model import open_clip_module
+from vidplan_core.torchvision_shim import ensure_torchvision
+from vidplan_core.world_model.config import TextConfig
+
+ensure_torchvision()  # transformers imports torchvision where it is installed
+
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection  # noqa: E402
+
+_CACHED_PHRASES = 512
+
+
+class TextEncoder(nn.Module):
+    """Projected embedding of the end-of-text token, not normalised, as Ctrl-World uses it."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.clip = CLIPTextModelWithProjection(
+            CLIPTextConfig(
+                vocab_size=config.vocabulary,
+                max_position_embeddings=config.positions,
+                hidden_size=config.width,
+                intermediate_size=4 * config.width,
+                num_hidden_layers=config.layers,
+                num_attention_heads=config.heads,
+                projection_dim=config.projection,
+                hidden_act='quick_gelu',
+            )
+        )
+        # A buffer that no checkpoint holds; built here, it survives loading from the meta device.
+        places = torch.arange(config.positions, device='cpu')[None]
+        self.clip.text_model.embeddings.register_buffer('position_ids', places, False)
+        self._tokenizer: Any = None
+        self._known: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def forward(self, phrases: Sequence[str]) -> Tensor:
+        """Embeddings (phrases, projection) in float32; an empty phrase has one too."""
+        for phrase in phrases:
+            if phrase not in self._known:
+                if len(self._known) >= _CACHED_PHRASES:
+                    self._known.clear()
+                self._known[phrase] = self.embed(self.tokens([phrase]))[0].cpu()
+        weight = self.clip.text_projection.weight
+        return torch.stack([self._known[phrase] for phrase in phrases]).to(weight.device)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Embeddings (phrases, projection) of token rows (phrases, length), computed anew.
+
+        Attention looks back only, so whatever follows the end of a text changes nothing.
+        """
+        device = self.clip.text_projection.weight.device
+        embedding: Tensor = self.clip(input_ids=tokens.to(device)).text_embeds
+        return embedding.float()
+
+    def tokens(self, phrases: Sequence[str]) -> Tensor:
+        """CLIP's byte-pair tokens (phrases, positions): start, text, end, zeros."""
+        if self._tokenizer is None:
+            # open_clip ships the vocabulary, so that nothing is downloaded.
+            tokenizer = open_clip_module().SimpleTokenizer
+            self._tokenizer = tokenizer(context_length=self.config.positions)
+        rows: Tensor = self._tokenizer(list(phrases))
+        return rows
