@@ -12,7 +12,7 @@ from vidplan_core.errors import VidPlanError
 
 #: Modules of this package, in the order of `vidplan --help`.
 COMMANDS = (
-    'run', 'up', 'goal', 'record', 'replay', 'score', 'evaluate', 'landscape', 'bench',
+    'run', 'up', 'goal', 'record', 'replay', 'score', 'evaluate', 'landscape', 'bench', 'models',
 )  # fmt: skip
 
 EXIT_CONFIG = 2

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models on disk: safetensors for the weights, json for what they are.
 
-A folder holds `autoencoder/` and `world_model/`, each with `config.json` and
-`weights.safetensors`. Nothing is ever unpickled.
+A folder holds `autoencoder/`, `world_model/` and, for a network that reads instructions,
+`text_encoder/`, each with `config.json` and `weights.safetensors`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -18,28 +18,41 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
-from vidplan_core.world_model.autoencoder import Autoencoder
+from vidplan_core.world_model.autoencoder import AnyAutoencoder, build_autoencoder
 from vidplan_core.world_model.config import (
     AutoencoderConfig,
+    TextConfig,
     WorldModelConfig,
     from_dict,
     to_dict,
 )
+from vidplan_core.world_model.tensors import fill, mismatches, not_finite, refuse, shapes
 from vidplan_core.world_model.world_model import WorldModel
+
+if TYPE_CHECKING:
+    from vidplan_core.world_model.text import TextEncoder
 
 CONFIG = 'config.json'
 WEIGHTS = 'weights.safetensors'
+# Children of a world model that are stored in folders of their own.
+OTHER_PARTS = ('autoencoder.', 'text_encoder.')
 
 
-def save_weights(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Write a model folder; floating-point weights are stored as float16."""
+def save_weights(
+    folder: Path,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    dtype: torch.dtype | None = torch.float16,
+) -> None:
+    """Write a model folder; float32 weights are stored as `dtype`, None keeps every tensor's."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(config, indent=1) + '\n')
-    halves = {
-        name: (value.half() if value.is_floating_point() else value).contiguous()
+    wide = (torch.float32, torch.float64)
+    stored = {
+        name: (value.to(dtype) if dtype and value.dtype in wide else value).contiguous()
         for name, value in tensors.items()
     }
-    save_file(halves, folder / WEIGHTS)
+    save_file(stored, folder / WEIGHTS)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -69,54 +82,72 @@ def load_weights(module: nn.Module, folder: Path, optional: tuple[str, ...] = ()
     except SafetensorError as error:
         raise ModelError(f'{path} is corrupt or truncated: {error}') from error
     wanted = {k: v for k, v in module.state_dict().items() if not k.startswith(optional or '\0')}
-    problems = [f'{name} is missing' for name in sorted(set(wanted) - set(stored))]
-    problems += [f'{name} is unknown' for name in sorted(set(stored) - set(wanted))]
-    problems += [
-        f'{name} has shape {tuple(stored[name].shape)}, expected {tuple(wanted[name].shape)}'
-        for name in sorted(set(wanted) & set(stored))
-        if stored[name].shape != wanted[name].shape
-    ]
-    problems += [
-        f'{name} is not finite'
-        for name, value in stored.items()
-        if value.is_floating_point() and not bool(torch.isfinite(value).all())
-    ]
-    if problems:
-        raise ModelError(f'{path} does not fit: ' + '; '.join(problems[:8]))
-    module.load_state_dict(stored, strict=False)
+    problems = mismatches(shapes(wanted), shapes(stored))
+    refuse(path, problems + not_finite(stored))
+    fill(module, stored)
 
 
-def save_autoencoder(folder: Path, autoencoder: Autoencoder) -> None:
+def save_autoencoder(folder: Path, autoencoder: AnyAutoencoder) -> None:
     """Write `folder`/config.json and weights.safetensors."""
     save_weights(folder, to_dict(autoencoder.config), autoencoder.state_dict())
 
 
-def load_autoencoder(folder: Path) -> Autoencoder:
+def load_autoencoder(folder: Path) -> AnyAutoencoder:
     """Autoencoder of a model folder, in evaluation mode."""
-    autoencoder = Autoencoder(from_dict(AutoencoderConfig, read_config(folder)))
+    config = from_dict(AutoencoderConfig, read_config(folder))
+    with torch.device('meta'):
+        autoencoder = build_autoencoder(config)
     load_weights(autoencoder, folder)
     return autoencoder.eval()
 
 
-def save_world_model(folder: Path, model: WorldModel) -> None:
+def load_text_encoder(folder: Path) -> TextEncoder:
+    """Text tower of a model folder, in evaluation mode and full precision: it runs once."""
+    from vidplan_core.world_model.text import TextEncoder
+
+    config = from_dict(TextConfig, read_config(folder))
+    with torch.device('meta'):
+        encoder = TextEncoder(config)
+    load_weights(encoder, folder)
+    return encoder.float().eval()
+
+
+def save_world_model(
+    folder: Path, model: WorldModel, dtype: torch.dtype | None = torch.float16
+) -> None:
     """Write the backbone; the autoencoder has a folder of its own."""
-    save_weights(folder, to_dict(model.config), backbone_state(model))
+    save_weights(folder, to_dict(model.config), backbone_state(model), dtype)
 
 
 def backbone_state(model: WorldModel) -> dict[str, Tensor]:
-    """The world model's own tensors, without the autoencoder's."""
+    """The world model's own tensors, without the autoencoder's and the text tower's."""
     state = model.state_dict()
-    return {name: value for name, value in state.items() if not name.startswith('autoencoder.')}
+    return {name: value for name, value in state.items() if not name.startswith(OTHER_PARTS)}
 
 
 def load_world_model(models: Path, device: str | torch.device = 'cpu') -> WorldModel:
-    """World model of a models folder (`autoencoder/`, `world_model/`), ready to imagine.
+    """World model of a models folder or of a released checkpoint, ready to imagine.
 
-    In evaluation mode, frozen, its networks in the machine's fast precision.
+    In evaluation mode, frozen, its networks in the machine's fast precision. Built without
+    memory and then given its tensors, so that there is never a second copy of them.
     """
-    autoencoder = load_autoencoder(models / 'autoencoder')
-    folder = models / 'world_model'
-    model = WorldModel(from_dict(WorldModelConfig, read_config(folder)), autoencoder)
-    load_weights(model, folder, optional=('autoencoder.',))
+    model = _load_released(models) if models.is_file() else _load_folder(models)
     model.fast = True
     return model.eval().requires_grad_(False).to(device)
+
+
+def _load_folder(models: Path) -> WorldModel:
+    autoencoder = load_autoencoder(models / 'autoencoder')
+    folder = models / 'world_model'
+    config = from_dict(WorldModelConfig, read_config(folder))
+    text_encoder = load_text_encoder(models / 'text_encoder') if config.backbone.text_dim else None
+    with torch.device('meta'):
+        model = WorldModel(config, autoencoder, text_encoder)
+    load_weights(model, folder, optional=OTHER_PARTS)
+    return model
+
+
+def _load_released(path: Path) -> WorldModel:
+    from vidplan_core.world_model.import_checkpoint import load_released
+
+    return load_released(path)
