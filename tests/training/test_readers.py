@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 from vidplan_core.errors import ConfigError
 from vidplan_core.kinematics.fk import flange_pose
 from vidplan_training.readers.cell import CellSource
-from vidplan_training.readers.ctrl_world import CtrlWorldSource
+from vidplan_training.readers.ctrl_world import SVD_SCALE, CtrlWorldSource
 from vidplan_training.readers.episode import Episode
 from vidplan_training.readers.errors import EpisodeError
 from vidplan_training.readers.lerobot import CAMERAS, LeRobotSource
@@ -212,7 +212,8 @@ def test_a_ctrl_world_episode_is_what_was_recorded(tmp_path: Path) -> None:
     np.testing.assert_allclose(episode.poses.states[:, :6], r.pose[::3], atol=2e-6)
     latents = episode.latents()
     assert latents.shape == (10, 4, 6, 4)
-    torch.testing.assert_close(latents[:, :, 2:4], latents[:, :, :2] + 1)  # views from the top
+    # Views from the top; the file's are scaled as Stable Video Diffusion's.
+    torch.testing.assert_close(latents[:, :, 2:4], latents[:, :, :2] + 1 / SVD_SCALE)
     np.testing.assert_allclose(episode.joints().velocity, r.velocity)
     check_pictures(episode, 1)
 

@@ -12,9 +12,16 @@ from vidplan_core.errors import VidPlanError
 from vidplan_training.launch import launch
 
 COMMANDS = (
-    'collect', 'cameras', 'autoencoder', 'world_model', 'flow_map', 'semantic', 'conformal',
+    'collect',
+    'cameras',
+    'extract_latents',
+    'autoencoder',
+    'world_model',
+    'flow_map',
+    'semantic',
+    'conformal',
     'evaluate',
-)  # fmt: skip
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

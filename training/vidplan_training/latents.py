@@ -73,14 +73,18 @@ def statistics(shard: Shard, frames: int) -> Statistics:
 
 @dataclass(frozen=True)
 class Clips:
-    """A batch of clips: normalised latents (batch, history - 1 + frames, ...) and their poses."""
+    """A batch of clips: normalised latents (batch, history - 1 + frames, ...) and their poses.
+
+    texts: instruction of each clip; empty where the data have none.
+    """
 
     latents: Tensor
     poses: PoseChunk
+    texts: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> Clips:
         """The same clips on another device."""
-        return Clips(self.latents.to(device), self.poses.to(device))
+        return Clips(self.latents.to(device), self.poses.to(device), self.texts)
 
 
 class ClipDataset:

@@ -56,11 +56,15 @@ def add_trainer_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--accumulate', type=int, default=1, help='parts of a batch, in turn')
     parser.add_argument('--precision', choices=PRECISIONS, default='', help='of the networks')
     parser.add_argument('--log', type=Path, help='folder for TensorBoard')
+    parser.add_argument(
+        '--save-every', type=int, default=TrainerConfig.save_every, help='iterations'
+    )
 
 
 def options(args: argparse.Namespace) -> dict[str, Any]:
     """What `add_trainer_arguments` declared, for `TrainerConfig`."""
-    return {'accumulate': args.accumulate, 'precision': args.precision, 'log': args.log}
+    names = ('accumulate', 'precision', 'log', 'save_every')
+    return {name: getattr(args, name) for name in names}
 
 
 class Trainer:

@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 
 from vidplan_core.action import PoseChunk
+from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.backbone import Condition
-from vidplan_core.world_model.checkpoint import load_autoencoder, load_weights, save_world_model
-from vidplan_core.world_model.config import WorldModelConfig
+from vidplan_core.world_model.checkpoint import load_weights, save_world_model
 from vidplan_core.world_model.world_model import WorldModel, action_tokens
-from vidplan_training.dataset import split
-from vidplan_training.latents import ClipDataset, Clips, Statistics, encode_shards, statistics
+from vidplan_training.latents import Clips
 from vidplan_training.share import WHOLE, Share
 from vidplan_training.trainer import Trainer, TrainerConfig, add_trainer_arguments, options
+from vidplan_training.world_model_data import Material, add_data_arguments, gather
 
 LOG_SIGMA_MEAN, LOG_SIGMA_STD = 0.7, 1.6  # of the released Ctrl-World training
 HISTORY_NOISE = 0.05
@@ -33,9 +33,10 @@ DROPPED_ACTIONS = 0.05  # share of clips without actions, for classifier-free gu
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Declare `vidplan-train world-model`."""
     parser = subparsers.add_parser('world-model', help='train the action-conditioned world model')
-    parser.add_argument('--data', type=Path, required=True, help='folder written by collect')
+    add_data_arguments(parser)
     parser.add_argument('--models', type=Path, default=Path('models/cell'))
     parser.add_argument('--work', type=Path, default=Path('outputs/world_model.pt'))
+    parser.add_argument('--out', type=Path, help='folder to write; default: MODELS/world_model')
     parser.add_argument('--iterations', type=int, default=6000)
     parser.add_argument('--batch', type=int, default=24)
     parser.add_argument('--learning-rate', type=float, default=1e-3)
@@ -100,7 +101,7 @@ def loss_of(
 
 
 @torch.no_grad()
-def held_out_error(model: WorldModel, clips: Clips) -> str:
+def held_out_error(model: WorldModel, clips: Clips) -> dict[str, float]:
     """Latent mean squared error of the new frames in one step, against copying."""
     parts = split_clip(clips, model.config.history_frames)
     time = torch.zeros(len(parts.future), device=parts.future.device)
@@ -111,47 +112,37 @@ def held_out_error(model: WorldModel, clips: Clips) -> str:
     predicted = model.from_data(-raw.float(), parts.history[:, -1:])
     error = (predicted - parts.future)[:, 1:].square().mean().item()
     copied = (parts.history[:, -1:] - parts.future)[:, 1:].square().mean().item()
-    return f'held-out latent error {error:.4f} (copy {copied:.4f})'
-
-
-def build(models: Path, stats: Statistics) -> WorldModel:
-    """A fresh world model around the trained autoencoder."""
-    config = WorldModelConfig(
-        latent_mean=stats.mean, latent_std=stats.std, residual_std=stats.residual_std
-    )
-    return WorldModel(config, load_autoencoder(models / 'autoencoder'))
+    return {'held_out_error': error, 'held_out_copy': copied}
 
 
 def run(args: argparse.Namespace) -> int:
     """Encode, train, write the averaged weights."""
+    if args.source != 'cell' and args.out is None:
+        raise ConfigError('say where the model shall be, apart from the models of the cell: --out')
+    material = gather(args)
     torch.manual_seed(args.seed)
-    # Listed once: shards that are still being collected appear in the next run.
-    training, held_out = split(args.data, False), split(args.data, True)
-    encode_shards(training + held_out, load_autoencoder(args.models / 'autoencoder'))
-    stats = statistics(training[0], WorldModelConfig().frames)
-    model = build(args.models, stats)
+    model = WorldModel(material.config, material.autoencoder)
     if args.start:
         load_weights(model, args.start, optional=('autoencoder.',))
         # Earlier models saw one target time only; here the denoiser's own is trained.
         model.backbone.restart_target(1.0)
     # The target time means nothing until the flow map is distilled.
     model.backbone.target_embedding.requires_grad_(False)
-    config = TrainerConfig(args.iterations, args.learning_rate, **options(args))
+    warmup = min(200, args.iterations // 10)
+    config = TrainerConfig(args.iterations, args.learning_rate, warmup=warmup, **options(args))
     trainer = Trainer(model, config, args.work)
     if not args.export_only:
-        sizes = (model.config.history_frames, model.config.frames)
-        data = ClipDataset(training, *sizes, stats)
-        check = ClipDataset(held_out, *sizes, stats).random(0, 96, 1)
-        _train(trainer, model, data, check, args)
+        _train(trainer, model, material, args)
     trainer.use_average()
     if trainer.main:
-        save_world_model(args.models / 'world_model', model)
+        save_world_model(args.out or args.models / 'world_model', model)
     return 0
 
 
 def _train(
-    trainer: Trainer, model: WorldModel, data: ClipDataset, check: Clips, args: argparse.Namespace
+    trainer: Trainer, model: WorldModel, material: Material, args: argparse.Namespace
 ) -> None:
+    data, check = material.training, material.held_out.to(trainer.device)
     print(f'{len(data)} training clips', flush=True)
 
     def loss(iteration: int) -> Tensor:
@@ -161,5 +152,4 @@ def _train(
 
     if args.compile:
         model.backbone.compile()
-    check = check.to(trainer.device)
     trainer.run(loss, lambda _: held_out_error(model, check))

@@ -5,8 +5,11 @@
     latent_videos/{train,val}/ID/V.pt  float32 (frames, channels, rows, columns), scaled
     videos/{train,val}/ID/V.mp4        at the model's rate
 
-Model frame k is row 3 k of the arrays at 15 Hz (`observation.state.*`). Annotations of newer
-set-ups have `states` at the model's rate instead.
+    latents.json                       written by `extract-latents`: the factor that latents
+                                       were scaled by (SVD's if absent), the model's period
+
+At the usual 5 Hz model frame k is row 3 k of the arrays at 15 Hz (`observation.state.*`).
+Annotations of newer set-ups have `states` at the model's rate instead.
 """
 
 from __future__ import annotations
@@ -41,6 +44,10 @@ from vidplan_training.readers.video import Clip, count_frames, decode
 
 FRAME_PERIOD_S = 0.2
 RATE_HZ = 15.0
+# Latents of Stable Video Diffusion's autoencoder times this have about unit variance; that is
+# how Ctrl-World stores them (the `scaling_factor` of SVD's configuration).
+SVD_SCALE = 0.18215
+ABOUT_LATENTS = 'latents.json'
 POSE = 'observation.state.cartesian_position'
 GRIPPER = 'observation.state.gripper_position'
 JOINTS = 'observation.state.joint_position'
@@ -52,17 +59,17 @@ class CtrlWorldSource:
 
     Args:
         data: the folder with `annotation/`.
-        stride: rows of the arrays at 15 Hz per model frame.
         size: height and width of pictures; None keeps the videos'.
 
     Raises FileNotFoundError when there are no annotations.
     """
 
-    def __init__(self, data: Path, stride: int = 3, size: tuple[int, int] | None = None) -> None:
+    def __init__(self, data: Path, size: tuple[int, int] | None = None) -> None:
         self.name = f'Ctrl-World episodes in {data}'
         self.views: tuple[str, ...] = ('left', 'right', 'wrist')
-        self.frame_period_s = FRAME_PERIOD_S
-        self._data, self._stride, self._size = data, stride, size
+        self._data, self._size = data, size
+        self._scale, self.frame_period_s = about_latents(data)
+        self._stride = round(self.frame_period_s * RATE_HZ)
         if not any((data / 'annotation').glob('*/*.json')):
             raise FileNotFoundError(f'no annotation/{{train,val}}/ID.json in {data}')
 
@@ -95,7 +102,7 @@ class CtrlWorldSource:
             pictures=partial(self._pictures, episode, videos, len(poses.position))
             if videos
             else None,
-            latents=partial(stack_latents, episode, latents) if latents else None,
+            latents=partial(stack_latents, episode, latents, self._scale) if latents else None,
             joints=partial(_joints, episode, file, note) if VELOCITY in note else None,
         )
 
@@ -136,25 +143,33 @@ def load_latents(episode: str, file: Path) -> Tensor:
     return latents
 
 
-def stack_latents(episode: str, files: list[Path]) -> Tensor:
+def about_latents(data: Path) -> tuple[float, float]:
+    """The factor that latents were multiplied by when they were stored, and their period, s."""
+    about = data / ABOUT_LATENTS
+    if not about.exists():
+        return SVD_SCALE, FRAME_PERIOD_S
+    note = json.loads(about.read_text())
+    return float(note['scale']), float(note['frame_period_s'])
+
+
+def stack_latents(episode: str, files: list[Path], scale: float) -> Tensor:
     """Latents of all views, one above the other, (frames, channels, views * rows, columns)."""
     views = [load_latents(episode, file) for file in files]
     shapes = {tuple(view.shape) for view in views}
     if len(shapes) > 1:
         raise EpisodeError(episode, WRONG_SHAPE, files[0].parent, f'views differ: {shapes}')
-    return torch.cat(views, dim=2)
+    return torch.cat(views, dim=2) / scale
 
 
 def _joints(episode: str, file: Path, note: dict[str, Any]) -> Joints:
-    missing = [name for name in (JOINTS, VELOCITY, GRIPPER) if name not in note]
+    missing = [name for name in (POSE, JOINTS, VELOCITY, GRIPPER) if name not in note]
     if missing:
         raise EpisodeError(episode, MISSING_COLUMN, file, f'no {missing}')
-    position = numbers(note[JOINTS], episode, file, JOINTS, 7)
-    velocity = numbers(note[VELOCITY], episode, file, VELOCITY, 7)
-    gripper = numbers(note[GRIPPER], episode, file, GRIPPER)
-    lengths = {JOINTS: len(position), VELOCITY: len(velocity), GRIPPER: len(gripper)}
-    check_lengths(episode, file, lengths)
-    return Joints(position, velocity, gripper, 1.0 / RATE_HZ)
+    widths = {POSE: 6, JOINTS: 7, VELOCITY: 7, GRIPPER: None}
+    arrays = {n: numbers(note[n], episode, file, n, width) for n, width in widths.items()}
+    check_lengths(episode, file, {name: len(array) for name, array in arrays.items()})
+    pose, position, velocity, gripper = arrays.values()
+    return Joints(pose, position, velocity, gripper, 1.0 / RATE_HZ)
 
 
 def _read_json(episode: str, file: Path) -> dict[str, Any]:

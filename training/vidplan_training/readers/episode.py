@@ -54,14 +54,16 @@ class Poses:
 
 @dataclass(frozen=True, eq=False)
 class Joints:
-    """What the joints did and were told, at the robot's own rate.
+    """What the robot did and was told, at its own rate.
 
+    pose: of the flange as recorded, x, y, z (m), roll, pitch, yaw (rad), (steps, 6).
     position: (steps, 7), rad.
     velocity: commands (steps, 7), as the policy gives them (DROID: within [-1, 1]).
     closedness: (steps,).
     period_s: between steps.
     """
 
+    pose: np.ndarray
     position: np.ndarray
     velocity: np.ndarray
     closedness: np.ndarray
@@ -74,7 +76,8 @@ class Episode:
 
     pictures: yields one frame after the other, uint8 (views, height, width, 3), rgb; raises
         EpisodeError where a video breaks off. None when there are none.
-    latents: (frames, channels, views * rows, columns), as stored. None when there are none.
+    latents: (frames, channels, views * rows, columns), as the autoencoder gave them, not
+        scaled. None when there are none.
     joints: reads them; None when the layout has none.
     success: whether the task was done, where that is known.
     """

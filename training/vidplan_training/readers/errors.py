@@ -16,6 +16,8 @@ TOO_SHORT = 'too short'
 UNEQUAL_LENGTHS = 'unequal lengths'
 WRONG_SHAPE = 'wrong shape'
 JUMP = 'impossible motion'
+NO_PICTURES = 'no pictures'
+NO_LATENTS = 'no latents'
 
 
 class EpisodeError(VidPlanError):

@@ -149,6 +149,7 @@ class LeRobotSource:
     def _joints(self, episode: str, entry: Entry) -> Joints:
         rows, names = _rows(episode, entry), self._columns
         return Joints(
+            _numbers(rows, names.pose, episode, entry, 6),
             _numbers(rows, names.joints, episode, entry, 7),
             _numbers(rows, names.velocity, episode, entry, 7),
             _numbers(rows, names.gripper, episode, entry),

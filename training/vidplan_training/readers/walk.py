@@ -27,9 +27,17 @@ class Walk:
                 use(episode)
     """
 
-    def __init__(self, source: Source, held_out: bool, shortest: int = 1) -> None:
+    def __init__(
+        self,
+        source: Source,
+        held_out: bool,
+        shortest: int = 1,
+        part: tuple[int, int] = (0, 1),
+    ) -> None:
+        """With `part` (index, count) every process takes every count-th episode."""
         self._source, self._held_out, self._shortest = source, held_out, shortest
-        self._ids = source.ids(held_out)
+        index, count = part
+        self._ids = source.ids(held_out)[index::count]
         self.skipped: Counter[str] = Counter()
 
     def __len__(self) -> int:

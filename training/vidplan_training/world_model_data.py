@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a world model is trained on: cell episodes, or latents of a robot's episodes."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from vidplan_core.errors import ConfigError, ModelError
+from vidplan_core.world_model.autoencoder import STRIDE
+from vidplan_core.world_model.checkpoint import load_autoencoder
+from vidplan_core.world_model.config import AutoencoderConfig, BackboneConfig, WorldModelConfig
+from vidplan_training.dataset import split
+from vidplan_training.episode_clips import ClipSource, EpisodeClips, Window
+from vidplan_training.extract_latents import extract
+from vidplan_training.latents import ClipDataset, Clips, Statistics, encode_shards, statistics
+from vidplan_training.processes import Processes
+from vidplan_training.readers.ctrl_world import CtrlWorldSource
+from vidplan_training.readers.options import add_source_arguments, open_source
+
+CHECKED_CLIPS = 96
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Batches to train on, clips to check by, and the model that fits them."""
+
+    training: ClipSource
+    held_out: Clips
+    config: WorldModelConfig
+    autoencoder: Any
+
+
+class LatentsOnly(nn.Module):
+    """Stands for the autoencoder that made given latents, where it is not at hand."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.config = AutoencoderConfig(latent_channels=channels)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Raise ModelError: there is nothing to encode with."""
+        raise ModelError('this world model was made for latents; its autoencoder is not here')
+
+    decode = decode_clips = encode
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare where the episodes are and the sizes of a new model."""
+    add_source_arguments(parser, default='cell')
+    parser.add_argument(
+        '--latents', type=Path, help='folder for the latents of --source lerobot, in between'
+    )
+    usual = WorldModelConfig()
+    sizes = parser.add_argument_group('sizes of a new model')
+    sizes.add_argument('--widths', type=int, nargs='+', default=usual.backbone.widths)
+    sizes.add_argument('--history', type=int, default=usual.history_frames)
+    sizes.add_argument('--frames', type=int, default=usual.frames)
+    sizes.add_argument(
+        '--action-features', default=usual.action_features, help='relative, or droid (Ctrl-World)'
+    )
+    sizes.add_argument(
+        '--skips', type=int, nargs='+', default=[1], help='frames per model frame, at random'
+    )
+    sizes.add_argument(
+        '--still', type=float, default=0.0, help='share of clips whose history is the present'
+    )
+
+
+def gather(args: argparse.Namespace) -> Material:
+    """Read, and encode where that is still to be done.
+
+    Raises ConfigError when there is nothing to train on.
+    """
+    return _cell(args) if args.source == 'cell' else _robot(args)
+
+
+def _cell(args: argparse.Namespace) -> Material:
+    # Listed once: shards that are still being collected appear in the next run.
+    training, held_out = split(args.data, False), split(args.data, True)
+    autoencoder = load_autoencoder(args.models / 'autoencoder')
+    processes = Processes()
+    if processes.main:
+        encode_shards(training + held_out, autoencoder)
+    processes.wait()
+    stats = statistics(training[0], args.frames)
+    sizes = (args.history, args.frames)
+    return Material(
+        ClipDataset(training, *sizes, stats),
+        ClipDataset(held_out, *sizes, stats).random(0, CHECKED_CLIPS, 1),
+        _config(args, stats, 96, 160),
+        autoencoder,
+    )
+
+
+def _robot(args: argparse.Namespace) -> Material:
+    source = open_source(args)
+    if args.source == 'lerobot':
+        if args.latents is None:
+            raise ConfigError('say where the latents of these episodes shall be: --latents DIR')
+        extract(source, args.latents, args.models / 'autoencoder')
+        source = CtrlWorldSource(args.latents)
+    ages = tuple(range(args.history - 1, -1, -1))
+    window = Window(ages, args.frames, tuple(args.skips), args.still)
+    training = EpisodeClips(source, False, window)
+    held_out = EpisodeClips(source, True, window, training.stats)
+    channels, rows, columns = training.shape
+    config = _config(
+        args, training.stats, STRIDE * rows // len(source.views), STRIDE * columns, source.views
+    )
+    checked = held_out.random(0, CHECKED_CLIPS, 1)
+    return Material(training, checked, config, _autoencoder(args.models, channels))
+
+
+def _config(
+    args: argparse.Namespace,
+    stats: Statistics,
+    height: int,
+    width: int,
+    views: tuple[str, ...] = WorldModelConfig().views,
+) -> WorldModelConfig:
+    return WorldModelConfig(
+        views=views,
+        height=height,
+        width=width,
+        frame_period_s=args.frame_period,
+        history_frames=args.history,
+        frames=args.frames,
+        action_features=args.action_features,
+        latent_mean=stats.mean,
+        latent_std=stats.std,
+        residual_std=stats.residual_std,
+        backbone=BackboneConfig(widths=tuple(args.widths)),
+    )
+
+
+def _autoencoder(models: Path, channels: int) -> Any:
+    """The one of a models folder if it makes such latents, or else a stand-in."""
+    if (models / 'autoencoder').is_dir():
+        autoencoder = load_autoencoder(models / 'autoencoder')
+        if autoencoder.config.latent_channels == channels:
+            return autoencoder
+    return LatentsOnly(channels)
