@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The value head: how good a frame is for an instruction.
+
+V = gamma^(F - t) * success in [0, 1], with F the frame of the success, so that it grows on the
+way there (the paper's exponent has the wrong sign). Its distribution has 20 bins.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vidplan_core.errors import ModelError
+from vidplan_core.precision import fast_precision
+from vidplan_core.reward.instruction import PICK, PLACE, REACH, Instruction, parse_instruction
+from vidplan_core.reward.semantic import SemanticScorer
+from vidplan_core.uncertainty.estimate import expectation
+from vidplan_core.uncertainty.head import HeadConfig, HeadNetwork
+from vidplan_core.uncertainty.head_input import HeadInput
+from vidplan_core.world_model.checkpoint import load_weights, read_config, save_weights
+from vidplan_core.world_model.config import from_dict, to_dict
+from vidplan_core.world_model.world_model import Imagination
+
+FOLDER = 'value'
+VERBS = (REACH, PICK, PLACE)
+POOLS = 4
+# Its embedding tells whether the scorer is the one that a head was trained with.
+PROBE_PHRASE, PROBE_NUMBERS, PROBE_TOLERANCE = 'bowl', 8, 0.02
+
+
+def instruction_embedding(scorer: SemanticScorer, instruction: str | Instruction) -> Tensor:
+    """What the value head is told of an instruction, (1, 3 + 2 * width of the scorer's text).
+
+    The verb, one of three, and the scorer's embeddings of the target and of the destination,
+    which is zero where there is none.
+
+    Raises:
+        InstructionError: the instruction is not understood.
+    """
+    parsed = parse_instruction(instruction) if isinstance(instruction, str) else instruction
+    target = scorer.encode_text([parsed.target])[0]
+    verb = target.new_tensor([float(parsed.verb == name) for name in VERBS])
+    if parsed.destination is None:
+        destination = torch.zeros_like(target)
+    else:
+        destination = scorer.encode_text([parsed.destination])[0]
+    return torch.cat([verb, target, destination])[None]
+
+
+def text_probe(scorer: SemanticScorer) -> tuple[float, ...]:
+    """A few numbers of the scorer's text tower that a value head remembers."""
+    numbers = scorer.encode_text([PROBE_PHRASE])[0, :PROBE_NUMBERS]
+    return tuple(round(value, 4) for value in numbers.float().tolist())
+
+
+class ValueHead(nn.Module):
+    """Distribution of the value of each new frame."""
+
+    # Whether the network runs in the machine's fast precision.
+    fast: bool = False
+
+    def __init__(self, config: HeadConfig) -> None:
+        super().__init__()
+        self.config, self.bins = config, config.binning
+        self.network = HeadNetwork(config)
+        width = config.widths[0]
+        self.where = nn.Conv2d(width, POOLS, 1)
+        self.out = nn.Sequential(
+            nn.Linear((POOLS + 1) * width, 4 * width),
+            nn.SiLU(),
+            nn.Linear(4 * width, config.bin_count),
+        )
+
+    def forward(self, inputs: HeadInput) -> Tensor:
+        """Logits (batch, frames, bins)."""
+        features = self.network(inputs)
+        flat = features.flatten(0, 1)
+        places = self.where(flat).flatten(2).softmax(dim=-1)
+        looked = torch.einsum('bpn,bcn->bpc', places, flat.flatten(2)).flatten(1)
+        pooled = torch.cat([looked, flat.mean(dim=(2, 3))], dim=1)
+        logits: Tensor = self.out(pooled)
+        return logits.unflatten(0, features.shape[:2])
+
+    def logits(self, inputs: HeadInput) -> Tensor:
+        """Logits (batch, frames, bins) in the precision of the latents, at least float32."""
+        precision = fast_precision(inputs.predicted.device) if self.fast else nullcontext()
+        with precision:
+            logits = self(inputs)
+        return logits.to(torch.promote_types(inputs.predicted.dtype, torch.float32))
+
+    def value(self, inputs: HeadInput) -> Tensor:
+        """Expected value of each new frame, (batch, frames); differentiable."""
+        return expectation(self.logits(inputs), self.bins, -1)
+
+    def judge(self, imagination: Imagination, text: Tensor) -> Tensor:
+        """`value` of what a world model imagined, for an embedded instruction (1, width)."""
+        return self.value(HeadInput.of(imagination, text))
+
+    def check_scorer(self, scorer: SemanticScorer) -> None:
+        """Raise ModelError when the scorer's text is not what this head was trained with."""
+        found, known = torch.tensor(text_probe(scorer)), torch.tensor(self.config.text_probe)
+        if len(known) and not torch.allclose(found, known, atol=PROBE_TOLERANCE):
+            raise ModelError(
+                'the value head was trained with another semantic scorer; train it again with '
+                '`vidplan-train heads --kind value`'
+            )
+
+
+def value_loss(logits: Tensor, values: Tensor, head: ValueHead) -> Tensor:
+    """Mean cross-entropy of the bins of values (batch, frames) in [0, 1]."""
+    flat = logits.float().flatten(0, 1)
+    return functional.cross_entropy(flat, head.bins.index(values.float()).flatten())
+
+
+def save_value(folder: Path, head: ValueHead) -> None:
+    """Write `folder`/config.json and weights.safetensors."""
+    save_weights(folder, to_dict(head.config), head.state_dict())
+
+
+def load_value(models: Path, device: str | torch.device = 'cpu') -> ValueHead:
+    """Value head of a models folder, frozen, in the machine's fast precision.
+
+    Raises:
+        ModelError: it is missing, corrupt, or its weights do not fit its description.
+    """
+    head = ValueHead(from_dict(HeadConfig, read_config(models / FOLDER)))
+    load_weights(head, models / FOLDER)
+    head.fast = True
+    return head.eval().requires_grad_(False).to(device)

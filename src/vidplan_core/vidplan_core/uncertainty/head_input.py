@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a head reads of an imagination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from vidplan_core.world_model.world_model import Imagination
+
+
+@dataclass(frozen=True)
+class HeadInput:
+    """The new frames of an imagination, without the present that they begin with.
+
+    Attributes:
+        predicted: imagined latents, (batch, frames, channels, rows, columns), normalised.
+        noisy: what the network saw in its last evaluation, the same shape.
+        present: latent that the imagination starts from, (batch, channels, rows, columns).
+        actions: features of the action of each new frame, (batch, frames, features).
+        start, target: flow times of the last evaluation, (batch,): how noisy its input was, and
+            how far it jumped.
+        text: embedding of the instruction, (batch, width), for heads that read one.
+    """
+
+    predicted: Tensor
+    noisy: Tensor
+    present: Tensor
+    actions: Tensor
+    start: Tensor
+    target: Tensor
+    text: Tensor | None = None
+
+    @classmethod
+    def of(cls, imagination: Imagination, text: Tensor | None = None) -> HeadInput:
+        """Read an imagination; a text (1, width) is shared by all its candidates."""
+        latents, last = imagination.latents, imagination.last
+        frames = latents.shape[1] - 1
+        if text is not None:
+            text = text.to(latents).expand(len(latents), -1)
+        return cls(
+            latents[:, 1:],
+            last.noisy[:, 1:],
+            imagination.condition.history[:, -1],
+            imagination.condition.actions[:, -frames:],
+            last.start,
+            last.target,
+            text,
+        )
+
+    def __len__(self) -> int:
+        return len(self.predicted)
+
+    def detach(self) -> HeadInput:
+        """The same numbers without a gradient graph: heads never train the world model."""
+        return self._map(Tensor.detach)
+
+    def rows(self, index: Tensor) -> HeadInput:
+        """Some rows of the batch, in the order of their numbers."""
+        return self._map(lambda values: values[index])
+
+    @staticmethod
+    def cat(parts: Sequence[HeadInput]) -> HeadInput:
+        """Join along the batch; all have a text or none."""
+        return parts[0]._map(torch.cat, parts)
+
+    def _map(
+        self, function: Callable[..., Tensor], parts: Sequence[HeadInput] | None = None
+    ) -> HeadInput:
+        """Apply a function to every tensor, or to the list of every part's tensors."""
+
+        def of(name: str) -> Tensor:
+            mine: Tensor = getattr(self, name)
+            if mine is None:
+                return mine
+            return function([getattr(p, name) for p in parts] if parts else mine)
+
+        return HeadInput(*(of(field.name) for field in fields(self)))

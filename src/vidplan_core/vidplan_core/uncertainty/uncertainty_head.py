@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The uncertainty head: how wrong every element of an imagined latent may be."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vidplan_core.precision import fast_precision
+from vidplan_core.uncertainty.estimate import ErrorEstimate
+from vidplan_core.uncertainty.head import HeadConfig, HeadNetwork
+from vidplan_core.uncertainty.head_input import HeadInput
+from vidplan_core.world_model.checkpoint import load_weights, read_config, save_weights
+from vidplan_core.world_model.config import from_dict, to_dict
+from vidplan_core.world_model.world_model import Imagination
+
+FOLDER = 'uncertainty'
+
+
+class UncertaintyHead(nn.Module):
+    """Distribution of the absolute latent error of every element of the new frames."""
+
+    # Whether the network runs in the machine's fast precision.
+    fast: bool = False
+
+    def __init__(self, config: HeadConfig) -> None:
+        super().__init__()
+        self.config, self.bins = config, config.binning
+        self.network = HeadNetwork(config)
+        outputs = config.bin_count * config.channels * config.patch**2
+        self.out = nn.Conv2d(config.widths[0], outputs, 1)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, inputs: HeadInput) -> Tensor:
+        """Logits (batch, frames, bins, channels, rows, columns)."""
+        raw = self._patched(inputs)
+        whole = functional.pixel_shuffle(raw.flatten(0, 1), self.config.patch)
+        return whole.unflatten(0, raw.shape[:2])
+
+    def loss(self, inputs: HeadInput, errors: Tensor) -> Tensor:
+        """Mean cross-entropy of the bins of absolute errors, shaped like `predicted`."""
+        number = functional.pixel_unshuffle(self.bins.index(errors).flatten(0, 1), self._side)
+        raw = self._patched(inputs).flatten(0, 1)
+        return functional.cross_entropy(raw.float(), number)
+
+    def estimate(self, inputs: HeadInput) -> ErrorEstimate:
+        """Entropy and expected error of the new frames; gradients reach latents and actions."""
+        precision = fast_precision(inputs.predicted.device) if self.fast else nullcontext()
+        with precision:
+            raw = self._patched(inputs)
+        wide = raw.to(torch.promote_types(inputs.predicted.dtype, torch.float32))
+        estimate = ErrorEstimate.of(wide, self.bins)
+        return ErrorEstimate(
+            functional.pixel_shuffle(estimate.entropy, self._side),
+            functional.pixel_shuffle(estimate.expected_error, self._side),
+        )
+
+    @property
+    def _side(self) -> int:
+        return self.config.patch
+
+    def _patched(self, inputs: HeadInput) -> Tensor:
+        """Logits with a patch's elements as channels: so many numbers are moved once only."""
+        features = self.network(inputs)
+        raw: Tensor = self.out(features.flatten(0, 1))
+        shape = (*features.shape[:2], self.config.bin_count, -1, *features.shape[3:])
+        return raw.reshape(shape)
+
+    def judge(self, imagination: Imagination) -> ErrorEstimate:
+        """`estimate` of what a world model imagined."""
+        return self.estimate(HeadInput.of(imagination))
+
+
+def save_uncertainty(folder: Path, head: UncertaintyHead) -> None:
+    """Write `folder`/config.json and weights.safetensors."""
+    save_weights(folder, to_dict(head.config), head.state_dict())
+
+
+def load_uncertainty(models: Path, device: str | torch.device = 'cpu') -> UncertaintyHead:
+    """Uncertainty head of a models folder, frozen, in the machine's fast precision.
+
+    Raises:
+        ModelError: it is missing, corrupt, or its weights do not fit its description.
+    """
+    head = UncertaintyHead(from_dict(HeadConfig, read_config(models / FOLDER)))
+    load_weights(head, models / FOLDER)
+    head.fast = True
+    return head.eval().requires_grad_(False).to(device)
