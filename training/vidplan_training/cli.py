@@ -20,7 +20,7 @@ COMMANDS = (
     'flow_map',
     'semantic',
     'conformal',
-    'evaluate',
+    'heads', 'evaluate',
 )
 
 

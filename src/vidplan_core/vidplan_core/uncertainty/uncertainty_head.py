@@ -47,6 +47,13 @@ class UncertaintyHead(nn.Module):
         raw = self._patched(inputs).flatten(0, 1)
         return functional.cross_entropy(raw.float(), number)
 
+    @torch.no_grad()
+    def begin_with(self, log_probability: Tensor) -> None:
+        """Predict one distribution (bins,) for every element, as a start of the training."""
+        assert self.out.bias is not None
+        each = self.config.channels * self.config.patch**2
+        self.out.bias.copy_(log_probability.repeat_interleave(each))
+
     def estimate(self, inputs: HeadInput) -> ErrorEstimate:
         """Entropy and expected error of the new frames; gradients reach latents and actions."""
         precision = fast_precision(inputs.predicted.device) if self.fast else nullcontext()
