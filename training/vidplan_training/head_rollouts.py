@@ -46,7 +46,7 @@ class Rollouts:
         """Absolute errors of the normalised latents."""
         return (self.inputs.predicted - self.truth).abs()
 
-    def rows(self, index: Tensor) -> Rollouts:
+    def rows(self, index: Tensor | slice) -> Rollouts:
         """Some of them."""
         values = None if self.values is None else self.values[index]
         return Rollouts(self.inputs.rows(index), self.truth[index], values)

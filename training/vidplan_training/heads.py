@@ -15,7 +15,13 @@ from vidplan_core.uncertainty.bins import ERROR_BINS, KINDS
 from vidplan_core.world_model.checkpoint import load_weights, load_world_model
 from vidplan_training.heads_uncertainty import UncertaintyTraining
 from vidplan_training.heads_value import ValueTraining
-from vidplan_training.trainer import Trainer, TrainerConfig
+from vidplan_training.processes import Processes
+from vidplan_training.trainer import (
+    Trainer,
+    TrainerConfig,
+    add_trainer_arguments,
+    options,
+)
 
 HEADS: dict[str, tuple[Any, Any, Any, str]] = {
     'uncertainty': (
@@ -48,31 +54,33 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--gamma', type=float, default=0.95, help="value's discount per frame")
     parser.add_argument('--start', type=Path, help='folder of a trained head to go on from')
     parser.add_argument('--compile', action='store_true', help='compile the head first')
-    parser.add_argument('--device', default='cpu')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--export-only', action='store_true', help='write the average so far')
+    add_trainer_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Make rollouts, train, write the averaged weights."""
     torch.manual_seed(args.seed)
     kind, head_class, save, folder = HEADS[args.kind]
-    training = kind(load_world_model(args.models, args.device), args)
-    head = head_class(training.config(args)).to(args.device)
+    training = kind(load_world_model(args.models, Processes().device), args)
+    head = head_class(training.config(args))
     work = args.work or Path('outputs') / f'head_{args.kind}.pt'
     if args.start:
         load_weights(head, args.start)
     elif not work.exists():
         training.prepare(head)
-    trainer = Trainer(head, TrainerConfig(args.iterations, args.learning_rate), work)
+    config = TrainerConfig(args.iterations, args.learning_rate, **options(args))
+    trainer = Trainer(head, config, work)
     if not args.export_only:
         if args.compile:
             head.network.compile()
         trainer.run(
-            lambda iteration: training.loss(head, iteration, args.batch),
+            lambda iteration: training.loss(head, iteration, args.batch, trainer.share),
             lambda _: training.report(head),
         )
     trainer.use_average()
-    print(training.report(head), flush=True)
-    save((args.out or args.models) / folder, head)
+    if trainer.main:
+        print(training.report(head), flush=True)
+        save((args.out or args.models) / folder, head)
     return 0

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan_core.precision import fast_precision
 from vidplan_core.uncertainty.calibration import ErrorCalibration
-from vidplan_core.uncertainty.head import HeadConfig
+from vidplan_core.uncertainty.head import HeadConfig, head_precision
 from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead
 from vidplan_core.world_model.world_model import WorldModel
@@ -28,6 +27,7 @@ from vidplan_training.head_rollouts import (
     model_statistics,
 )
 from vidplan_training.latents import ClipDataset, encode_shards
+from vidplan_training.share import WHOLE, Share
 
 CHECKED = 48
 
@@ -74,17 +74,20 @@ class UncertaintyTraining:
         counts = torch.bincount(numbers.flatten(), minlength=head.bins.count).float() + 1.0
         head.begin_with((counts / counts.sum()).log())
 
-    def loss(self, head: UncertaintyHead, iteration: int, batch: int) -> Tensor:
+    def loss(
+        self, head: UncertaintyHead, iteration: int, batch: int, share: Share = WHOLE
+    ) -> Tensor:
         """Cross-entropy of a batch, a share of it edited; nothing reaches the world model."""
         rng = np.random.default_rng([self.seed, iteration, 14])
         rollouts, _ = plant(self.pool.batch(iteration, batch), self.views, self.edits, rng)
-        with fast_precision(rollouts.truth.device):
+        rollouts = rollouts.rows(share.rows(batch))
+        with head_precision(rollouts.truth.device):
             return head.loss(rollouts.inputs.detach(), rollouts.errors)
 
     @torch.no_grad()
     def report(self, head: UncertaintyHead) -> str:
         """Log score of the held-out rollouts against their histogram, and calibration."""
-        with fast_precision(self.check.truth.device):
+        with head_precision(self.check.truth.device):
             logits = head(self.check.inputs).float()
         calibration = ErrorCalibration(head.bins)
         calibration.add(0, logits.movedim(2, -1).flatten(0, -2), self.check.errors.flatten())

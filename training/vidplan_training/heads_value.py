@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from vidplan_core.errors import ModelError
-from vidplan_core.precision import fast_precision
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.reward.value import (
     ValueHead,
@@ -22,7 +21,7 @@ from vidplan_core.reward.value import (
 from vidplan_core.uncertainty.bins import VALUE_BINS
 from vidplan_core.uncertainty.calibration import Reliability
 from vidplan_core.uncertainty.estimate import expectation
-from vidplan_core.uncertainty.head import HeadConfig
+from vidplan_core.uncertainty.head import HeadConfig, head_precision
 from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.dataset import split
@@ -36,6 +35,7 @@ from vidplan_training.head_rollouts import (
     model_statistics,
 )
 from vidplan_training.latents import encode_shards
+from vidplan_training.share import WHOLE, Share
 from vidplan_training.value_episodes import Draw, ValueEpisodes
 
 CHECKED = 192
@@ -123,18 +123,20 @@ class ValueTraining:
     def prepare(self, head: ValueHead) -> None:
         """Begin as initialised."""
 
-    def loss(self, head: ValueHead, iteration: int, batch: int) -> Tensor:
+    def loss(
+        self, head: ValueHead, iteration: int, batch: int, share: Share = WHOLE
+    ) -> Tensor:
         """Cross-entropy of a batch; nothing reaches the world model."""
-        rollouts = self.pool.batch(iteration, batch)
+        rollouts = self.pool.batch(iteration, batch).rows(share.rows(batch))
         assert rollouts.values is not None
-        with fast_precision(rollouts.truth.device):
+        with head_precision(rollouts.truth.device):
             logits = head(rollouts.inputs.detach())
         return value_loss(logits, rollouts.values, head)
 
     @torch.no_grad()
     def report(self, head: ValueHead) -> str:
         """Log score and calibration on held-out episodes, and successes against failures."""
-        with fast_precision(self.check.truth.device):
+        with head_precision(self.check.truth.device):
             logits = head(self.check.inputs).float()
         assert self.check.values is not None
         values, expected = self.check.values, expectation(logits, head.bins, -1)

@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidplan_core.errors import ModelError
-from vidplan_core.precision import fast_precision
 from vidplan_core.reward.instruction import PICK, PLACE, REACH, Instruction, parse_instruction
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.uncertainty.estimate import expectation
-from vidplan_core.uncertainty.head import HeadConfig, HeadNetwork
+from vidplan_core.uncertainty.head import HeadConfig, HeadNetwork, head_precision
 from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.world_model.checkpoint import load_weights, read_config, save_weights
 from vidplan_core.world_model.config import from_dict, to_dict
@@ -60,7 +59,7 @@ def text_probe(scorer: SemanticScorer) -> tuple[float, ...]:
 class ValueHead(nn.Module):
     """Distribution of the value of each new frame."""
 
-    # Whether the network runs in the machine's fast precision.
+    # Whether the network may run in a GPU's fast precision.
     fast: bool = False
 
     def __init__(self, config: HeadConfig) -> None:
@@ -87,8 +86,7 @@ class ValueHead(nn.Module):
 
     def logits(self, inputs: HeadInput) -> Tensor:
         """Logits (batch, frames, bins) in the precision of the latents, at least float32."""
-        precision = fast_precision(inputs.predicted.device) if self.fast else nullcontext()
-        with precision:
+        with head_precision(inputs.predicted.device) if self.fast else nullcontext():
             logits = self(inputs)
         return logits.to(torch.promote_types(inputs.predicted.dtype, torch.float32))
 
@@ -122,7 +120,7 @@ def save_value(folder: Path, head: ValueHead) -> None:
 
 
 def load_value(models: Path, device: str | torch.device = 'cpu') -> ValueHead:
-    """Value head of a models folder, frozen, in the machine's fast precision.
+    """Value head of a models folder, frozen.
 
     Raises:
         ModelError: it is missing, corrupt, or its weights do not fit its description.

@@ -7,6 +7,7 @@ A.6). All frames share the convolutions; what differs between them is told by th
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidplan_core.errors import ModelError
+from vidplan_core.precision import fast_precision
 from vidplan_core.uncertainty.bins import Bins
 from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.world_model.config import WorldModelConfig
@@ -21,6 +23,15 @@ from vidplan_core.world_model.flow import noise_condition
 
 GROUPS = 8
 FULL_WIDTHS = (128, 256, 512)
+
+
+def head_precision(device: torch.device) -> AbstractContextManager[object]:
+    """bfloat16 on a GPU only.
+
+    On CPUs a head gains nothing from it, and PyTorch's bfloat16 kernels there now and then
+    return numbers that are not finite for pictures as small as a head's bottleneck.
+    """
+    return fast_precision(device) if device.type == 'cuda' else nullcontext()
 
 
 @dataclass(frozen=True)

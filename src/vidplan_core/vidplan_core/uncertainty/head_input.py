@@ -58,7 +58,7 @@ class HeadInput:
         """The same numbers without a gradient graph: heads never train the world model."""
         return self._map(Tensor.detach)
 
-    def rows(self, index: Tensor) -> HeadInput:
+    def rows(self, index: Tensor | slice) -> HeadInput:
         """Some rows of the batch, in the order of their numbers."""
         return self._map(lambda values: values[index])
 

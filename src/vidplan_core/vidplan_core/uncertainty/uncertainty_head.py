@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidplan_core.precision import fast_precision
 from vidplan_core.uncertainty.estimate import ErrorEstimate
-from vidplan_core.uncertainty.head import HeadConfig, HeadNetwork
+from vidplan_core.uncertainty.head import HeadConfig, HeadNetwork, head_precision
 from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.world_model.checkpoint import load_weights, read_config, save_weights
 from vidplan_core.world_model.config import from_dict, to_dict
@@ -24,7 +23,7 @@ FOLDER = 'uncertainty'
 class UncertaintyHead(nn.Module):
     """Distribution of the absolute latent error of every element of the new frames."""
 
-    # Whether the network runs in the machine's fast precision.
+    # Whether the network may run in a GPU's fast precision.
     fast: bool = False
 
     def __init__(self, config: HeadConfig) -> None:
@@ -56,8 +55,7 @@ class UncertaintyHead(nn.Module):
 
     def estimate(self, inputs: HeadInput) -> ErrorEstimate:
         """Entropy and expected error of the new frames; gradients reach latents and actions."""
-        precision = fast_precision(inputs.predicted.device) if self.fast else nullcontext()
-        with precision:
+        with head_precision(inputs.predicted.device) if self.fast else nullcontext():
             raw = self._patched(inputs)
         wide = raw.to(torch.promote_types(inputs.predicted.dtype, torch.float32))
         estimate = ErrorEstimate.of(wide, self.bins)
@@ -88,7 +86,7 @@ def save_uncertainty(folder: Path, head: UncertaintyHead) -> None:
 
 
 def load_uncertainty(models: Path, device: str | torch.device = 'cpu') -> UncertaintyHead:
-    """Uncertainty head of a models folder, frozen, in the machine's fast precision.
+    """Uncertainty head of a models folder, frozen.
 
     Raises:
         ModelError: it is missing, corrupt, or its weights do not fit its description.
