@@ -16,15 +16,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from tiny import CHANNELS, tiny_world_model
+from tiny import CHANNELS, tiny_ctrl_world, tiny_world_model
 from torch import Tensor
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.backbone import Condition
 from vidplan_core.world_model.checkpoint import save_autoencoder, save_world_model
+from vidplan_core.world_model.context import action_tokens
 from vidplan_core.world_model.flow import noise_condition, velocity
 from vidplan_core.world_model.sampler import SamplingConfig
-from vidplan_core.world_model.world_model import WorldModel, action_tokens
+from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training import flow_map as command
 from vidplan_training.cli import build_parser
 from vidplan_training.dataset import shards
@@ -169,6 +170,22 @@ def test_the_target_embedding_learns(
     with torch.no_grad():
         field = velocity_field(trainable, condition_of(clips))
         assert not torch.allclose(field(x, start, start), field(x, start, start + 1), atol=1e-3)
+
+
+def test_the_spatio_temporal_backbone_learns_alike(clips: Clips) -> None:
+    torch.manual_seed(0)
+    config = replace(
+        tiny_world_model().config, backbone=tiny_ctrl_world(True).world_model.backbone
+    )
+    config = replace(config, backbone=replace(config.backbone, text_dim=0))
+    flow_map = FlowMap(WorldModel(config, tiny_world_model().autoencoder))
+    embedding = flow_map.model.backbone.target_embedding
+    for variant in ('psd', 'lsd'):
+        flow_map.zero_grad()
+        loss = flow_map.loss(clips, FlowMapConfig(variant, guidance=(1.0, 2.0)), flow_map.model)
+        loss.backward()
+        assert torch.isfinite(loss)
+        assert embedding.linear_2.weight.grad.abs().max() > 0
 
 
 def test_all_rows_pass_through_the_network_together(trainable: WorldModel, clips: Clips) -> None:

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.backbone import Condition
+from vidplan_core.world_model.context import action_tokens
 from vidplan_core.world_model.flow import spread, velocity
 from vidplan_core.world_model.sampler import SamplingConfig, guided_network
-from vidplan_core.world_model.world_model import WorldModel, action_tokens
+from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.latents import Clips
 from vidplan_training.loss_weight import LossWeight
 from vidplan_training.self_distillation import (
@@ -146,7 +147,8 @@ def prepare(model: WorldModel, clips: Clips, config: FlowMapConfig, share: Share
     jump = _jumps(config, distilled, share).to(data.device)
     x = torch.lerp(noise, data, spread(jump.start, data))
     keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
-    clean = Condition(parts.history, action_tokens(parts.past, parts.chunk), keep=keep)
+    actions = action_tokens(parts.past, parts.chunk, model.config.action_features)
+    clean = Condition(parts.history, actions, keep=keep)
     return Batch(data - noise, x, jump, distilled, clean)
 
 
