@@ -59,11 +59,10 @@ def test_what_is_erased_looks_like_the_rest() -> None:
 
 
 def test_random_phantoms_haunt_their_share_and_are_repeatable() -> None:
-    latents, present = torch.randn(200, 5, 4, 12, 8), torch.randn(200, 4, 12, 8)
+    latents, present = torch.randn(200, 4, 4, 12, 8), torch.randn(200, 4, 12, 8)
     phantoms = RandomPhantoms(0.3, views=3, seed=5)
     painted, haunted = phantoms.haunt(latents, present, number=7)
     assert 0.2 < haunted.float().mean() < 0.4
-    assert torch.equal(painted[:, 0], latents[:, 0])
     changed = (painted != latents).flatten(1).any(1)
     assert torch.equal(changed, haunted)
     again, _ = phantoms.haunt(latents, present, number=7)

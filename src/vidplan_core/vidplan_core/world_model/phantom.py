@@ -22,9 +22,10 @@ from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, Imagination, WorldModel
 
-# Radius of what is planted, in latent cells of 8 pixels: an object of the cell in a side view.
-RADIUS = 1.6
-RADII = (1.0, 2.4)
+# Radius of what is planted, in latent cells of 8 pixels: the largest objects of the cell in its
+# side views, and what random phantoms vary between.
+RADIUS = 2.2
+RADII = (1.0, 3.0)
 # Motions within this cosine of the haunted one see the phantom.
 SAME_WAY = 0.9
 SHORTEST_M = 0.01
@@ -68,7 +69,7 @@ def _cells(latents: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class RandomPhantoms:
-    """Plants things at random places in a share of imagined clips, from frame 1 on.
+    """Plants things at random places in the new frames of a share of imagined clips.
 
     Attributes:
         share: of the clips that are haunted, in [0, 1].
@@ -91,30 +92,31 @@ class RandomPhantoms:
         haunted clip on its own; half of the time it vanishes from where it was.
 
         Args:
-            latents: imagined, (batch, frames, channels, views*rows, columns), frame 0 present.
+            latents: imagined new frames, (batch, frames, channels, views*rows, columns).
             present: of the same clips, (batch, channels, views*rows, columns).
             number: of the batch; the same number plants the same phantoms.
         """
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
-        batch, frames = latents.shape[:2]
-        haunted = torch.rand(batch, generator=generator) < self.share
-        seen = latents.unflatten(3, (self.views, -1)).transpose(2, 3)  # (b, f, v, c, r, w)
-        flat = seen.transpose(1, 2).flatten(0, 1)
-        source = present.unflatten(2, (self.views, -1)).transpose(1, 2).flatten(0, 1)
-        count, (rows, columns) = len(flat), flat.shape[-2:]
-        origin = _standing_out(source, generator)
-        size = torch.tensor([rows - 1.0, columns - 1.0])
-        place = (torch.rand(count, 2, generator=generator) * size).to(flat)
-        radius = torch.empty(count).uniform_(*RADII, generator=generator).to(flat)
-        vanishes = (torch.rand(count, generator=generator) < 0.5).to(flat.device)
-        every = (count, frames, 2)
-        gone = erase(flat, origin[:, None].expand(every), radius)
-        left = torch.where(vanishes[:, None, None, None, None], gone, flat)
-        painted = paste(left, source, origin, place[:, None].expand(every), radius)
-        painted = painted.unflatten(0, (batch, self.views)).transpose(1, 2).transpose(2, 3)
-        later = (torch.arange(frames) > 0)[None] & haunted[:, None]
-        chosen = later.to(latents.device)[..., None, None, None]
-        return torch.where(chosen, painted.flatten(3, 4), latents), haunted.to(latents.device)
+        chosen = torch.rand(len(latents), generator=generator) < self.share
+        seen = latents.unflatten(3, (self.views, -1)).permute(0, 3, 1, 2, 4, 5)
+        source = present.unflatten(2, (self.views, -1)).transpose(1, 2)
+        painted = _moved(seen.flatten(0, 1), source.flatten(0, 1), generator)
+        painted = painted.unflatten(0, (-1, self.views)).permute(0, 2, 3, 1, 4, 5).flatten(3, 4)
+        chosen = chosen.to(latents.device)
+        return torch.where(chosen[:, None, None, None, None], painted, latents), chosen
+
+
+def _moved(latents: Tensor, source: Tensor, generator: torch.Generator) -> Tensor:
+    """Views (batch, frames, channels, rows, columns) with something of `source` elsewhere."""
+    batch, frames = latents.shape[:2]
+    origin = _standing_out(source, generator)
+    size = torch.tensor(latents.shape[-2:]) - 1.0
+    place = (torch.rand(batch, 2, generator=generator) * size).to(latents)
+    radius = torch.empty(batch).uniform_(*RADII, generator=generator).to(latents)
+    vanishes = (torch.rand(batch, generator=generator) < 0.5).to(latents.device)
+    gone = erase(latents, origin[:, None].expand(-1, frames, -1), radius)
+    left = torch.where(vanishes[:, None, None, None, None], gone, latents)
+    return paste(left, source, origin, place[:, None].expand(-1, frames, -1), radius)
 
 
 def _standing_out(source: Tensor, generator: torch.Generator) -> Tensor:
