@@ -78,7 +78,7 @@ def test_a_planner_that_knows_succeeds_in_the_cell(world):
     assert (row.success, row.ended, row.rejected, row.error) == (True, 'DONE', 0, '')
     assert row.horizontal_m < 0.01
     assert row.start_m > row.horizontal_m
-    assert len(outcome.latencies_s) == row.cycles > 2
+    assert 0 < len(outcome.latencies_s) <= row.cycles > 2
     assert outcome.run.log.seed == seed
 
 

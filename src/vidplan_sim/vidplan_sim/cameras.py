@@ -45,17 +45,17 @@ def _on_stand(azimuth_deg: float) -> SceneCamera:
     So far away, and with so long a lens, an object's size in the picture hardly depends on where
     it lies, and the picture is filled by the object area and the gripper above it.
     """
-    target = np.array([0.498, 0.0, 0.084])
-    azimuth, elevation = np.radians(azimuth_deg), np.radians(24.0)
+    target = np.array([0.499, 0.0, 0.081])
+    azimuth, elevation = np.radians(azimuth_deg), np.radians(22.0)
     towards = np.array([np.cos(elevation) * np.cos(azimuth),
                         np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
     position = target + 1.5 * towards
     x, y, z = (float(v) for v in position)
-    return SceneCamera((x, y, z), (0.498, 0.0, 0.084), 16.8)
+    return SceneCamera((x, y, z), (0.499, 0.0, 0.081), 12.9)
 
 
-LEFT = _on_stand(35.0)  # on the robot's left hand side (y > 0)
-RIGHT = _on_stand(-35.0)
+LEFT = _on_stand(30.0)  # on the robot's left hand side (y > 0)
+RIGHT = _on_stand(-30.0)
 WRIST = WristCamera()
 
 

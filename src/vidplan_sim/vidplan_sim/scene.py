@@ -10,8 +10,8 @@ import numpy as np
 from vidplan_sim.arm import Q_READY, down_rotation, solve_ik, tcp_to_flange
 from vidplan_sim.objects import KIND_NAMES
 
-OBJECT_AREA_M = ((0.37, 0.63), (-0.20, 0.20))  # x and y of the objects' centres
-START_REGION_M = ((0.40, 0.60), (-0.17, 0.17), (0.14, 0.25))  # x, y and z of the TCP at start
+OBJECT_AREA_M = ((0.40, 0.60), (-0.18, 0.18))  # x and y of the objects' centres
+START_REGION_M = ((0.42, 0.58), (-0.15, 0.15), (0.14, 0.20))  # x, y and z of the TCP at start
 MAX_OBJECTS = 6
 OBJECT_GAP_M = 0.095  # between objects' centres
 BOWL_GAP_M = 0.14  # between the bowl's centre and an object's
