@@ -7,7 +7,6 @@ import json
 import re
 from argparse import Namespace
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +37,6 @@ from vidplan_training.flow_map_loss import (
 )
 from vidplan_training.latents import ClipDataset, Clips, Statistics
 from vidplan_training.share import Share
-from vidplan_training.trainer import TrainerConfig
 from vidplan_training.world_model import split_clip
 
 STATS = Statistics((0.1,) * CHANNELS, (1.5,) * CHANNELS, 0.5)
@@ -334,10 +332,9 @@ def weights(folder: Path) -> dict[str, Tensor]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checks of two clips and three steps, at every second iteration."""
+    """Checks of two clips and three steps."""
     monkeypatch.setattr(command, 'TEACHER_STEPS', 3)
     monkeypatch.setattr(command, 'CHECKED_CLIPS', 2)
-    monkeypatch.setattr(command, 'TrainerConfig', partial(TrainerConfig, save_every=2))
 
 
 @pytest.mark.usefixtures('quick')
@@ -345,7 +342,7 @@ def test_a_resumed_run_ends_with_the_same_weights(
     data: Path, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
-    four = ('--iterations', '4', '--guidance', '1', '2', '--learned-weight')
+    four = ('--iterations', '4', '--save-every', '2', '--guidance', '1', '2', '--learned-weight')
     command.run(arguments(data, models, *four, '--out', str(whole)))
     told = capsys.readouterr().out
     assert 'held out before: error_1' in told
