@@ -11,7 +11,7 @@ import pytest
 
 from tests.vidplan.tiny_system import tiny_system
 from vidplan.cli import bench
-from vidplan.evaluation.bench import Effort, measure, peak_memory_mb
+from vidplan.evaluation.timing import Effort, measure, peak_memory_mb
 from vidplan.evaluation.world import World
 from vidplan_core.observation import StitchLayout
 from vidplan_sim.cell import Cell

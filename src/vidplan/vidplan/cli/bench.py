@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from vidplan.cli import bench_engine
 from vidplan.cli.evaluate import load_system, make_world, models_folder, positive
 
 # A scene for tuning, not for evaluation; timing does not depend on it.
@@ -30,15 +31,18 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
     parser.add_argument('--repeats', type=positive, default=40, help='measurements per stage')
+    bench_engine.add_parser(parser.add_subparsers(dest='what', metavar='[engine]'))
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print every stage."""
+    if args.what == 'engine':
+        return bench_engine.run(args)
     import torch
 
-    from vidplan.evaluation.bench import Effort, measure, peak_memory_mb
     from vidplan.evaluation.results import write_json
+    from vidplan.evaluation.timing import Effort, measure, peak_memory_mb
 
     if args.threads:
         torch.set_num_threads(args.threads)

@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
-from time import perf_counter
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vidplan.evaluation.timing import Stage
 from vidplan.evaluation.world import World
 from vidplan_core.action import PoseChunk
 from vidplan_core.commands import CommittedMotion
@@ -21,27 +18,9 @@ from vidplan_core.observation import Observation
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_core.proposal.hermite import hermite_chunk
 from vidplan_core.se3 import quaternion_to_matrix
-from vidplan_core.statistics import latency_summary
 
 CANDIDATES = 6
 ROLLOUTS = tuple((count, steps) for count in (1, CANDIDATES) for steps in (1, 2, 4))
-
-Stage = Callable[[], object]
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How often a stage is measured.
-
-    Attributes:
-        repeats: most measurements.
-        warm_up: runs before them that are not counted.
-        limit_s: time after which no further measurement of a stage begins.
-    """
-
-    repeats: int = 40
-    warm_up: int = 3
-    limit_s: float = 30.0
 
 
 class Bench:
@@ -179,27 +158,3 @@ class Bench:
         history = [*self._history[:-1], seen]
         self._system.plan(self._task, history, self._committed, lambda: False)
         return self._adapt()
-
-
-def measure(stage: Stage, effort: Effort, device: torch.device) -> dict[str, Any]:
-    """Return p50_s, p99_s and the number of measurements of a stage."""
-    for _ in range(effort.warm_up):
-        stage()
-    seconds: list[float] = []
-    began_s = perf_counter()
-    while len(seconds) < effort.repeats and perf_counter() - began_s < effort.limit_s:
-        started_s = perf_counter()
-        stage()
-        if device.type == 'cuda':
-            torch.cuda.synchronize(device)
-        seconds.append(perf_counter() - started_s)
-    return {**latency_summary(seconds), 'count': len(seconds)}
-
-
-def peak_memory_mb(device: torch.device) -> float:
-    """Largest memory of this process so far, and of the GPU's tensors where one is used [MB]."""
-    # Linux counts in KiB.
-    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    if device.type == 'cuda':
-        resident += torch.cuda.max_memory_allocated(device) / 1e6
-    return float(resident)

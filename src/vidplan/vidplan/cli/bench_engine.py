@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`vidplan bench engine`: what one evaluation of the world model and one plan cost."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidplan.cli.evaluate import models_folder, positive
+
+if TYPE_CHECKING:
+    from vidplan.evaluation.engine import Engine
+
+SIZES = ('cell', 'full')
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to `vidplan bench`."""
+    parser = subparsers.add_parser(
+        'engine',
+        help='time the world model and one plan of it, alone',
+        description='Times the network for one and for six candidates, the decoder, and plans '
+        '(six candidates, five refinement steps) with few sampling steps and both gradient '
+        'paths; counts arithmetic, memory, recompilations and, on a GPU, waits for it.',
+    )
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the result')
+    parser.add_argument('--size', choices=SIZES, default='cell', help='default %(default)s')
+    parser.add_argument(
+        '--models', type=Path, metavar='DIR', help='default: the shipped ones; full: at random'
+    )
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--dtype', choices=('auto', 'bf16', 'fp32'), default='auto')
+    parser.add_argument('--compile', action='store_true', help='torch.compile network and decoder')
+    parser.add_argument(
+        '--cuda-graphs', action='store_true', help='with --compile, on a GPU: reduce-overhead'
+    )
+    parser.add_argument('--channels-last', action='store_true')
+    parser.add_argument('--checkpointing', action='store_true', help='recompute activations')
+    parser.add_argument('--steps', type=positive, nargs='+', default=[1, 2, 4])
+    parser.add_argument('--candidates', type=positive, default=6)
+    parser.add_argument('--iterations', type=positive, default=5, help='refinement steps')
+    parser.add_argument(
+        '--value',
+        choices=('latent', 'picture'),
+        default='latent',
+        help='picture: a reward that needs the last frame decoded (default %(default)s)',
+    )
+    parser.add_argument('--quick', action='store_true', help='one forward only, timed once')
+    parser.add_argument('--repeats', type=positive, default=40, help='measurements per stage')
+    parser.add_argument('--limit', type=float, default=30.0, help='per stage, s')
+    parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print every stage."""
+    import torch
+
+    from vidplan.evaluation.engine import Engine, EngineConfig
+    from vidplan.evaluation.engine_bench import bench_engine, to_channels_last
+    from vidplan.evaluation.engine_model import load_engine_model
+    from vidplan.evaluation.results import write_json
+    from vidplan.evaluation.timing import Effort
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    folder = args.models if args.size == 'full' else models_folder(args)
+    model = load_engine_model(args.size, folder, torch.device(args.device), args.dtype)
+    if args.channels_last:
+        to_channels_last(model)
+    config = EngineConfig(
+        args.candidates, args.iterations, tuple(args.steps), args.value, args.checkpointing
+    )
+    engine = Engine(model, config)
+    settings = _settings(args, engine)
+    print(f'{settings["parameters"] / 1e6:.1f} M parameters on {settings["device_name"]}')
+    effort = Effort(1, 0, args.limit) if args.quick else Effort(args.repeats, 2, args.limit)
+    only = ('forward',) if args.quick else ()
+    result = bench_engine(engine, effort, lambda: _prepare(args, engine), _print, only)
+    print(f'{"recompilations":24s} {result["recompilations"]:9d}')
+    print(f'{"peak memory":24s} {result["peak_memory_mb"]:9.0f} MB')
+    if args.json is not None:
+        write_json(args.json, {**result, 'settings': settings})
+    return 0
+
+
+def _prepare(args: argparse.Namespace, engine: Engine) -> None:
+    from vidplan.evaluation.engine_bench import compile_networks
+
+    if args.compile:
+        compile_networks(engine.model, cuda_graphs=args.cuda_graphs)
+
+
+def _print(name: str, row: dict[str, Any]) -> None:
+    print(
+        f'{name:24s} {row["ms_p50"]:9.1f} ms {row["ms_p99"]:9.1f} ms (99 %)'
+        f' {row["tflop"]:9.4f} TFLOP {row["tflop_per_s"]:8.2f} TFLOP/s',
+        flush=True,
+    )
+
+
+def _settings(args: argparse.Namespace, engine: Engine) -> dict[str, Any]:
+    import os
+    import platform
+    from dataclasses import asdict
+
+    import torch
+
+    model = engine.model
+    on_gpu = engine.device.type == 'cuda'
+    return {
+        'size': args.size,
+        'models': str(args.models) if args.models else None,
+        'backbone': model.config.backbone.kind,
+        'parameters': sum(value.numel() for value in model.backbone.parameters()),
+        'device': args.device,
+        'device_name': torch.cuda.get_device_name(engine.device) if on_gpu else platform.machine(),
+        'dtype': args.dtype,
+        'weights': str(next(model.backbone.parameters()).dtype),
+        'autocast': model.fast,
+        'compile': args.compile,
+        'cuda_graphs': args.cuda_graphs,
+        'channels_last': args.channels_last,
+        'threads': torch.get_num_threads(),
+        'cores': os.cpu_count(),
+        'torch': torch.__version__,
+        'engine': asdict(engine.config),
+    }

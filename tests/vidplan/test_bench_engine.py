@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine's bench measures what it says, on a tiny model of the real classes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tests.vidplan_core.tiny import tiny_world_model
+from vidplan.cli.main import main
+from vidplan.evaluation.engine import Engine, EngineConfig, refine_on_device
+from vidplan.evaluation.engine_bench import (
+    count_tflop,
+    graphs_compiled,
+    to_channels_last,
+    waits_for_device,
+)
+from vidplan.evaluation.engine_model import fill_at_random
+from vidplan_core.planner.refine import refine
+from vidplan_core.world_model.checkpoint import save_autoencoder, save_world_model
+from vidplan_core.world_model.sampler import SamplingConfig
+
+ROW = {'ms_p50', 'ms_p99', 'count', 'tflop', 'tflop_per_s'}
+
+
+@pytest.fixture(scope='module')
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('models')
+    model = tiny_world_model()
+    save_autoencoder(folder / 'autoencoder', model.autoencoder)
+    save_world_model(folder / 'world_model', model)
+    return folder
+
+
+def bench(models: Path, path: Path, *words: str) -> dict:
+    arguments = ['bench', 'engine', '--models', str(models), '--json', str(path), *words]
+    assert main(arguments) == 0
+    return json.loads(path.read_text())
+
+
+def test_every_stage_is_in_the_file(models: Path, tmp_path: Path, capsys) -> None:
+    words = ('--repeats', '2', '--steps', '1', '2', '--iterations', '2', '--limit', '1')
+    result = bench(models, tmp_path / 'engine.json', *words)
+    rows = [result[n] for n in ('forward', 'forward_batch', 'encode', 'decode', 'decode_all')]
+    rows += [result['candidates'][steps] for steps in ('1', '2')]
+    rows += [result['plan'][steps][path] for steps in ('1', '2') for path in ('full', 'last')]
+    for row in rows:
+        assert set(row) == ROW
+        assert 0 < row['ms_p50'] <= row['ms_p99']
+        assert row['tflop_per_s'] == pytest.approx(1e3 * row['tflop'] / row['ms_p50'])
+    assert result['recompilations'] == 0
+    assert result['peak_memory_mb'] > 10
+    assert result['settings']['engine']['candidates'] == 6
+    assert 'plan.2.last' in capsys.readouterr().out
+    forward = result['forward']['tflop']
+    assert result['forward_batch']['tflop'] == pytest.approx(6 * forward)
+    # All but the poses' features, which both steps share.
+    assert result['candidates']['2']['tflop'] == pytest.approx(12 * forward, rel=1e-3)
+    assert result['decode_all']['tflop'] == pytest.approx(4 * result['decode']['tflop'])
+    # Six candidates, then a trial without and two with a gradient, which is about a forward.
+    assert result['plan']['1']['full']['tflop'] == pytest.approx(11 * forward, rel=0.05)
+    # Of two steps the first has no backward pass on the short path: two forwards fewer.
+    plans = result['plan']['2']
+    saved = plans['full']['tflop'] - plans['last']['tflop']
+    assert saved == pytest.approx(2 * forward, rel=0.15)
+
+
+def test_quick_is_one_forward(models: Path, tmp_path: Path) -> None:
+    result = bench(models, tmp_path / 'engine.json', '--quick', '--dtype', 'fp32')
+    assert result['forward']['count'] == 1
+    assert set(result) == {'forward', 'recompilations', 'peak_memory_mb', 'settings'}
+    assert result['settings']['autocast'] is False
+
+
+def test_a_gpu_that_is_not_there_is_told(models: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    assert main(['bench', 'engine', '--models', str(models), '--device', 'cuda']) == 2
+    assert '--device cpu' in capsys.readouterr().err
+
+
+# What is timed is a plan
+
+
+def bowl(target: Tensor, ripple: float):
+    def value(motion: Tensor) -> Tensor:
+        away = (motion - target).norm()
+        return -away.square() + ripple * torch.cos(60 * away)
+
+    return value
+
+
+@pytest.mark.parametrize('ripple', [0.0, 0.002])
+@pytest.mark.parametrize('target', [(0.03, 0.0, 0.0), (0.2, -0.1, 0.05)], ids=['near', 'outside'])
+def test_refinement_without_branches_is_the_planners(target: tuple, ripple: float) -> None:
+    options = {'iterations': 7, 'step': 0.03, 'radius': 0.1}
+    start = torch.tensor([[0.0, 0.01, 0.0]])
+    value = bowl(torch.tensor([target]), ripple)
+    expected = refine(value, start, **options)
+    found = refine_on_device(value, start, **options)
+    torch.testing.assert_close(found, expected.motion)
+    assert float(value(found)) > float(value(start))
+
+
+@pytest.mark.parametrize('kind', ['latent', 'picture'])
+def test_a_plan_improves_on_its_best_candidate_and_decodes_one_frame(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_world_model()
+    engine = Engine(model, EngineConfig(candidates=3, iterations=3, value=kind))
+    decoded, decode = [], model.decode
+
+    def counted(latents: Tensor) -> Tensor:
+        decoded.append(latents.shape[1])
+        return decode(latents)
+
+    monkeypatch.setattr(model, 'decode', counted)
+    sampling = SamplingConfig(1)
+    with torch.no_grad():
+        best = engine.candidates(sampling).max()
+        assert engine.value(engine.plan(sampling), sampling) >= best
+    assert set(decoded) == ({1} if kind == 'picture' else set())
+
+
+# Counting
+
+
+def test_arithmetic_is_counted_also_in_attention_on_a_cpu() -> None:
+    a, b = torch.randn(8, 16), torch.randn(16, 4)
+    assert count_tflop(lambda: a @ b) == pytest.approx(2 * 8 * 16 * 4 / 1e12)
+    q, k, v = (torch.randn(2, 3, n, 8) for n in (10, 12, 12))
+    products = 2 * 2 * 3 * 10 * 12 * 8
+    attention = functional.scaled_dot_product_attention
+    assert count_tflop(lambda: attention(q, k, v)) == pytest.approx(2 * products / 1e12)
+    q.requires_grad_(True)
+    forward_and_back = count_tflop(lambda: attention(q, k, v).sum().backward())
+    assert forward_and_back == pytest.approx(7 * products / 1e12)
+
+
+def test_a_new_shape_is_a_recompilation() -> None:
+    double = torch.compile(lambda x: 2 * x, backend='eager', dynamic=False)
+    double(torch.ones(3))
+    warm = graphs_compiled()
+    double(torch.ones(3))
+    assert graphs_compiled() == warm
+    double(torch.ones(4))
+    assert graphs_compiled() == warm + 1
+
+
+def test_channels_last_changes_the_layout_only() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Unflatten(0, (1, -1)), nn.Conv3d(2, 4, (1, 3, 3)))
+    images = torch.rand(2, 3, 12, 12)
+    before = model(images)
+    to_channels_last(model)
+    assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert model[2].weight.is_contiguous(memory_format=torch.channels_last_3d)
+    torch.testing.assert_close(model(images), before)
+
+
+def test_models_without_weights_are_filled() -> None:
+    with torch.device('meta'):
+        model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Linear(8, 5))
+    model.register_buffer('scale', torch.ones(2))
+    fill_at_random(model, torch.device('cpu'), torch.bfloat16)
+    for value in model.parameters():
+        assert value.dtype == torch.bfloat16
+        assert 0 < value.float().abs().max() < 0.2
+    assert torch.equal(model.scale, torch.ones(2))
+
+
+def test_a_cpu_is_not_waited_for() -> None:
+    assert waits_for_device(lambda: None, torch.device('cpu')) is None
