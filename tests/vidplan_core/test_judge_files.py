@@ -14,13 +14,10 @@ from torch import Tensor
 from vidplan_core.errors import ModelError
 from vidplan_core.reward.conformal import LowerBound, save_bound
 from vidplan_core.reward.judge import load_judge
-from vidplan_core.world_model.sampler import SamplingConfig
-
-pytest.importorskip('vidplan_core.uncertainty.head', reason='needs the heads')
-
 from vidplan_core.reward.value import ValueHead, save_value
 from vidplan_core.uncertainty.head import HeadConfig
 from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead, save_uncertainty
+from vidplan_core.world_model.sampler import SamplingConfig
 
 SIZES = HeadConfig(
     channels=CHANNELS, rows=12, columns=8, widths=(8, 16, 16), embedding=16, attention_heads=2

@@ -20,7 +20,8 @@ COMMANDS = (
     'flow_map',
     'semantic',
     'conformal',
-    'heads', 'evaluate',
+    'heads',
+    'evaluate',
 )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidplan_core.world_model.phantom import RandomPhantoms
 from vidplan_training.head_rollouts import Rollouts
 
 SMALLEST, LARGEST = 3, 8  # latent elements along a side; 24 to 64 pixels
@@ -36,6 +37,13 @@ def plant(
     where = masks.to(predicted.device)[:, None, None]
     inputs = replace(rollouts.inputs, predicted=torch.where(where, donor, predicted))
     return replace(rollouts, inputs=inputs), masks
+
+
+def haunt(rollouts: Rollouts, phantoms: RandomPhantoms, number: int) -> Rollouts:
+    """Move things where they are not in a share of the rollouts, the same for a number."""
+    inputs = rollouts.inputs
+    predicted, _ = phantoms.haunt(inputs.predicted, inputs.present, number)
+    return replace(rollouts, inputs=replace(inputs, predicted=predicted))
 
 
 def _rectangle(

@@ -51,6 +51,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--edits', type=float, default=0.15, help='share of rollouts with a planted hallucination'
     )
+    parser.add_argument(
+        '--phantoms',
+        type=float,
+        default=0.15,
+        help='share of rollouts in which a thing has moved where it is not',
+    )
     parser.add_argument('--gamma', type=float, default=0.95, help="value's discount per frame")
     parser.add_argument('--start', type=Path, help='folder of a trained head to go on from')
     parser.add_argument('--compile', action='store_true', help='compile the head first')

@@ -13,9 +13,10 @@ from vidplan_core.uncertainty.calibration import ErrorCalibration
 from vidplan_core.uncertainty.head import HeadConfig, head_precision
 from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead
+from vidplan_core.world_model.phantom import RandomPhantoms
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.dataset import split
-from vidplan_training.edits import plant
+from vidplan_training.edits import haunt, plant
 from vidplan_training.head_rollouts import (
     HOPS,
     STEPS,
@@ -49,6 +50,7 @@ class UncertaintyTraining:
         """Encode what is not encoded yet and load all latents."""
         self.model, self.edits = model, args.edits
         self.views, self.seed = len(model.config.views), args.seed
+        self.phantoms = RandomPhantoms(args.phantoms, self.views, args.seed)
         training, held_out = split(args.data, False), split(args.data, True)
         encode_shards(training + held_out, model.autoencoder)
         sizes = (model.config.history_frames, frames_needed(model), model_statistics(model))
@@ -77,9 +79,10 @@ class UncertaintyTraining:
     def loss(
         self, head: UncertaintyHead, iteration: int, batch: int, share: Share = WHOLE
     ) -> Tensor:
-        """Cross-entropy of a batch, a share of it edited; nothing reaches the world model."""
+        """Cross-entropy of a batch, shares of it edited; nothing reaches the world model."""
         rng = np.random.default_rng([self.seed, iteration, 14])
         rollouts, _ = plant(self.pool.batch(iteration, batch), self.views, self.edits, rng)
+        rollouts = haunt(rollouts, self.phantoms, iteration)
         rollouts = rollouts.rows(share.rows(batch))
         with head_precision(rollouts.truth.device):
             return head.loss(rollouts.inputs.detach(), rollouts.errors)

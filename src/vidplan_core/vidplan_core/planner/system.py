@@ -25,6 +25,7 @@ from vidplan_core.reward.instruction import parse_instruction
 from vidplan_core.reward.judge import Judge, load_judge
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.se3 import quaternion_to_matrix
+from vidplan_core.uncertainty.heat_map import heat_map
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, WorldModel
@@ -255,8 +256,6 @@ class PlanningSystem:
         head = self.planner.judge.uncertainty_head
         if head is None:
             return Pictures(_stacked(frames[0]), NO_PICTURES)
-        from vidplan_core.uncertainty.heat_map import heat_map
-
         heat = heat_map(self.world_model, head.judge(imagination).entropy, frames)
         return Pictures(_stacked(frames[0]), _stacked(heat[0]))
 

@@ -14,9 +14,11 @@ from torch import Tensor
 from vidplan_core.reward.conformal import LowerBound, load_bound
 from vidplan_core.reward.instruction import Instruction
 from vidplan_core.reward.semantic import SemanticScorer
+from vidplan_core.reward.value import FOLDER as VALUE_FOLDER
+from vidplan_core.reward.value import instruction_embedding, load_value
+from vidplan_core.uncertainty.uncertainty_head import FOLDER as UNCERTAINTY_FOLDER
+from vidplan_core.uncertainty.uncertainty_head import load_uncertainty
 from vidplan_core.world_model.world_model import Imagination, WorldModel
-
-UNCERTAINTY_FOLDER, VALUE_FOLDER = 'uncertainty', 'value'
 
 
 class Estimate(Protocol):
@@ -112,14 +114,10 @@ def load_judge(
     channels = world_model.mean.shape[2]
     judge = Judge()
     if (models / UNCERTAINTY_FOLDER).is_dir():
-        from vidplan_core.uncertainty.uncertainty_head import load_uncertainty
-
         doubt = load_uncertainty(models, device)
         doubt.config.check_fits(world_model.config, channels)
         judge = replace(judge, uncertainty_head=doubt)
     if (models / VALUE_FOLDER).is_dir():
-        from vidplan_core.reward.value import instruction_embedding, load_value
-
         value = load_value(models, device)
         value.config.check_fits(world_model.config, channels)
         value.check_scorer(scorer)
