@@ -18,6 +18,8 @@ WHAT = {
     'world-model': 'evaluate_world_model',
     'rollout': 'evaluate_rollout',
     'semantic': 'evaluate_semantic',
+    'uncertainty': 'evaluate_uncertainty',
+    'value': 'evaluate_value',
 }
 
 
@@ -28,6 +30,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     _add_world_model(kinds)
     _add_rollout(kinds)
     _add_semantic(kinds)
+    for head in ('uncertainty', 'value'):
+        importlib.import_module(f'vidplan_training.{WHAT[head]}').add_parser(kinds)
 
 
 def run(args: argparse.Namespace) -> int:

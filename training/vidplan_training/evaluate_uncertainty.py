@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the uncertainty head knows what the world model does not know."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidplan_core.perceptual import FeatureDistance
+from vidplan_core.perceptual_networks import NETWORKS, load_feature_distance
+from vidplan_core.uncertainty.calibration import ErrorCalibration
+from vidplan_core.uncertainty.episode_sums import EpisodeMeans, Measured
+from vidplan_core.uncertainty.estimate import ErrorEstimate
+from vidplan_core.uncertainty.head_input import HeadInput
+from vidplan_core.uncertainty.ranking import (
+    FINE_BINS,
+    JOINT_BINS,
+    RankCorrelation,
+    Separation,
+    Sparsification,
+    error_edges,
+    unit_edges,
+)
+from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead, load_uncertainty
+from vidplan_core.world_model.checkpoint import load_world_model
+from vidplan_core.world_model.world_model import WorldModel
+from vidplan_training.edits import plant
+from vidplan_training.evaluate_clips import Clip, Place, load_clip, places
+from vidplan_training.head_rollouts import Rollouts, imagine_ahead
+from vidplan_training.latents import Clips
+from vidplan_training.localisation import error_map, overlap, scene_doubt, suspicious
+from vidplan_training.progress import Progress
+
+# By name: imagined and believed frames before the judged chunk, and network evaluations.
+WAYS: dict[str, tuple[tuple[int, ...], int]] = {
+    'steps_1': ((), 1),
+    'steps_2': ((), 2),
+    'steps_4': ((), 4),
+    'fed_back': ((4,), 1),
+}
+PLAIN = 'steps_1'
+LONGEST_HOP = 4
+ELEMENTS = 6000  # of one rollout, drawn at random: neighbours say the same
+EDITED_TOGETHER = 8
+UNSEEN = ('objects', 'lights', 'view')
+
+
+def add_parser(kinds: argparse._SubParsersAction) -> None:
+    """Declare `vidplan-train evaluate uncertainty`."""
+    parser = kinds.add_parser(
+        'uncertainty',
+        help='whether the uncertainty head is calibrated and finds errors',
+        description='Imagines clips of held-out episodes in 1, 2 and 4 steps and fed back once, '
+        'and compares the predicted error distributions with the errors.',
+    )
+    parser.add_argument('--data', type=Path, required=True, help='episodes of evaluation seeds')
+    parser.add_argument('--unseen-objects', type=Path, help='of `collect --unseen objects`')
+    parser.add_argument('--unseen-lights', type=Path, help='of `collect --unseen lights`')
+    parser.add_argument('--models', type=Path, default=Path('models/cell'))
+    parser.add_argument('--clips', type=int, default=200, help='two per episode')
+    parser.add_argument('--features', choices=('auto', *NETWORKS), default='auto')
+    parser.add_argument('--pictures', type=Path, metavar='DIR', help='draw diagrams and heat maps')
+    parser.add_argument('--threads', type=int, help='default: as PyTorch chooses')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--json', type=Path)
+
+
+class Evidence:
+    """Everything that is counted about one way to imagine; sums only."""
+
+    def __init__(self, head: UncertaintyHead) -> None:
+        joint = unit_edges(JOINT_BINS), error_edges(JOINT_BINS)
+        fine = unit_edges(FINE_BINS), error_edges(FINE_BINS)
+        self.calibration = ErrorCalibration(head.bins)
+        self.elements, self.frames = RankCorrelation(*joint), RankCorrelation(*joint)
+        self.features = RankCorrelation(*joint)
+        self.sparse = Sparsification(*fine)
+        self.sparse_expected = Sparsification(fine[1], fine[1])
+        self.means = EpisodeMeans(['expected_error', 'error', 'entropy'])
+
+    def merge(self, other: Evidence) -> None:
+        """Take over what was counted of another way."""
+        for name, mine in vars(self).items():
+            mine.merge(getattr(other, name))
+
+    def result(self) -> dict[str, Measured]:
+        """Every metric by name."""
+        return {
+            **self.calibration.result(),
+            'spearman_latent_error': self.frames.correlation(),
+            'spearman_latent_error_elements': self.elements.correlation(),
+            'spearman_deep_feature': self.features.correlation(),
+            'ause': self.sparse.area(),
+            'ause_expected_error': self.sparse_expected.area(),
+            'ause_random': self.sparse.random_area(),
+            **{f'mean_{name}': self.means.mean(name) for name in self.means.names},
+        }
+
+
+@dataclass
+class Run:
+    """One evaluation: models, what images are compared in, and what has been counted."""
+
+    model: WorldModel
+    head: UncertaintyHead
+    distance: FeatureDistance
+    seed: int
+    evidence: dict[str, Evidence]
+    edits: EpisodeMeans
+    scenes: dict[str, Separation]
+
+    def imagine(self, clip: Clip, way: str, number: int) -> Rollouts:
+        """A clip's rollout, with noise of its own."""
+        hops, steps = WAYS[way]
+        clips = Clips(self.model.encode(clip.images[None]), clip.poses)
+        seed = 1000 * number + self.seed
+        imagination, truth = imagine_ahead(self.model, clips, hops, steps, seed)
+        return Rollouts(HeadInput.of(imagination), truth)
+
+    def count(self, place: Place, clip: Clip, way: str) -> Rollouts:
+        """Compare one rollout with what came true."""
+        rollouts = self.imagine(clip, way, place.number)
+        logits = self.head(rollouts.inputs).float()
+        estimate, errors = ErrorEstimate.of(logits, self.head.bins), rollouts.errors
+        evidence, episode = self.evidence[way], place.number
+        flat = logits.movedim(2, -1).flatten(0, -2)
+        rng = np.random.default_rng([self.seed, place.number, place.present, 21])
+        chosen = torch.from_numpy(rng.permutation(len(flat))[:ELEMENTS])
+        wrong = errors.flatten()[chosen]
+        evidence.calibration.add(episode, flat[chosen], wrong)
+        doubt, expected = (
+            values.flatten()[chosen].numpy()
+            for values in (estimate.entropy, estimate.expected_error)
+        )
+        evidence.elements.add(episode, doubt, wrong.numpy())
+        evidence.sparse.add(episode, doubt, wrong.numpy())
+        evidence.sparse_expected.add(episode, expected, wrong.numpy())
+        evidence.means.add(episode, expected_error=expected, error=wrong.numpy(), entropy=doubt)
+        views = len(self.model.config.views)
+        of_views = estimate.view_entropy(views).flatten().numpy()
+        apart = errors.unflatten(3, (views, -1)).mean(dim=(2, 4, 5)).flatten()
+        evidence.frames.add(episode, of_views, apart.numpy())
+        evidence.features.add(episode, of_views, self._features(clip, rollouts, WAYS[way][0]))
+        return rollouts
+
+    def _features(self, clip: Clip, rollouts: Rollouts, hops: tuple[int, ...]) -> np.ndarray:
+        """Deep-feature distance of every view of every new frame to what was seen."""
+        decoded = self.model.decode(rollouts.inputs.predicted)[0].float().clamp(0.0, 1.0)
+        first = clip.history + sum(hops)
+        real = clip.views(decoded.shape[1])[first : first + len(decoded)]
+        embedded = (self.distance.embed(images.flatten(0, 1)) for images in (decoded, real))
+        return self.distance.distance(*embedded).numpy()
+
+    def find_edits(self, rollouts: Rollouts, episodes: list[int]) -> Tensor:
+        """Plant an edit in every rollout and look where the head finds it; returns the masks."""
+        rng = np.random.default_rng([self.seed, episodes[0], 22])
+        edited, masks = plant(rollouts, len(self.model.config.views), 1.0, rng)
+        estimate = self.head.estimate(edited.inputs)
+        found = overlap(suspicious(error_map(estimate)), masks)
+        for episode, value in zip(episodes, found.tolist()):
+            self.edits.add(episode, iou=value)
+        return masks
+
+    def doubt(self, clip: Clip, number: int) -> np.ndarray:
+        """How doubtful the head finds a clip's scene, (1,)."""
+        return scene_doubt(self.head.estimate(self.imagine(clip, PLAIN, number).inputs)).numpy()
+
+
+@torch.no_grad()
+def evaluate_uncertainty(args: argparse.Namespace) -> dict[str, Any]:
+    """Every number that the uncertainty head is judged by, with intervals over episodes.
+
+    Raises:
+        ModelError: a model is missing or does not fit.
+        ValueError: the data are for training, or too short.
+    """
+    run = make_run(args)
+    chosen = HeldOutClips(run.model, args.data, args.clips, args.seed)
+    progress = Progress('evaluate (clips)', len(chosen))
+    waiting: list[tuple[int, Rollouts]] = []
+    for done, (place, clip) in enumerate(chosen, 1):
+        for way in WAYS:
+            rollouts = run.count(place, clip, way)
+            if way == PLAIN:
+                waiting.append((place.number, rollouts))
+        _scenes(run, place, clip)
+        if len(waiting) == EDITED_TOGETHER or (done == len(chosen) and len(waiting) > 1):
+            together = Rollouts.cat([rollouts for _, rollouts in waiting])
+            run.find_edits(together, [number for number, _ in waiting])
+            waiting = []
+        progress.update(done)
+    for name, folder in (('objects', args.unseen_objects), ('lights', args.unseen_lights)):
+        if folder:
+            for place, clip in HeldOutClips(run.model, folder, args.clips, args.seed):
+                # The same noise as seen scenes, but episodes that are drawn apart from them.
+                doubt = run.doubt(clip, place.number)
+                run.scenes[name].add(1_000_000 + place.number, doubt, positive=True)
+    if args.pictures:
+        from vidplan_training.uncertainty_pictures import draw
+
+        draw(run, islice(chosen, EDITED_TOGETHER), args.pictures)
+    return _result(run, args, len(chosen))
+
+
+def make_run(args: argparse.Namespace) -> Run:
+    """Load the models; nothing counted yet."""
+    model, head = load_world_model(args.models), load_uncertainty(args.models)
+    head.config.check_fits(model.config, model.mean.shape[2])
+    distance = load_feature_distance(args.features, args.models)
+    evidence = {way: Evidence(head) for way in WAYS}
+    scenes = {name: Separation(0.0, 1.0) for name in UNSEEN}
+    return Run(model, head, distance, args.seed, evidence, EpisodeMeans(['iou']), scenes)
+
+
+class HeldOutClips:
+    """Seeded clips of held-out episodes, long enough for every way; loaded one at a time."""
+
+    def __init__(self, model: WorldModel, data: Path, clips: int, seed: int) -> None:
+        self._config = model.config
+        self._frames = model.config.frames + LONGEST_HOP
+        self._places = places(data, clips, replace(model.config, frames=self._frames), seed)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[tuple[Place, Clip]]:
+        for place in self._places:
+            yield place, load_clip(place, self._config, self._frames)
+
+
+def _scenes(run: Run, place: Place, clip: Clip) -> None:
+    """Count a clip as a seen scene, and without one of its views as an unseen one."""
+    doubt = run.doubt(clip, place.number)
+    for name in UNSEEN:
+        run.scenes[name].add(place.number, doubt, positive=False)
+    height = run.model.config.height
+    view = place.number % len(run.model.config.views)
+    blind = clip.images.clone()
+    blind[:, view * height : (view + 1) * height] = 0
+    lost = replace(clip, images=blind)
+    run.scenes['view'].add(place.number, run.doubt(lost, place.number), positive=True)
+
+
+def _result(run: Run, args: argparse.Namespace, clips: int) -> dict[str, Any]:
+    whole = Evidence(run.head)
+    for evidence in run.evidence.values():
+        whole.merge(evidence)
+    scenes = {name: separation.area() for name, separation in run.scenes.items()}
+    numbers = {
+        **whole.result(),
+        'auroc_unseen': scenes['objects'],
+        'auroc_lights': scenes['lights'],
+        'auroc_missing_view': scenes['view'],
+        'edit_iou': run.edits.mean('iou'),
+    }
+    return {
+        **values_of(numbers),
+        'clips': clips,
+        'seed': args.seed,
+        'bins': {'kind': run.head.bins.kind, 'count': run.head.bins.count},
+        'deep_feature_network': {'name': run.distance.name, **run.distance.details},
+        'ways': {way: values_of(evidence.result()) for way, evidence in run.evidence.items()},
+        'reliability': {
+            **whole.calibration.thresholds.diagram(),
+            'positions': whole.calibration.positions.total.tolist(),
+        },
+        'sparsification': whole.sparse.curves(),
+        'interval_95': intervals_of(numbers),
+    }
+
+
+def values_of(numbers: dict[str, Measured]) -> dict[str, float | None]:
+    """Values rounded for a file; None where the data say nothing."""
+    return {name: _finite(number.value) for name, number in numbers.items()}
+
+
+def intervals_of(numbers: dict[str, Measured]) -> dict[str, list[float | None]]:
+    """Intervals rounded for a file."""
+    return {name: [_finite(n.low), _finite(n.high)] for name, n in numbers.items()}
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 5) if np.isfinite(value) else None

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the value head tells progress from standstill, success from failure, best from rest."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidplan_core.reward.semantic import SemanticScorer
+from vidplan_core.reward.value import ValueHead, instruction_embedding, load_value
+from vidplan_core.uncertainty.calibration import Reliability
+from vidplan_core.uncertainty.episode_sums import EpisodeMeans
+from vidplan_core.uncertainty.estimate import expectation
+from vidplan_core.uncertainty.head_input import HeadInput
+from vidplan_core.uncertainty.ranking import Separation
+from vidplan_core.world_model.checkpoint import load_world_model
+from vidplan_core.world_model.world_model import WorldModel
+from vidplan_training.evaluate_clips import held_out_shards
+from vidplan_training.evaluate_uncertainty import intervals_of, values_of
+from vidplan_training.head_rollouts import imagine_ahead, model_statistics
+from vidplan_training.latents import encode_shards
+from vidplan_training.progress import Progress
+from vidplan_training.value_choice import best_of_six
+from vidplan_training.value_episodes import PLAYED, WAYS, Draw, ValueEpisodes
+
+SHORTEST_WAY = 3  # frames to a success that an order can be told of
+
+
+def add_parser(kinds: argparse._SubParsersAction) -> None:
+    """Declare `vidplan-train evaluate value`."""
+    parser = kinds.add_parser(
+        'value',
+        help='whether the value head is calibrated and ranks',
+        description='Imagines clips of held-out episodes with instructions that come true and '
+        'others that do not; and six motions of fresh scenes, each also carried out in the '
+        'simulator.',
+    )
+    parser.add_argument('--data', type=Path, required=True, help='episodes of evaluation seeds')
+    parser.add_argument('--models', type=Path, default=Path('models/cell'))
+    parser.add_argument('--draws', type=int, default=6, help='clips per episode')
+    parser.add_argument('--scenes', type=int, default=100, help='for the best of six')
+    parser.add_argument('--steps', type=int, default=1, help='evaluations per imagination')
+    parser.add_argument('--threads', type=int, help='default: as PyTorch chooses')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--json', type=Path)
+
+
+@dataclass
+class ValueRun:
+    """One evaluation: models, episodes, and what has been counted."""
+
+    model: WorldModel
+    head: ValueHead
+    scorer: SemanticScorer
+    data: ValueEpisodes
+    steps: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.reliability, self.top_label = Reliability(), Reliability()
+        self.ranking, self.progress = Separation(0.0, 1.0), Separation(0.0, 1.0)
+        self.by_way = {way: Separation(0.0, 1.0) for way in WAYS}
+        self.orders = EpisodeMeans(['order', 'best', 'regret'])
+
+    @property
+    def ahead(self) -> int:
+        """New frames of a chunk."""
+        return self.model.config.frames - 1
+
+    def logits(self, draws: list[Draw]) -> Tensor:
+        """Predicted distributions (batch, frames, bins) of the clips' new frames."""
+        clips = self.data.clips(draws, self.model.config.history_frames, self.ahead)
+        imagination, _ = imagine_ahead(self.model, clips, (), self.steps, self.seed)
+        texts = [
+            instruction_embedding(self.scorer, self.data.instruction(d.verb, d.kind))
+            for d in draws
+        ]
+        return self.head.logits(HeadInput.of(imagination, torch.cat(texts)))
+
+    def count(self, draws: list[Draw]) -> None:
+        """Compare the values of clips of one episode with what they were worth."""
+        logits = self.logits(draws)
+        expected = expectation(logits, self.head.bins, -1)
+        true = self.data.values_of(draws, self.ahead, self.ahead)
+        episode = draws[0].episode
+        self.reliability.add(episode, expected.flatten(), true.flatten())
+        confidence, label = logits.softmax(-1).flatten(0, 1).max(-1)
+        right = label == self.head.bins.index(true).flatten()
+        self.top_label.add(episode, confidence, right)
+        for draw, score, worth in zip(draws, expected[:, -1].numpy(), true[:, -1].numpy()):
+            if worth == 0.0:
+                self.by_way[draw.way].add(episode, score, positive=False)
+            if worth in (0.0, 1.0):
+                self.ranking.add(episode, score, positive=worth == 1.0)
+            self.progress.add(episode, score, positive=worth > 0.0)
+            if worth == 1.0:
+                for separation in self.by_way.values():
+                    separation.add(episode, score, positive=True)
+
+    def count_order(self, episode: int) -> None:
+        """Follow the successes of an episode from its start, along which values should rise."""
+        length, frames = self.data.length, np.arange(self.data.length)
+        first = self.data.success[episode].argmax(axis=0)
+        for verb, kind in np.argwhere(self.data.success[episode].any(axis=0)):
+            success = int(first[verb, kind])
+            if success < self.ahead + SHORTEST_WAY or success >= length:
+                continue
+            draws = [
+                Draw(episode, frames, present, int(verb), int(kind), PLAYED)
+                for present in range(success - self.ahead + 1)
+            ]
+            expected = expectation(self.logits(draws), self.head.bins, -1)[:, -1]
+            self.orders.add(episode, order=rank_correlation(expected.numpy()))
+
+
+@torch.no_grad()
+def evaluate_value(args: argparse.Namespace) -> dict[str, Any]:
+    """Every number that the value head is judged by, with intervals over episodes.
+
+    Raises:
+        ModelError: a model is missing or does not fit the others.
+        ValueError: the data are for training.
+    """
+    run = make_run(args)
+    rng = np.random.default_rng([args.seed, 23])
+    by_episode: dict[int, list[Draw]] = {}
+    for _ in range(args.draws * len(run.data)):
+        draw = run.data.draw(rng, run.ahead)
+        by_episode.setdefault(draw.episode, []).append(draw)
+    progress = Progress('evaluate (episodes)', len(by_episode))
+    for done, (episode, draws) in enumerate(by_episode.items(), 1):
+        run.count(draws)
+        run.count_order(episode)
+        progress.update(done)
+    for scene, found in enumerate(best_of_six(run.model, run.head, run.scorer, args)):
+        run.orders.add(1_000_000 + scene, best=float(found.agrees), regret=found.regret_m)
+    return _result(run, args)
+
+
+def make_run(args: argparse.Namespace) -> ValueRun:
+    """Load models and episodes."""
+    model, head = load_world_model(args.models), load_value(args.models)
+    head.config.check_fits(model.config, model.mean.shape[2])
+    scorer = SemanticScorer.load(args.models / 'semantic')
+    head.check_scorer(scorer)
+    found = held_out_shards(args.data)
+    encode_shards(found, model.autoencoder)
+    data = ValueEpisodes(found, model_statistics(model), head.config.gamma)
+    return ValueRun(model, head, scorer, data, args.steps, args.seed)
+
+
+def rank_correlation(values: np.ndarray) -> float:
+    """Spearman's correlation of values with their order; NaN when all are equal."""
+    from scipy.stats import spearmanr
+
+    if np.ptp(values) == 0.0:
+        return float('nan')
+    return float(spearmanr(np.arange(len(values)), values).statistic)
+
+
+def _result(run: ValueRun, args: argparse.Namespace) -> dict[str, Any]:
+    numbers = {
+        'ece': run.reliability.error(),
+        'value_order_correlation': run.orders.mean('order'),
+        'failure_below_success': run.ranking.area(),
+        'best_of_6_agreement': run.orders.mean('best'),
+        'top_label_ece': run.top_label.error(),
+        'failure_below_progress': run.progress.area(),
+        'best_of_6_regret_m': run.orders.mean('regret'),
+        **{f'{way}_below_success': s.area() for way, s in run.by_way.items()},
+    }
+    return {
+        **values_of(numbers),
+        'episodes': len(run.data),
+        'scenes': args.scenes,
+        'seed': args.seed,
+        'gamma': run.head.config.gamma,
+        'reliability': run.reliability.diagram(),
+        'interval_95': intervals_of(numbers),
+    }
