@@ -43,7 +43,7 @@ def record(index: int, steps: int) -> Recording:
     drift = np.cumsum(rng.normal(size=(steps, 6)) * 0.01, axis=0)
     pose = np.array([0.5, 0.0, 0.3, np.pi, 0.0, 0.0]) + drift
     pose[:, 3] = (pose[:, 3] + np.pi) % (2 * np.pi) - np.pi
-    joints = 0.1 * index + np.cumsum(velocity / RATE_HZ, axis=0)
+    joints = 0.1 * (index % 3) + np.cumsum(velocity / RATE_HZ, axis=0)
     gripper = np.linspace(0.0, 1.0, steps)
     return Recording(index, pose, gripper, joints, velocity, f'do thing {index}', index % 2 == 0)
 
