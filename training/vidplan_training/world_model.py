@@ -19,7 +19,7 @@ from vidplan_core.action import PoseChunk
 from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.backbone import Condition
 from vidplan_core.world_model.checkpoint import load_weights, save_world_model
-from vidplan_core.world_model.world_model import WorldModel, action_tokens
+from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.latents import Clips
 from vidplan_training.share import WHOLE, Share
 from vidplan_training.trainer import Trainer, TrainerConfig, add_trainer_arguments, options
@@ -94,7 +94,7 @@ def loss_of(
     target = ((2 * s - 1) * x - norm * (data - noise)) / norm.sqrt()
     history = parts.history + HISTORY_NOISE * share.randn_like(parts.history)
     keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
-    condition = Condition(history, action_tokens(parts.past, parts.chunk), keep=keep)
+    condition = Condition(history, model.actions(parts.past, parts.chunk), keep=keep)
     with torch.autocast(data.device.type, torch.bfloat16):
         raw = model.backbone(x / norm.sqrt(), condition, time, time)
     return (raw.float() - target).square().mean()
@@ -105,7 +105,7 @@ def held_out_error(model: WorldModel, clips: Clips) -> dict[str, float]:
     """Latent mean squared error of the new frames in one step, against copying."""
     parts = split_clip(clips, model.config.history_frames)
     time = torch.zeros(len(parts.future), device=parts.future.device)
-    condition = Condition(parts.history, action_tokens(parts.past, parts.chunk))
+    condition = Condition(parts.history, model.actions(parts.past, parts.chunk))
     noise = model.noise(0, parts.future.shape[1]).expand_as(parts.future)
     with torch.autocast(time.device.type, torch.bfloat16):
         raw = model.backbone(noise, condition, time, time)

@@ -197,8 +197,14 @@ class WorldModel(nn.Module):
     def condition(self, context: Context, chunk: PoseChunk) -> Condition:
         """What the network is told of a past and a chunk, batches of the same size."""
         seen = context.seen(self.config)
-        actions = action_tokens(seen.poses, chunk, self.config.action_features)
-        return Condition(seen.latents, actions, seen.text)
+        return Condition(seen.latents, self.actions(seen.poses, chunk), seen.text)
+
+    def actions(self, past: PoseChunk, chunk: PoseChunk) -> Tensor:
+        """Features per frame, history first, of the kind that the network reads.
+
+        `past` ends with the present and `chunk` begins with it.
+        """
+        return action_tokens(past, chunk, self.config.action_features)
 
     def advance(self, context: Context, latents: Tensor, chunk: PoseChunk, frame: int) -> Context:
         """The past as it will be at `frame` of an imagined chunk: imagination fed back."""
