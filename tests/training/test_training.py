@@ -176,9 +176,13 @@ def test_evaluation_seeds_cannot_be_collected_for_training(tmp_path: Path) -> No
     from argparse import Namespace
 
     args = Namespace(
-        out=tmp_path, episodes=2, frames=4, shard=1, seed=1_000_000, workers=1, evaluation=False
-    )
+        out=tmp_path, episodes=2, frames=4, shard=1, seed=1_000_000, workers=1, evaluation=False,
+        unseen='',
+    )  # fmt: skip
     with pytest.raises(ValueError, match='--evaluation'):
+        collect(args)
+    args.seed, args.unseen = 0, 'objects'
+    with pytest.raises(ValueError, match='unseen objects'):
         collect(args)
 
 

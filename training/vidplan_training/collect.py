@@ -32,6 +32,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--evaluation', action='store_true', help='for evaluation: seeds from a million up'
     )
+    parser.add_argument(
+        '--unseen',
+        choices=['objects', 'lights'],
+        default='',
+        help='scenes with what no training scene has; with --evaluation only',
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(
             f'seeds below {EVALUATION_SEEDS} are for training, the others for --evaluation only'
         )
+    if args.unseen and not args.evaluation:
+        raise ValueError('unseen objects and lights are for --evaluation only')
     count = -(-args.episodes // args.shard)
     jobs = []
     for index in range(count):
@@ -47,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         if not (folder / 'meta.json').exists():
             first = args.seed + index * args.shard
             size = min(args.shard, args.episodes - index * args.shard)
-            jobs.append((folder, first, size, args.frames))
+            jobs.append((folder, first, size, args.frames, args.unseen))
     progress = Progress('collect (shards)', count, count - len(jobs))
     context = multiprocessing.get_context('spawn')
     with context.Pool(args.workers) as pool:
@@ -56,9 +64,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _record_shard(job: tuple[Path, int, int, int]) -> None:
-    folder, first, size, frames = job
-    recorder = EpisodeRecorder()
+def _record_shard(job: tuple[Path, int, int, int, str]) -> None:
+    folder, first, size, frames, unseen = job
+    recorder = EpisodeRecorder(unseen)
     episodes = [recorder.record(seed, frames) for seed in range(first, first + size)]
     part = folder.with_suffix('.part')
     shutil.rmtree(part, ignore_errors=True)
@@ -81,12 +89,16 @@ def _record_shard(job: tuple[Path, int, int, int]) -> None:
 class EpisodeRecorder:
     """Runs one behaviour in one scene after the other and records what is seen at 5 Hz."""
 
-    def __init__(self) -> None:
+    def __init__(self, unseen: str = '') -> None:
+        """Record scenes like those of training, or with what is `unseen` there."""
         from vidplan_sim.cell import Cell
         from vidplan_sim.objects import KINDS
+        from vidplan_sim.unseen import UNSEEN_NAMES
 
-        self.cell = Cell()
-        self.kinds = list(dict.fromkeys([*(kind.name for kind in KINDS), 'bowl']))
+        self.unseen = unseen
+        self.cell = Cell(unseen=unseen == 'objects')
+        extra = UNSEEN_NAMES if unseen == 'objects' else ()
+        self.kinds = list(dict.fromkeys([*(kind.name for kind in KINDS), 'bowl', *extra]))
 
     def record(self, seed: int, frames: int) -> dict[str, np.ndarray]:
         """One episode as arrays (frames, ...)."""
@@ -95,7 +107,7 @@ class EpisodeRecorder:
         from vidplan_training.motion import Motion
 
         rng = np.random.default_rng([seed, 7])
-        self.cell.reset(random_scene(seed))
+        self.cell.reset(random_scene(seed, unseen=self.unseen))
         behaviour = choose(rng, list(self.cell.truth()))
         motion = Motion(self.cell)
         rows: list[dict[str, np.ndarray]] = []

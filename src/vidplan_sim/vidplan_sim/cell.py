@@ -15,6 +15,7 @@ from vidplan_sim.franka import FINGER_OPEN_M, OPEN_CTRL
 from vidplan_sim.scene import Scene
 from vidplan_sim.staging import Stage
 from vidplan_sim.trajectory_controller import Point, Trajectory, TrajectoryController
+from vidplan_sim.unseen import UNSEEN_KINDS
 from vidplan_sim.views import SEGMENT_NAMES, Views, check_size
 from vidplan_sim.world import TIMESTEP_S, build_model
 
@@ -51,6 +52,7 @@ class Cell:
     Args:
         height, width: size of the pictures, pixels.
         shadows: whether pictures have shadows (twice as slow).
+        unseen: whether scenes may hold the objects of `unseen.py`, which training never does.
 
     Raises:
         ValueError: the picture size is impossible.
@@ -60,15 +62,16 @@ class Cell:
     timestep_s: float = TIMESTEP_S
 
     def __init__(self, height: int = DEFAULT_SIZE[0], width: int = DEFAULT_SIZE[1], *,
-                 shadows: bool = False) -> None:
+                 shadows: bool = False, unseen: bool = False) -> None:
         check_size(height, width)
         self.height, self.width = height, width
         self._shadows = shadows
-        self._model = build_model()
+        extra = UNSEEN_KINDS if unseen else ()
+        self._model = build_model(extra)
         # MuJoCo would start over without a word; `step` raises instead.
         self._model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
         self._data = mujoco.MjData(self._model)
-        self._stage = Stage(self._model)
+        self._stage = Stage(self._model, tuple(kind.name for kind in extra))
         self._views: Views | None = None
         self._stale_meshes: set[int] = set()
         self._scene: Scene | None = None

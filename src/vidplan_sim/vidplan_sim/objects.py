@@ -291,7 +291,9 @@ def kind_named(name: str) -> ObjectKind:
     Raises:
         ValueError: there is no such kind; the message lists the known ones.
     """
-    for kind in (*KINDS, BOWL):
+    from vidplan_sim.unseen import UNSEEN_KINDS  # which are made of this file's parts
+
+    for kind in (*KINDS, BOWL, *UNSEEN_KINDS):
         if kind.name == name:
             return kind
     raise ValueError(f"unknown object kind '{name}'; known: {', '.join((*KIND_NAMES, 'bowl'))}")

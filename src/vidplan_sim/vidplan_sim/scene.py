@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vidplan_sim.arm import Q_READY, down_rotation, solve_ik, tcp_to_flange
 from vidplan_sim.objects import KIND_NAMES
+from vidplan_sim.unseen import UNSEEN_NAMES, unseen_light
 
 OBJECT_AREA_M = ((0.40, 0.60), (-0.18, 0.18))  # x and y of the objects' centres
 START_REGION_M = ((0.42, 0.58), (-0.15, 0.15), (0.14, 0.20))  # x, y and z of the TCP at start
@@ -16,6 +17,7 @@ MAX_OBJECTS = 6
 OBJECT_GAP_M = 0.095  # between objects' centres
 BOWL_GAP_M = 0.14  # between the bowl's centre and an object's
 TABLE_LOOKS = 6
+UNSEEN = ('objects', 'lights')
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,17 @@ class Scene:
     q_start: tuple[float, ...] = tuple(Q_READY.tolist())
 
 
-def random_scene(seed: int, count: int | None = None) -> Scene:
+def random_scene(seed: int, count: int | None = None, unseen: str = '') -> Scene:
     """A scene with `count` (1 to 6, random if None) different objects beside the bowl.
 
+    `unseen` makes it one that no training has: 'objects' stands other kinds in the same places,
+    'lights' lights the same scene otherwise.
+
     Raises:
-        ValueError: the count is outside 1 to 6, or the seed is negative.
+        ValueError: the count is outside 1 to 6, the seed is negative, or nothing is `unseen`.
     """
+    if unseen not in ('', *UNSEEN):
+        raise ValueError(f"unseen must be one of {UNSEEN}, not '{unseen}'")
     if seed < 0:
         raise ValueError(f'seed must not be negative, got {seed}')
     if count is not None and not 1 <= count <= MAX_OBJECTS:
@@ -78,8 +85,11 @@ def random_scene(seed: int, count: int | None = None) -> Scene:
     rng = np.random.default_rng(seed)
     number = int(rng.integers(1, MAX_OBJECTS + 1)) if count is None else count
     kinds = [KIND_NAMES[i] for i in rng.permutation(len(KIND_NAMES))[:number]]
+    if unseen == 'objects':
+        other = np.random.default_rng([seed, 1]).permutation(len(UNSEEN_NAMES))
+        kinds = [UNSEEN_NAMES[i] for i in other[:number]]
     spots = _spread_out(rng, number)
-    return Scene(
+    scene = Scene(
         seed=seed,
         objects=tuple(_placement(rng, kind, spot) for kind, spot in zip(kinds, spots[1:])),
         bowl=_placement(rng, 'bowl', spots[0]),
@@ -89,6 +99,9 @@ def random_scene(seed: int, count: int | None = None) -> Scene:
         table_tint=_triple(rng.uniform(0.85, 1.0) * rng.uniform(0.93, 1.0, 3)),
         q_start=_random_start(rng),
     )
+    if unseen == 'lights':
+        return replace(scene, light=Light(*unseen_light(np.random.default_rng([seed, 2]))))
+    return scene
 
 
 def _spread_out(rng: np.random.Generator, number: int) -> list[np.ndarray]:

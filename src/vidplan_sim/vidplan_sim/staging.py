@@ -24,12 +24,13 @@ class Stage:
     load them again.
     """
 
-    def __init__(self, model: mujoco.MjModel) -> None:
+    def __init__(self, model: mujoco.MjModel, extra: tuple[str, ...] = ()) -> None:
+        """Stage a model that holds the kinds named `extra` beside the cell's own."""
         self._model = model
         fields = ('geom_size', 'geom_pos', 'geom_rbound', 'geom_aabb', 'geom_rgba', 'geom_group',
                   'body_mass', 'body_inertia', 'body_ipos', 'mesh_vert')
         self._compiled = {name: getattr(model, name).copy() for name in fields}
-        names = [kind.name for kind in (*KINDS, BOWL)]
+        names = [*(kind.name for kind in (*KINDS, BOWL)), *extra]
         self._body = {name: model.body(name).id for name in names}
         self._geoms = {name: np.flatnonzero(model.geom_bodyid == self._body[name])
                        for name in names}
@@ -44,6 +45,9 @@ class Stage:
                 outside the range.
         """
         check_scene(scene)
+        strange = [p.kind for p in scene.objects if p.kind not in self._body]
+        if strange:
+            raise ValueError(f'this cell has no {strange}: make it with unseen=True')
         placed = {placement.kind: placement for placement in (*scene.objects, scene.bowl)}
         self.changed_meshes = []
         for placement in placed.values():

@@ -11,6 +11,7 @@ import numpy as np
 from vidplan_sim.cameras import VIEWS
 from vidplan_sim.franka import GRIPPER_BODIES
 from vidplan_sim.objects import BOWL, KIND_NAMES
+from vidplan_sim.unseen import UNSEEN_NAMES
 
 SEGMENT_NAMES: tuple[str, ...] = ('background', 'robot', 'gripper', BOWL.name, *KIND_NAMES)
 MAX_SIZE = (960, 1280)  # height, width of the off-screen buffer
@@ -91,6 +92,6 @@ def _segment_of_geoms(model: mujoco.MjModel) -> np.ndarray:
             segments[geom] = index['gripper']
         elif body in index:
             segments[geom] = index[body]
-        elif body != 'world':
+        elif body != 'world' and body not in UNSEEN_NAMES:  # which no segment is named for
             segments[geom] = index['robot']
     return segments

@@ -42,8 +42,9 @@ _TYPES = {
 }
 
 
-def build_model() -> mujoco.MjModel:
-    """Compile the cell."""
+def build_model(extra: tuple[ObjectKind, ...] = ()) -> mujoco.MjModel:
+    """Compile the cell, with `extra` kinds of objects beside its own."""
+    kinds = (*KINDS, BOWL, *extra)
     spec = load_robot()
     spec.option.timestep = TIMESTEP_S
     # The fast variant leaves gyroscopic terms out; light objects that tumble then gain energy.
@@ -57,10 +58,10 @@ def build_model() -> mujoco.MjModel:
     spec.visual.map.znear, spec.visual.map.zfar = 0.005, 5.0
     _add_room(spec)
     _add_cameras(spec)
-    for kind in (*KINDS, BOWL):
+    for kind in kinds:
         _add_object(spec, kind)
     model = spec.compile()
-    for kind in (*KINDS, BOWL):
+    for kind in kinds:
         first = model.joint(kind.name).dofadr[0]
         model.dof_damping[first:first + 6] = np.repeat(AIR_DRAG, 3)
     return model
