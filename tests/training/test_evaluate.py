@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_training import evaluate_clips, evaluate_rollout, evaluate_world_model
 from vidplan_training.cameras import layout
 from vidplan_training.cli import main
+from vidplan_training.dataset import shards
 from vidplan_training.evaluate_clips import graft
 from vidplan_training.evaluate_measures import MEASURES, Judge
 from vidplan_training.evaluate_pictures import write_png
@@ -243,6 +245,18 @@ def test_the_first_chunk_of_a_rollout_is_one_of_the_table(data: Path, models: Pa
     torch.testing.assert_close(second, model.decode(latents[:, 1:])[0].float())
 
 
+def test_clips_hold_the_past_frames_that_the_model_looks_at(data: Path) -> None:
+    # The first frame of the episode, the one four before the present, and the present.
+    config = replace(tiny_config(), history_frames=3, history_idx=(0, -5), frames=3)
+    place = evaluate_clips.Place(shards(data)[0], 1, 6, 0)
+    clip = evaluate_clips.load_clip(place, config)
+    frames = (clip.poses.position[0, :, 1] / 0.01).round().tolist()
+    assert frames == [0, 2, 6, 7, 8]
+    torch.testing.assert_close(clip.past.position[0, -1], clip.future.position[0, 0])
+    assert clip.images[0, 10, 0].tolist() == [220] * 3  # the square stands left at first
+    assert clip.images[-1, 10, 0].tolist() == [60] * 3
+
+
 @pytest.mark.parametrize(
     ('what', 'seed', 'extra', 'words'),
     [
@@ -276,11 +290,11 @@ def test_few_steps_jump_and_many_are_guided() -> None:
 
 
 def test_pictures_are_small_enough_for_a_model_card(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (150, 200, 3), dtype=np.uint8)
     path = tmp_path / 'noise.png'
-    write_png(Image.fromarray(noise), path, largest=50_000)
-    assert path.stat().st_size <= 50_000
-    assert Image.open(path).width < 400
+    write_png(Image.fromarray(noise), path, largest=15_000)
+    assert path.stat().st_size <= 15_000
+    assert Image.open(path).width < 200
 
 
 def test_another_clips_motion_begins_at_this_ones_present() -> None:

@@ -33,6 +33,8 @@ class Place:
 class Clip:
     """Images and poses of past and future; the present is frame `history - 1`.
 
+    The past frames are those that the world model looks at, which may lie apart.
+
     images: uint8 (frames, views*height, width, 3).
     poses: (1, frames).
     """
@@ -110,8 +112,11 @@ def load_clip(place: Place, config: WorldModelConfig, frames: int | None = None)
 
     An episode's start is preceded by itself, at rest.
     """
-    first = place.present - config.history_frames + 1
-    index = np.maximum(np.arange(first, place.present + (frames or config.frames)), 0)
+    ages = config.history_ages or range(config.history_frames - 1, -1, -1)
+    ahead = range(1, frames or config.frames)
+    index = np.maximum(
+        [*(place.present - age for age in ages), *(place.present + k for k in ahead)], 0
+    )
     images = np.array(place.shard.array('images')[place.episode][index])
     return Clip(
         torch.from_numpy(images).flatten(1, 2), load_poses(place, index), config.history_frames

@@ -20,9 +20,9 @@ from torch import Tensor
 from vidplan.evaluation.timing import Stage
 from vidplan_core.action import PoseChunk
 from vidplan_core.proposal.hermite import hermite_chunk
-from vidplan_core.world_model.backbone import Condition
+from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.sampler import GRADIENTS, SamplingConfig
-from vidplan_core.world_model.world_model import Context, WorldModel, action_tokens
+from vidplan_core.world_model.world_model import WorldModel
 
 VALUES = ('latent', 'picture')
 # A flange above the middle of the table, pointing down; timing does not depend on it.
@@ -74,6 +74,7 @@ class Engine:
         self.context = Context(
             random(1, history, *self._frame),
             self._chunk(self.rest[None], history),
+            ages=sizes.history_ages,
         )
         self.images = (
             torch.rand(1, 1, len(sizes.views) * sizes.height, sizes.width, 3, generator=generator)
@@ -110,7 +111,7 @@ class Engine:
     @torch.no_grad()
     def forward(self, batch: int) -> Tensor:
         """One evaluation of the network for a batch of candidates."""
-        condition = self._condition(
+        condition = self.model.condition(
             self.context.expand(batch), self._chunk(self.motions[:1].expand(batch, -1))
         )
         network = self.model.network(condition)
@@ -151,15 +152,12 @@ class Engine:
             torch.compiler.cudagraph_mark_step_begin()
         chunk = self._chunk(motions)
         context = self.context.expand(len(motions))
-        condition = self._condition(context, chunk)
+        condition = self.model.condition(context, chunk)
         noise = self.noise.expand(len(motions), -1, -1, -1, -1)
         data, _ = self.model.sample(condition, noise, sampling)
         latents = self.model.from_data(data, context.latents[:, -1:])[:, -1:]
         last = latents if self.config.value == 'latent' else self.model.decode(latents)
         return (last[:, 0] * self.pattern).flatten(1).mean(dim=1)
-
-    def _condition(self, context: Context, chunk: PoseChunk) -> Condition:
-        return Condition(context.latents, action_tokens(context.poses, chunk))
 
     def _chunk(self, motions: Tensor, frames: int | None = None) -> PoseChunk:
         sizes = self.model.config
