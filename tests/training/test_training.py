@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,17 @@ import torch
 from tiny import CHANNELS, tiny_world_model
 from torch import nn
 
-from vidplan_training.behaviours import BOX_HIGH, BOX_LOW, Pick, Wander, keep_inside
+from vidplan_core.errors import ModelError
+from vidplan_core.world_model.backbone import Condition
+from vidplan_core.world_model.checkpoint import save_world_model
+from vidplan_core.world_model.world_model import WorldModel
+from vidplan_training.behaviours import BOX_HIGH, BOX_LOW, Pick, Push, Visit, Wander, keep_inside
 from vidplan_training.collect import run as collect
 from vidplan_training.dataset import shards, split
 from vidplan_training.latents import LATENTS, ClipDataset, Statistics, statistics
 from vidplan_training.progress import Progress
 from vidplan_training.trainer import Trainer, TrainerConfig
-from vidplan_training.world_model import flow_times, loss_of, split_clip
+from vidplan_training.world_model import flow_times, go_on_from, loss_of, split_clip
 
 FRAMES = 8
 
@@ -169,6 +174,34 @@ def test_world_model_learns_clips_by_heart(data: Path) -> None:
     assert losses[-1] < 0.6 * losses[0]
 
 
+@pytest.mark.parametrize('gate', [False, True])
+def test_going_on_from_a_model_without_a_gate_changes_nothing_at_pure_noise(
+    tmp_path: Path, gate: bool
+) -> None:
+    earlier = tiny_world_model()
+    save_world_model(tmp_path, earlier)
+    config = earlier.config
+    config = replace(config, backbone=replace(config.backbone, still_gate=gate))
+    model = WorldModel(config, earlier.autoencoder)
+    go_on_from(model, tmp_path)
+    shape = (CHANNELS, config.latent_height, config.latent_width)
+    condition = Condition(torch.randn(2, 2, *shape), torch.randn(2, 6, 17))
+    noisy, zero = torch.randn(2, 5, *shape), torch.zeros(2)
+    torch.testing.assert_close(
+        model.backbone(noisy, condition, zero, zero),
+        earlier.backbone(noisy, condition, zero, zero),
+        atol=0.02, rtol=0.02,  # weights are stored as float16
+    )  # fmt: skip
+
+
+def test_going_on_from_a_model_of_another_size_is_an_error_that_says_so(tmp_path: Path) -> None:
+    earlier = tiny_world_model()
+    save_world_model(tmp_path, earlier)
+    config = replace(earlier.config, backbone=replace(earlier.config.backbone, widths=(32, 64)))
+    with pytest.raises(ModelError, match='another size'):
+        go_on_from(WorldModel(config, earlier.autoencoder), tmp_path)
+
+
 # Collection
 
 
@@ -190,7 +223,7 @@ def test_evaluation_seeds_cannot_be_collected_for_training(tmp_path: Path) -> No
 def test_behaviours_stay_in_their_box(seed: int) -> None:
     rng = np.random.default_rng(seed)
     objects = {'mug': np.array([0.6, 0.2, 0.04]), 'bowl': np.array([0.4, -0.1, 0.03])}
-    for behaviour in (Wander(), Pick('mug', rng)):
+    for behaviour in (Wander(), Visit(), Push('mug', rng), Pick('mug', rng)):
         tcp = np.array([0.5, 0.0, 0.25])
         closed = set()
         for _ in range(60):
@@ -202,3 +235,22 @@ def test_behaviours_stay_in_their_box(seed: int) -> None:
         if isinstance(behaviour, Pick):
             assert closed == {0.0, 1.0}
     np.testing.assert_allclose(keep_inside(BOX_HIGH, np.ones(3)), 0)
+
+
+def test_a_push_sweeps_low_through_its_object() -> None:
+    rng, mug = np.random.default_rng(0), np.array([0.5, 0.1, 0.04])
+    push, tcp, low = Push('mug', rng), np.array([0.5, 0.0, 0.2]), []
+    for _ in range(60):
+        tcp = tcp + push(rng, tcp, {'mug': mug}).displacement
+        low.append(np.linalg.norm(tcp - mug) < 0.09 and tcp[2] < 0.06)
+    assert any(low)
+
+
+def test_visits_come_to_every_object() -> None:
+    rng = np.random.default_rng(0)
+    objects = {'mug': np.array([0.6, 0.2, 0.04]), 'bowl': np.array([0.4, -0.1, 0.03])}
+    visit, tcp, near = Visit(), np.array([0.5, 0.0, 0.2]), set()
+    for _ in range(100):
+        tcp = tcp + visit(rng, tcp, objects).displacement
+        near |= {k for k, place in objects.items() if np.linalg.norm((tcp - place)[:2]) < 0.06}
+    assert near == {'mug', 'bowl'}

@@ -13,12 +13,15 @@ from safetensors.torch import load_file, save_file
 from tiny import CHANNELS, straight_chunk, tiny_config, tiny_world_model
 
 from vidplan_core.errors import ConfigError, ModelError, ObservationError
+from vidplan_core.world_model.autoencoder import Autoencoder
 from vidplan_core.world_model.backbone import Condition
 from vidplan_core.world_model.checkpoint import (
     load_world_model,
     save_autoencoder,
     save_world_model,
 )
+from vidplan_core.world_model.config import AutoencoderConfig
+from vidplan_core.world_model.flow import denoised, scaled_input
 from vidplan_core.world_model.world_model import Context, WorldModel, action_tokens
 
 
@@ -227,3 +230,37 @@ def test_restarting_the_target_keeps_one_gap_and_forgets_the_others() -> None:
     for target in (0.0, 0.4, 1.0):
         after = backbone(noisy, condition, zero, zero + target)
         torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-5)
+
+
+def gated_backbone() -> torch.nn.Module:
+    torch.manual_seed(0)
+    config = tiny_config()
+    config = replace(config, backbone=replace(config.backbone, still_gate=True))
+    autoencoder = Autoencoder(AutoencoderConfig(CHANNELS, (8, 16, 16), 1))
+    return WorldModel(config, autoencoder).eval().requires_grad_(False).backbone
+
+
+@pytest.mark.parametrize('time', [0.1, 0.5, 0.9, 0.98])
+def test_a_closed_gate_means_data_of_zero(time: float) -> None:
+    backbone, config = gated_backbone(), tiny_config()
+    torch.nn.init.zeros_(backbone.unet.conv_out.weight)
+    torch.nn.init.zeros_(backbone.unet.conv_out.bias)
+    backbone.unet.conv_out.bias[-config.frames :] = 50.0
+    shape = (CHANNELS, config.latent_height, config.latent_width)
+    condition = Condition(torch.randn(2, 2, *shape), torch.randn(2, 6, 17))
+    x, start = torch.randn(2, 5, *shape), torch.full((2,), time)
+    raw = backbone(scaled_input(x, start), condition, start, start)
+    torch.testing.assert_close(denoised(x, raw, start), torch.zeros_like(x), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize('time', [0.0, 1.0])
+def test_a_gate_is_finite_at_both_ends_and_without_effect_at_pure_noise(time: float) -> None:
+    backbone, config = gated_backbone(), tiny_config()
+    shape = (CHANNELS, config.latent_height, config.latent_width)
+    condition = Condition(torch.randn(1, 2, *shape), torch.randn(1, 6, 17))
+    x, start = torch.randn(1, 5, *shape), torch.full((1,), time)
+    opened = backbone(x, condition, start, start)
+    assert torch.isfinite(opened).all()
+    backbone.unet.conv_out.bias[-config.frames :] = 50.0
+    closed = backbone(x, condition, start, start)
+    assert torch.allclose(opened, closed) == (time == 0.0)

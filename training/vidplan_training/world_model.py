@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from vidplan_core.action import PoseChunk
-from vidplan_core.errors import ConfigError
+from vidplan_core.errors import ConfigError, ModelError
 from vidplan_core.world_model.backbone import Condition
-from vidplan_core.world_model.checkpoint import load_weights, save_world_model
+from vidplan_core.world_model.checkpoint import load_weights, read_config, save_world_model
+from vidplan_core.world_model.config import WorldModelConfig, from_dict
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.latents import Clips
 from vidplan_training.share import WHOLE, Share
@@ -115,6 +116,27 @@ def held_out_error(model: WorldModel, clips: Clips) -> dict[str, float]:
     return {'held_out_error': error, 'held_out_copy': copied}
 
 
+def go_on_from(model: WorldModel, folder: Path) -> None:
+    """Start with the weights of an earlier model, which may lack the gate for what is still.
+
+    Raises ModelError where they do not fit.
+    """
+    config = from_dict(WorldModelConfig, read_config(folder))
+    earlier = WorldModel(config, model.autoencoder)
+    load_weights(earlier, folder, optional=('autoencoder.',))
+    # The first models saw one target time only; here the denoiser's own is trained.
+    earlier.backbone.restart_target(1.0)
+    state, wanted = earlier.backbone.state_dict(), model.backbone.state_dict()
+    for name in ('unet.conv_out.weight', 'unet.conv_out.bias'):
+        missing = len(wanted[name]) - len(state[name])
+        if missing > 0:  # a gate that is half open everywhere; it has no effect at pure noise
+            state[name] = torch.cat([state[name], torch.zeros_like(wanted[name][-missing:])])
+    try:
+        model.backbone.load_state_dict(state)
+    except RuntimeError as error:
+        raise ModelError(f'{folder} is of another size than asked for: {error}') from error
+
+
 def run(args: argparse.Namespace) -> int:
     """Encode, train, write the averaged weights."""
     if args.source != 'cell' and args.out is None:
@@ -123,9 +145,7 @@ def run(args: argparse.Namespace) -> int:
     torch.manual_seed(args.seed)
     model = WorldModel(material.config, material.autoencoder)
     if args.start:
-        load_weights(model, args.start, optional=('autoencoder.',))
-        # Earlier models saw one target time only; here the denoiser's own is trained.
-        model.backbone.restart_target(1.0)
+        go_on_from(model, args.start)
     # The target time means nothing until the flow map is distilled.
     model.backbone.target_embedding.requires_grad_(False)
     warmup = min(200, args.iterations // 10)

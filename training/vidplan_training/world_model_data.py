@@ -58,6 +58,12 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     usual = WorldModelConfig()
     sizes = parser.add_argument_group('sizes of a new model')
     sizes.add_argument('--widths', type=int, nargs='+', default=usual.backbone.widths)
+    sizes.add_argument(
+        '--still-gate',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='let the network say where nothing changes',
+    )
     sizes.add_argument('--history', type=int, default=usual.history_frames)
     sizes.add_argument('--frames', type=int, default=usual.frames)
     sizes.add_argument(
@@ -134,7 +140,7 @@ def _config(
         latent_mean=stats.mean,
         latent_std=stats.std,
         residual_std=stats.residual_std,
-        backbone=BackboneConfig(widths=tuple(args.widths)),
+        backbone=BackboneConfig(widths=tuple(args.widths), still_gate=args.still_gate),
     )
 
 

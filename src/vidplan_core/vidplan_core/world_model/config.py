@@ -43,9 +43,10 @@ class TextConfig:
 class BackboneConfig:
     """The denoising network: `kind` chooses the implementation, `unet2d` or `svd`.
 
-    The fields after `token_dim` belong to `svd`:
+    The fields from `text_dim` on belong to `svd`.
 
     Attributes:
+        still_gate: whether `unet2d` may say of each place and frame that nothing changes.
         text_dim: length of the instruction's embedding; 0 for a network that reads none. It
             must divide `token_dim`.
         frame_rate, motion_bucket, noise_augmentation: the three numbers by which SVD is told
@@ -62,6 +63,7 @@ class BackboneConfig:
     attention_head_dim: int = 32
     position_channels: int = 8
     token_dim: int = 128
+    still_gate: bool = False
     text_dim: int = 0
     frame_rate: float = 7.0
     motion_bucket: float = 127.0

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vidplan_core.torchvision_shim import ensure_torchvision
 from vidplan_core.world_model.backbone import Condition
 from vidplan_core.world_model.config import WorldModelConfig
-from vidplan_core.world_model.flow import noise_condition
+from vidplan_core.world_model.flow import noise_condition, spread
 
 ensure_torchvision()  # diffusers imports torchvision where it is installed
 
@@ -28,11 +28,12 @@ class UNet2D(nn.Module):
         super().__init__()
         sizes = config.backbone
         self.sigmas = (config.sigma_min, config.sigma_max)
+        self.still_gate = sizes.still_gate
         inputs = (config.frames + config.history_frames) * channels + sizes.position_channels
         last = len(sizes.widths) - 1
         self.unet = UNet2DModel(
             in_channels=inputs,
-            out_channels=config.frames * channels,
+            out_channels=config.frames * (channels + sizes.still_gate),
             layers_per_block=sizes.layers_per_block,
             block_out_channels=sizes.widths,
             down_block_types=tuple(_block('Down', i > 0) for i in range(last + 1)),
@@ -75,7 +76,22 @@ class UNet2D(nn.Module):
         embedding = self._actions(condition) + self._gap(target - start, noisy.dtype)
         timestep = NOISE_SCALE * noise_condition(start, *self.sigmas)
         raw = self.unet(picture, timestep, class_labels=embedding, return_dict=False)[0]
-        return raw.reshape(noisy.shape)
+        if not self.still_gate:
+            return raw.reshape(noisy.shape)
+        frames = noisy.shape[1]
+        still = raw[:, -frames:, None].sigmoid()
+        return raw[:, :-frames].reshape(noisy.shape) + still * self._unchanged(noisy, start)
+
+    def _unchanged(self, noisy: Tensor, start: Tensor) -> Tensor:
+        """Raw output that means data of zero: residual data where nothing changes.
+
+        There the noise must be copied through the network and amplified by s / (1 - s) = 1/sigma,
+        which a few channels cannot do exactly; what they miss stays in the sample as noise. A
+        gate needs to know only where nothing moves.
+        """
+        smallest, _ = self.sigmas
+        gain = (start / (1.0 - start).clamp_min(1e-6)).clamp_max(1.0 / smallest)
+        return noisy * spread(gain, noisy).to(noisy.dtype)
 
     @torch.no_grad()
     def restart_target(self, gap: float) -> None:
