@@ -16,6 +16,9 @@ from diffusers import AutoencoderKLTemporalDecoder  # noqa: E402
 
 LEVELS = 4
 
+# All of one future: three views of five frames.
+FRAMES_AT_ONCE = 15
+
 
 class TemporalAutoencoder(nn.Module):
     """The same methods as `Autoencoder` around diffusers' class.
@@ -53,11 +56,15 @@ class TemporalAutoencoder(nn.Module):
     def decode_clips(self, clips: Tensor) -> Tensor:
         """Images (clips, frames, 3, height, width) of latents (clips, frames, channels, ...).
 
-        A clip is one view of one future. One after the other: the decoder's activations are
-        the largest of the whole model, and frames of different views must never meet in it.
+        A clip is one view of one future; frames of different clips never meet. A few clips go
+        at a time: the decoder's activations are the largest of the whole model.
         """
         latents, frames = self._typed(clips), clips.shape[1]
-        return torch.stack([self.vae.decode(clip, num_frames=frames).sample for clip in latents])
+        images = [
+            self.vae.decode(some.flatten(0, 1), num_frames=frames).sample
+            for some in latents.split(max(1, FRAMES_AT_ONCE // frames))
+        ]
+        return torch.cat(images).unflatten(0, clips.shape[:2])
 
     def _typed(self, x: Tensor) -> Tensor:
         return x.to(self.vae.encoder.conv_in.weight.dtype)
