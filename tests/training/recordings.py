@@ -150,9 +150,16 @@ def write_table(file: Path, recordings: list[Recording], **replaced: object) -> 
 
 
 def write_ctrl_world(
-    root: Path, training: list[int], held_out: list[int], channels: int = 4, videos: bool = False
+    root: Path,
+    training: list[int],
+    held_out: list[int],
+    *,
+    shape: tuple[int, int, int] = (4, 2, 4),
+    videos: bool = False,
 ) -> list[Recording]:
-    """A data set in Ctrl-World's layout; lengths are of model frames, latents 3 x 2 x 4.
+    """A data set in Ctrl-World's layout; lengths are of model frames.
+
+    `shape` is that of a view's latents: channels, rows, columns.
 
     The latents move with the flange's x, so that there is something to learn.
     """
@@ -161,7 +168,7 @@ def write_ctrl_world(
     for index, (part, frames) in enumerate(parts):
         r = record(index, 3 * frames - 2)
         recordings.append(r)
-        scene = np.random.default_rng(0).normal(size=(1, channels, 2, 4))
+        scene = np.random.default_rng(0).normal(size=(1, *shape))
         motion = 12 * (r.pose[::3, 0] - 0.5)
         latents = scene + motion[:, None, None, None]
         for view in range(3):

@@ -13,8 +13,17 @@ from pathlib import Path
 import pytest
 import torch
 from recordings import write_ctrl_world
+from tiny import tiny_ctrl_world
 
 from vidplan_core.errors import ModelError
+from vidplan_core.world_model.checkpoint import (
+    load_world_model,
+    save_autoencoder,
+    save_weights,
+    save_world_model,
+)
+from vidplan_core.world_model.config import to_dict
+from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.cli import main
 from vidplan_training.trainer import Trainer
 from vidplan_training.world_model_data import LatentsOnly
@@ -63,6 +72,68 @@ def test_held_out_error_falls_and_a_stopped_run_goes_on(
     assert train(root, 'parts') == 0
     assert 'resumed' in capsys.readouterr().out
     torch.testing.assert_close(weights(root, 'parts'), weights(root, 'whole'), rtol=0, atol=1e-6)
+
+
+def save_models(folder: Path) -> WorldModel:
+    """A shrunken Ctrl-World: seven past frames, instructions, poses as DROID's."""
+    torch.manual_seed(0)
+    model = tiny_ctrl_world().build()
+    assert model.text_encoder is not None
+    save_autoencoder(folder / 'autoencoder', model.autoencoder)
+    text = model.text_encoder
+    save_weights(folder / 'text_encoder', to_dict(text.config), text.state_dict(), None)
+    save_world_model(folder / 'world_model', model, torch.bfloat16)
+    return model
+
+
+def test_a_released_model_goes_on_with_its_own_sizes_and_normalisation(tmp_path: Path) -> None:
+    data, models = tmp_path / 'data', tmp_path / 'models'
+    write_ctrl_world(data, [12, 14], [12], shape=(4, 4, 8))
+    before = save_models(models)
+    command = (
+        f'world-model --source ctrl-world --data {data} --models {models} --batch 2 '
+        f'--start {models}/world_model --out {tmp_path}/out/world_model --iterations 2 '
+        f'--work {tmp_path}/run.pt --skips 1 2 --still 0.15 --learning-rate 1e-2'
+    )
+    assert main(command.split()) == 0
+    for part in ('autoencoder', 'text_encoder'):
+        (tmp_path / 'out' / part).symlink_to(models / part)
+    after = load_world_model(tmp_path / 'out')
+    assert after.config == before.config
+    moved = [
+        name
+        for name, value in after.backbone.state_dict().items()
+        if not torch.allclose(value.float(), before.backbone.state_dict()[name].float(), atol=1e-3)
+    ]
+    assert moved
+    state = torch.load(tmp_path / 'run.pt', weights_only=True)['module']
+    assert {value.dtype for value in state.values()} == {torch.float32}
+    for name, value in before.autoencoder.state_dict().items():
+        torch.testing.assert_close(state[f'autoencoder.{name}'], value, rtol=2e-3, atol=1e-3)
+
+
+def test_latents_of_another_size_are_refused(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_models(root / 'models')
+    assert train(root, 'other', '--start', f'{root}/models/world_model') == 2
+    assert 'are (4, 6, 4), the model has (4, 12, 8)' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('features', ['relative', 'droid'])
+@pytest.mark.parametrize('backbone', ['unet2d', 'svd'])
+def test_new_models_of_every_kind_can_be_trained(
+    tmp_path: Path, backbone: str, features: str
+) -> None:
+    write_ctrl_world(tmp_path / 'data', [9, 9], [9], shape=(4, 4, 8))
+    command = (
+        f'world-model --source ctrl-world --data {tmp_path}/data --models {tmp_path}/models '
+        f'--out {tmp_path}/out --work {tmp_path}/run.pt --iterations 1 --batch 2 '
+        f'--backbone {backbone} --action-features {features} --widths 32 32'
+    )
+    assert main(command.split()) == 0
+    config = json.loads((tmp_path / 'out' / 'config.json').read_text())
+    assert (config['backbone']['kind'], config['action_features']) == (backbone, features)
 
 
 def stop_at(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:

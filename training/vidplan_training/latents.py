@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vidplan_core.action import PoseChunk
 from vidplan_core.se3 import quaternion_to_matrix
-from vidplan_core.world_model.autoencoder import Autoencoder
+from vidplan_core.world_model.autoencoder import AnyAutoencoder
 from vidplan_training.dataset import Shard, batches_of
 from vidplan_training.progress import Progress
 from vidplan_training.share import WHOLE, Share
@@ -23,7 +23,7 @@ LONGEST_STEP_M = 0.12
 
 
 @torch.no_grad()
-def encode_shards(found: Sequence[Shard], autoencoder: Autoencoder) -> None:
+def encode_shards(found: Sequence[Shard], autoencoder: AnyAutoencoder) -> None:
     """Write latents.npy (episodes, frames, channels, views*rows, columns) float16 per shard.
 
     Raw latents, not normalised; a shard that has them already is left alone.
@@ -36,7 +36,7 @@ def encode_shards(found: Sequence[Shard], autoencoder: Autoencoder) -> None:
         progress.update(done)
 
 
-def _encode(shard: Shard, autoencoder: Autoencoder) -> np.ndarray:
+def _encode(shard: Shard, autoencoder: AnyAutoencoder) -> np.ndarray:
     images = shard.array('images')
     episodes, frames, views = images.shape[:3]
     flat = images.reshape(-1, *images.shape[3:])

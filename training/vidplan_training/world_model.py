@@ -18,7 +18,12 @@ from torch import Tensor
 from vidplan_core.action import PoseChunk
 from vidplan_core.errors import ConfigError, ModelError
 from vidplan_core.world_model.backbone import Condition
-from vidplan_core.world_model.checkpoint import load_weights, read_config, save_world_model
+from vidplan_core.world_model.checkpoint import (
+    OTHER_PARTS,
+    load_weights,
+    read_config,
+    save_world_model,
+)
 from vidplan_core.world_model.config import WorldModelConfig, from_dict
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.latents import Clips
@@ -95,10 +100,18 @@ def loss_of(
     target = ((2 * s - 1) * x - norm * (data - noise)) / norm.sqrt()
     history = parts.history + HISTORY_NOISE * share.randn_like(parts.history)
     keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
-    condition = Condition(history, model.actions(parts.past, parts.chunk), keep=keep)
+    actions = model.actions(parts.past, parts.chunk)
+    condition = Condition(history, actions, _texts(model, clips), keep)
     with torch.autocast(data.device.type, torch.bfloat16):
         raw = model.backbone(x / norm.sqrt(), condition, time, time)
     return (raw.float() - target).square().mean()
+
+
+def _texts(model: WorldModel, clips: Clips) -> Tensor | None:
+    """Embeddings of the instructions, for a model that reads them."""
+    if model.text_encoder is None:
+        return None
+    return model.text_encoder(clips.texts or ('',) * len(clips.latents))
 
 
 @torch.no_grad()
@@ -106,7 +119,8 @@ def held_out_error(model: WorldModel, clips: Clips) -> dict[str, float]:
     """Latent mean squared error of the new frames in one step, against copying."""
     parts = split_clip(clips, model.config.history_frames)
     time = torch.zeros(len(parts.future), device=parts.future.device)
-    condition = Condition(parts.history, model.actions(parts.past, parts.chunk))
+    actions = model.actions(parts.past, parts.chunk)
+    condition = Condition(parts.history, actions, _texts(model, clips))
     noise = model.noise(0, parts.future.shape[1]).expand_as(parts.future)
     with torch.autocast(time.device.type, torch.bfloat16):
         raw = model.backbone(noise, condition, time, time)
@@ -122,13 +136,15 @@ def go_on_from(model: WorldModel, folder: Path) -> None:
     Raises ModelError where they do not fit.
     """
     config = from_dict(WorldModelConfig, read_config(folder))
-    earlier = WorldModel(config, model.autoencoder)
-    load_weights(earlier, folder, optional=('autoencoder.',))
-    # The first models saw one target time only; here the denoiser's own is trained.
-    earlier.backbone.restart_target(1.0)
+    with torch.device('meta'):  # no weights of its own, so that there are two copies at most
+        earlier = WorldModel(config, model.autoencoder, model.text_encoder)
+    load_weights(earlier, folder, optional=OTHER_PARTS)
+    if config.backbone.target_time:
+        # The first models saw one target time only; here the denoiser's own is trained.
+        earlier.backbone.restart_target(1.0)
     state, wanted = earlier.backbone.state_dict(), model.backbone.state_dict()
     for name in ('unet.conv_out.weight', 'unet.conv_out.bias'):
-        missing = len(wanted[name]) - len(state[name])
+        missing = len(wanted.get(name, ())) - len(state.get(name, ()))
         if missing > 0:  # a gate that is half open everywhere; it has no effect at pure noise
             state[name] = torch.cat([state[name], torch.zeros_like(wanted[name][-missing:])])
     try:
@@ -143,11 +159,13 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError('say where the model shall be, apart from the models of the cell: --out')
     material = gather(args)
     torch.manual_seed(args.seed)
-    model = WorldModel(material.config, material.autoencoder)
+    model = WorldModel(material.config, material.autoencoder, material.text_encoder)
+    model.requires_grad_(False).backbone.requires_grad_(True)
     if args.start:
         go_on_from(model, args.start)
-    # The target time means nothing until the flow map is distilled.
-    model.backbone.target_embedding.requires_grad_(False)
+    if model.config.backbone.target_time:
+        # The target time means nothing until the flow map is distilled.
+        model.backbone.target_embedding.requires_grad_(False)
     warmup = min(200, args.iterations // 10)
     config = TrainerConfig(args.iterations, args.learning_rate, warmup=warmup, **options(args))
     trainer = Trainer(model, config, args.work)

@@ -4,16 +4,27 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from vidplan_core.errors import ConfigError, ModelError
 from vidplan_core.world_model.autoencoder import STRIDE
-from vidplan_core.world_model.checkpoint import load_autoencoder
-from vidplan_core.world_model.config import AutoencoderConfig, BackboneConfig, WorldModelConfig
+from vidplan_core.world_model.checkpoint import (
+    load_autoencoder,
+    load_text_encoder,
+    read_config,
+)
+from vidplan_core.world_model.config import (
+    AutoencoderConfig,
+    BackboneConfig,
+    WorldModelConfig,
+    from_dict,
+)
+from vidplan_core.world_model.presets import svd_for_cell
 from vidplan_training.dataset import split
 from vidplan_training.episode_clips import ClipSource, EpisodeClips, Window
 from vidplan_training.extract_latents import extract
@@ -22,17 +33,28 @@ from vidplan_training.processes import Processes
 from vidplan_training.readers.ctrl_world import CtrlWorldSource
 from vidplan_training.readers.options import add_source_arguments, open_source
 
+if TYPE_CHECKING:
+    from vidplan_core.world_model.text import TextEncoder
+
 CHECKED_CLIPS = 96
+BACKBONES: dict[str, Callable[[], BackboneConfig]] = {
+    'unet2d': BackboneConfig,
+    'svd': svd_for_cell,
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Batches to train on, clips to check by, and the model that fits them."""
+    """Batches to train on, clips to check by, and the model that fits them.
+
+    text_encoder: for models that read the instruction, else None.
+    """
 
     training: ClipSource
     held_out: Clips
     config: WorldModelConfig
     autoencoder: Any
+    text_encoder: TextEncoder | None = None
 
 
 class LatentsOnly(nn.Module):
@@ -56,13 +78,14 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         '--latents', type=Path, help='folder for the latents of --source lerobot, in between'
     )
     usual = WorldModelConfig()
-    sizes = parser.add_argument_group('sizes of a new model')
-    sizes.add_argument('--widths', type=int, nargs='+', default=usual.backbone.widths)
+    sizes = parser.add_argument_group('sizes of a new model (of a robot: --start keeps its own)')
+    sizes.add_argument('--backbone', choices=tuple(BACKBONES), default=usual.backbone.kind)
+    sizes.add_argument('--widths', type=int, nargs='+', help='of the levels of the network')
     sizes.add_argument(
         '--still-gate',
         action=argparse.BooleanOptionalAction,
         default=True,
-        help='let the network say where nothing changes',
+        help='let unet2d say where nothing changes',
     )
     sizes.add_argument('--history', type=int, default=usual.history_frames)
     sizes.add_argument('--frames', type=int, default=usual.frames)
@@ -110,16 +133,40 @@ def _robot(args: argparse.Namespace) -> Material:
             raise ConfigError('say where the latents of these episodes shall be: --latents DIR')
         extract(source, args.latents, args.models / 'autoencoder')
         source = CtrlWorldSource(args.latents)
+    start = _start(args.start) if args.start else None
     ages = tuple(range(args.history - 1, -1, -1))
-    window = Window(ages, args.frames, tuple(args.skips), args.still)
-    training = EpisodeClips(source, False, window)
+    frames, stats = args.frames, None
+    if start:
+        ages = start.history_ages or tuple(range(start.history_frames - 1, -1, -1))
+        frames = start.frames
+        stats = Statistics(start.latent_mean, start.latent_std, start.residual_std)
+    window = Window(ages, frames, tuple(args.skips), args.still)
+    training = EpisodeClips(source, False, window, stats)
     held_out = EpisodeClips(source, True, window, training.stats)
     channels, rows, columns = training.shape
-    config = _config(
-        args, training.stats, STRIDE * rows // len(source.views), STRIDE * columns, source.views
+    views = source.views
+    size = (STRIDE * rows // len(views), STRIDE * columns)
+    config = start or _config(args, training.stats, *size, views)
+    _check_shape(config, training.shape)
+    return Material(
+        training,
+        held_out.random(0, CHECKED_CLIPS, 1),
+        config,
+        _autoencoder(args.models, channels),
+        _text_encoder(args.models, config),
     )
-    checked = held_out.random(0, CHECKED_CLIPS, 1)
-    return Material(training, checked, config, _autoencoder(args.models, channels))
+
+
+def _start(folder: Path) -> WorldModelConfig:
+    return from_dict(WorldModelConfig, read_config(folder))
+
+
+def _check_shape(config: WorldModelConfig, shape: tuple[int, ...]) -> None:
+    expected = (len(config.latent_mean), config.latent_height, config.latent_width)
+    if shape != expected:
+        raise ConfigError(
+            f'the latents (channels, rows, columns) are {shape}, the model has {expected}'
+        )
 
 
 def _config(
@@ -140,8 +187,19 @@ def _config(
         latent_mean=stats.mean,
         latent_std=stats.std,
         residual_std=stats.residual_std,
-        backbone=BackboneConfig(widths=tuple(args.widths), still_gate=args.still_gate),
+        backbone=_backbone(args),
     )
+
+
+def _backbone(args: argparse.Namespace) -> BackboneConfig:
+    sizes = BACKBONES[args.backbone]()
+    if sizes.kind == 'unet2d':
+        sizes = replace(sizes, still_gate=args.still_gate)
+    return replace(sizes, widths=tuple(args.widths)) if args.widths else sizes
+
+
+def _text_encoder(models: Path, config: WorldModelConfig) -> TextEncoder | None:
+    return load_text_encoder(models / 'text_encoder') if config.backbone.text_dim else None
 
 
 def _autoencoder(models: Path, channels: int) -> Any:

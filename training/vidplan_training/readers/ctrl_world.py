@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidplan_core.world_model.config import SCALING_FACTOR
 from vidplan_training.readers.episode import (
     Episode,
     Joints,
@@ -44,9 +45,8 @@ from vidplan_training.readers.video import Clip, count_frames, decode
 
 FRAME_PERIOD_S = 0.2
 RATE_HZ = 15.0
-# Latents of Stable Video Diffusion's autoencoder times this have about unit variance; that is
-# how Ctrl-World stores them (the `scaling_factor` of SVD's configuration).
-SVD_SCALE = 0.18215
+# Ctrl-World stores latents of Stable Video Diffusion's autoencoder times this.
+SVD_SCALE = SCALING_FACTOR
 ABOUT_LATENTS = 'latents.json'
 POSE = 'observation.state.cartesian_position'
 GRIPPER = 'observation.state.gripper_position'
