@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import write_ctrl_world
 
@@ -37,6 +37,7 @@ def test_a_window_reaches_back_and_stays_in_its_episode() -> None:
     assert window.indices(18, 20, 2, False).tolist()[-3:] == [18, 19, 19]
 
 
+@settings(deadline=None)
 @given(
     present=st.integers(0, 30),
     history=st.integers(1, 7),
