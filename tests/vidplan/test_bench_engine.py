@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tests.vidplan_core.tiny import tiny_world_model
+from tests.vidplan_core.tiny import tiny_ctrl_world, tiny_world_model
 from vidplan.cli.main import main
 from vidplan.evaluation.engine import Engine, EngineConfig, refine_on_device
 from vidplan.evaluation.engine_bench import (
@@ -20,8 +20,9 @@ from vidplan.evaluation.engine_bench import (
     to_channels_last,
     waits_for_device,
 )
-from vidplan.evaluation.engine_model import fill_at_random
+from vidplan.evaluation.engine_model import fill_at_random, load_engine_model
 from vidplan_core.planner.refine import refine
+from vidplan_core.world_model import presets
 from vidplan_core.world_model.checkpoint import save_autoencoder, save_world_model
 from vidplan_core.world_model.sampler import SamplingConfig
 
@@ -172,3 +173,19 @@ def test_models_without_weights_are_filled() -> None:
 
 def test_a_cpu_is_not_waited_for() -> None:
     assert waits_for_device(lambda: None, torch.device('cpu')) is None
+
+
+def test_full_size_is_ctrl_worlds_configuration_at_random(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(presets, 'ctrl_world', lambda: tiny_ctrl_world(target_time=True))
+    model = load_engine_model('full', None, torch.device('cpu'), 'auto')
+    assert {value.dtype for value in model.backbone.parameters()} == {torch.bfloat16}
+    engine = Engine(model, EngineConfig(candidates=2, iterations=1))
+    raw = engine.forward(2)
+    assert raw.shape == engine.noise.expand(2, -1, -1, -1, -1).shape
+    assert raw.isfinite().all()
+    assert raw.std() > 0
+    assert engine.plan(SamplingConfig(2, gradient='last')).isfinite().all()
+    assert engine.decode(1).shape[:4] == (2, 1, 3, 3)
+    assert engine.encode().shape[:3] == (1, 1, 4)
