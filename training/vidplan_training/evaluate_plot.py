@@ -6,6 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from vidplan_training.evaluate_pictures import title_of
+
 MEASURES = {'psnr_db': 'PSNR [dB]', 'deep_feature': 'deep-feature distance'}
 DOTTED = {'reconstruction': 'reconstruction', 'copy_first': 'first picture, copied'}
 
@@ -18,13 +20,21 @@ def plot_drift(result: dict[str, Any], path: Path) -> None:
     seconds = result['seconds']
     for axes, (measure, label) in zip(figure.subplots(1, 2), MEASURES.items()):
         for steps, row in result['steps'].items():
-            (line,) = axes.plot(seconds, row[measure], label=f'{steps} steps')
+            (line,) = axes.plot(seconds, row[measure], label=title_of(int(steps)))
             low, high = zip(*row['interval_95'][measure])
             axes.fill_between(seconds, low, high, alpha=0.15, color=line.get_color(), lw=0)
         for name, words in DOTTED.items():
-            axes.plot(seconds, result[name][measure], ':', color='grey', label=words)
+            curve = result[name][measure]
+            axes.plot(seconds, curve, ':', color='grey')
             # Two dotted lines in one colour are told apart where they end.
-            axes.annotate(words, (seconds[-1], result[name][measure][-1]), fontsize=7, ha='right')
+            axes.annotate(
+                words,
+                (seconds[-1], curve[-1]),
+                xytext=(0, 4),
+                textcoords='offset points',
+                fontsize=7,
+                ha='right',
+            )
         axes.set(xlabel='time ahead [s]', ylabel=label)
         axes.grid(alpha=0.25)
     axes.legend(fontsize=7)
