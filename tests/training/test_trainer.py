@@ -214,6 +214,8 @@ def test_a_signal_saves_and_ends_the_run(
 def test_a_second_signal_insists(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [10.0]
     monkeypatch.setattr('time.monotonic', lambda: now[0])
+    # A job in the background of a shell would ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with Interruption() as interruption:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)  # the launcher's, of the same press
@@ -221,6 +223,7 @@ def test_a_second_signal_insists(monkeypatch: pytest.MonkeyPatch) -> None:
         now[0] = 20.0
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_gradient_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ def test_pictures_video_and_report_are_written(tmp_path, bag_path, tiny_models):
     out = tmp_path / 'out'
     assert replay.run(arguments(str(bag_path), '--out', str(out))) == 0
     assert sorted(path.name for path in out.iterdir()) == [
+        'curves.png',
         'replay.html',
         'replay.mp4',
         'rollout.png',

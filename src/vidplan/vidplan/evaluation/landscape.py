@@ -21,6 +21,7 @@ from vidplan_core.planner.system import PlanningSystem
 
 # Motions that are imagined together.
 BATCH = 64
+LONGEST_DELAY_S = 2.0  # between the planned and the true end of a motion
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,16 @@ def _executed(world: World, chunk: PoseChunk, kind: str) -> np.ndarray:
         world.restore(moment)
         start_s = world.now_s
         if world.execute(chunk.select(index), start_s, start_s):
-            world.advance_to(start_s + (chunk.frames - 1) * world.period_s)
+            _finish(world, start_s + (chunk.frames - 1) * world.period_s)
             distances[index] = np.linalg.norm(world.cell.tcp - world.cell.truth()[kind])
     return distances
+
+
+def _finish(world: World, planned_end_s: float) -> None:
+    """Let a motion end: the adapter slows one that is too fast for the arm's limits."""
+    world.advance_to(planned_end_s)
+    while not world.at_rest and world.now_s < planned_end_s + LONGEST_DELAY_S:
+        world.advance_to(world.now_s + world.period_s)
 
 
 def _rows(chunk: PoseChunk, first: int, last: int) -> PoseChunk:
