@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,17 +14,20 @@ from pathlib import Path
 import pytest
 import torch
 from recordings import write_ctrl_world
+from safetensors.torch import load_file
 from tiny import tiny_ctrl_world
 
 from vidplan_core.errors import ModelError
 from vidplan_core.world_model.checkpoint import (
     load_world_model,
+    read_config,
     save_autoencoder,
     save_weights,
     save_world_model,
 )
 from vidplan_core.world_model.config import to_dict
 from vidplan_core.world_model.world_model import WorldModel
+from vidplan_training import flow_map
 from vidplan_training.cli import main
 from vidplan_training.trainer import Trainer
 from vidplan_training.world_model_data import LatentsOnly
@@ -74,10 +78,10 @@ def test_held_out_error_falls_and_a_stopped_run_goes_on(
     torch.testing.assert_close(weights(root, 'parts'), weights(root, 'whole'), rtol=0, atol=1e-6)
 
 
-def save_models(folder: Path) -> WorldModel:
+def save_models(folder: Path, target_time: bool = False) -> WorldModel:
     """A shrunken Ctrl-World: seven past frames, instructions, poses as DROID's."""
     torch.manual_seed(0)
-    model = tiny_ctrl_world().build()
+    model = tiny_ctrl_world(target_time).build()
     assert model.text_encoder is not None
     save_autoencoder(folder / 'autoencoder', model.autoencoder)
     text = model.text_encoder
@@ -133,6 +137,28 @@ def test_new_models_of_every_kind_can_be_trained(
     assert main(command.split()) == 0
     config = json.loads((tmp_path / 'out' / 'config.json').read_text())
     assert (config['backbone']['kind'], config['action_features']) == (backbone, features)
+
+
+def test_a_model_of_latents_becomes_a_flow_map(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an autoencoder, with instructions, and with its history far apart."""
+    monkeypatch.setattr(flow_map, 'TEACHER_STEPS', 2)
+    monkeypatch.setattr(flow_map, 'CHECKED_CLIPS', 2)
+    write_ctrl_world(tmp_path / 'data', [12, 14], [12], shape=(4, 4, 8))
+    models = tmp_path / 'models'
+    teacher = save_models(models, target_time=True)
+    shutil.rmtree(models / 'autoencoder')
+    command = (
+        f'flow-map --source ctrl-world --data {tmp_path}/data --models {models} --batch 3 '
+        f'--iterations 1 --work {tmp_path}/run.pt --out {tmp_path}/out'
+    )
+    assert main(command.split()) == 0
+    assert read_config(tmp_path / 'out') == read_config(models / 'world_model')
+    moved = load_file(tmp_path / 'out' / 'weights.safetensors')
+    before = teacher.backbone.state_dict()
+    name = 'target_embedding.linear_2.weight'
+    assert not torch.equal(moved[f'backbone.{name}'].float(), before[name])
 
 
 def stop_at(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:

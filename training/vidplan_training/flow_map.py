@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.world_model.checkpoint import (
-    load_autoencoder,
+    OTHER_PARTS,
     load_weights,
     read_config,
     save_world_model,
@@ -23,7 +23,6 @@ from vidplan_core.world_model.checkpoint import (
 from vidplan_core.world_model.config import WorldModelConfig, from_dict
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
-from vidplan_training.dataset import split
 from vidplan_training.flow_map_check import HeldOut, averaged
 from vidplan_training.flow_map_loss import (
     DIAGONALS,
@@ -32,9 +31,14 @@ from vidplan_training.flow_map_loss import (
     FlowMap,
     FlowMapConfig,
 )
-from vidplan_training.latents import ClipDataset, Statistics, encode_shards
 from vidplan_training.processes import Processes
 from vidplan_training.trainer import Trainer, TrainerConfig, add_trainer_arguments, options
+from vidplan_training.world_model_data import (
+    add_data_arguments,
+    autoencoder_for,
+    clips_for,
+    text_encoder_for,
+)
 
 CHECKED_CLIPS = 32
 TEACHER_STEPS = 50
@@ -43,7 +47,7 @@ TEACHER_STEPS = 50
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Declare `vidplan-train flow-map`."""
     parser = subparsers.add_parser('flow-map', help='distil the world model into few steps')
-    parser.add_argument('--data', type=Path, required=True, help='folder written by collect')
+    add_data_arguments(parser)
     parser.add_argument('--models', type=Path, default=Path('models/cell'))
     parser.add_argument('--work', type=Path, default=Path('outputs/flow_map.pt'))
     parser.add_argument('--out', type=Path, help='folder to write; default: MODELS/world_model')
@@ -103,8 +107,9 @@ def load_teacher(args: argparse.Namespace) -> WorldModel:
     kept: Path = args.work.with_suffix('.teacher')
     source = kept if args.work.exists() else args.models / 'world_model'
     config = from_dict(WorldModelConfig, read_config(source))
-    model = WorldModel(config, load_autoencoder(args.models / 'autoencoder'))
-    load_weights(model, source, optional=('autoencoder.',))
+    parts = autoencoder_for(args.models, config), text_encoder_for(args.models, config)
+    model = WorldModel(config, *parts)
+    load_weights(model, source, optional=OTHER_PARTS)
     if source != kept and Processes().main:
         save_world_model(kept, model)
     model.fast = args.precision != 'no'
@@ -113,7 +118,7 @@ def load_teacher(args: argparse.Namespace) -> WorldModel:
 
 def start_from(teacher: WorldModel) -> WorldModel:
     """A trainable copy; the target time's embedding learns as well."""
-    model = WorldModel(teacher.config, teacher.autoencoder)
+    model = WorldModel(teacher.config, teacher.autoencoder, teacher.text_encoder)
     model.load_state_dict(teacher.state_dict())
     model.fast = teacher.fast
     model.backbone.requires_grad_(True)
@@ -142,7 +147,7 @@ def _train(
     config: FlowMapConfig,
     args: argparse.Namespace,
 ) -> None:
-    data, check = _datasets(teacher, args)
+    data, check = clips_for(teacher.config, args)
     first, last = config.guidance or (1.0, 1.0)
     sampling = SamplingConfig(TEACHER_STEPS, 'edm', first, last)
     clips = check.random(0, CHECKED_CLIPS, 1).to(trainer.device)
@@ -166,12 +171,3 @@ def _train(
         # Student and teacher rows differ in number: one graph for each, none for any number.
         flow_map.model.backbone.compile(dynamic=False)
     trainer.run(loss, report)
-
-
-def _datasets(model: WorldModel, args: argparse.Namespace) -> tuple[ClipDataset, ClipDataset]:
-    training, held_out = split(args.data, False), split(args.data, True)
-    encode_shards(training + held_out, model.autoencoder)
-    config = model.config
-    sizes = (config.history_frames, config.frames)
-    stats = Statistics(config.latent_mean, config.latent_std, config.residual_std)
-    return ClipDataset(training, *sizes, stats), ClipDataset(held_out, *sizes, stats)

@@ -14,7 +14,7 @@ from vidplan_core.world_model.context import action_tokens
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.latents import Clips
-from vidplan_training.world_model import split_clip
+from vidplan_training.world_model import split_clip, texts_of
 
 STEPS = (1, 2, 4)
 
@@ -26,7 +26,7 @@ class HeldOut:
         parts = split_clip(clips, teacher.config.history_frames)
         self._future, self._present = parts.future, parts.history[:, -1:]
         actions = action_tokens(parts.past, parts.chunk, teacher.config.action_features)
-        self._condition = Condition(parts.history, actions)
+        self._condition = Condition(parts.history, actions, texts_of(teacher, clips))
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(parts.future.shape, generator=generator)
         self._noise = noise.to(parts.future)

@@ -30,6 +30,7 @@ from vidplan_training.world_model import (
     HISTORY_NOISE,
     flow_times,
     split_clip,
+    texts_of,
 )
 
 TARGETS: dict[str, Callable[[Velocity, Tensor, Jump], Tensor]] = {
@@ -148,7 +149,7 @@ def prepare(model: WorldModel, clips: Clips, config: FlowMapConfig, share: Share
     x = torch.lerp(noise, data, spread(jump.start, data))
     keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
     actions = action_tokens(parts.past, parts.chunk, model.config.action_features)
-    clean = Condition(parts.history, actions, keep=keep)
+    clean = Condition(parts.history, actions, texts_of(model, clips), keep)
     return Batch(data - noise, x, jump, distilled, clean)
 
 

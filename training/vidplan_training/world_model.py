@@ -29,7 +29,12 @@ from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.latents import Clips
 from vidplan_training.share import WHOLE, Share
 from vidplan_training.trainer import Trainer, TrainerConfig, add_trainer_arguments, options
-from vidplan_training.world_model_data import Material, add_data_arguments, gather
+from vidplan_training.world_model_data import (
+    Material,
+    add_data_arguments,
+    add_size_arguments,
+    gather,
+)
 
 LOG_SIGMA_MEAN, LOG_SIGMA_STD = 0.7, 1.6  # of the released Ctrl-World training
 HISTORY_NOISE = 0.05
@@ -40,6 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Declare `vidplan-train world-model`."""
     parser = subparsers.add_parser('world-model', help='train the action-conditioned world model')
     add_data_arguments(parser)
+    add_size_arguments(parser)
     parser.add_argument('--models', type=Path, default=Path('models/cell'))
     parser.add_argument('--work', type=Path, default=Path('outputs/world_model.pt'))
     parser.add_argument('--out', type=Path, help='folder to write; default: MODELS/world_model')
@@ -101,13 +107,13 @@ def loss_of(
     history = parts.history + HISTORY_NOISE * share.randn_like(parts.history)
     keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
     actions = model.actions(parts.past, parts.chunk)
-    condition = Condition(history, actions, _texts(model, clips), keep)
+    condition = Condition(history, actions, texts_of(model, clips), keep)
     with torch.autocast(data.device.type, torch.bfloat16):
         raw = model.backbone(x / norm.sqrt(), condition, time, time)
     return (raw.float() - target).square().mean()
 
 
-def _texts(model: WorldModel, clips: Clips) -> Tensor | None:
+def texts_of(model: WorldModel, clips: Clips) -> Tensor | None:
     """Embeddings of the instructions, for a model that reads them."""
     if model.text_encoder is None:
         return None
@@ -120,7 +126,7 @@ def held_out_error(model: WorldModel, clips: Clips) -> dict[str, float]:
     parts = split_clip(clips, model.config.history_frames)
     time = torch.zeros(len(parts.future), device=parts.future.device)
     actions = model.actions(parts.past, parts.chunk)
-    condition = Condition(parts.history, actions, _texts(model, clips))
+    condition = Condition(parts.history, actions, texts_of(model, clips))
     noise = model.noise(0, parts.future.shape[1]).expand_as(parts.future)
     with torch.autocast(time.device.type, torch.bfloat16):
         raw = model.backbone(noise, condition, time, time)

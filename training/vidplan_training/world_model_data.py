@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from vidplan_core.errors import ConfigError, ModelError
-from vidplan_core.world_model.autoencoder import STRIDE
+from vidplan_core.world_model.autoencoder import STRIDE, AnyAutoencoder
 from vidplan_core.world_model.checkpoint import (
     load_autoencoder,
     load_text_encoder,
@@ -25,12 +25,13 @@ from vidplan_core.world_model.config import (
     from_dict,
 )
 from vidplan_core.world_model.presets import svd_for_cell
-from vidplan_training.dataset import split
+from vidplan_training.dataset import Shard, split
 from vidplan_training.episode_clips import ClipSource, EpisodeClips, Window
 from vidplan_training.extract_latents import extract
 from vidplan_training.latents import ClipDataset, Clips, Statistics, encode_shards, statistics
 from vidplan_training.processes import Processes
 from vidplan_training.readers.ctrl_world import CtrlWorldSource
+from vidplan_training.readers.episode import Source
 from vidplan_training.readers.options import add_source_arguments, open_source
 
 if TYPE_CHECKING:
@@ -72,11 +73,28 @@ class LatentsOnly(nn.Module):
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare where the episodes are and the sizes of a new model."""
+    """Declare where the episodes are and how clips are cut from them."""
     add_source_arguments(parser, default='cell')
     parser.add_argument(
         '--latents', type=Path, help='folder for the latents of --source lerobot, in between'
     )
+    parser.add_argument(
+        '--skips',
+        type=int,
+        nargs='+',
+        default=[1],
+        help="frames per model frame, at random, for a robot's episodes (Ctrl-World: 1 2)",
+    )
+    parser.add_argument(
+        '--still',
+        type=float,
+        default=0.0,
+        help="share of a robot's clips whose history is the present (Ctrl-World: 0.15)",
+    )
+
+
+def add_size_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the sizes of a new model."""
     usual = WorldModelConfig()
     sizes = parser.add_argument_group('sizes of a new model (of a robot: --start keeps its own)')
     sizes.add_argument('--backbone', choices=tuple(BACKBONES), default=usual.backbone.kind)
@@ -92,12 +110,6 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     sizes.add_argument(
         '--action-features', default=usual.action_features, help='relative, or droid (Ctrl-World)'
     )
-    sizes.add_argument(
-        '--skips', type=int, nargs='+', default=[1], help='frames per model frame, at random'
-    )
-    sizes.add_argument(
-        '--still', type=float, default=0.0, help='share of clips whose history is the present'
-    )
 
 
 def gather(args: argparse.Namespace) -> Material:
@@ -109,13 +121,8 @@ def gather(args: argparse.Namespace) -> Material:
 
 
 def _cell(args: argparse.Namespace) -> Material:
-    # Listed once: shards that are still being collected appear in the next run.
-    training, held_out = split(args.data, False), split(args.data, True)
     autoencoder = load_autoencoder(args.models / 'autoencoder')
-    processes = Processes()
-    if processes.main:
-        encode_shards(training + held_out, autoencoder)
-    processes.wait()
+    training, held_out = _encoded_shards(args.data, autoencoder)
     stats = statistics(training[0], args.frames)
     sizes = (args.history, args.frames)
     return Material(
@@ -126,35 +133,66 @@ def _cell(args: argparse.Namespace) -> Material:
     )
 
 
+def _encoded_shards(data: Path, autoencoder: AnyAutoencoder) -> tuple[list[Shard], list[Shard]]:
+    # Listed once: shards that are still being collected appear in the next run.
+    training, held_out = split(data, False), split(data, True)
+    processes = Processes()
+    if processes.main:
+        encode_shards(training + held_out, autoencoder)
+    processes.wait()
+    return training, held_out
+
+
 def _robot(args: argparse.Namespace) -> Material:
-    source = open_source(args)
-    if args.source == 'lerobot':
-        if args.latents is None:
-            raise ConfigError('say where the latents of these episodes shall be: --latents DIR')
-        extract(source, args.latents, args.models / 'autoencoder')
-        source = CtrlWorldSource(args.latents)
-    start = _start(args.start) if args.start else None
-    ages = tuple(range(args.history - 1, -1, -1))
-    frames, stats = args.frames, None
-    if start:
-        ages = start.history_ages or tuple(range(start.history_frames - 1, -1, -1))
-        frames = start.frames
-        stats = Statistics(start.latent_mean, start.latent_std, start.residual_std)
-    window = Window(ages, frames, tuple(args.skips), args.still)
-    training = EpisodeClips(source, False, window, stats)
-    held_out = EpisodeClips(source, True, window, training.stats)
-    channels, rows, columns = training.shape
-    views = source.views
-    size = (STRIDE * rows // len(views), STRIDE * columns)
-    config = start or _config(args, training.stats, *size, views)
-    _check_shape(config, training.shape)
+    if args.start:
+        config = _start(args.start)
+        training, held_out = clips_for(config, args)
+    else:
+        source = _with_latents(args)
+        window = Window.consecutive(args.history, args.frames)
+        paced = replace(window, skips=tuple(args.skips), still=args.still)
+        training = EpisodeClips(source, False, paced)
+        held_out = EpisodeClips(source, True, window, training.stats)
+        _, rows, columns = training.shape
+        size = (STRIDE * rows // len(source.views), STRIDE * columns)
+        config = _config(args, training.stats, *size, source.views)
     return Material(
         training,
         held_out.random(0, CHECKED_CLIPS, 1),
         config,
-        _autoencoder(args.models, channels),
-        _text_encoder(args.models, config),
+        autoencoder_for(args.models, config),
+        text_encoder_for(args.models, config),
     )
+
+
+def clips_for(config: WorldModelConfig, args: argparse.Namespace) -> tuple[ClipSource, ClipSource]:
+    """Training and held-out clips as a model that exists sees them.
+
+    Raises ConfigError when the latents are of another size than the model's.
+    """
+    stats = Statistics(config.latent_mean, config.latent_std, config.residual_std)
+    if args.source == 'cell':
+        parts = _encoded_shards(args.data, load_autoencoder(args.models / 'autoencoder'))
+        sizes = (config.history_frames, config.frames)
+        first, second = (ClipDataset(part, *sizes, stats) for part in parts)
+        return first, second
+    source = _with_latents(args)
+    ages = config.history_ages or tuple(range(config.history_frames - 1, -1, -1))
+    window = Window(ages, config.frames)
+    paced = replace(window, skips=tuple(args.skips), still=args.still)
+    training = EpisodeClips(source, False, paced, stats)
+    _check_shape(config, training.shape)
+    return training, EpisodeClips(source, True, window, stats)
+
+
+def _with_latents(args: argparse.Namespace) -> Source:
+    source = open_source(args)
+    if args.source != 'lerobot':
+        return source
+    if args.latents is None:
+        raise ConfigError('say where the latents of these episodes shall be: --latents DIR')
+    extract(source, args.latents, args.models / 'autoencoder')
+    return CtrlWorldSource(args.latents)
 
 
 def _start(folder: Path) -> WorldModelConfig:
@@ -198,12 +236,14 @@ def _backbone(args: argparse.Namespace) -> BackboneConfig:
     return replace(sizes, widths=tuple(args.widths)) if args.widths else sizes
 
 
-def _text_encoder(models: Path, config: WorldModelConfig) -> TextEncoder | None:
+def text_encoder_for(models: Path, config: WorldModelConfig) -> TextEncoder | None:
+    """The text tower of a models folder, for a model that reads instructions."""
     return load_text_encoder(models / 'text_encoder') if config.backbone.text_dim else None
 
 
-def _autoencoder(models: Path, channels: int) -> Any:
+def autoencoder_for(models: Path, config: WorldModelConfig) -> Any:
     """The one of a models folder if it makes such latents, or else a stand-in."""
+    channels = len(config.latent_mean)
     if (models / 'autoencoder').is_dir():
         autoencoder = load_autoencoder(models / 'autoencoder')
         if autoencoder.config.latent_channels == channels:
