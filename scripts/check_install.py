@@ -16,6 +16,8 @@ _MODULES = (
     'mink',
     'rosbags',
     'av',
+    'accelerate',
+    'pyarrow.parquet',
     'rclpy',
     'vidplan_msgs.action',
     'vidplan_core',
