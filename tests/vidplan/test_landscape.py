@@ -15,6 +15,7 @@ from vidplan.evaluation.episode import make_episode
 from vidplan.evaluation.landscape import Grid, Landscape, survey
 from vidplan.evaluation.world import World
 from vidplan.landscape_picture import GAP, LEFT, PANEL, draw_landscape
+from vidplan.scene_choice import FIRST_EVALUATION_SEED
 from vidplan_core.observation import StitchLayout
 from vidplan_sim.cell import Cell
 
@@ -89,3 +90,10 @@ def test_the_command_writes_both_files(tmp_path, monkeypatch, world: World) -> N
     assert command.run(make_parser(words).parse_args(words)) == 0
     assert Image.open(tmp_path / 'l.png').size[1] > PANEL
     assert 'spearman' in (tmp_path / 'l.json').read_text()
+
+
+def test_an_instruction_gets_a_tuning_scene_that_shows_its_object() -> None:
+    words = ['landscape', 'move to the lemon']
+    episode = command._episode(make_parser(words).parse_args(words))
+    assert episode.kind == 'lemon' in {placement.kind for placement in episode.scene.objects}
+    assert command.SEED <= episode.seed < FIRST_EVALUATION_SEED

@@ -21,11 +21,18 @@ class SceneChoice:
     kind: str
 
 
-def choose_scene(instruction: str, target: str = '', seed: int | None = None) -> SceneChoice:
+def choose_scene(
+    instruction: str,
+    target: str = '',
+    seed: int | None = None,
+    *,
+    first: int = FIRST_EVALUATION_SEED,
+    objects: int = OBJECTS,
+) -> SceneChoice:
     """Return the scene for an instruction: the given seed, or the first that shows the target.
 
-    A phrase that no kind of object fits gets the first evaluation scene all the same: that the
-    planner does not find it is for the planner to say.
+    A phrase that no kind of object fits gets the first scene all the same: that the planner does
+    not find it is for the planner to say.
 
     Raises:
         InstructionError: no phrase to look for.
@@ -35,12 +42,12 @@ def choose_scene(instruction: str, target: str = '', seed: int | None = None) ->
     phrase = target.strip().lower() or parse_instruction(instruction).target
     kind = kind_of(phrase)
     if seed is not None or not kind:
-        return SceneChoice(FIRST_EVALUATION_SEED if seed is None else seed, kind)
-    for candidate in range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + _SEEDS):
-        scene = random_scene(candidate, OBJECTS)
+        return SceneChoice(first if seed is None else seed, kind)
+    for candidate in range(first, first + _SEEDS):
+        scene = random_scene(candidate, objects)
         if kind == 'bowl' or any(placement.kind == kind for placement in scene.objects):
             return SceneChoice(candidate, kind)
-    return SceneChoice(FIRST_EVALUATION_SEED, kind)
+    return SceneChoice(first, kind)
 
 
 def kind_of(phrase: str) -> str:

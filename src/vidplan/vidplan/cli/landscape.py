@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vidplan.cli.evaluate import load_system, make_world, models_folder, positive
+
+if TYPE_CHECKING:
+    from vidplan.evaluation.episode import Episode
 
 # A scene for tuning, not for evaluation.
 SEED = 1
@@ -24,7 +26,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'beside what executing every motion in the simulator leads to.',
     )
     parser.add_argument('instruction', nargs='?', help="default: the seed's own")
-    parser.add_argument('--seed', type=int, default=SEED, help='of the scene')
+    parser.add_argument(
+        '--seed', type=int, help='of the scene; default: the first from 1 with the object'
+    )
     parser.add_argument('--png', type=Path, default=Path('landscape.png'), metavar='FILE')
     parser.add_argument('--json', type=Path, metavar='FILE', help='the numbers of the picture')
     parser.add_argument('--span', type=float, default=0.12, metavar='M', help='each way, x and y')
@@ -44,7 +48,6 @@ def run(args: argparse.Namespace) -> int:
     """Survey, draw and print how well prediction and truth agree."""
     import torch
 
-    from vidplan.evaluation.episode import make_episode
     from vidplan.evaluation.landscape import Grid, survey
     from vidplan.evaluation.results import write_json
     from vidplan.landscape_picture import draw_landscape
@@ -53,13 +56,11 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     system = load_system(args)
-    episode = make_episode(args.seed, args.objects)
-    if args.instruction:
-        episode = replace(episode, instruction=args.instruction)
+    episode = _episode(args)
     grid = Grid.around(args.span, args.points, args.heights)
     landscape = survey(
         system, make_world(system), episode, grid,
-        truth=not args.no_truth and not args.instruction,
+        truth=not args.no_truth and bool(episode.kind),
     )  # fmt: skip
     print(save_png(draw_landscape(landscape), args.png))
     summary = landscape.summary()
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             {
                 'instruction': landscape.instruction,
                 'target': landscape.target,
-                'seed': args.seed,
+                'seed': episode.seed,
                 'models': str(models_folder(args)),
                 'across_m': grid.across,
                 'heights_m': grid.heights,
@@ -86,3 +87,16 @@ def run(args: argparse.Namespace) -> int:
             },
         )
     return 0
+
+
+def _episode(args: argparse.Namespace) -> Episode:
+    """The seed's own episode, or a scene in which the instruction makes sense."""
+    from vidplan.evaluation.episode import Episode, make_episode
+    from vidplan.scene_choice import choose_scene
+    from vidplan_sim.scene import random_scene
+
+    if not args.instruction:
+        return make_episode(SEED if args.seed is None else args.seed, args.objects)
+    choice = choose_scene(args.instruction, seed=args.seed, first=SEED, objects=args.objects)
+    scene = random_scene(choice.seed, count=args.objects)
+    return Episode(choice.seed, scene, choice.kind, args.instruction)
