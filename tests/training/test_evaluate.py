@@ -236,11 +236,11 @@ def test_the_first_chunk_of_a_rollout_is_one_of_the_table(data: Path, models: Pa
     )
     first, second = run.ways(clip, 7)['a']
     context = model.context(clip.images[None, :2], clip.past)
-    chunk = evaluate_clips.frames_of(clip.future, 0, 5)
+    chunk = clip.future.part(slice(0, 5))
     latents = model.rollout(context, chunk, steps=2, seed=7)
     torch.testing.assert_close(first, model.decode(latents[:, 1:])[0].float())
     later = model.advance(context, latents, chunk, 4)
-    chunk = evaluate_clips.frames_of(clip.future, 4, 9)
+    chunk = clip.future.part(slice(4, 9))
     latents = model.rollout(later, chunk, steps=2, seed=8)
     torch.testing.assert_close(second, model.decode(latents[:, 1:])[0].float())
 

@@ -105,3 +105,10 @@ def test_select_cat_and_expand() -> None:
     assert many.to(torch.float64).rotation.dtype == torch.float64
     with pytest.raises(IndexError):
         many.select(3)
+
+
+def test_parts_of_a_chunk_are_frames_and_rows_are_candidates() -> None:
+    whole = chunk(torch.randn(3, 4, 3), torch.zeros(3, 4, 3), torch.rand(3, 4))
+    torch.testing.assert_close(whole.part([0, 3]).position, whole.position[:, [0, 3]])
+    assert whole.part(slice(1, 3)).rotation.shape == (3, 2, 3, 3)
+    torch.testing.assert_close(whole.rows(slice(1, 3)).closedness, whole.closedness[1:3])

@@ -46,23 +46,17 @@ class Clip:
     @property
     def past(self) -> PoseChunk:
         """Poses up to the present, (1, history)."""
-        return frames_of(self.poses, 0, self.history)
+        return self.poses.part(slice(0, self.history))
 
     @property
     def future(self) -> PoseChunk:
         """Poses from the present on."""
-        return frames_of(self.poses, self.history - 1, self.poses.frames)
+        return self.poses.part(slice(self.history - 1, None))
 
     def views(self, count: int) -> Tensor:
         """Images (frames, views, 3, height, width) in [0, 1]."""
         split = self.images.unflatten(1, (count, -1))
         return split.permute(0, 1, 4, 2, 3).float() / 255.0
-
-
-def frames_of(chunk: PoseChunk, first: int, last: int) -> PoseChunk:
-    """Frames first .. last - 1 of a chunk."""
-    part = slice(first, last)
-    return PoseChunk(chunk.position[:, part], chunk.rotation[:, part], chunk.closedness[:, part])
 
 
 def held_out_shards(data: Path) -> list[Shard]:
@@ -112,11 +106,8 @@ def load_clip(place: Place, config: WorldModelConfig, frames: int | None = None)
 
     An episode's start is preceded by itself, at rest.
     """
-    ages = config.history_ages or range(config.history_frames - 1, -1, -1)
-    ahead = range(1, frames or config.frames)
-    index = np.maximum(
-        [*(place.present - age for age in ages), *(place.present + k for k in ahead)], 0
-    )
+    offsets = [*(-age for age in config.seen_ages), *range(1, frames or config.frames)]
+    index = np.maximum(place.present + np.array(offsets), 0)
     images = np.array(place.shard.array('images')[place.episode][index])
     return Clip(
         torch.from_numpy(images).flatten(1, 2), load_poses(place, index), config.history_frames

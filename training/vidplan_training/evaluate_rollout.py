@@ -24,7 +24,6 @@ from vidplan_training.evaluate_clips import (
     Clip,
     Place,
     episode_frames,
-    frames_of,
     held_out_shards,
     load_clip,
 )
@@ -93,7 +92,7 @@ class LongRun:
         past, future = clip.past.to(device), clip.future.to(device)
         context = model.context(clip.images[None, : clip.history].to(device), past)
         for number in range((future.frames - 1) // self.new):
-            chunk = frames_of(future, number * self.new, (number + 1) * self.new + 1)
+            chunk = future.part(slice(number * self.new, (number + 1) * self.new + 1))
             work = partial(
                 model.rollout, context, chunk, seed=seed + number, sampling=self.samplings[name]
             )

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan_core.action import PoseChunk
 from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, Imagination, WorldModel
@@ -71,14 +70,6 @@ def frames_needed(model: WorldModel, hops: Sequence[Sequence[int]] = HOPS) -> in
     return model.config.frames + max(sum(hop) for hop in hops)
 
 
-def part_of(poses: PoseChunk, first: int, last: int) -> PoseChunk:
-    """Frames first .. last - 1 of a chunk."""
-    frames = slice(first, last)
-    return PoseChunk(
-        poses.position[:, frames], poses.rotation[:, frames], poses.closedness[:, frames]
-    )
-
-
 @torch.no_grad()
 def imagine_ahead(
     model: WorldModel, clips: Clips, hops: Sequence[int], steps: int, seed: int
@@ -91,14 +82,14 @@ def imagine_ahead(
     history, frames = model.config.history_frames, model.config.frames
     device = model.mean.device
     seen, poses = clips.latents.to(device), clips.poses.to(device)
-    context = Context(seen[:, :history], part_of(poses, 0, history))
+    context = Context(seen[:, :history], poses.part(slice(0, history)))
     present, sampling = history - 1, SamplingConfig(steps)
     for number, hop in enumerate(hops):
-        chunk = part_of(poses, present, present + frames)
+        chunk = poses.part(slice(present, present + frames))
         latents = model.imagine(context, chunk, sampling, seed + number).latents
         context = model.advance(context, latents, chunk, hop)
         present += hop
-    chunk = part_of(poses, present, present + frames)
+    chunk = poses.part(slice(present, present + frames))
     imagination = model.imagine(context, chunk, sampling, seed + len(hops))
     return imagination, seen[:, present + 1 : present + frames]
 

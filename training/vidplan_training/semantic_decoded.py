@@ -70,15 +70,11 @@ def _imagine(
         quaternion_to_matrix(torch.from_numpy(shard.array('quaternion')[episode[:, None], times])),
         torch.from_numpy(shard.array('closedness')[episode[:, None], times]),
     )
-    context = model.context(stitched, _frames(poses, slice(None, history)))
-    latents = model.rollout(context, _frames(poses, slice(history - 1, None)), seed=int(frame[0]))
+    context = model.context(stitched, poses.part(slice(None, history)))
+    latents = model.rollout(context, poses.part(slice(history - 1, None)), seed=int(frame[0]))
     latents[:, 0] = context.latents[:, -1].to(latents.dtype)
     chosen = latents[torch.arange(len(episode)), torch.from_numpy(ahead)]
     return model.decode(chosen[:, None])[:, 0]
-
-
-def _frames(poses: PoseChunk, part: slice) -> PoseChunk:
-    return PoseChunk(poses.position[:, part], poses.rotation[:, part], poses.closedness[:, part])
 
 
 def _path(out: Path, shard: Shard) -> Path:

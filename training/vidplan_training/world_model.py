@@ -72,14 +72,9 @@ class Split:
 
 def split_clip(clips: Clips, history: int) -> Split:
     """Cut clips (batch, history - 1 + frames) at the present."""
-    poses, present = clips.poses, history - 1
-    past = PoseChunk(
-        poses.position[:, :history], poses.rotation[:, :history], poses.closedness[:, :history]
-    )
-    chunk = PoseChunk(
-        poses.position[:, present:], poses.rotation[:, present:], poses.closedness[:, present:]
-    )
-    return Split(clips.latents[:, :history], clips.latents[:, present:], past, chunk)
+    before, after = slice(0, history), slice(history - 1, None)
+    latents, poses = clips.latents, clips.poses
+    return Split(latents[:, before], latents[:, after], poses.part(before), poses.part(after))
 
 
 def flow_times(batch: int, share_of_noise: float, share: Share = WHOLE) -> Tensor:

@@ -177,8 +177,7 @@ def clips_for(config: WorldModelConfig, args: argparse.Namespace) -> tuple[ClipS
         first, second = (ClipDataset(part, *sizes, stats) for part in parts)
         return first, second
     source = _with_latents(args)
-    ages = config.history_ages or tuple(range(config.history_frames - 1, -1, -1))
-    window = Window(ages, config.frames)
+    window = Window(config.seen_ages, config.frames)
     paced = replace(window, skips=tuple(args.skips), still=args.still)
     training = EpisodeClips(source, False, paced, stats)
     _check_shape(config, training.shape)

@@ -73,8 +73,17 @@ class PoseChunk:
         """Return one candidate as a chunk of batch size 1."""
         if not -len(self) <= index < len(self):
             raise IndexError(f'candidate {index} of a chunk that has {len(self)}')
-        rows = slice(index % len(self), index % len(self) + 1)
-        return PoseChunk(self.position[rows], self.rotation[rows], self.closedness[rows])
+        return self.rows(slice(index % len(self), index % len(self) + 1))
+
+    def rows(self, which: slice) -> PoseChunk:
+        """Return some of the candidates."""
+        return PoseChunk(self.position[which], self.rotation[which], self.closedness[which])
+
+    def part(self, which: slice | list[int]) -> PoseChunk:
+        """Return some of the frames of every candidate."""
+        return PoseChunk(
+            self.position[:, which], self.rotation[:, which], self.closedness[:, which]
+        )
 
     def detach(self) -> PoseChunk:
         """Return the same poses without their gradient graph."""

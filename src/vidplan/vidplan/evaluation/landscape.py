@@ -112,7 +112,7 @@ def survey(
     chunk = system.planner.chunk(here.start, grid.motions().to(here.start.position))
     predicted: dict[str, list[np.ndarray]] = {}
     for first in range(0, len(chunk), BATCH):
-        part = _rows(chunk, first, first + BATCH)
+        part = chunk.rows(slice(first, first + BATCH))
         score, _ = system.planner.evaluate(
             here.context, part, task.phrase, here.memory, task.instruction
         )
@@ -143,11 +143,6 @@ def _finish(world: World, planned_end_s: float) -> None:
     world.advance_to(planned_end_s)
     while not world.at_rest and world.now_s < planned_end_s + LONGEST_DELAY_S:
         world.advance_to(world.now_s + world.period_s)
-
-
-def _rows(chunk: PoseChunk, first: int, last: int) -> PoseChunk:
-    part = slice(first, last)
-    return PoseChunk(chunk.position[part], chunk.rotation[part], chunk.closedness[part])
 
 
 def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:

@@ -133,6 +133,11 @@ class WorldModelConfig:
         return (*ages, 0)
 
     @property
+    def seen_ages(self) -> tuple[int, ...]:
+        """`history_ages`, those of consecutive frames included."""
+        return self.history_ages or tuple(range(self.history_frames - 1, -1, -1))
+
+    @property
     def latent_height(self) -> int:
         """Rows of the stacked latent of all views."""
         return len(self.views) * self.height // 8

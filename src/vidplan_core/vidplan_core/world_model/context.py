@@ -70,7 +70,7 @@ class Context:
         grown = replace(
             here,
             latents=torch.cat([here.latents, latents[:, new]], dim=1),
-            poses=_joined(here.poses, _frames(chunk, new)),
+            poses=_joined(here.poses, chunk.part(new)),
         )
         kept = _kept(ages, config)
         return grown._only(kept, tuple(ages[k] for k in kept) if config.history_ages else ())
@@ -79,8 +79,7 @@ class Context:
         return self.ages or tuple(range(self.latents.shape[1] - 1, -1, -1))
 
     def _only(self, places: list[int], ages: tuple[int, ...]) -> Context:
-        latents, poses = self.latents[:, places], _frames(self.poses, places)
-        return Context(latents, poses, self.text, ages)
+        return Context(self.latents[:, places], self.poses.part(places), self.text, ages)
 
 
 def action_tokens(past: PoseChunk, future: PoseChunk, features: str = 'relative') -> Tensor:
@@ -97,7 +96,7 @@ def action_tokens(past: PoseChunk, future: PoseChunk, features: str = 'relative'
     if features not in FEATURES:
         raise ModelError(f"unknown action features '{features}'; known: {', '.join(FEATURES)}")
     older = past.frames - 1
-    joined = _joined(_frames(past, slice(0, older)), future)
+    joined = _joined(past.part(slice(0, older)), future)
     if features == 'droid':
         return euler_features(joined, present=older)
     return relative_features(joined, present=older)
@@ -105,16 +104,10 @@ def action_tokens(past: PoseChunk, future: PoseChunk, features: str = 'relative'
 
 def _kept(ages: Sequence[int], config: WorldModelConfig) -> list[int]:
     """Entries that may still be seen: recent enough, or the first of the episode."""
-    wanted = config.history_ages or tuple(range(config.history_frames))
+    wanted = config.seen_ages
     oldest = max(age for age in wanted if age < EPISODE_START) + config.history_stride - 1
     first = EPISODE_START in wanted
     return [k for k, age in enumerate(ages) if age <= oldest or (first and k == 0)]
-
-
-def _frames(chunk: PoseChunk, which: slice | list[int]) -> PoseChunk:
-    return PoseChunk(
-        chunk.position[:, which], chunk.rotation[:, which], chunk.closedness[:, which]
-    )
 
 
 def _joined(first: PoseChunk, second: PoseChunk) -> PoseChunk:
