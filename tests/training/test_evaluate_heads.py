@@ -12,10 +12,10 @@ import torch
 from tiny import CHANNELS, tiny_world_model
 
 from vidplan_core.perceptual import FeatureDistance
-from vidplan_core.reward.value import ValueHead, save_value
+from vidplan_core.reward.value import ValueHead
 from vidplan_core.uncertainty.estimate import ErrorEstimate
-from vidplan_core.uncertainty.head import HeadConfig
-from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead, save_uncertainty
+from vidplan_core.uncertainty.head import HeadConfig, save_head
+from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead
 from vidplan_core.world_model.checkpoint import save_autoencoder, save_world_model
 from vidplan_training import evaluate_uncertainty, evaluate_value
 from vidplan_training.cli import main
@@ -76,9 +76,9 @@ def models(tmp_path: Path) -> Path:
     (folder / 'semantic').mkdir()
     doubt = UncertaintyHead(HeadConfig(**SIZES, bins='power'))
     torch.nn.init.normal_(doubt.out.weight)
-    save_uncertainty(folder / 'uncertainty', doubt)
+    save_head(folder / 'uncertainty', doubt)
     value = HeadConfig(**SIZES, text=3 + 2 * TEXT, bin_count=20, bin_high=1.0)
-    save_value(folder / 'value', ValueHead(value))
+    save_head(folder / 'value', ValueHead(value))
     return folder
 
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from vidplan_core.errors import ModelError
 from vidplan_core.reward.conformal import LowerBound, save_bound
 from vidplan_core.reward.judge import load_judge
-from vidplan_core.reward.value import ValueHead, save_value
-from vidplan_core.uncertainty.head import HeadConfig
-from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead, save_uncertainty
+from vidplan_core.reward.value import ValueHead
+from vidplan_core.uncertainty.head import HeadConfig, save_head
+from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead
 from vidplan_core.world_model.sampler import SamplingConfig
 
 SIZES = HeadConfig(
@@ -35,9 +35,9 @@ class Words:
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    save_uncertainty(tmp_path / 'uncertainty', UncertaintyHead(SIZES))
+    save_head(tmp_path / 'uncertainty', UncertaintyHead(SIZES))
     value = ValueHead(replace(SIZES, text=TEXT, bin_count=20, bin_high=1.0))
-    save_value(tmp_path / 'value', value)
+    save_head(tmp_path / 'value', value)
     save_bound(tmp_path / 'value', LowerBound(0.1, 0.1, 40))
     return tmp_path
 
@@ -61,6 +61,6 @@ def test_both_heads_judge_new_frames(models: Path) -> None:
 
 
 def test_heads_of_another_world_model_are_refused(models: Path) -> None:
-    save_uncertainty(models / 'uncertainty', UncertaintyHead(replace(SIZES, rows=24)))
+    save_head(models / 'uncertainty', UncertaintyHead(replace(SIZES, rows=24)))
     with pytest.raises(ModelError, match='does not fit'):
         load_judge(models, tiny_world_model(), Words())

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from vidplan_core.world_model.backbone import Condition
-from vidplan_core.world_model.context import action_tokens
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.latents import Clips
@@ -25,7 +24,7 @@ class HeldOut:
     def __init__(self, teacher: WorldModel, clips: Clips, sampling: SamplingConfig) -> None:
         parts = split_clip(clips, teacher.config.history_frames)
         self._future, self._present = parts.future, parts.history[:, -1:]
-        actions = action_tokens(parts.past, parts.chunk, teacher.config.action_features)
+        actions = teacher.actions(parts.past, parts.chunk)
         self._condition = Condition(parts.history, actions, texts_of(teacher, clips))
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(parts.future.shape, generator=generator)

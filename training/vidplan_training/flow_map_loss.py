@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.backbone import Condition
-from vidplan_core.world_model.context import action_tokens
 from vidplan_core.world_model.flow import spread, velocity
-from vidplan_core.world_model.sampler import SamplingConfig, guided_network
+from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.latents import Clips
 from vidplan_training.loss_weight import LossWeight
@@ -148,7 +147,7 @@ def prepare(model: WorldModel, clips: Clips, config: FlowMapConfig, share: Share
     jump = _jumps(config, distilled, share).to(data.device)
     x = torch.lerp(noise, data, spread(jump.start, data))
     keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
-    actions = action_tokens(parts.past, parts.chunk, model.config.action_features)
+    actions = model.actions(parts.past, parts.chunk)
     clean = Condition(parts.history, actions, texts_of(model, clips), keep)
     return Batch(data - noise, x, jump, distilled, clean)
 
@@ -198,11 +197,7 @@ def guided_velocity(
     if reference is None:
         raise ConfigError('guidance is learned from a reference model; none was given')
     sampling = SamplingConfig(guidance_first=guidance[0], guidance_last=guidance[1])
-    network = reference.network(condition)
-    if sampling.guided:
-        dropped = reference.network(condition.without_actions())
-        network = guided_network(network, dropped, sampling.guidance(x.shape[1]))
-    return velocity(network, x, time, time)
+    return velocity(reference.guided(condition, sampling), x, time, time)
 
 
 def _jumps(config: FlowMapConfig, distilled: Tensor, share: Share) -> Jump:

@@ -12,6 +12,7 @@ import torch
 from vidplan_core.reward import value
 from vidplan_core.uncertainty import uncertainty_head
 from vidplan_core.uncertainty.bins import ERROR_BINS, KINDS
+from vidplan_core.uncertainty.head import save_head
 from vidplan_core.world_model.checkpoint import load_weights, load_world_model
 from vidplan_training.heads_uncertainty import UncertaintyTraining
 from vidplan_training.heads_value import ValueTraining
@@ -23,14 +24,13 @@ from vidplan_training.trainer import (
     options,
 )
 
-HEADS: dict[str, tuple[Any, Any, Any, str]] = {
+HEADS: dict[str, tuple[Any, Any, str]] = {
     'uncertainty': (
         UncertaintyTraining,
         uncertainty_head.UncertaintyHead,
-        uncertainty_head.save_uncertainty,
         uncertainty_head.FOLDER,
     ),
-    'value': (ValueTraining, value.ValueHead, value.save_value, value.FOLDER),
+    'value': (ValueTraining, value.ValueHead, value.FOLDER),
 }
 
 
@@ -68,7 +68,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make rollouts, train, write the averaged weights."""
     torch.manual_seed(args.seed)
-    kind, head_class, save, folder = HEADS[args.kind]
+    kind, head_class, folder = HEADS[args.kind]
     training = kind(load_world_model(args.models, Processes().device), args)
     head = head_class(training.config(args))
     work = args.work or Path('outputs') / f'head_{args.kind}.pt'
@@ -88,5 +88,5 @@ def run(args: argparse.Namespace) -> int:
     trainer.use_average()
     if trainer.main:
         print(training.report(head), flush=True)
-        save((args.out or args.models) / folder, head)
+        save_head((args.out or args.models) / folder, head)
     return 0

@@ -25,6 +25,7 @@ from vidplan_core.world_model.checkpoint import (
     save_world_model,
 )
 from vidplan_core.world_model.config import WorldModelConfig, from_dict
+from vidplan_core.world_model.flow import raw_target, scaled_input, spread
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.latents import Clips
 from vidplan_training.share import WHOLE, Share
@@ -88,23 +89,20 @@ def loss_of(
 ) -> Tensor:
     """EDM loss with unit weight on the raw output F, written along the flow (see flow.py).
 
-    With x = s x1 + (1-s) x0 and n = s^2 + (1-s)^2 the denoiser is exact for
-    F = ((2s-1) x - n (x1 - x0)) / sqrt(n): no division by s, 1 - s or sigma.
+    The wanted velocity at x = s x1 + (1-s) x0 is x1 - x0, for every noise x0.
     """
     parts = split_clip(clips, model.config.history_frames)
     data = model.to_data(parts.future, parts.history[:, -1:])
     noise = share.randn_like(data)
     time = flow_times(len(data), share_of_noise, share).to(data.device)
-    s = time.reshape(-1, 1, 1, 1, 1)
-    norm = s**2 + (1 - s) ** 2
-    x = s * data + (1 - s) * noise
-    target = ((2 * s - 1) * x - norm * (data - noise)) / norm.sqrt()
+    x = noise + spread(time, data) * (data - noise)
+    target = raw_target(x, data - noise, time)
     history = parts.history + HISTORY_NOISE * share.randn_like(parts.history)
     keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
     actions = model.actions(parts.past, parts.chunk)
     condition = Condition(history, actions, texts_of(model, clips), keep)
     with torch.autocast(data.device.type, torch.bfloat16):
-        raw = model.backbone(x / norm.sqrt(), condition, time, time)
+        raw = model.backbone(scaled_input(x, time), condition, time, time)
     return (raw.float() - target).square().mean()
 
 

@@ -12,16 +12,12 @@ from tiny import CHANNELS, straight_chunk, tiny_world_model
 
 from vidplan_core.action import PoseChunk
 from vidplan_core.errors import ModelError
-from vidplan_core.reward.value import ValueHead, load_value, save_value, value_loss
+from vidplan_core.reward.value import ValueHead, load_value, value_loss
 from vidplan_core.uncertainty.calibration import ErrorCalibration
-from vidplan_core.uncertainty.head import HeadConfig
+from vidplan_core.uncertainty.head import HeadConfig, save_head
 from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.uncertainty.heat_map import COLOURS, blend, colour_latents, heat_map
-from vidplan_core.uncertainty.uncertainty_head import (
-    UncertaintyHead,
-    load_uncertainty,
-    save_uncertainty,
-)
+from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead, load_uncertainty
 from vidplan_core.world_model.checkpoint import WEIGHTS
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, Imagination, WorldModel
@@ -176,15 +172,15 @@ def test_value_needs_its_instruction_and_lies_in_its_range() -> None:
 
 
 @pytest.mark.parametrize(
-    ('kind', 'config', 'save', 'load', 'folder'),
+    ('kind', 'config', 'load', 'folder'),
     [
-        (UncertaintyHead, SIZES, save_uncertainty, load_uncertainty, 'uncertainty'),
-        (ValueHead, FOR_VALUE, save_value, load_value, 'value'),
+        (UncertaintyHead, SIZES, load_uncertainty, 'uncertainty'),
+        (ValueHead, FOR_VALUE, load_value, 'value'),
     ],
 )
-def test_heads_survive_their_files(tmp_path: Path, kind, config, save, load, folder) -> None:
+def test_heads_survive_their_files(tmp_path: Path, kind, config, load, folder) -> None:
     head = random_head(kind, config)
-    save(tmp_path / folder, head)
+    save_head(tmp_path / folder, head)
     again = load(tmp_path)
     assert again.config == head.config
     for name, value in head.state_dict().items():

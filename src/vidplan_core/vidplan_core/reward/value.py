@@ -7,7 +7,6 @@ way there (the paper's exponent has the wrong sign). Its distribution has 20 bin
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -18,10 +17,8 @@ from vidplan_core.errors import ModelError
 from vidplan_core.reward.instruction import PICK, PLACE, REACH, Instruction, parse_instruction
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.uncertainty.estimate import expectation
-from vidplan_core.uncertainty.head import HeadConfig, HeadNetwork, head_precision
+from vidplan_core.uncertainty.head import Head, HeadConfig, load_head
 from vidplan_core.uncertainty.head_input import HeadInput
-from vidplan_core.world_model.checkpoint import load_weights, read_config, save_weights
-from vidplan_core.world_model.config import from_dict, to_dict
 from vidplan_core.world_model.world_model import Imagination
 
 FOLDER = 'value'
@@ -56,16 +53,11 @@ def text_probe(scorer: SemanticScorer) -> tuple[float, ...]:
     return tuple(round(value, 4) for value in numbers.float().tolist())
 
 
-class ValueHead(nn.Module):
+class ValueHead(Head):
     """Distribution of the value of each new frame."""
 
-    # Whether the network may run in a GPU's fast precision.
-    fast: bool = False
-
     def __init__(self, config: HeadConfig) -> None:
-        super().__init__()
-        self.config, self.bins = config, config.binning
-        self.network = HeadNetwork(config)
+        super().__init__(config)
         width = config.widths[0]
         self.where = nn.Conv2d(width, POOLS, 1)
         self.out = nn.Sequential(
@@ -86,9 +78,7 @@ class ValueHead(nn.Module):
 
     def logits(self, inputs: HeadInput) -> Tensor:
         """Logits (batch, frames, bins) in the precision of the latents, at least float32."""
-        with head_precision(inputs.predicted.device) if self.fast else nullcontext():
-            logits = self(inputs)
-        return logits.to(torch.promote_types(inputs.predicted.dtype, torch.float32))
+        return self._wide(self, inputs)
 
     def value(self, inputs: HeadInput) -> Tensor:
         """Expected value of each new frame, (batch, frames); differentiable."""
@@ -114,18 +104,6 @@ def value_loss(logits: Tensor, values: Tensor, head: ValueHead) -> Tensor:
     return functional.cross_entropy(flat, head.bins.index(values.float()).flatten())
 
 
-def save_value(folder: Path, head: ValueHead) -> None:
-    """Write `folder`/config.json and weights.safetensors."""
-    save_weights(folder, to_dict(head.config), head.state_dict())
-
-
 def load_value(models: Path, device: str | torch.device = 'cpu') -> ValueHead:
-    """Value head of a models folder, frozen.
-
-    Raises:
-        ModelError: it is missing, corrupt, or its weights do not fit its description.
-    """
-    head = ValueHead(from_dict(HeadConfig, read_config(models / FOLDER)))
-    load_weights(head, models / FOLDER)
-    head.fast = True
-    return head.eval().requires_grad_(False).to(device)
+    """Value head of a models folder; errors as `load_head`."""
+    return load_head(ValueHead, models / FOLDER, device)

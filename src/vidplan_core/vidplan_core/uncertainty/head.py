@@ -7,8 +7,11 @@ A.6). All frames share the convolutions; what differs between them is told by th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +21,11 @@ from vidplan_core.errors import ModelError
 from vidplan_core.precision import fast_precision
 from vidplan_core.uncertainty.bins import Bins
 from vidplan_core.uncertainty.head_input import HeadInput
-from vidplan_core.world_model.config import WorldModelConfig
+from vidplan_core.world_model.checkpoint import load_weights, read_config, save_weights
+from vidplan_core.world_model.config import WorldModelConfig, from_dict, to_dict
 from vidplan_core.world_model.flow import noise_condition
+
+AnyHead = TypeVar('AnyHead', bound='Head')
 
 GROUPS = 8
 FULL_WIDTHS = (128, 256, 512)
@@ -200,6 +206,41 @@ class HeadNetwork(nn.Module):
         present = inputs.present[:, None].expand_as(predicted)
         stacked = torch.cat([predicted, inputs.noisy, present], dim=2).flatten(0, 1)
         return functional.pixel_unshuffle(stacked, self.config.patch)
+
+
+class Head(nn.Module):
+    """A head: the U-Net, and what a subclass makes of its features."""
+
+    # Whether the network may run in a GPU's fast precision.
+    fast: bool = False
+
+    def __init__(self, config: HeadConfig) -> None:
+        super().__init__()
+        self.config, self.bins = config, config.binning
+        self.network = HeadNetwork(config)
+
+    def _wide(self, function: Callable[[HeadInput], Tensor], inputs: HeadInput) -> Tensor:
+        """What a function gives, in the precision of the latents, at least float32."""
+        with head_precision(inputs.predicted.device) if self.fast else nullcontext():
+            found = function(inputs)
+        return found.to(torch.promote_types(inputs.predicted.dtype, torch.float32))
+
+
+def save_head(folder: Path, head: Head) -> None:
+    """Write `folder`/config.json and weights.safetensors."""
+    save_weights(folder, to_dict(head.config), head.state_dict())
+
+
+def load_head(kind: type[AnyHead], folder: Path, device: str | torch.device = 'cpu') -> AnyHead:
+    """Head of a folder, frozen.
+
+    Raises:
+        ModelError: it is missing, corrupt, or its weights do not fit its description.
+    """
+    head = kind(from_dict(HeadConfig, read_config(folder)))
+    load_weights(head, folder)
+    head.fast = True
+    return head.eval().requires_grad_(False).to(device)
 
 
 def _resized(x: Tensor, like: Tensor) -> Tensor:

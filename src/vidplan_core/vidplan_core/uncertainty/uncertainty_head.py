@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -11,25 +10,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidplan_core.uncertainty.estimate import ErrorEstimate
-from vidplan_core.uncertainty.head import HeadConfig, HeadNetwork, head_precision
+from vidplan_core.uncertainty.head import Head, HeadConfig, load_head
 from vidplan_core.uncertainty.head_input import HeadInput
-from vidplan_core.world_model.checkpoint import load_weights, read_config, save_weights
-from vidplan_core.world_model.config import from_dict, to_dict
 from vidplan_core.world_model.world_model import Imagination
 
 FOLDER = 'uncertainty'
 
 
-class UncertaintyHead(nn.Module):
+class UncertaintyHead(Head):
     """Distribution of the absolute latent error of every element of the new frames."""
 
-    # Whether the network may run in a GPU's fast precision.
-    fast: bool = False
-
     def __init__(self, config: HeadConfig) -> None:
-        super().__init__()
-        self.config, self.bins = config, config.binning
-        self.network = HeadNetwork(config)
+        super().__init__(config)
         outputs = config.bin_count * config.channels * config.patch**2
         self.out = nn.Conv2d(config.widths[0], outputs, 1)
         nn.init.zeros_(self.out.weight)
@@ -55,10 +47,7 @@ class UncertaintyHead(nn.Module):
 
     def estimate(self, inputs: HeadInput) -> ErrorEstimate:
         """Entropy and expected error of the new frames; gradients reach latents and actions."""
-        with head_precision(inputs.predicted.device) if self.fast else nullcontext():
-            raw = self._patched(inputs)
-        wide = raw.to(torch.promote_types(inputs.predicted.dtype, torch.float32))
-        estimate = ErrorEstimate.of(wide, self.bins)
+        estimate = ErrorEstimate.of(self._wide(self._patched, inputs), self.bins)
         return ErrorEstimate(
             functional.pixel_shuffle(estimate.entropy, self._side),
             functional.pixel_shuffle(estimate.expected_error, self._side),
@@ -80,18 +69,6 @@ class UncertaintyHead(nn.Module):
         return self.estimate(HeadInput.of(imagination))
 
 
-def save_uncertainty(folder: Path, head: UncertaintyHead) -> None:
-    """Write `folder`/config.json and weights.safetensors."""
-    save_weights(folder, to_dict(head.config), head.state_dict())
-
-
 def load_uncertainty(models: Path, device: str | torch.device = 'cpu') -> UncertaintyHead:
-    """Uncertainty head of a models folder, frozen.
-
-    Raises:
-        ModelError: it is missing, corrupt, or its weights do not fit its description.
-    """
-    head = UncertaintyHead(from_dict(HeadConfig, read_config(models / FOLDER)))
-    load_weights(head, models / FOLDER)
-    head.fast = True
-    return head.eval().requires_grad_(False).to(device)
+    """Uncertainty head of a models folder; errors as `load_head`."""
+    return load_head(UncertaintyHead, models / FOLDER, device)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -49,6 +49,15 @@ class Backbone(Protocol):
                 the denoiser.
         """
         ...
+
+
+def make_no_op(embedding: Any) -> None:
+    """Let diffusers' embedding of the target time add nothing, and yet learn.
+
+    Only its last layer becomes zero: were the first one too, neither would ever get a gradient.
+    """
+    nn.init.zeros_(embedding.linear_2.weight)
+    nn.init.zeros_(embedding.linear_2.bias)
 
 
 def build_backbone(config: WorldModelConfig, channels: int, features: int) -> nn.Module:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.errors import ModelError
+from vidplan_core.world_model.backbone import make_no_op
 from vidplan_core.world_model.checkpoint import (
     OTHER_PARTS,
     load_autoencoder,
@@ -219,8 +220,7 @@ def _fresh_target(spec: ModelSpec) -> dict[str, Tensor]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         embedding = TimestepEmbedding(width, 4 * width)
-    torch.nn.init.zeros_(embedding.linear_2.weight)
-    torch.nn.init.zeros_(embedding.linear_2.bias)
+    make_no_op(embedding)
     return {f'{_TARGET}{name}': value.detach() for name, value in embedding.state_dict().items()}
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
 from vidplan_core.torchvision_shim import ensure_torchvision
-from vidplan_core.world_model.backbone import Condition
+from vidplan_core.world_model.backbone import Condition, make_no_op
 from vidplan_core.world_model.config import BackboneConfig, WorldModelConfig
 from vidplan_core.world_model.flow import noise_condition
 
@@ -66,10 +66,7 @@ class SvdBackbone(nn.Module):
             width = sizes.widths[0]
             self.target_features = Timesteps(width, True, downscale_freq_shift=0)
             self.target_embedding = TimestepEmbedding(width, 4 * width)
-            # A no-op at first; the published code zeroes the first layer too, and then neither
-            # ever gets a gradient.
-            nn.init.zeros_(self.target_embedding.linear_2.weight)
-            nn.init.zeros_(self.target_embedding.linear_2.bias)
+            make_no_op(self.target_embedding)
 
     def forward(
         self, noisy: Tensor, condition: Condition, start: Tensor, target: Tensor
@@ -103,8 +100,7 @@ class SvdBackbone(nn.Module):
         bias = self.unet.add_embedding.linear_2.bias
         # Both are summed into the same embedding.
         bias.add_(self._gap(bias.new_full((1,), gap, dtype=torch.float32), bias.dtype)[0])
-        nn.init.zeros_(self.target_embedding.linear_2.weight)
-        nn.init.zeros_(self.target_embedding.linear_2.bias)
+        make_no_op(self.target_embedding)
 
     def _embedding(self, start: Tensor, target: Tensor, dtype: torch.dtype) -> Tensor:
         """What every frame is told (batch, width): noise level, the clip's numbers, the gap."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vidplan_core.torchvision_shim import ensure_torchvision
-from vidplan_core.world_model.backbone import Condition
+from vidplan_core.world_model.backbone import Condition, make_no_op
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.flow import noise_condition, spread
 
@@ -56,9 +56,7 @@ class UNet2D(nn.Module):
         )
         self.target_features = Timesteps(64, flip_sin_to_cos=True, downscale_freq_shift=0)
         self.target_embedding = TimestepEmbedding(64, embedding)
-        # Starts as a no-op, and only the last layer is zero, so that the first one can learn.
-        nn.init.zeros_(self.target_embedding.linear_2.weight)
-        nn.init.zeros_(self.target_embedding.linear_2.bias)
+        make_no_op(self.target_embedding)
         self.position = nn.Parameter(
             0.1
             * torch.randn(1, sizes.position_channels, config.latent_height, config.latent_width)
@@ -103,8 +101,7 @@ class UNet2D(nn.Module):
         last = self.mix[-1]
         assert isinstance(last, nn.Linear)
         last.bias.add_(added)
-        nn.init.zeros_(self.target_embedding.linear_2.weight)
-        nn.init.zeros_(self.target_embedding.linear_2.bias)
+        make_no_op(self.target_embedding)
 
     def _actions(self, condition: Condition) -> Tensor:
         mixed: Tensor = self.mix(self.token(condition.actions).flatten(1))

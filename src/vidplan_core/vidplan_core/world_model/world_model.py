@@ -170,12 +170,17 @@ class WorldModel(nn.Module):
         self, condition: Condition, noise: Tensor, sampling: SamplingConfig
     ) -> tuple[Tensor, Evaluation]:
         """Data (see `to_data`) from noise (batch, frames, channels, rows, columns)."""
-        network = self.network(condition)
-        if sampling.guided:
-            dropped = self.network(condition.without_actions())
-            network = guided_network(network, dropped, sampling.guidance(noise.shape[1]))
+        network = self.guided(condition, sampling)
         grid = sampling.grid(self.config.sigma_min, self.config.sigma_max)
         return integrate(network, noise, sampling, grid)
+
+    def guided(self, condition: Condition, sampling: SamplingConfig) -> RawNetwork:
+        """`network`, with the guidance that a way of sampling asks for."""
+        network = self.network(condition)
+        if not sampling.guided:
+            return network
+        dropped = self.network(condition.without_actions())
+        return guided_network(network, dropped, sampling.guidance(self.config.frames))
 
     def network(self, condition: Condition, exact: bool = False) -> RawNetwork:
         """The backbone under a condition, in the precision that `fast` asks for.
