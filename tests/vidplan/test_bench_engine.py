@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from tests.vidplan_core.tiny import tiny_ctrl_world, tiny_world_model
 from vidplan.cli.main import main
-from vidplan.evaluation.engine import Engine, EngineConfig, refine_on_device
+from vidplan.evaluation.engine import Engine, EngineConfig
 from vidplan.evaluation.engine_bench import (
     count_tflop,
     graphs_compiled,
@@ -21,7 +21,6 @@ from vidplan.evaluation.engine_bench import (
     waits_for_device,
 )
 from vidplan.evaluation.engine_model import fill_at_random, load_engine_model
-from vidplan_core.planner.refine import refine
 from vidplan_core.world_model import presets
 from vidplan_core.world_model.checkpoint import save_autoencoder, save_world_model
 from vidplan_core.world_model.sampler import SamplingConfig
@@ -83,26 +82,6 @@ def test_a_gpu_that_is_not_there_is_told(models: Path, monkeypatch, capsys) -> N
 
 
 # What is timed is a plan
-
-
-def bowl(target: Tensor, ripple: float):
-    def value(motion: Tensor) -> Tensor:
-        away = (motion - target).norm()
-        return -away.square() + ripple * torch.cos(60 * away)
-
-    return value
-
-
-@pytest.mark.parametrize('ripple', [0.0, 0.002])
-@pytest.mark.parametrize('target', [(0.03, 0.0, 0.0), (0.2, -0.1, 0.05)], ids=['near', 'outside'])
-def test_refinement_without_branches_is_the_planners(target: tuple, ripple: float) -> None:
-    options = {'iterations': 7, 'step': 0.03, 'radius': 0.1}
-    start = torch.tensor([[0.0, 0.01, 0.0]])
-    value = bowl(torch.tensor([target]), ripple)
-    expected = refine(value, start, **options)
-    found = refine_on_device(value, start, **options)
-    torch.testing.assert_close(found, expected.motion)
-    assert float(value(found)) > float(value(start))
 
 
 @pytest.mark.parametrize('kind', ['latent', 'picture'])

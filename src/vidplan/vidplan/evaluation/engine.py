@@ -10,7 +10,7 @@ is never waited for inside a stage.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from vidplan.evaluation.timing import Stage
 from vidplan_core.action import PoseChunk
+from vidplan_core.planner.refine import refine
 from vidplan_core.proposal.hermite import hermite_chunk
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.sampler import GRADIENTS, SamplingConfig
@@ -28,8 +29,6 @@ VALUES = ('latent', 'picture')
 # A flange above the middle of the table, pointing down; timing does not depend on it.
 POSITION_M = (0.5, 0.0, 0.35)
 STEP_M, RADIUS_M = 0.02, 0.13
-
-Value = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -137,13 +136,13 @@ class Engine:
         """The refined best candidate, (1, 3)."""
         scores = self.candidates(sampling)
         best = self.motions[scores.argmax(keepdim=True)]
-        return refine_on_device(
-            lambda motion: self.value(motion, sampling)[0],
+        return refine(
+            lambda motion: (self.value(motion, sampling)[0], motion),
             best,
             iterations=self.config.iterations,
             step=STEP_M,
             radius=RADIUS_M,
-        )
+        ).motion
 
     def value(self, motions: Tensor, sampling: SamplingConfig) -> Tensor:
         """What motions (candidates, 3) are worth, (candidates,), differentiable in them."""
@@ -171,50 +170,3 @@ class Engine:
             frames or sizes.frames,
             sizes.frame_period_s,
         )
-
-
-def refine_on_device(
-    value: Value, motion: Tensor, *, iterations: int, step: float, radius: float
-) -> Tensor:
-    """`planner.refine.refine` without a branch: the same motions, no number leaves the device.
-
-    Args:
-        value: of a motion (1, 3), a scalar.
-        motion: to start from.
-        iterations: trials.
-        step: length of the first trial's step, m.
-        radius: of the ball that motions stay in, m.
-
-    Returns:
-        The best motion found, (1, 3).
-    """
-    best = motion.detach()
-    best_value, gradient = _with_gradient(value, best)
-    length = torch.full_like(best[:1, :1], step)
-    for iteration in range(iterations):
-        direction = gradient / gradient.norm().clamp_min(1e-9)
-        trial = _into_ball(best + length * direction, radius)
-        if iteration < iterations - 1:
-            trial_value, trial_gradient = _with_gradient(value, trial)
-        else:
-            with torch.no_grad():
-                trial_value, trial_gradient = value(trial), gradient
-        better = trial_value > best_value
-        best = torch.where(better, trial, best)
-        best_value = torch.where(better, trial_value, best_value)
-        gradient = torch.where(better, trial_gradient, gradient)
-        length = torch.where(better, length, 0.5 * length)
-    return best
-
-
-def _with_gradient(value: Value, motion: Tensor) -> tuple[Tensor, Tensor]:
-    variable = motion.detach().requires_grad_(True)
-    with torch.enable_grad():
-        result = value(variable)
-        (gradient,) = torch.autograd.grad(result, variable)
-    return result.detach(), gradient
-
-
-def _into_ball(motion: Tensor, radius: float) -> Tensor:
-    length = motion.norm(dim=-1, keepdim=True).clamp_min(1e-9)
-    return motion * (radius / length).clamp_max(1.0)

@@ -13,8 +13,6 @@ from vidplan_core.precision import has_amx
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.world_model import WorldModel
 
-SIZES = ('cell', 'full')
-DTYPES = ('auto', 'bf16', 'fp32')
 # Small enough that no activation overflows, large enough that none underflows.
 WEIGHT_STD = 0.02
 

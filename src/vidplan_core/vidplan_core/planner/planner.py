@@ -90,12 +90,11 @@ class Planner:
             should_stop: asked between iterations; a plan in hand is returned at once.
             instruction: what the value head is told; to move to the phrase if empty.
         """
-        wanted = instruction or f'move to the {phrase}'
         candidates = self.propose(start, memory)
         if self.config.method in ('kinematic', 'random'):
             score, latents = self._without_imagination(candidates, memory), None
         else:
-            score, latents = self.evaluate(context, candidates, phrase, memory, wanted)
+            score, latents = self.evaluate(context, candidates, phrase, memory, instruction)
         best = self.choose(score.total, cycle)
         terms = {name: float(value[best]) for name, value in score.terms.items()}
         plan = Plan(
@@ -104,7 +103,7 @@ class Planner:
         )  # fmt: skip
         if self.config.method in ('random', 'no_refine') or should_stop():
             return plan
-        return self._refine(plan, context, start, phrase, memory, should_stop, wanted)
+        return self._refine(plan, context, start, phrase, memory, should_stop, instruction)
 
     def propose(self, start: Start, memory: Tensor) -> PoseChunk:
         """Candidates along the spatial basis; steps shrink as the target comes near."""
@@ -139,8 +138,7 @@ class Planner:
         instruction: str | Instruction = '',
     ) -> tuple[Score, Tensor]:
         """Imagine every candidate in one batch and score its frames."""
-        wanted = instruction or f'move to the {phrase}'
-        return self._imagine(context, chunk, phrase, memory, wanted)
+        return self._imagine(context, chunk, phrase, memory, instruction)
 
     def choose(self, scores: Tensor, cycle: int) -> int:
         """Index of the best candidate, or a seeded random one."""
@@ -157,7 +155,8 @@ class Planner:
         memory: Tensor,
         instruction: str | Instruction,
     ) -> tuple[Score, Tensor]:
-        latents, judgement = self._roll_out(context, chunk, instruction)
+        wanted = instruction or f'move to the {phrase}'
+        latents, judgement = self._roll_out(context, chunk, wanted)
         frames = list(self.config.score_frames)
         images = self.world_model.decode(latents[:, frames])
         position, rotation = chunk.position[:, frames], chunk.rotation[:, frames]
@@ -191,29 +190,26 @@ class Planner:
         instruction: str | Instruction,
     ) -> Plan:
         """Ascend the objective from the chosen motion, through the world model."""
-        latest: dict[str, Tensor] = {}
 
-        def value(motion: Tensor) -> Tensor:
+        def value(motion: Tensor) -> tuple[Tensor, Tensor]:
             chunk = self.chunk(start, motion)
             if self.config.method == 'kinematic':
-                return self._without_imagination(chunk, memory).total[0]
+                return self._without_imagination(chunk, memory).total[0], motion
             score, latents = self._imagine(context, chunk, phrase, memory, instruction)
-            latest[_key(motion)] = latents.detach()
-            return score.total[0]
+            return score.total[0], latents
 
         first = into_ball(plan.chunk.position[:, -1] - start.position, self.config.reach_m)
         refined = refine(
             value, first, iterations=self.config.refine_iterations,
             step=self.config.refine_step_m, radius=self.config.reach_m, should_stop=should_stop,
         )  # fmt: skip
-        if not refined.value > refined.history[0]:
-            return replace(plan, refinement=refined.history)
+        values = tuple(refined.values.tolist())
+        if not values[-1] > values[0]:
+            return replace(plan, refinement=values)
         with torch.no_grad():
             chunk = self.chunk(start, refined.motion)
-        return replace(
-            plan, chunk=chunk, score=refined.value, refinement=refined.history,
-            latents=latest.get(_key(refined.motion)),
-        )  # fmt: skip
+        latents = None if plan.latents is None else refined.kept
+        return replace(plan, chunk=chunk, score=values[-1], refinement=values, latents=latents)
 
     def chunk(self, start: Start, motion: Tensor) -> PoseChunk:
         """Chunks (N, frames) of motions (N, 3), m, inside the box; differentiable in them."""
@@ -236,7 +232,3 @@ def _above_targets(basis: SpatialBasis, config: PlannerConfig) -> SpatialBasis:
     x, y, floor = basis.box.lower
     lower = (x, y, max(floor, config.target_height_m + config.standoff_m))
     return replace(basis, box=WorkspaceBox(lower, basis.box.upper))
-
-
-def _key(motion: Tensor) -> str:
-    return str(motion.detach().tolist())
