@@ -11,14 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny import straight_chunk, tiny_config, tiny_world_model
+from tiny import save_models, straight_chunk, tiny_config, tiny_world_model
 
 from vidplan_core.metrics import psnr
 from vidplan_core.perceptual import FeatureDistance
 from vidplan_core.world_model.checkpoint import (
     load_world_model,
-    save_autoencoder,
-    save_world_model,
 )
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_training import evaluate_clips, evaluate_rollout, evaluate_world_model
@@ -110,8 +108,7 @@ LENGTH = 9
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('models')
     model = tiny_world_model()
-    save_autoencoder(folder / 'autoencoder', model.autoencoder)
-    save_world_model(folder / 'world_model', model)
+    save_models(folder, model)
     return folder
 
 

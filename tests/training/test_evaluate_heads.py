@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import CHANNELS, tiny_world_model
+from tiny import CHANNELS, save_models, tiny_world_model
 
 from vidplan_core.perceptual import FeatureDistance
 from vidplan_core.reward.value import ValueHead
 from vidplan_core.uncertainty.estimate import ErrorEstimate
 from vidplan_core.uncertainty.head import HeadConfig, save_head
 from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead
-from vidplan_core.world_model.checkpoint import save_autoencoder, save_world_model
 from vidplan_training import evaluate_uncertainty, evaluate_value
 from vidplan_training.cli import main
 from vidplan_training.localisation import error_map, overlap, scene_doubt, suspicious
@@ -71,8 +70,7 @@ def data(tmp_path: Path) -> Path:
 def models(tmp_path: Path) -> Path:
     """A tiny world model and heads of random weights."""
     folder, model = tmp_path / 'models', tiny_world_model()
-    save_autoencoder(folder / 'autoencoder', model.autoencoder)
-    save_world_model(folder / 'world_model', model)
+    save_models(folder, model)
     (folder / 'semantic').mkdir()
     doubt = UncertaintyHead(HeadConfig(**SIZES, bins='power'))
     torch.nn.init.normal_(doubt.out.weight)

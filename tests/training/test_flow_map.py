@@ -15,12 +15,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from tiny import CHANNELS, tiny_ctrl_world, tiny_world_model
+from tiny import CHANNELS, save_models, tiny_ctrl_world, tiny_world_model
 from torch import Tensor
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.backbone import Condition
-from vidplan_core.world_model.checkpoint import save_autoencoder, save_world_model
+from vidplan_core.world_model.checkpoint import save_world_model
 from vidplan_core.world_model.context import action_tokens
 from vidplan_core.world_model.flow import noise_condition, velocity
 from vidplan_core.world_model.sampler import SamplingConfig
@@ -314,8 +314,7 @@ def test_averages_are_held_inside_the_block_only() -> None:
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     model = tiny_world_model()
-    save_autoencoder(tmp_path / 'models' / 'autoencoder', model.autoencoder)
-    save_world_model(tmp_path / 'models' / 'world_model', model)
+    save_models(tmp_path / 'models', model)
     return tmp_path / 'models'
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import CHANNELS, tiny_world_model
+from tiny import CHANNELS, save_models, tiny_world_model
 
 from vidplan_core.reward.value import VERBS, load_value
 from vidplan_core.uncertainty.uncertainty_head import load_uncertainty
-from vidplan_core.world_model.checkpoint import save_autoencoder, save_world_model
 from vidplan_training import heads_value
 from vidplan_training.cli import main
 from vidplan_training.dataset import shards
@@ -24,10 +23,9 @@ from vidplan_training.head_rollouts import (
     Rollouts,
     frames_needed,
     imagine_ahead,
-    model_statistics,
 )
 from vidplan_training.heads_uncertainty import rollouts_of
-from vidplan_training.latents import LATENTS, ClipDataset
+from vidplan_training.latents import LATENTS, ClipDataset, Statistics
 from vidplan_training.success import returns, successes
 from vidplan_training.value_episodes import (
     PLAYED,
@@ -86,8 +84,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     model = tiny_world_model()
-    save_autoencoder(tmp_path / 'models' / 'autoencoder', model.autoencoder)
-    save_world_model(tmp_path / 'models' / 'world_model', model)
+    save_models(tmp_path / 'models', model)
     return tmp_path / 'models'
 
 
@@ -124,7 +121,7 @@ def test_episodes_are_played_backwards_and_stopped() -> None:
 
 def test_bad_behaviour_is_worth_nothing(data: Path) -> None:
     model = tiny_world_model()
-    episodes = ValueEpisodes(shards(data), model_statistics(model), gamma=0.9)
+    episodes = ValueEpisodes(shards(data), Statistics.of(model.config), gamma=0.9)
     tool, objects = episode()
     episodes.success = np.tile(successes(tool[None], objects[None], KINDS), (6, 1, 1, 1))
     frames = np.arange(FRAMES)
@@ -143,7 +140,7 @@ def test_bad_behaviour_is_worth_nothing(data: Path) -> None:
 
 
 def test_half_of_the_drawn_instructions_come_true_where_they_can(data: Path) -> None:
-    episodes = ValueEpisodes(shards(data), model_statistics(tiny_world_model()), gamma=0.9)
+    episodes = ValueEpisodes(shards(data), Statistics.of(tiny_world_model().config), gamma=0.9)
     tool, objects = episode()
     episodes.success = np.tile(successes(tool[None], objects[None], KINDS), (6, 1, 1, 1))
     rng = np.random.default_rng(0)
@@ -159,7 +156,7 @@ def test_rollouts_lie_ahead_and_know_what_came_true(data: Path) -> None:
     model = tiny_world_model()
     needed = frames_needed(model)
     assert needed == 13
-    dataset = ClipDataset(shards(data), 2, needed, model_statistics(model))
+    dataset = ClipDataset(shards(data), 2, needed, Statistics.of(model.config))
     clips = dataset.clips(np.array([0, 3]))
     near, truth = imagine_ahead(model, clips, (), steps=1, seed=0)
     torch.testing.assert_close(truth, clips.latents[:, 2:6])
@@ -171,7 +168,7 @@ def test_rollouts_lie_ahead_and_know_what_came_true(data: Path) -> None:
 
 def test_pools_are_the_same_after_a_resume(data: Path) -> None:
     model = tiny_world_model()
-    dataset = ClipDataset(shards(data), 2, frames_needed(model), model_statistics(model))
+    dataset = ClipDataset(shards(data), 2, frames_needed(model), Statistics.of(model.config))
 
     def pool() -> Pool:
         config = PoolConfig(size=4, group=2, iterations=2)
@@ -186,7 +183,7 @@ def test_pools_are_the_same_after_a_resume(data: Path) -> None:
 
 def test_planted_patches_are_foreign_and_marked(data: Path) -> None:
     model = tiny_world_model()
-    dataset = ClipDataset(shards(data), 2, frames_needed(model), model_statistics(model))
+    dataset = ClipDataset(shards(data), 2, frames_needed(model), Statistics.of(model.config))
     rollouts = rollouts_of(model, dataset, np.random.default_rng(0), 4)
     edited, masks = plant(rollouts, 3, 1.0, np.random.default_rng(1))
     changed = (edited.inputs.predicted != rollouts.inputs.predicted).any(dim=1).any(dim=1)

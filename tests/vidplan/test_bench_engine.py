@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tests.vidplan_core.tiny import tiny_ctrl_world, tiny_world_model
+from tests.vidplan_core.tiny import save_models, tiny_ctrl_world, tiny_world_model
 from vidplan.cli.main import main
 from vidplan.evaluation.engine import Engine, EngineConfig
 from vidplan.evaluation.engine_bench import (
@@ -22,7 +22,6 @@ from vidplan.evaluation.engine_bench import (
 )
 from vidplan.evaluation.engine_model import fill_at_random, load_engine_model
 from vidplan_core.world_model import presets
-from vidplan_core.world_model.checkpoint import save_autoencoder, save_world_model
 from vidplan_core.world_model.sampler import SamplingConfig
 
 ROW = {'ms_p50', 'ms_p99', 'count', 'tflop', 'tflop_per_s'}
@@ -32,8 +31,7 @@ ROW = {'ms_p50', 'ms_p99', 'count', 'tflop', 'tflop_per_s'}
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('models')
     model = tiny_world_model()
-    save_autoencoder(folder / 'autoencoder', model.autoencoder)
-    save_world_model(folder / 'world_model', model)
+    save_models(folder, model)
     return folder
 
 

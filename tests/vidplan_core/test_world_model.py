@@ -10,15 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import CHANNELS, straight_chunk, tiny_config, tiny_world_model
+from tiny import CHANNELS, save_models, straight_chunk, tiny_config, tiny_world_model
 
 from vidplan_core.errors import ConfigError, ModelError, ObservationError
 from vidplan_core.world_model.autoencoder import Autoencoder
 from vidplan_core.world_model.backbone import Condition
 from vidplan_core.world_model.checkpoint import (
     load_world_model,
-    save_autoencoder,
-    save_world_model,
 )
 from vidplan_core.world_model.config import AutoencoderConfig
 from vidplan_core.world_model.flow import denoised, scaled_input
@@ -134,8 +132,7 @@ def test_a_chunk_of_the_wrong_length_is_named(model: WorldModel, context: Contex
 
 @pytest.fixture
 def folder(model: WorldModel, tmp_path: Path) -> Path:
-    save_autoencoder(tmp_path / 'autoencoder', model.autoencoder)
-    save_world_model(tmp_path / 'world_model', model)
+    save_models(tmp_path, model)
     return tmp_path
 
 

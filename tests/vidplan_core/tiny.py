@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from vidplan_core.action import PoseChunk
 from vidplan_core.world_model.autoencoder import Autoencoder
+from vidplan_core.world_model.checkpoint import save_autoencoder, save_world_model
 from vidplan_core.world_model.config import (
     AutoencoderConfig,
     BackboneConfig,
@@ -38,6 +40,13 @@ def tiny_world_model(seed: int = 0) -> WorldModel:
     torch.manual_seed(seed)
     autoencoder = Autoencoder(AutoencoderConfig(CHANNELS, (8, 16, 16), 1))
     return WorldModel(tiny_config(), autoencoder).eval().requires_grad_(False)
+
+
+def save_models(folder: Path, model: WorldModel) -> Path:
+    """Write a world model and its autoencoder as a models folder has them; gives the folder."""
+    save_autoencoder(folder / 'autoencoder', model.autoencoder)
+    save_world_model(folder / 'world_model', model)
+    return folder
 
 
 def down() -> torch.Tensor:

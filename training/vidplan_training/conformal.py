@@ -78,34 +78,18 @@ def held_out_shortfalls(args: argparse.Namespace) -> np.ndarray:
 
     Raises:
         ModelError: the models lack a value head, or it does not fit.
+        ValueError: the data hold training episodes only.
     """
-    from vidplan_core.reward.semantic import SemanticScorer
-    from vidplan_core.reward.value import instruction_embedding, load_value
-    from vidplan_core.uncertainty.head_input import HeadInput
-    from vidplan_core.world_model.checkpoint import load_world_model
-    from vidplan_training.dataset import split
-    from vidplan_training.head_rollouts import imagine_ahead, model_statistics
-    from vidplan_training.latents import encode_shards
-    from vidplan_training.value_episodes import ValueEpisodes
+    from vidplan_core.uncertainty.estimate import expectation
+    from vidplan_training.evaluate_value import make_run
 
-    model, head = load_world_model(args.models), load_value(args.models)
-    scorer = SemanticScorer.load(args.models / 'semantic')
-    head.check_scorer(scorer)
-    found = split(args.data, True)
-    encode_shards(found, model.autoencoder)
-    data = ValueEpisodes(found, model_statistics(model), head.config.gamma)
-    ahead = model.config.frames - 1
-    draws = one_each(data, np.random.default_rng([args.seed, 18]), ahead)
+    run = make_run(args)
+    draws = one_each(run.data, np.random.default_rng([args.seed, 18]), run.ahead)
     worst = []
     for first in range(0, len(draws), BATCH):
         part = draws[first : first + BATCH]
-        clips = data.clips(part, model.config.history_frames, ahead)
-        imagination, _ = imagine_ahead(model, clips, (), args.steps, args.seed)
-        texts = torch.cat(
-            [instruction_embedding(scorer, data.instruction(d.verb, d.kind)) for d in part]
-        )
-        predicted = head.value(HeadInput.of(imagination, texts)).float().numpy()
-        true = data.values_of(part, ahead, ahead).numpy()
+        predicted = expectation(run.logits(part), run.head.bins, -1).numpy()
+        true = run.data.values_of(part, run.ahead, run.ahead).numpy()
         worst += [shortfall(mine, its) for mine, its in zip(predicted, true, strict=True)]
     return np.array(worst)
 

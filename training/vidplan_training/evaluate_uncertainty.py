@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidplan_core.episode_sums import EpisodeMeans, Measured
 from vidplan_core.perceptual import FeatureDistance
 from vidplan_core.perceptual_networks import NETWORKS, load_feature_distance
 from vidplan_core.uncertainty.calibration import ErrorCalibration
-from vidplan_core.uncertainty.episode_sums import EpisodeMeans, Measured
 from vidplan_core.uncertainty.estimate import ErrorEstimate
 from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.uncertainty.ranking import (

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidplan_core.episode_sums import EpisodeMeans
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.reward.value import ValueHead, instruction_embedding, load_value
 from vidplan_core.uncertainty.calibration import Reliability
-from vidplan_core.uncertainty.episode_sums import EpisodeMeans
 from vidplan_core.uncertainty.estimate import expectation
 from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.uncertainty.ranking import Separation
@@ -23,8 +23,8 @@ from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.evaluate_clips import held_out_shards
 from vidplan_training.evaluate_uncertainty import intervals_of, values_of
-from vidplan_training.head_rollouts import imagine_ahead, model_statistics
-from vidplan_training.latents import encode_shards
+from vidplan_training.head_rollouts import imagine_ahead
+from vidplan_training.latents import Statistics, encode_shards
 from vidplan_training.progress import Progress
 from vidplan_training.value_choice import best_of_six
 from vidplan_training.value_episodes import PLAYED, WAYS, Draw, ValueEpisodes
@@ -151,7 +151,7 @@ def make_run(args: argparse.Namespace) -> ValueRun:
     head.check_scorer(scorer)
     found = held_out_shards(args.data)
     encode_shards(found, model.autoencoder)
-    data = ValueEpisodes(found, model_statistics(model), head.config.gamma)
+    data = ValueEpisodes(found, Statistics.of(model.config), head.config.gamma)
     return ValueRun(model, head, scorer, data, args.steps, args.seed)
 
 

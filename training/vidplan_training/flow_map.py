@@ -17,11 +17,10 @@ from torch import Tensor
 from vidplan_core.world_model.checkpoint import (
     OTHER_PARTS,
     load_weights,
-    read_config,
     save_world_model,
+    world_model_config,
 )
-from vidplan_core.world_model.config import WorldModelConfig, from_dict
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampler import CTRL_WORLD_SAMPLING, SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.flow_map_check import HeldOut, averaged
 from vidplan_training.flow_map_loss import (
@@ -41,7 +40,7 @@ from vidplan_training.world_model_data import (
 )
 
 CHECKED_CLIPS = 32
-TEACHER_STEPS = 50
+TEACHER_STEPS = CTRL_WORLD_SAMPLING.steps
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -106,7 +105,7 @@ def load_teacher(args: argparse.Namespace) -> WorldModel:
     """
     kept: Path = args.work.with_suffix('.teacher')
     source = kept if args.work.exists() else args.models / 'world_model'
-    config = from_dict(WorldModelConfig, read_config(source))
+    config = world_model_config(source)
     parts = autoencoder_for(args.models, config), text_encoder_for(args.models, config)
     model = WorldModel(config, *parts)
     load_weights(model, source, optional=OTHER_PARTS)

@@ -17,7 +17,7 @@ from torch import Tensor
 from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, Imagination, WorldModel
-from vidplan_training.latents import Clips, Statistics
+from vidplan_training.latents import Clips
 
 STEPS = (1, 1, 2, 4)
 # Frames that are imagined and taken as seen, before the chunk that is judged.
@@ -57,12 +57,6 @@ class Rollouts:
         values = [part.values for part in parts if part.values is not None]
         joined = torch.cat(values) if len(values) == len(parts) else None
         return Rollouts(inputs, torch.cat([part.truth for part in parts]), joined)
-
-
-def model_statistics(model: WorldModel) -> Statistics:
-    """How the world model normalises latents."""
-    config = model.config
-    return Statistics(config.latent_mean, config.latent_std, config.residual_std)
 
 
 def frames_needed(model: WorldModel, hops: Sequence[Sequence[int]] = HOPS) -> int:

@@ -25,9 +25,8 @@ from vidplan_training.head_rollouts import (
     Rollouts,
     frames_needed,
     imagine_ahead,
-    model_statistics,
 )
-from vidplan_training.latents import ClipDataset, encode_shards
+from vidplan_training.latents import ClipDataset, Statistics, encode_shards
 from vidplan_training.share import WHOLE, Share
 
 CHECKED = 48
@@ -53,7 +52,7 @@ class UncertaintyTraining:
         self.phantoms = RandomPhantoms(args.phantoms, self.views, args.seed)
         training, held_out = split(args.data, False), split(args.data, True)
         encode_shards(training + held_out, model.autoencoder)
-        sizes = (model.config.history_frames, frames_needed(model), model_statistics(model))
+        sizes = (model.config.history_frames, frames_needed(model), Statistics.of(model.config))
         data, other = ClipDataset(training, *sizes), ClipDataset(held_out, *sizes)
         pool = PoolConfig(max(args.pool, args.batch))
         self.pool = Pool(lambda rng, n: rollouts_of(model, data, rng, n), pool, args.seed)

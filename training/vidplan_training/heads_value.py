@@ -32,9 +32,8 @@ from vidplan_training.head_rollouts import (
     PoolConfig,
     Rollouts,
     imagine_ahead,
-    model_statistics,
 )
-from vidplan_training.latents import encode_shards
+from vidplan_training.latents import Statistics, encode_shards
 from vidplan_training.share import WHOLE, Share
 from vidplan_training.value_episodes import Draw, ValueEpisodes
 
@@ -97,7 +96,7 @@ class ValueTraining:
         self.scorer = scorer
         training, held_out = split(args.data, False), split(args.data, True)
         encode_shards(training + held_out, model.autoencoder)
-        stats = model_statistics(model)
+        stats = Statistics.of(model.config)
         data, other = (ValueEpisodes(found, stats, args.gamma) for found in (training, held_out))
         pool = PoolConfig(max(args.pool, args.batch))
         self.pool = Pool(

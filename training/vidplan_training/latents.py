@@ -13,6 +13,7 @@ from torch import Tensor
 from vidplan_core.action import PoseChunk
 from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_core.world_model.autoencoder import AnyAutoencoder
+from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_training.dataset import Shard, batches_of
 from vidplan_training.progress import Progress
 from vidplan_training.share import WHOLE, Share
@@ -58,6 +59,11 @@ class Statistics:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     residual_std: float
+
+    @staticmethod
+    def of(config: WorldModelConfig) -> Statistics:
+        """Those that a world model normalises with."""
+        return Statistics(config.latent_mean, config.latent_std, config.residual_std)
 
 
 def statistics(shard: Shard, frames: int) -> Statistics:

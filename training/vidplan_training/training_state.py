@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
+from vidplan_core.world_model.tensors import mismatches, shapes
 
 PARTS = ('iteration', 'module', 'average', 'optimizer')
 
@@ -69,11 +70,4 @@ def fill(module: nn.Module, optimizer: torch.optim.Optimizer, path: Path) -> dic
 def _differences(part: str, wanted: Mapping[str, Tensor], stored: Any) -> list[str]:
     if not isinstance(stored, Mapping):
         return [f'{part} is no set of tensors']
-    missing = [f'{part} lacks {name}' for name in wanted if name not in stored]
-    unknown = [f'{part} has an unknown {name}' for name in stored if name not in wanted]
-    shapes = [
-        f'{name} has shape {tuple(stored[name].shape)}, expected {tuple(wanted[name].shape)}'
-        for name in wanted
-        if name in stored and stored[name].shape != wanted[name].shape
-    ]
-    return missing + unknown + shapes
+    return [f'{part}: {line}' for line in mismatches(shapes(wanted), shapes(stored))]

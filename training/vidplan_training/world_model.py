@@ -21,10 +21,9 @@ from vidplan_core.world_model.backbone import Condition
 from vidplan_core.world_model.checkpoint import (
     OTHER_PARTS,
     load_weights,
-    read_config,
     save_world_model,
+    world_model_config,
 )
-from vidplan_core.world_model.config import WorldModelConfig, from_dict
 from vidplan_core.world_model.flow import raw_target, scaled_input, spread
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.latents import Clips
@@ -134,7 +133,7 @@ def go_on_from(model: WorldModel, folder: Path) -> None:
 
     Raises ModelError where they do not fit.
     """
-    config = from_dict(WorldModelConfig, read_config(folder))
+    config = world_model_config(folder)
     with torch.device('meta'):  # no weights of its own, so that there are two copies at most
         earlier = WorldModel(config, model.autoencoder, model.text_encoder)
     load_weights(earlier, folder, optional=OTHER_PARTS)

@@ -16,13 +16,12 @@ from vidplan_core.world_model.autoencoder import STRIDE, AnyAutoencoder
 from vidplan_core.world_model.checkpoint import (
     load_autoencoder,
     load_text_encoder,
-    read_config,
+    world_model_config,
 )
 from vidplan_core.world_model.config import (
     AutoencoderConfig,
     BackboneConfig,
     WorldModelConfig,
-    from_dict,
 )
 from vidplan_core.world_model.presets import svd_for_cell
 from vidplan_training.dataset import Shard, split
@@ -145,7 +144,7 @@ def _encoded_shards(data: Path, autoencoder: AnyAutoencoder) -> tuple[list[Shard
 
 def _robot(args: argparse.Namespace) -> Material:
     if args.start:
-        config = _start(args.start)
+        config = world_model_config(args.start)
         training, held_out = clips_for(config, args)
     else:
         source = _with_latents(args)
@@ -170,7 +169,7 @@ def clips_for(config: WorldModelConfig, args: argparse.Namespace) -> tuple[ClipS
 
     Raises ConfigError when the latents are of another size than the model's.
     """
-    stats = Statistics(config.latent_mean, config.latent_std, config.residual_std)
+    stats = Statistics.of(config)
     if args.source == 'cell':
         parts = _encoded_shards(args.data, load_autoencoder(args.models / 'autoencoder'))
         sizes = (config.history_frames, config.frames)
@@ -192,10 +191,6 @@ def _with_latents(args: argparse.Namespace) -> Source:
         raise ConfigError('say where the latents of these episodes shall be: --latents DIR')
     extract(source, args.latents, args.models / 'autoencoder')
     return CtrlWorldSource(args.latents)
-
-
-def _start(folder: Path) -> WorldModelConfig:
-    return from_dict(WorldModelConfig, read_config(folder))
 
 
 def _check_shape(config: WorldModelConfig, shape: tuple[int, ...]) -> None:

@@ -54,6 +54,14 @@ def bootstrap_interval(
     generator = np.random.default_rng(seed)
     draws = generator.integers(0, array.size, size=(resamples, array.size))
     estimates = statistic(array[draws], axis=1)
+    return percentile_interval(estimates, confidence)
+
+
+def percentile_interval(estimates: np.ndarray, confidence: float = 0.95) -> Interval:
+    """Where the middle of the finite estimates of resamples lies; (nan, nan) without any."""
+    estimates = estimates[np.isfinite(estimates)]
+    if not estimates.size:
+        return float('nan'), float('nan')
     tail = 50.0 * (1.0 - confidence)
     low, high = np.percentile(estimates, [tail, 100.0 - tail])
     return float(low), float(high)

@@ -62,8 +62,6 @@ def test_trust_is_the_stated_exponential() -> None:
     doubt = Doubt(usual=0.2, discount=5.0, weight=2.0)
     assert float(doubt.trust(double(0.5))) == pytest.approx(math.exp(-1.5))
     assert float(doubt.penalty(double(0.5))) == pytest.approx(0.6)
-    assert doubt.matters
-    assert not Doubt().matters
 
 
 @given(st.integers(0, 2**31), UNIT, st.integers(0, 71))

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from vidplan_core.episode_sums import EpisodeMeans, EpisodeSums
 from vidplan_core.torchvision_shim import ensure_torchvision
 from vidplan_core.uncertainty.bins import Bins
 from vidplan_core.uncertainty.calibration import ErrorCalibration, Reliability
-from vidplan_core.uncertainty.episode_sums import EpisodeMeans, EpisodeSums
 from vidplan_core.uncertainty.ranking import (
     RankCorrelation,
     Separation,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidplan.imagination import MOTION_M
 from vidplan_core.action import PoseChunk
 from vidplan_core.metrics import moving_psnr, psnr
 from vidplan_core.observation import Observation
@@ -18,8 +19,6 @@ from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_core.world_model.world_model import WorldModel
 
 BATCH = 8
-# A window in which the flange goes this far shows motion, m.
-MOTION_M = 0.01
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,11 +40,6 @@ class Doubt:
     discount: float = 0.0
     weight: float = 0.0
 
-    @property
-    def matters(self) -> bool:
-        """Whether uncertainty changes any score."""
-        return self.discount > 0 or self.weight > 0
-
     def excess(self, uncertainty: Tensor) -> Tensor:
         """e(h), of any shape."""
         return (uncertainty - self.usual).clamp_min(0.0)

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidplan_core.episode_sums import EpisodeSums, Measured
 from vidplan_core.uncertainty.bins import Bins
-from vidplan_core.uncertainty.episode_sums import EpisodeSums, Measured
 from vidplan_core.uncertainty.estimate import cumulative, position
 
 CONFIDENCE_BINS = 20

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidplan_core.uncertainty.episode_sums import EpisodeSums, Measured
+from vidplan_core.episode_sums import EpisodeSums, Measured
 
 JOINT_BINS = 128
 FINE_BINS = 2000

@@ -136,10 +136,15 @@ def load_world_model(models: Path, device: str | torch.device = 'cpu') -> WorldM
     return model.eval().requires_grad_(False).to(device)
 
 
+def world_model_config(folder: Path) -> WorldModelConfig:
+    """What a folder says of its world model; raises ModelError when it cannot be read."""
+    return from_dict(WorldModelConfig, read_config(folder))
+
+
 def _load_folder(models: Path) -> WorldModel:
     autoencoder = load_autoencoder(models / 'autoencoder')
     folder = models / 'world_model'
-    config = from_dict(WorldModelConfig, read_config(folder))
+    config = world_model_config(folder)
     text_encoder = load_text_encoder(models / 'text_encoder') if config.backbone.text_dim else None
     with torch.device('meta'):
         model = WorldModel(config, autoencoder, text_encoder)

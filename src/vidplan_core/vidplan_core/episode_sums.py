@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vidplan_core.statistics import percentile_interval
+
 RESAMPLES = 200
 
 Statistic = Callable[[np.ndarray], np.ndarray]
@@ -57,21 +59,23 @@ class EpisodeSums:
         """
         mine = (self.shape, self.resamples, self.seed)
         if mine != (other.shape, other.resamples, other.seed):
-            raise ValueError('only sums of one shape, one seed and one number of replicates merge')
+            raise ValueError('sums that differ in shape, replicates or seed do not merge')
         self.total += other.total
         self._replicates += other._replicates
+
+    def every(self) -> np.ndarray:
+        """The sums and then their replicates, (1 + resamples, *shape)."""
+        replicates = self._replicates.reshape(-1, *self.shape)
+        return np.concatenate([self.total[None], replicates])
 
     def measure(self, statistic: Statistic, confidence: float = 0.95) -> Measured:
         """A function of the sums, (..., *shape) -> (...), with its percentile interval."""
         with np.errstate(divide='ignore', invalid='ignore'):
             value = float(statistic(self.total))
             draws = statistic(self._replicates.reshape(-1, *self.shape))
-        draws = draws[np.isfinite(draws)]
-        if not draws.size or not np.isfinite(value):
+        if not np.isfinite(value):
             return Measured(value, float('nan'), float('nan'))
-        tail = 50.0 * (1.0 - confidence)
-        low, high = np.percentile(draws, [tail, 100.0 - tail])
-        return Measured(value, float(low), float(high))
+        return Measured(value, *percentile_interval(draws, confidence))
 
 
 class EpisodeMeans:
