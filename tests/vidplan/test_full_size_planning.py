@@ -71,6 +71,6 @@ def test_fidelity_is_measured_over_sparse_pasts(
     model = system.world_model.config
     sizes = (model.history_frames, model.frames, PERIOD_S)
     found = windows(observations, *sizes, model.history_ages)[:2]
-    views = Judge(system.world_model, system.device, 1, 0).imagine(found)
+    views = Judge(system.world_model, system.device, system.config.sampling, 0).imagine(found)
     assert views.shape == (2, 5, 3, 3, 32, 64)
     assert views.isfinite().all()

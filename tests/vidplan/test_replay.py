@@ -21,6 +21,7 @@ from vidplan.replay.observations import Source, grid, read_observations
 from vidplan.rosbag import Bag, BagError
 from vidplan_core.kinematics.fk import flange_pose
 from vidplan_core.observation import StitchLayout
+from vidplan_core.world_model.sampler import SamplingConfig
 
 LAYOUT = StitchLayout(height=32, width=64)
 PERIOD_S = 0.2
@@ -98,7 +99,7 @@ def test_windows_do_not_cross_gaps(observations):
 
 def test_fidelity_compares_with_copying_and_the_ceiling(system, observations):
     found = windows(observations, 2, 5, PERIOD_S)
-    judge = Judge(system.world_model, system.device, 1, 0)
+    judge = Judge(system.world_model, system.device, SamplingConfig(1), 0)
     fidelity = judge.compare(found)
     assert fidelity.imagined.shape == (len(found), 4, 3)
     assert np.isfinite(fidelity.copied).all()

@@ -244,6 +244,7 @@ def test_committed_motion_is_sampled_and_then_rests(motion: CommittedMotion) -> 
     [
         ({'method': 'magic'}, 'magic'),
         ({'steps': 0}, 'steps = 0'),
+        ({'sampler': 'euler'}, "sampler 'euler'"),
         ({'committed_frames': 9}, 'committed_frames = 9'),
         ({'score_frames': (0,)}, 'score_frames'),
         ({'step_m': 0.0}, 'step_m = 0.0'),

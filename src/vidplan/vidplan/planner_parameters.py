@@ -10,6 +10,7 @@ from vidplan.parameters import parameter
 from vidplan.task import Timing
 from vidplan_core.errors import ConfigError
 from vidplan_core.planner.config import METHODS, PlannerConfig
+from vidplan_core.world_model.sampler import KINDS
 
 _CORE = {field.name for field in dataclasses.fields(PlannerConfig)}
 _D = PlannerConfig()
@@ -26,6 +27,11 @@ class PlannerParameters:
     )
     steps: int = parameter(
         _D.steps, 'Evaluations of the world model per imagination.', low=1, high=50
+    )
+    sampler: str = parameter(
+        _D.sampler,
+        'flow_map: one thing that may happen; edm: in one step the mean of all that may.',
+        choices=KINDS,
     )
     seed: int = parameter(_D.seed, 'Seed of the imagination noise.', low=0, high=2**31 - 1)
     committed_frames: int = parameter(

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     recorded, system, observations, found = _read(args)
     read_s = perf_counter() - began_s
     model = system.world_model.config
-    judge = Judge(system.world_model, system.device, system.config.steps, args.seed)
+    judge = Judge(system.world_model, system.device, system.config.sampling, args.seed)
     fidelity = judge.compare(found)
     in_motion = np.array([moves(window) for window in found])
     tables = {
@@ -147,6 +147,7 @@ def _result(
         'windows': len(found),
         'views': list(system.world_model.config.views),
         'sampling_steps': system.config.steps,
+        'sampler': system.config.sampler,
         'seed': args.seed,
     }
 

@@ -128,7 +128,7 @@ class Bench:
         """One value and its gradient in the motion, through the world model."""
         motion = torch.full((1, 3), 0.02, device=self._system.device, requires_grad=True)
         chunk = self._chunk(motion)
-        latents = self._model.rollout(self._context, chunk, self._system.config.steps, 0)
+        latents = self._model.imagine(self._context, chunk, self._system.config.sampling).latents
         value = self._value(latents, chunk)[0]
         return torch.autograd.grad(value, motion)
 

@@ -16,6 +16,7 @@ from vidplan_core.action import PoseChunk
 from vidplan_core.metrics import moving_psnr, psnr
 from vidplan_core.observation import Observation
 from vidplan_core.se3 import quaternion_to_matrix
+from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 
 BATCH = 8
@@ -110,9 +111,11 @@ def images(observations: Sequence[Sequence[Observation]]) -> Tensor:
 class Judge:
     """Imagines the executed motions of windows and compares."""
 
-    def __init__(self, model: WorldModel, device: torch.device, steps: int, seed: int) -> None:
+    def __init__(
+        self, model: WorldModel, device: torch.device, sampling: SamplingConfig, seed: int
+    ) -> None:
         self._model, self._device = model, device
-        self._steps, self._seed = steps, seed
+        self._sampling, self._seed = sampling, seed
 
     @torch.no_grad()
     def imagine(self, batch: Sequence[Window]) -> Tensor:
@@ -120,7 +123,7 @@ class Judge:
         rows = [window.past for window in batch]
         chunk = poses([window.future for window in batch]).to(self._device)
         context = self._model.context(images(rows).to(self._device), poses(rows).to(self._device))
-        latents = self._model.rollout(context, chunk, self._steps, self._seed)
+        latents = self._model.imagine(context, chunk, self._sampling, self._seed).latents
         return self._model.decode(latents).float().cpu()
 
     @torch.no_grad()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.reward.combination import Doubt
+from vidplan_core.world_model.sampler import KINDS, SamplingConfig
 
 METHODS = ('vidplan', 'no_refine', 'random', 'kinematic')
 _WEIGHTS = (
@@ -26,6 +27,8 @@ class PlannerConfig:
         method: `vidplan`; `no_refine` without gradients; `random` takes any candidate;
             `kinematic` scores by localisation and forward kinematics, without imagining.
         steps: evaluations of the world model per imagination.
+        sampler: `flow_map` imagines one thing that may happen, in jumps; `edm` denoises, and in
+            one step gives the mean of all that may happen.
         seed: of the imagination's noise and of random choices.
         committed_frames: model frames between an observation and the start of its plan, in
             which the arm keeps doing what it was told; must outlast the planning.
@@ -53,6 +56,7 @@ class PlannerConfig:
 
     method: str = 'vidplan'
     steps: int = 1
+    sampler: str = 'flow_map'
     seed: int = 0
     committed_frames: int = 2
     score_frames: tuple[int, ...] = (4,)
@@ -78,6 +82,8 @@ class PlannerConfig:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ConfigError(f"method '{self.method}' is not one of {METHODS}")
+        if self.sampler not in KINDS:
+            raise ConfigError(f"sampler '{self.sampler}' is not one of {KINDS}")
         counts = {'steps': (1, 50), 'committed_frames': (0, 4), 'refine_iterations': (0, 50)}
         for name, (low, high) in counts.items():
             if not low <= getattr(self, name) <= high:
@@ -93,6 +99,11 @@ class PlannerConfig:
                 raise ConfigError(f'{name} = {getattr(self, name)}, allowed 0 .. 1000')
         if not 0 <= self.usual_uncertainty <= 1:
             raise ConfigError(f'usual_uncertainty = {self.usual_uncertainty}, allowed 0 .. 1')
+
+    @property
+    def sampling(self) -> SamplingConfig:
+        """How imaginations are sampled."""
+        return SamplingConfig(self.steps, self.sampler)
 
     @property
     def doubt(self) -> Doubt:

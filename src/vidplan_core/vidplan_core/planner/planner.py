@@ -18,7 +18,6 @@ from vidplan_core.proposal.hermite import hermite_chunk
 from vidplan_core.proposal.spatial import SpatialBasis
 from vidplan_core.reward.instruction import Instruction
 from vidplan_core.reward.judge import Judge, Judgement
-from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, WorldModel
 
 
@@ -169,9 +168,9 @@ class Planner:
     ) -> tuple[Tensor, Judgement | None]:
         """Imagined latents, and what the heads say about them where there are any."""
         model, config = self.world_model, self.config
+        imagination = model.imagine(context, chunk, config.sampling, config.seed)
         if not self.judge:
-            return model.rollout(context, chunk, config.steps, config.seed), None
-        imagination = model.imagine(context, chunk, SamplingConfig(config.steps), config.seed)
+            return imagination.latents, None
         return imagination.latents, self.judge.judge(imagination, instruction)
 
     def _without_imagination(self, chunk: PoseChunk, memory: Tensor) -> Score:

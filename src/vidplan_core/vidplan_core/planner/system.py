@@ -27,8 +27,7 @@ from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_core.uncertainty.heat_map import heat_map
 from vidplan_core.world_model.checkpoint import load_world_model
-from vidplan_core.world_model.sampler import SamplingConfig
-from vidplan_core.world_model.world_model import Context, WorldModel
+from vidplan_core.world_model.world_model import Context, Imagination, WorldModel
 
 # The arm counts as at rest below this joint speed, rad/s.
 REST_RAD_S = 0.02
@@ -175,7 +174,7 @@ class PlanningSystem:
         model = self.world_model.config
         chunk = chunk_ahead(committed, present.stamp_s, model.frames, model.frame_period_s)
         chunk = chunk.to(torch.float32).to(self.device)
-        latents = self.world_model.rollout(context, chunk, self.config.steps, self.config.seed)
+        latents = self._imagine(context, chunk).latents
         time_s = present.stamp_s + ahead * model.frame_period_s
         angles = angles_at(committed, time_s)
         start = Start(
@@ -250,14 +249,17 @@ class PlanningSystem:
     @torch.no_grad()
     def imagined_pictures(self, context: Context, chunk: PoseChunk) -> Pictures:
         """Imagine a chunk (1, frames) and draw its new frames and their uncertainty."""
-        sampling = SamplingConfig(self.config.steps)
-        imagination = self.world_model.imagine(context, chunk, sampling, self.config.seed)
+        imagination = self._imagine(context, chunk)
         frames = self.world_model.decode(imagination.latents[:, 1:])
         head = self.planner.judge.uncertainty_head
         if head is None:
             return Pictures(_stacked(frames[0]), NO_PICTURES)
         heat = heat_map(self.world_model, head.judge(imagination).entropy, frames)
         return Pictures(_stacked(frames[0]), _stacked(heat[0]))
+
+    def _imagine(self, context: Context, chunk: PoseChunk) -> Imagination:
+        config = self.config
+        return self.world_model.imagine(context, chunk, config.sampling, config.seed)
 
     def _heat(self, context: Context, plan: Plan) -> np.ndarray:
         """The heat map over a plan's new frames; empty without imagination or without a head."""
