@@ -13,6 +13,7 @@ from tiny import CHANNELS, save_models, tiny_world_model
 
 from vidplan_core.reward.value import VERBS, load_value
 from vidplan_core.uncertainty.uncertainty_head import load_uncertainty
+from vidplan_core.world_model.sampler import MEAN, SamplingConfig
 from vidplan_training import heads_value
 from vidplan_training.cli import main
 from vidplan_training.dataset import shards
@@ -158,9 +159,9 @@ def test_rollouts_lie_ahead_and_know_what_came_true(data: Path) -> None:
     assert needed == 13
     dataset = ClipDataset(shards(data), 2, needed, Statistics.of(model.config))
     clips = dataset.clips(np.array([0, 3]))
-    near, truth = imagine_ahead(model, clips, (), steps=1, seed=0)
+    near, truth = imagine_ahead(model, clips, (), MEAN, seed=0)
     torch.testing.assert_close(truth, clips.latents[:, 2:6])
-    far, truth = imagine_ahead(model, clips, (4, 2), steps=2, seed=0)
+    far, truth = imagine_ahead(model, clips, (4, 2), SamplingConfig(2), seed=0)
     torch.testing.assert_close(truth, clips.latents[:, 8:12])
     assert far.last.start.tolist() == [0.5, 0.5]
     assert not torch.equal(far.condition.history, near.condition.history)

@@ -13,6 +13,7 @@ import torch
 
 from vidplan_core.reward.conformal import LowerBound, calibrate, save_bound, shortfall
 from vidplan_core.statistics import exact_interval
+from vidplan_training.evaluate_sampling import add_sampling
 
 BATCH = 16
 
@@ -29,7 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--data', type=Path, required=True, help='folder written by collect')
     parser.add_argument('--models', type=Path, default=Path('models/cell'))
     parser.add_argument('--alpha', type=float, default=0.1, help='share of episodes it may fail')
-    parser.add_argument('--steps', type=int, default=1, help='evaluations per imagination')
+    add_sampling(parser)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--json', type=Path, help='write the result')
 

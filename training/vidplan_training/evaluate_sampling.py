@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,14 +13,13 @@ from typing import TypeVar
 
 import torch
 
-from vidplan_core.world_model.sampler import CTRL_WORLD_SAMPLING, SamplingConfig
+from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.world_model.sampler import CTRL_WORLD_SAMPLING, KINDS, SamplingConfig
 
 T = TypeVar('T')
 
 # The many-step sampler that few steps are compared with.
 TEACHER_STEPS = CTRL_WORLD_SAMPLING.steps
-# One EDM step from the highest noise level is the denoiser there: the mean of all futures.
-MEAN = SamplingConfig(1, 'edm')
 KEPT_TIMES = 500
 
 
@@ -34,6 +34,22 @@ def sampling_of(steps: int, guidance: Sequence[float]) -> SamplingConfig:
         return SamplingConfig(steps)
     first, last = guidance
     return replace(CTRL_WORLD_SAMPLING, steps=steps, guidance_first=first, guidance_last=last)
+
+
+def add_sampling(parser: argparse.ArgumentParser) -> None:
+    """Declare how imaginations are sampled; as the planner does if nothing is said."""
+    usual = PlannerConfig()
+    parser.add_argument(
+        '--sampler', choices=KINDS, default=usual.sampler, help='default %(default)s'
+    )
+    parser.add_argument(
+        '--steps', type=int, default=usual.steps, help='evaluations per imagination'
+    )
+
+
+def sampling_from(args: argparse.Namespace) -> SamplingConfig:
+    """What `add_sampling` declares; raises ConfigError for impossible values."""
+    return SamplingConfig(args.steps, args.sampler)
 
 
 class Stopwatch:

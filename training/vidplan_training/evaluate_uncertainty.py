@@ -17,6 +17,7 @@ from torch import Tensor
 from vidplan_core.episode_sums import EpisodeMeans, Measured
 from vidplan_core.perceptual import FeatureDistance
 from vidplan_core.perceptual_networks import NETWORKS, load_feature_distance
+from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.uncertainty.calibration import ErrorCalibration
 from vidplan_core.uncertainty.estimate import ErrorEstimate
 from vidplan_core.uncertainty.head_input import HeadInput
@@ -31,6 +32,7 @@ from vidplan_core.uncertainty.ranking import (
 )
 from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead, load_uncertainty
 from vidplan_core.world_model.checkpoint import load_world_model
+from vidplan_core.world_model.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.edits import plant
 from vidplan_training.evaluate_clips import Clip, Place, load_clip, places
@@ -39,14 +41,17 @@ from vidplan_training.latents import Clips
 from vidplan_training.localisation import error_map, overlap, scene_doubt, suspicious
 from vidplan_training.progress import Progress
 
-# By name: imagined and believed frames before the judged chunk, and network evaluations.
-WAYS: dict[str, tuple[tuple[int, ...], int]] = {
-    'steps_1': ((), 1),
-    'steps_2': ((), 2),
-    'steps_4': ((), 4),
-    'fed_back': ((4,), 1),
+PLANNED = PlannerConfig().sampling
+# By name: imagined and believed frames before the judged chunk, and how all are sampled.
+WAYS: dict[str, tuple[tuple[int, ...], SamplingConfig]] = {
+    'mean': ((), MEAN),
+    'steps_1': ((), SamplingConfig(1)),
+    'steps_2': ((), SamplingConfig(2)),
+    'steps_4': ((), SamplingConfig(4)),
+    'fed_back': ((4,), PLANNED),
 }
-PLAIN = 'steps_1'
+# As the planner imagines.
+PLAIN = next(way for way, (hops, sampling) in WAYS.items() if sampling == PLANNED and not hops)
 LONGEST_HOP = 4
 ELEMENTS = 6000  # of one rollout, drawn at random: neighbours say the same
 EDITED_TOGETHER = 8
@@ -58,8 +63,8 @@ def add_parser(kinds: argparse._SubParsersAction) -> None:
     parser = kinds.add_parser(
         'uncertainty',
         help='whether the uncertainty head is calibrated and finds errors',
-        description='Imagines clips of held-out episodes in 1, 2 and 4 steps and fed back once, '
-        'and compares the predicted error distributions with the errors.',
+        description='Imagines clips of held-out episodes as their mean, in 1, 2 and 4 steps and '
+        'fed back once, and compares the predicted error distributions with the errors.',
     )
     parser.add_argument('--data', type=Path, required=True, help='episodes of evaluation seeds')
     parser.add_argument('--unseen-objects', type=Path, help='of `collect --unseen objects`')
@@ -117,17 +122,17 @@ class Run:
     edits: EpisodeMeans
     scenes: dict[str, Separation]
 
-    def imagine(self, clip: Clip, way: str, number: int) -> Rollouts:
+    def imagine(self, clip: Clip, number: int, way: str = PLAIN) -> Rollouts:
         """A clip's rollout, with noise of its own."""
-        hops, steps = WAYS[way]
+        hops, sampling = WAYS[way]
         clips = Clips(self.model.encode(clip.images[None]), clip.poses)
         seed = 1000 * number + self.seed
-        imagination, truth = imagine_ahead(self.model, clips, hops, steps, seed)
+        imagination, truth = imagine_ahead(self.model, clips, hops, sampling, seed)
         return Rollouts(HeadInput.of(imagination), truth)
 
     def count(self, place: Place, clip: Clip, way: str) -> Rollouts:
         """Compare one rollout with what came true."""
-        rollouts = self.imagine(clip, way, place.number)
+        rollouts = self.imagine(clip, place.number, way)
         logits = self.head(rollouts.inputs).float()
         estimate, errors = ErrorEstimate.of(logits, self.head.bins), rollouts.errors
         evidence, episode = self.evidence[way], place.number
@@ -171,7 +176,7 @@ class Run:
 
     def doubt(self, clip: Clip, number: int) -> np.ndarray:
         """How doubtful the head finds a clip's scene, (1,)."""
-        return scene_doubt(self.head.estimate(self.imagine(clip, PLAIN, number).inputs)).numpy()
+        return scene_doubt(self.head.estimate(self.imagine(clip, number).inputs)).numpy()
 
 
 @torch.no_grad()

@@ -20,8 +20,10 @@ from vidplan_core.uncertainty.estimate import expectation
 from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.uncertainty.ranking import Separation
 from vidplan_core.world_model.checkpoint import load_world_model
+from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.evaluate_clips import held_out_shards
+from vidplan_training.evaluate_sampling import add_sampling, sampling_from
 from vidplan_training.evaluate_uncertainty import intervals_of, values_of
 from vidplan_training.head_rollouts import imagine_ahead
 from vidplan_training.latents import Statistics, encode_shards
@@ -45,7 +47,7 @@ def add_parser(kinds: argparse._SubParsersAction) -> None:
     parser.add_argument('--models', type=Path, default=Path('models/cell'))
     parser.add_argument('--draws', type=int, default=6, help='clips per episode')
     parser.add_argument('--scenes', type=int, default=100, help='for the best of six')
-    parser.add_argument('--steps', type=int, default=1, help='evaluations per imagination')
+    add_sampling(parser)
     parser.add_argument('--threads', type=int, help='default: as PyTorch chooses')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--json', type=Path)
@@ -59,7 +61,7 @@ class ValueRun:
     head: ValueHead
     scorer: SemanticScorer
     data: ValueEpisodes
-    steps: int
+    sampling: SamplingConfig
     seed: int
 
     def __post_init__(self) -> None:
@@ -76,7 +78,7 @@ class ValueRun:
     def logits(self, draws: list[Draw]) -> Tensor:
         """Predicted distributions (batch, frames, bins) of the clips' new frames."""
         clips = self.data.clips(draws, self.model.config.history_frames, self.ahead)
-        imagination, _ = imagine_ahead(self.model, clips, (), self.steps, self.seed)
+        imagination, _ = imagine_ahead(self.model, clips, (), self.sampling, self.seed)
         texts = [
             instruction_embedding(self.scorer, self.data.instruction(d.verb, d.kind))
             for d in draws
@@ -152,7 +154,7 @@ def make_run(args: argparse.Namespace) -> ValueRun:
     found = held_out_shards(args.data)
     encode_shards(found, model.autoencoder)
     data = ValueEpisodes(found, Statistics.of(model.config), head.config.gamma)
-    return ValueRun(model, head, scorer, data, args.steps, args.seed)
+    return ValueRun(model, head, scorer, data, sampling_from(args), args.seed)
 
 
 def rank_correlation(values: np.ndarray) -> float:

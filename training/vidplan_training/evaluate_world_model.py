@@ -25,7 +25,7 @@ from torch import Tensor
 from vidplan_core.perceptual import FeatureDistance
 from vidplan_core.perceptual_networks import load_feature_distance
 from vidplan_core.world_model.checkpoint import load_world_model
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import Context, WorldModel
 from vidplan_training.evaluate_clips import (
     CLIPS_PER_EPISODE,
@@ -37,7 +37,7 @@ from vidplan_training.evaluate_clips import (
 )
 from vidplan_training.evaluate_measures import Judge
 from vidplan_training.evaluate_pictures import strip, title_of, write_png
-from vidplan_training.evaluate_sampling import MEAN, TEACHER_STEPS, Stopwatch, sampling_of
+from vidplan_training.evaluate_sampling import TEACHER_STEPS, Stopwatch, sampling_of
 from vidplan_training.evaluate_table import Summary, Table, rounded
 from vidplan_training.progress import Progress
 

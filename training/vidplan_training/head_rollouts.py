@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Imagined futures of recorded clips, as heads are trained on: what planning will show them.
 
-In one jump, two or four; from what was seen, or from what was imagined before. Rollouts are made
-in pools, and each pool serves several iterations: imagining costs more than learning from it.
+As their mean, in one jump, two or four; from what was seen, or from what was imagined before.
+Rollouts are made in pools, and each pool serves several iterations: imagining costs more than
+learning from it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import torch
 from torch import Tensor
 
 from vidplan_core.uncertainty.head_input import HeadInput
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import Context, Imagination, WorldModel
 from vidplan_training.latents import Clips
 
-STEPS = (1, 1, 2, 4)
+SAMPLINGS = (MEAN, SamplingConfig(1), SamplingConfig(2), SamplingConfig(4))
 # Frames that are imagined and taken as seen, before the chunk that is judged.
 HOPS: tuple[tuple[int, ...], ...] = ((), (), (2,), (4,), (4, 4))
 
@@ -66,7 +67,7 @@ def frames_needed(model: WorldModel, hops: Sequence[Sequence[int]] = HOPS) -> in
 
 @torch.no_grad()
 def imagine_ahead(
-    model: WorldModel, clips: Clips, hops: Sequence[int], steps: int, seed: int
+    model: WorldModel, clips: Clips, hops: Sequence[int], sampling: SamplingConfig, seed: int
 ) -> tuple[Imagination, Tensor]:
     """Imagine the chunk that follows the hops; each hop is imagined too and then believed.
 
@@ -77,7 +78,7 @@ def imagine_ahead(
     device = model.mean.device
     seen, poses = clips.latents.to(device), clips.poses.to(device)
     context = Context(seen[:, :history], poses.part(slice(0, history)))
-    present, sampling = history - 1, SamplingConfig(steps)
+    present = history - 1
     for number, hop in enumerate(hops):
         chunk = poses.part(slice(present, present + frames))
         latents = model.imagine(context, chunk, sampling, seed + number).latents

@@ -19,7 +19,7 @@ from vidplan_training.dataset import split
 from vidplan_training.edits import haunt, plant
 from vidplan_training.head_rollouts import (
     HOPS,
-    STEPS,
+    SAMPLINGS,
     Pool,
     PoolConfig,
     Rollouts,
@@ -35,10 +35,11 @@ CHECKED = 48
 def rollouts_of(
     model: WorldModel, data: ClipDataset, rng: np.random.Generator, group: int
 ) -> Rollouts:
-    """A group of rollouts with steps, hops and noise of their own."""
-    hops, steps = HOPS[rng.integers(len(HOPS))], STEPS[rng.integers(len(STEPS))]
+    """A group of rollouts with a sampler, hops and noise of their own."""
+    hops = HOPS[rng.integers(len(HOPS))]
+    sampling = SAMPLINGS[rng.integers(len(SAMPLINGS))]
     clips = data.clips(rng.integers(len(data), size=group))
-    imagination, truth = imagine_ahead(model, clips, hops, steps, int(rng.integers(2**31)))
+    imagination, truth = imagine_ahead(model, clips, hops, sampling, int(rng.integers(2**31)))
     return Rollouts(HeadInput.of(imagination).detach(), truth)
 
 

@@ -27,7 +27,7 @@ from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.dataset import split
 from vidplan_training.head_rollouts import (
     HOPS,
-    STEPS,
+    SAMPLINGS,
     Pool,
     PoolConfig,
     Rollouts,
@@ -58,12 +58,13 @@ def value_rollouts(
     group: int,
 ) -> Rollouts:
     """A group of rollouts of drawn clips with their instructions and values."""
-    hops, steps = HOPS[rng.integers(len(HOPS))], STEPS[rng.integers(len(STEPS))]
+    hops = HOPS[rng.integers(len(HOPS))]
+    sampling = SAMPLINGS[rng.integers(len(SAMPLINGS))]
     ahead = sum(hops) + model.config.frames - 1
     draws = [data.draw(rng, ahead) for _ in range(group)]
     texts = torch.cat([_text(scorer, data, draw, rng) for draw in draws])
     clips = data.clips(draws, model.config.history_frames, ahead)
-    imagination, truth = imagine_ahead(model, clips, hops, steps, int(rng.integers(2**31)))
+    imagination, truth = imagine_ahead(model, clips, hops, sampling, int(rng.integers(2**31)))
     values = data.values_of(draws, ahead, model.config.frames - 1).to(truth)
     return Rollouts(HeadInput.of(imagination, texts).detach(), truth, values)
 

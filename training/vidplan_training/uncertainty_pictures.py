@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from vidplan_training.evaluate_clips import Clip, Place
     from vidplan_training.evaluate_uncertainty import Evidence, Run
 
-PLAIN = 'steps_1'
 SHOWN_CLIPS = 4
 # Shares of all estimates that become blue and red in a heat map.
 SPAN = (0.02, 0.98)
@@ -30,7 +29,7 @@ def draw(run: Run, clips: Iterable[tuple[Place, Clip]], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     plot_reliability(run.evidence, folder / 'reliability.png')
     plot_sparsification(run.evidence, folder / 'sparsification.png')
-    parts = [run.imagine(clip, PLAIN, place.number) for place, clip in clips]
+    parts = [run.imagine(clip, place.number) for place, clip in clips]
     paint(run, Rollouts.cat(parts), folder / 'heat_maps.png')
 
 

@@ -17,10 +17,10 @@ from vidplan_core.kinematics.fk import flange_pose
 from vidplan_core.proposal.hermite import hermite_chunk
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.reward.value import ValueHead, instruction_embedding
-from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, WorldModel
 from vidplan_training.behaviours import Decision
 from vidplan_training.collect import EVALUATION_SEEDS
+from vidplan_training.evaluate_sampling import sampling_from
 from vidplan_training.motion import Motion
 from vidplan_training.progress import Progress
 
@@ -63,7 +63,7 @@ def best_of_six(
         kind = kinds[np.random.default_rng([seed, 3]).integers(len(kinds))]
         goal = truth[kind] + [0.0, 0.0, OVER_M]
         context, chunks = start(model, cell)
-        imagination = model.imagine(context, chunks, SamplingConfig(args.steps), args.seed)
+        imagination = model.imagine(context, chunks, sampling_from(args), args.seed)
         text = instruction_embedding(scorer, f'move to the {kind}')
         values = head.judge(imagination, text)[:, -1].numpy()
         apart = np.array([distance_after(cell, move, goal) for move in SIX])

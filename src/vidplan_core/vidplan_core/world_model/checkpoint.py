@@ -8,6 +8,7 @@ A folder holds `autoencoder/`, `world_model/` and, for a network that reads inst
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,8 @@ def save_weights(
         for name, value in tensors.items()
     }
     save_file(stored, folder / WEIGHTS)
+    # safetensors lets its owner alone read it; whoever reads the description needs the weights.
+    shutil.copymode(folder / CONFIG, folder / WEIGHTS)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -82,6 +82,10 @@ class SamplingConfig:
 CTRL_WORLD_SAMPLING = SamplingConfig(50, 'edm', guidance_first=1.0, guidance_last=2.0)
 
 
+# One EDM step from the highest noise level is the denoiser there: the mean of all futures.
+MEAN = SamplingConfig(1, 'edm')
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """One evaluation of the network, as uncertainty and value heads look at it.
