@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import torch
@@ -13,12 +13,15 @@ from vidplan_core.reward.judge import Judge
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Imagination, WorldModel
 
+Frames = Sequence[int] | slice
+NEW = slice(1, None)
+
 
 class ChangeDoubt:
     """More uncertain the more a latent changes; in [0, 1)."""
 
-    def judge(self, imagination: Imagination) -> SimpleNamespace:
-        change = imagination.latents[:, 1:] - imagination.condition.history[:, -1:]
+    def judge(self, imagination: Imagination, frames: Frames = NEW) -> SimpleNamespace:
+        change = imagination.latents[:, frames] - imagination.condition.history[:, -1:]
         return SimpleNamespace(entropy=1.0 - torch.exp(-change.abs()))
 
 
@@ -28,13 +31,13 @@ class ErrorDoubt:
     def __init__(self, honest: WorldModel) -> None:
         self._honest = honest
 
-    def judge(self, imagination: Imagination) -> SimpleNamespace:
+    def judge(self, imagination: Imagination, frames: Frames = NEW) -> SimpleNamespace:
         noise = self._honest.noise(0, imagination.latents.shape[1])
         noise = noise.expand(len(imagination.latents), -1, -1, -1, -1)
         condition = imagination.condition
         data, _ = self._honest.sample(condition, noise, SamplingConfig())
         true = self._honest.from_data(data, condition.history[:, -1:])
-        error = (imagination.latents - true)[:, 1:].abs()
+        error = (imagination.latents - true)[:, frames].abs()
         return SimpleNamespace(entropy=1.0 - torch.exp(-error))
 
 

@@ -51,12 +51,15 @@ def test_both_heads_judge_new_frames(models: Path) -> None:
     images = torch.randint(0, 256, (1, 2, 96, 64, 3), dtype=torch.uint8)
     context = model.context(images, straight_chunk(torch.zeros(1, 3), frames=2))
     imagination = model.imagine(context, straight_chunk(torch.randn(3, 3)), SamplingConfig(2))
-    plain = load_judge(models, model, Words()).judge(imagination, 'put the pea in the bowl')
+    judge, words = load_judge(models, model, Words()), 'put the pea in the bowl'
+    plain = judge.judge(imagination, words, [1, 2, 3, 4])
     assert plain.uncertainty.shape == (3, 4, CHANNELS, 12, 8)
     assert plain.value.shape == (3, 4)
-    assert plain.at([4]).value.tolist() == plain.value[:, 3:].tolist()
+    last = judge.judge(imagination, words, [4])
+    torch.testing.assert_close(last.uncertainty, plain.uncertainty[:, 3:])
+    torch.testing.assert_close(last.value, plain.value[:, 3:])
     bounded = load_judge(models, model, Words(), conformal=True)
-    lower = bounded.judge(imagination, 'put the pea in the bowl').value
+    lower = bounded.judge(imagination, words, [1, 2, 3, 4]).value
     torch.testing.assert_close(lower, (plain.value - 0.1).clamp_min(0.0))
 
 

@@ -48,8 +48,8 @@ class RedScorer:
 class SmoothDoubt:
     """A smooth function of every imagined latent."""
 
-    def judge(self, imagination: Imagination) -> SimpleNamespace:
-        change = imagination.latents[:, 1:] - imagination.condition.history[:, -1:]
+    def judge(self, imagination: Imagination, frames: list[int]) -> SimpleNamespace:
+        change = imagination.latents[:, frames] - imagination.condition.history[:, -1:]
         entropy = torch.sigmoid(change + 0.2 * torch.sin(3.0 * change))
         return SimpleNamespace(entropy=entropy)
 
@@ -188,6 +188,8 @@ def test_a_bound_lowers_the_value(context: Context) -> None:
     model = tiny_world_model().double()
     chunk = straight_chunk(torch.zeros(1, 3)).to(torch.float64)
     imagination = model.imagine(context, chunk, SamplingConfig())
-    plain = Judge(None, VALUE).judge(imagination, 'red').value
+    plain = Judge(None, VALUE).judge(imagination, 'red', [2, 4]).value
+    assert plain.shape == (1, 2)
     judge = replace(Judge(None, VALUE), bound=LowerBound(0.1, 0.2, 99))
-    torch.testing.assert_close(judge.judge(imagination, 'red').value, (plain - 0.2).clamp_min(0))
+    found = judge.judge(imagination, 'red', [2, 4]).value
+    torch.testing.assert_close(found, (plain - 0.2).clamp_min(0))

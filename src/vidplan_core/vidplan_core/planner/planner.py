@@ -17,7 +17,7 @@ from vidplan_core.planner.refine import into_ball, refine
 from vidplan_core.proposal.hermite import hermite_chunk
 from vidplan_core.proposal.spatial import SpatialBasis
 from vidplan_core.reward.instruction import Instruction
-from vidplan_core.reward.judge import Judge, Judgement
+from vidplan_core.reward.judge import Judge
 from vidplan_core.world_model.world_model import Context, WorldModel
 
 
@@ -155,23 +155,15 @@ class Planner:
         instruction: str | Instruction,
     ) -> tuple[Score, Tensor]:
         wanted = instruction or f'move to the {phrase}'
-        latents, judgement = self._roll_out(context, chunk, wanted)
         frames = list(self.config.score_frames)
+        config = self.config
+        imagination = self.world_model.imagine(context, chunk, config.sampling, config.seed)
+        latents = imagination.latents
         images = self.world_model.decode(latents[:, frames])
         position, rotation = chunk.position[:, frames], chunk.rotation[:, frames]
-        judged = None if judgement is None else judgement.at(frames)
+        judged = self.judge.judge(imagination, wanted, frames) if self.judge else None
         score = self.objective.score(images, position, rotation, phrase, memory, judged)
         return score, latents
-
-    def _roll_out(
-        self, context: Context, chunk: PoseChunk, instruction: str | Instruction
-    ) -> tuple[Tensor, Judgement | None]:
-        """Imagined latents, and what the heads say about them where there are any."""
-        model, config = self.world_model, self.config
-        imagination = model.imagine(context, chunk, config.sampling, config.seed)
-        if not self.judge:
-            return imagination.latents, None
-        return imagination.latents, self.judge.judge(imagination, instruction)
 
     def _without_imagination(self, chunk: PoseChunk, memory: Tensor) -> Score:
         apart = self.objective.distance(chunk.position[:, -1], chunk.rotation[:, -1], memory)

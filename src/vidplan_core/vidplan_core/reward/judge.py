@@ -22,7 +22,7 @@ from vidplan_core.world_model.world_model import Imagination, WorldModel
 
 
 class Estimate(Protocol):
-    """What an uncertainty head says of the new frames."""
+    """What an uncertainty head says of new frames."""
 
     @property
     def entropy(self) -> Tensor:
@@ -33,8 +33,11 @@ class Estimate(Protocol):
 class UncertaintyJudge(Protocol):
     """Judges how far off imagined latents may be, as `uncertainty.UncertaintyHead` does."""
 
-    def judge(self, imagination: Imagination) -> Estimate:
-        """Of the new frames, those after the present; differentiable in the imagination."""
+    def judge(self, imagination: Imagination, frames: Sequence[int] | None = None) -> Estimate:
+        """Of frames by their numbers in the chunk, of all new ones (from 1) if None.
+
+        Differentiable in the imagination.
+        """
         ...
 
 
@@ -48,7 +51,7 @@ class ValueJudge(Protocol):
 
 @dataclass(frozen=True)
 class Judgement:
-    """Of the new frames of an imagination: frame f of the chunk is number f - 1 here.
+    """Of some new frames of an imagination.
 
     Attributes:
         uncertainty: (candidates, frames, channels, rows, columns) in [0, 1], None if unknown.
@@ -57,14 +60,6 @@ class Judgement:
 
     uncertainty: Tensor | None = None
     value: Tensor | None = None
-
-    def at(self, frames: Sequence[int]) -> Judgement:
-        """The judgement of some frames, by their numbers in the chunk, from 1."""
-        index = [frame - 1 for frame in frames]
-        return Judgement(
-            None if self.uncertainty is None else self.uncertainty[:, index],
-            None if self.value is None else self.value[:, index],
-        )
 
 
 @dataclass(frozen=True)
@@ -87,13 +82,16 @@ class Judge:
         """Whether there is any head to ask."""
         return self.uncertainty_head is not None or self.value_head is not None
 
-    def judge(self, imagination: Imagination, instruction: str | Instruction) -> Judgement:
-        """Ask every head once for all candidates."""
+    def judge(
+        self, imagination: Imagination, instruction: str | Instruction, frames: Sequence[int]
+    ) -> Judgement:
+        """Ask every head once for all candidates, about frames by their numbers, from 1."""
         uncertainty = value = None
         if self.uncertainty_head is not None:
-            uncertainty = self.uncertainty_head.judge(imagination).entropy
+            uncertainty = self.uncertainty_head.judge(imagination, frames).entropy
         if self.value_head is not None:
             value = self.value_head.judge(imagination, self.embed(instruction))
+            value = value[:, [frame - 1 for frame in frames]]
             value = value if self.bound is None else self.bound.of(value)
         return Judgement(uncertainty, value)
 

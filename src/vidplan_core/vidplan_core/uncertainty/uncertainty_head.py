@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -45,9 +47,15 @@ class UncertaintyHead(Head):
         each = self.config.channels * self.config.patch**2
         self.out.bias.copy_(log_probability.repeat_interleave(each))
 
-    def estimate(self, inputs: HeadInput) -> ErrorEstimate:
-        """Entropy and expected error of the new frames; gradients reach latents and actions."""
-        estimate = ErrorEstimate.of(self._wide(self._patched, inputs), self.bins)
+    def estimate(self, inputs: HeadInput, frames: Sequence[int] | None = None) -> ErrorEstimate:
+        """Entropy and expected error of new frames; gradients reach latents and actions.
+
+        Args:
+            inputs: of all new frames.
+            frames: those that are asked about, by their numbers from 0; None for all.
+        """
+        raw = self._wide(partial(self._patched, frames=frames), inputs)
+        estimate = ErrorEstimate.of(raw, self.bins)
         return ErrorEstimate(
             functional.pixel_shuffle(estimate.entropy, self._side),
             functional.pixel_shuffle(estimate.expected_error, self._side),
@@ -57,16 +65,20 @@ class UncertaintyHead(Head):
     def _side(self) -> int:
         return self.config.patch
 
-    def _patched(self, inputs: HeadInput) -> Tensor:
+    def _patched(self, inputs: HeadInput, frames: Sequence[int] | None = None) -> Tensor:
         """Logits with a patch's elements as channels: so many numbers are moved once only."""
         features = self.network(inputs)
+        features = features if frames is None else features[:, list(frames)]
         raw: Tensor = self.out(features.flatten(0, 1))
         shape = (*features.shape[:2], self.config.bin_count, -1, *features.shape[3:])
         return raw.reshape(shape)
 
-    def judge(self, imagination: Imagination) -> ErrorEstimate:
-        """`estimate` of what a world model imagined."""
-        return self.estimate(HeadInput.of(imagination))
+    def judge(
+        self, imagination: Imagination, frames: Sequence[int] | None = None
+    ) -> ErrorEstimate:
+        """`estimate` of what a world model imagined, at frames by their numbers in the chunk."""
+        new = None if frames is None else [frame - 1 for frame in frames]
+        return self.estimate(HeadInput.of(imagination), new)
 
 
 def load_uncertainty(models: Path, device: str | torch.device = 'cpu') -> UncertaintyHead:
