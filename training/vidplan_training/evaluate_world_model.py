@@ -24,6 +24,7 @@ from torch import Tensor
 
 from vidplan_core.perceptual import FeatureDistance
 from vidplan_core.perceptual_networks import load_feature_distance
+from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import Context, WorldModel
@@ -92,9 +93,9 @@ class Evaluation:
             name: self.watch.time(name, partial(self._imagine, context, clip, s, seed))
             for name, s in self._samplings().items()
         }
-        fewest = sampling_of(self.steps[0], self.guidance)
+        sampling = self._samplings()[self._planned()]
         found['other_actions'] = self._imagine(
-            context, clip, fewest, seed, graft(clip.future, other.future)
+            context, clip, sampling, seed, graft(clip.future, other.future)
         )
         new = clip.images[None, clip.history :].to(self.device)
         return {**found, 'reconstruction': self.model.encode(new)}
@@ -102,6 +103,12 @@ class Evaluation:
     def _samplings(self) -> dict[str, SamplingConfig]:
         few = {f'steps_{n}': sampling_of(n, self.guidance) for n in self.steps}
         return {**few, 'mean': MEAN}
+
+    def _planned(self) -> str:
+        """The way in which the planner imagines, or else the one of the fewest steps."""
+        wanted = PlannerConfig().sampling
+        ways = self._samplings()
+        return next((name for name, way in ways.items() if way == wanted), next(iter(ways)))
 
     def _context(self, clip: Clip) -> Context:
         images = clip.images[None, : clip.history].to(self.device)
@@ -122,7 +129,7 @@ class Evaluation:
 
     def result(self, clips: int) -> Summary:
         """Everything, as it goes into the json file."""
-        table, first = self.table, f'steps_{self.steps[0]}'
+        table, first = self.table, self._planned()
         wrist = self.model.config.views.index('wrist')
         return {
             'clips': clips,
@@ -130,6 +137,7 @@ class Evaluation:
             'seed': self.seed,
             'steps': {str(n): self._timed(f'steps_{n}') for n in self.steps},
             'mean': self._timed('mean'),
+            'planned': first,
             **{n: table.summary(n) for n in ('copy_last', 'reconstruction', 'other_actions')},
             'speedup': self._speedup(),
             f'against_{max(self.steps)}': {
