@@ -210,7 +210,7 @@ class Text:
         return torch.stack([torch.linspace(-1, 1, 8) * len(phrase) for phrase in phrases])
 
 
-COMMON = ['--iterations', '3', '--batch', '4', '--pool', '4']
+COMMON = ['--iterations', '3', '--batch', '4', '--pool', '4', '--widths', '8', '16', '16']
 
 
 def test_an_uncertainty_head_is_trained_written_and_continued(
@@ -222,7 +222,7 @@ def test_an_uncertainty_head_is_trained_written_and_continued(
     assert main(command) == 0
     head = load_uncertainty(models)
     head.config.check_fits(tiny_world_model().config, CHANNELS)
-    assert head.config.bins == 'power'
+    assert (head.config.bins, head.config.widths) == ('power', (8, 16, 16))
     assert main([*command, '--export-only', '--out', str(tmp_path / 'again')]) == 0
     again = load_uncertainty(tmp_path / 'again')
     torch.testing.assert_close(again.out.weight, head.out.weight)

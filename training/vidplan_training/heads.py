@@ -12,7 +12,7 @@ import torch
 from vidplan_core.reward import value
 from vidplan_core.uncertainty import uncertainty_head
 from vidplan_core.uncertainty.bins import ERROR_BINS, KINDS
-from vidplan_core.uncertainty.head import save_head
+from vidplan_core.uncertainty.head import HeadConfig, save_head
 from vidplan_core.world_model.checkpoint import load_weights, load_world_model
 from vidplan_training.heads_uncertainty import UncertaintyTraining
 from vidplan_training.heads_value import ValueTraining
@@ -56,6 +56,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         type=float,
         default=0.15,
         help='share of rollouts in which a thing has moved where it is not',
+    )
+    parser.add_argument(
+        '--widths', type=int, nargs=3, default=HeadConfig.widths, help='of the levels of the head'
     )
     parser.add_argument('--gamma', type=float, default=0.95, help="value's discount per frame")
     parser.add_argument('--start', type=Path, help='folder of a trained head to go on from')

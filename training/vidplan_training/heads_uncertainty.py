@@ -67,7 +67,7 @@ class UncertaintyTraining:
         frames, channels, rows, columns = check.predicted.shape[1:]
         return HeadConfig(
             channels, frames, check.actions.shape[-1], rows, columns,
-            bins=args.bins, bin_count=args.bin_count,
+            widths=tuple(args.widths), bins=args.bins, bin_count=args.bin_count,
         )  # fmt: skip
 
     def prepare(self, head: UncertaintyHead) -> None:

@@ -116,8 +116,9 @@ class ValueTraining:
         assert check.text is not None
         return HeadConfig(
             channels, frames, check.actions.shape[-1], rows, columns,
-            text=check.text.shape[-1], bins='uniform', bin_count=VALUE_BINS, bin_high=1.0,
-            gamma=args.gamma, text_probe=text_probe(self.scorer),
+            widths=tuple(args.widths), text=check.text.shape[-1],
+            bins='uniform', bin_count=VALUE_BINS, bin_high=1.0, gamma=args.gamma,
+            text_probe=text_probe(self.scorer),
         )  # fmt: skip
 
     def prepare(self, head: ValueHead) -> None:
