@@ -56,7 +56,7 @@ class PlannerConfig:
 
     method: str = 'vidplan'
     steps: int = 1
-    sampler: str = 'flow_map'
+    sampler: str = 'edm'
     seed: int = 0
     committed_frames: int = 2
     score_frames: tuple[int, ...] = (4,)
