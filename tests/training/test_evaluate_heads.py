@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from tiny import CHANNELS, save_models, tiny_world_model
+from tiny_scorer import TEXT, TinyScorer
 
 from vidplan_core.perceptual import FeatureDistance
 from vidplan_core.reward.value import ValueHead
@@ -20,7 +21,7 @@ from vidplan_training import evaluate_uncertainty, evaluate_value
 from vidplan_training.cli import main
 from vidplan_training.localisation import error_map, overlap, scene_doubt, suspicious
 
-FRAMES, TEXT = 14, 8
+FRAMES = 14
 KINDS = ['carrot', 'mug', 'bowl']
 UNCERTAINTY_KEYS = (
     'threshold_ece', 'top_label_ece', 'nll', 'nll_marginal', 'coverage_50', 'coverage_80',
@@ -31,17 +32,6 @@ VALUE_KEYS = (
     'ece', 'value_order_correlation', 'failure_below_success', 'best_of_6_agreement',
 )  # fmt: skip
 SIZES = {'channels': CHANNELS, 'rows': 12, 'columns': 8, 'widths': (8, 16, 16), 'embedding': 16}
-
-
-class Text:
-    """A scorer's text tower: eight numbers per phrase."""
-
-    @staticmethod
-    def load(folder: Path) -> Text:
-        return Text()
-
-    def encode_text(self, phrases: list[str]) -> torch.Tensor:
-        return torch.stack([torch.linspace(-1, 1, TEXT) * len(phrase) for phrase in phrases])
 
 
 @pytest.fixture
@@ -75,7 +65,7 @@ def models(tmp_path: Path) -> Path:
     doubt = UncertaintyHead(HeadConfig(**SIZES, bins='power'))
     torch.nn.init.normal_(doubt.out.weight)
     save_head(folder / 'uncertainty', doubt)
-    value = HeadConfig(**SIZES, text=3 + 2 * TEXT, bin_count=20, bin_high=1.0)
+    value = HeadConfig(**SIZES, text=3 + 2 * TEXT, maps=2, bin_count=20, bin_high=1.0)
     save_head(folder / 'value', ValueHead(value))
     return folder
 
@@ -104,7 +94,7 @@ def test_an_uncertainty_head_is_judged_by_every_number(
 def test_a_value_head_is_judged_by_every_number(
     data: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate_value, 'SemanticScorer', Text)
+    monkeypatch.setattr(evaluate_value, 'SemanticScorer', TinyScorer)
     found = tmp_path / 'found.json'
     command = ['evaluate', 'value', '--data', str(data), '--models', str(models)]
     assert main([*command, '--scenes', '2', '--draws', '6', '--json', str(found)]) == 0

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 from tiny import CHANNELS, save_models, tiny_world_model
+from tiny_scorer import TEXT, TinyScorer
 
-from vidplan_core.reward.value import VERBS, load_value
+from vidplan_core.reward.reading import VERBS
+from vidplan_core.reward.value import load_value
 from vidplan_core.uncertainty.uncertainty_head import load_uncertainty
 from vidplan_core.world_model.sampler import MEAN, SamplingConfig
 from vidplan_training import heads_value
@@ -199,17 +201,6 @@ def test_planted_patches_are_foreign_and_marked(data: Path) -> None:
     torch.testing.assert_close(same.inputs.predicted, rollouts.inputs.predicted)
 
 
-class Text:
-    """A scorer's text tower: eight numbers per phrase."""
-
-    @staticmethod
-    def load(folder: Path) -> Text:
-        return Text()
-
-    def encode_text(self, phrases: list[str]) -> torch.Tensor:
-        return torch.stack([torch.linspace(-1, 1, 8) * len(phrase) for phrase in phrases])
-
-
 COMMON = ['--iterations', '3', '--batch', '4', '--pool', '4', '--widths', '8', '16', '16']
 
 
@@ -234,12 +225,12 @@ def test_a_value_head_is_trained_and_knows_its_scorer(
     data: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr('vidplan_training.heads_value.CHECKED', 4)
-    monkeypatch.setattr(heads_value, 'SemanticScorer', Text)
+    monkeypatch.setattr(heads_value, 'SemanticScorer', TinyScorer)
     command = ['heads', '--kind', 'value', '--data', str(data), '--models', str(models)]
     command += ['--work', str(tmp_path / 'work.pt'), '--gamma', '0.8', *COMMON]
     assert main(command) == 2  # no semantic/ beside the world model
     (models / 'semantic').mkdir()
     assert main(command) == 0
     head = load_value(models)
-    assert (head.config.text, head.config.gamma) == (3 + 2 * 8, 0.8)
-    head.check_scorer(Text())  # type: ignore[arg-type]
+    assert (head.config.text, head.config.gamma) == (3 + 2 * TEXT, 0.8)
+    head.check_scorer(TinyScorer())  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.reward.judge import Judge
+from vidplan_core.reward.reading import Reading
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Imagination, WorldModel
 
@@ -44,9 +45,10 @@ class ErrorDoubt:
 class EvenValue:
     """The same value everywhere."""
 
-    def judge(self, imagination: Imagination, text: Tensor) -> Tensor:
+    def judge(self, imagination: Imagination, reading: Reading) -> Tensor:
         return imagination.latents.new_full(imagination.latents[:, 1:, 0, 0, 0].shape, 0.5)
 
 
 def tiny_judge(doubt: Callable[[], object] = ChangeDoubt) -> Judge:
-    return Judge(doubt(), EvenValue())
+    nothing = Reading(torch.zeros(1, 0), torch.zeros(1, 0, 1, 1))
+    return Judge(doubt(), EvenValue(), lambda present, instruction: nothing)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import CHANNELS, straight_chunk, tiny_world_model
-from torch import Tensor
+from tiny_scorer import TEXT, TinyScorer
 
 from vidplan_core.errors import ModelError
 from vidplan_core.reward.conformal import LowerBound, save_bound
@@ -22,28 +22,20 @@ from vidplan_core.world_model.sampler import SamplingConfig
 SIZES = HeadConfig(
     channels=CHANNELS, rows=12, columns=8, widths=(8, 16, 16), embedding=16, attention_heads=2
 )
-TEXT = 3 + 2 * 5
-
-
-class Words:
-    """A text tower of five numbers per phrase."""
-
-    def encode_text(self, phrases: list[str]) -> Tensor:
-        return torch.tensor([[len(phrase) / 10, 1.0, 0.0, 0.5, -1.0] for phrase in phrases])
 
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     save_head(tmp_path / 'uncertainty', UncertaintyHead(SIZES))
-    value = ValueHead(replace(SIZES, text=TEXT, bin_count=20, bin_high=1.0))
+    value = ValueHead(replace(SIZES, text=3 + 2 * TEXT, maps=2, bin_count=20, bin_high=1.0))
     save_head(tmp_path / 'value', value)
     save_bound(tmp_path / 'value', LowerBound(0.1, 0.1, 40))
     return tmp_path
 
 
 def test_a_folder_without_heads_has_nothing_to_ask(tmp_path: Path) -> None:
-    assert not load_judge(tmp_path, tiny_world_model(), Words())
+    assert not load_judge(tmp_path, tiny_world_model(), TinyScorer())
 
 
 def test_both_heads_judge_new_frames(models: Path) -> None:
@@ -51,19 +43,20 @@ def test_both_heads_judge_new_frames(models: Path) -> None:
     images = torch.randint(0, 256, (1, 2, 96, 64, 3), dtype=torch.uint8)
     context = model.context(images, straight_chunk(torch.zeros(1, 3), frames=2))
     imagination = model.imagine(context, straight_chunk(torch.randn(3, 3)), SamplingConfig(2))
-    judge, words = load_judge(models, model, Words()), 'put the pea in the bowl'
-    plain = judge.judge(imagination, words, [1, 2, 3, 4])
+    judge = load_judge(models, model, TinyScorer())
+    reading = judge.reading(context.latents[:, -1], 'put the pea in the bowl')
+    plain = judge.judge(imagination, reading, [1, 2, 3, 4])
     assert plain.uncertainty.shape == (3, 4, CHANNELS, 12, 8)
     assert plain.value.shape == (3, 4)
-    last = judge.judge(imagination, words, [4])
+    last = judge.judge(imagination, reading, [4])
     torch.testing.assert_close(last.uncertainty, plain.uncertainty[:, 3:])
     torch.testing.assert_close(last.value, plain.value[:, 3:])
-    bounded = load_judge(models, model, Words(), conformal=True)
-    lower = bounded.judge(imagination, words, [1, 2, 3, 4]).value
+    bounded = load_judge(models, model, TinyScorer(), conformal=True)
+    lower = bounded.judge(imagination, reading, [1, 2, 3, 4]).value
     torch.testing.assert_close(lower, (plain.value - 0.1).clamp_min(0.0))
 
 
 def test_heads_of_another_world_model_are_refused(models: Path) -> None:
     save_head(models / 'uncertainty', UncertaintyHead(replace(SIZES, rows=24)))
     with pytest.raises(ModelError, match='does not fit'):
-        load_judge(models, tiny_world_model(), Words())
+        load_judge(models, tiny_world_model(), TinyScorer())

@@ -20,6 +20,7 @@ from vidplan_core.planner.objective import ReachObjective
 from vidplan_core.planner.planner import Planner, Start
 from vidplan_core.reward.conformal import LowerBound
 from vidplan_core.reward.judge import Judge, Judgement
+from vidplan_core.reward.reading import Reading
 from vidplan_core.reward.relevancy import Localisation
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, Imagination
@@ -57,12 +58,13 @@ class SmoothDoubt:
 class SmoothValue:
     """A smooth function of the new frames."""
 
-    def judge(self, imagination: Imagination, text: Tensor) -> Tensor:
+    def judge(self, imagination: Imagination, reading: Reading) -> Tensor:
         return torch.sigmoid(imagination.latents[:, 1:, 0].mean((-2, -1)))
 
 
 DOUBT, VALUE = SmoothDoubt(), SmoothValue()
-BOTH = Judge(DOUBT, VALUE)
+NO_WORDS = Reading(torch.zeros(1, 0), torch.zeros(1, 0, 12, 8))
+BOTH = Judge(DOUBT, VALUE, lambda present, instruction: NO_WORDS)
 
 
 def planner(judge: Judge | None = None, **changes) -> Planner:
@@ -92,7 +94,7 @@ def start() -> Start:
 def score_of(planner: Planner, context: Context, start: Start, motion: Tensor) -> Tensor:
     """Score of one motion (1, 3), as refinement climbs it."""
     chunk = planner.chunk(start, motion)
-    score, _ = planner._imagine(context, chunk, 'red', MEMORY.double(), 'move to the red thing')
+    score, _ = planner._imagine(context, chunk, 'red', MEMORY.double(), NO_WORDS)
     return score.total[0]
 
 
@@ -101,7 +103,7 @@ def score_of(planner: Planner, context: Context, start: Start, motion: Tensor) -
     [
         (BOTH, {}),
         (Judge(DOUBT), {'score_frames': (2, 4), 'frame_softness': 0.3}),
-        (Judge(None, VALUE), {'value_weight': 20.0}),
+        (Judge(None, VALUE, BOTH.read), {'value_weight': 20.0}),
         (replace(BOTH, bound=LowerBound(0.1, 0.1, 50)), {'uncertainty_discount': 3.0}),
     ],
     ids=['both', 'uncertainty', 'value', 'bound'],
@@ -188,8 +190,8 @@ def test_a_bound_lowers_the_value(context: Context) -> None:
     model = tiny_world_model().double()
     chunk = straight_chunk(torch.zeros(1, 3)).to(torch.float64)
     imagination = model.imagine(context, chunk, SamplingConfig())
-    plain = Judge(None, VALUE).judge(imagination, 'red', [2, 4]).value
+    plain = Judge(None, VALUE, BOTH.read).judge(imagination, NO_WORDS, [2, 4]).value
     assert plain.shape == (1, 2)
-    judge = replace(Judge(None, VALUE), bound=LowerBound(0.1, 0.2, 99))
-    found = judge.judge(imagination, 'red', [2, 4]).value
+    judge = replace(Judge(None, VALUE, BOTH.read), bound=LowerBound(0.1, 0.2, 99))
+    found = judge.judge(imagination, NO_WORDS, [2, 4]).value
     torch.testing.assert_close(found, (plain - 0.2).clamp_min(0))

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from vidplan_core.episode_sums import EpisodeMeans
+from vidplan_core.reward.reading import read
 from vidplan_core.reward.semantic import SemanticScorer
-from vidplan_core.reward.value import ValueHead, instruction_embedding, load_value
+from vidplan_core.reward.value import ValueHead, load_value
 from vidplan_core.uncertainty.calibration import Reliability
 from vidplan_core.uncertainty.estimate import expectation
 from vidplan_core.uncertainty.head_input import HeadInput
@@ -79,11 +80,10 @@ class ValueRun:
         """Predicted distributions (batch, frames, bins) of the clips' new frames."""
         clips = self.data.clips(draws, self.model.config.history_frames, self.ahead)
         imagination, _ = imagine_ahead(self.model, clips, (), self.sampling, self.seed)
-        texts = [
-            instruction_embedding(self.scorer, self.data.instruction(d.verb, d.kind))
-            for d in draws
-        ]
-        return self.head.logits(HeadInput.of(imagination, torch.cat(texts)))
+        wanted = [self.data.instruction(d.verb, d.kind) for d in draws]
+        present = imagination.condition.history[:, -1]
+        reading = read(self.scorer, self.model, present, wanted)
+        return self.head.logits(HeadInput.of(imagination, reading.text, reading.maps))
 
     def count(self, draws: list[Draw]) -> None:
         """Compare the values of clips of one episode with what they were worth."""

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from vidplan_core.errors import ModelError
+from vidplan_core.reward.instruction import Instruction
+from vidplan_core.reward.reading import MAPS, read
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.reward.value import (
     ValueHead,
-    instruction_embedding,
     text_probe,
     value_loss,
 )
@@ -62,21 +63,21 @@ def value_rollouts(
     sampling = SAMPLINGS[rng.integers(len(SAMPLINGS))]
     ahead = sum(hops) + model.config.frames - 1
     draws = [data.draw(rng, ahead) for _ in range(group)]
-    texts = torch.cat([_text(scorer, data, draw, rng) for draw in draws])
+    wanted = [_instruction(data, draw, rng) for draw in draws]
     clips = data.clips(draws, model.config.history_frames, ahead)
     imagination, truth = imagine_ahead(model, clips, hops, sampling, int(rng.integers(2**31)))
     values = data.values_of(draws, ahead, model.config.frames - 1).to(truth)
-    return Rollouts(HeadInput.of(imagination, texts).detach(), truth, values)
+    reading = read(scorer, model, imagination.condition.history[:, -1], wanted)
+    inputs = HeadInput.of(imagination, reading.text, reading.maps)
+    return Rollouts(inputs.detach(), truth, values)
 
 
-def _text(
-    scorer: SemanticScorer, data: ValueEpisodes, draw: Draw, rng: np.random.Generator
-) -> Tensor:
+def _instruction(data: ValueEpisodes, draw: Draw, rng: np.random.Generator) -> Instruction:
     kind = data.kinds[draw.kind]
     words = phrases_of(kind)
     plain = rng.random() < SHARE_OF_KIND_NAMES
     phrase = kind if plain else words[rng.integers(len(words))]
-    return instruction_embedding(scorer, data.instruction(draw.verb, draw.kind, phrase))
+    return data.instruction(draw.verb, draw.kind, phrase)
 
 
 class ValueTraining:
@@ -116,7 +117,7 @@ class ValueTraining:
         assert check.text is not None
         return HeadConfig(
             channels, frames, check.actions.shape[-1], rows, columns,
-            widths=tuple(args.widths), text=check.text.shape[-1],
+            widths=tuple(args.widths), text=check.text.shape[-1], maps=MAPS,
             bins='uniform', bin_count=VALUE_BINS, bin_high=1.0, gamma=args.gamma,
             text_probe=text_probe(self.scorer),
         )  # fmt: skip

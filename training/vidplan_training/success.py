@@ -8,7 +8,7 @@ import torch
 
 from vidplan_core.kinematics.fk import tcp_position
 from vidplan_core.reward.instruction import PICK, PLACE, REACH
-from vidplan_core.reward.value import VERBS
+from vidplan_core.reward.reading import VERBS
 
 REACHED_M = 0.03  # horizontally from the tool to the object's centre
 OVER_M = (-0.03, 0.12)  # the tool's height over the object's centre

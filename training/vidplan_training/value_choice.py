@@ -15,8 +15,9 @@ import torch
 from vidplan_core.action import PoseChunk
 from vidplan_core.kinematics.fk import flange_pose
 from vidplan_core.proposal.hermite import hermite_chunk
+from vidplan_core.reward.reading import read
 from vidplan_core.reward.semantic import SemanticScorer
-from vidplan_core.reward.value import ValueHead, instruction_embedding
+from vidplan_core.reward.value import ValueHead
 from vidplan_core.world_model.world_model import Context, WorldModel
 from vidplan_training.behaviours import Decision
 from vidplan_training.collect import EVALUATION_SEEDS
@@ -64,8 +65,8 @@ def best_of_six(
         goal = truth[kind] + [0.0, 0.0, OVER_M]
         context, chunks = start(model, cell)
         imagination = model.imagine(context, chunks, sampling_from(args), args.seed)
-        text = instruction_embedding(scorer, f'move to the {kind}')
-        values = head.judge(imagination, text)[:, -1].numpy()
+        reading = read(scorer, model, context.latents[:, -1], [f'move to the {kind}'])
+        values = head.judge(imagination, reading)[:, -1].numpy()
         apart = np.array([distance_after(cell, move, goal) for move in SIX])
         chosen = int(values.argmax())
         progress.update(number + 1)

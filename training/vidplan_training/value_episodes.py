@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vidplan_core.action import PoseChunk
 from vidplan_core.reward.instruction import PLACE, Instruction
-from vidplan_core.reward.value import VERBS
+from vidplan_core.reward.reading import VERBS
 from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_training.dataset import Shard
 from vidplan_training.latents import LATENTS, LONGEST_STEP_M, Clips, Statistics

@@ -12,6 +12,7 @@ from tiny import CHANNELS, straight_chunk, tiny_world_model
 
 from vidplan_core.action import PoseChunk
 from vidplan_core.errors import ModelError
+from vidplan_core.reward.reading import Reading
 from vidplan_core.reward.value import ValueHead, load_value, value_loss
 from vidplan_core.uncertainty.calibration import ErrorCalibration
 from vidplan_core.uncertainty.head import HeadConfig, save_head
@@ -26,7 +27,7 @@ TEXT = 6
 SIZES = HeadConfig(
     channels=CHANNELS, rows=12, columns=8, widths=(8, 16, 16), embedding=16, attention_heads=2
 )
-FOR_VALUE = dataclasses.replace(SIZES, text=TEXT, bin_count=20, bin_high=1.0)
+FOR_VALUE = dataclasses.replace(SIZES, text=TEXT, maps=2, bin_count=20, bin_high=1.0)
 
 
 def imagined(model: WorldModel, motion: torch.Tensor, steps: int = 1) -> Imagination:
@@ -37,6 +38,10 @@ def imagined(model: WorldModel, motion: torch.Tensor, steps: int = 1) -> Imagina
     generator = torch.Generator().manual_seed(3)
     latents = torch.randn(1, 2, CHANNELS, 12, 8, generator=generator).to(motion)
     return model.imagine(Context(latents, past.detach()), chunk, SamplingConfig(steps))
+
+
+def reading_of(text: torch.Tensor, seen: float = 0.3) -> Reading:
+    return Reading(text[None], torch.full((1, 2, 12, 8), seen))
 
 
 def random_head(kind: type, config: HeadConfig) -> torch.nn.Module:
@@ -55,7 +60,7 @@ def score(head: torch.nn.Module, imagination: Imagination) -> torch.Tensor:
         return estimate.entropy.sum() + estimate.expected_error.sum()
     assert isinstance(head, ValueHead)
     # Random weights hardly move the value: scaled, so that tolerances mean something.
-    return 1000.0 * head.judge(imagination, torch.linspace(-1, 1, TEXT)[None]).sum()
+    return 1000.0 * head.judge(imagination, reading_of(torch.linspace(-1, 1, TEXT))).sum()
 
 
 @pytest.mark.parametrize(('kind', 'config'), [(UncertaintyHead, SIZES), (ValueHead, FOR_VALUE)])
@@ -160,12 +165,16 @@ def test_value_needs_its_instruction_and_lies_in_its_range() -> None:
     head = random_head(ValueHead, FOR_VALUE)
     assert isinstance(head, ValueHead)
     found = imagined(tiny_world_model(), torch.zeros(2, 3))
-    value = head.judge(found, torch.zeros(1, TEXT))
+    value = head.judge(found, reading_of(torch.zeros(TEXT)))
     assert value.shape == (2, 4)
     assert bool(((value > 0) & (value < 1)).all())
-    assert bool((value != head.judge(found, torch.ones(1, TEXT))).all())
+    assert bool((value != head.judge(found, reading_of(torch.ones(TEXT)))).all())
+    assert bool((value != head.judge(found, reading_of(torch.zeros(TEXT), seen=0.9))).all())
+    maps = torch.zeros(1, 2, 12, 8)
     with pytest.raises(ModelError, match='instruction'):
-        head.value(HeadInput.of(found))
+        head.value(HeadInput.of(found, maps=maps))
+    with pytest.raises(ModelError, match='where things are'):
+        head.value(HeadInput.of(found, torch.zeros(1, TEXT)))
     logits = torch.full((1, 1, 20), -30.0)
     logits[..., 19] = 30.0
     assert value_loss(logits, torch.ones(1, 1), head).item() == pytest.approx(0.0, abs=1e-6)

@@ -18,6 +18,7 @@ from vidplan_core.proposal.hermite import hermite_chunk
 from vidplan_core.proposal.spatial import SpatialBasis
 from vidplan_core.reward.instruction import Instruction
 from vidplan_core.reward.judge import Judge
+from vidplan_core.reward.reading import Reading
 from vidplan_core.world_model.world_model import Context, WorldModel
 
 
@@ -90,10 +91,13 @@ class Planner:
             instruction: what the value head is told; to move to the phrase if empty.
         """
         candidates = self.propose(start, memory)
+        reading = None
         if self.config.method in ('kinematic', 'random'):
             score, latents = self._without_imagination(candidates, memory), None
         else:
-            score, latents = self.evaluate(context, candidates, phrase, memory, instruction)
+            with torch.no_grad():
+                reading = self._read(context, phrase, instruction)
+                score, latents = self._imagine(context, candidates, phrase, memory, reading)
         best = self.choose(score.total, cycle)
         terms = {name: float(value[best]) for name, value in score.terms.items()}
         plan = Plan(
@@ -102,7 +106,7 @@ class Planner:
         )  # fmt: skip
         if self.config.method in ('random', 'no_refine') or should_stop():
             return plan
-        return self._refine(plan, context, start, phrase, memory, should_stop, instruction)
+        return self._refine(plan, context, start, phrase, memory, should_stop, reading)
 
     def propose(self, start: Start, memory: Tensor) -> PoseChunk:
         """Candidates along the spatial basis; steps shrink as the target comes near."""
@@ -137,7 +141,14 @@ class Planner:
         instruction: str | Instruction = '',
     ) -> tuple[Score, Tensor]:
         """Imagine every candidate in one batch and score its frames."""
-        return self._imagine(context, chunk, phrase, memory, instruction)
+        reading = self._read(context, phrase, instruction)
+        return self._imagine(context, chunk, phrase, memory, reading)
+
+    def _read(
+        self, context: Context, phrase: str, instruction: str | Instruction
+    ) -> Reading | None:
+        wanted = instruction or f'move to the {phrase}'
+        return self.judge.reading(context.latents[:1, -1], wanted)
 
     def choose(self, scores: Tensor, cycle: int) -> int:
         """Index of the best candidate, or a seeded random one."""
@@ -152,16 +163,15 @@ class Planner:
         chunk: PoseChunk,
         phrase: str,
         memory: Tensor,
-        instruction: str | Instruction,
+        reading: Reading | None,
     ) -> tuple[Score, Tensor]:
-        wanted = instruction or f'move to the {phrase}'
         frames = list(self.config.score_frames)
         config = self.config
         imagination = self.world_model.imagine(context, chunk, config.sampling, config.seed)
         latents = imagination.latents
         images = self.world_model.decode(latents[:, frames])
         position, rotation = chunk.position[:, frames], chunk.rotation[:, frames]
-        judged = self.judge.judge(imagination, wanted, frames) if self.judge else None
+        judged = self.judge.judge(imagination, reading, frames) if self.judge else None
         score = self.objective.score(images, position, rotation, phrase, memory, judged)
         return score, latents
 
@@ -178,7 +188,7 @@ class Planner:
         phrase: str,
         memory: Tensor,
         should_stop: Callable[[], bool],
-        instruction: str | Instruction,
+        reading: Reading | None,
     ) -> Plan:
         """Ascend the objective from the chosen motion, through the world model."""
 
@@ -186,7 +196,7 @@ class Planner:
             chunk = self.chunk(start, motion)
             if self.config.method == 'kinematic':
                 return self._without_imagination(chunk, memory).total[0], motion
-            score, latents = self._imagine(context, chunk, phrase, memory, instruction)
+            score, latents = self._imagine(context, chunk, phrase, memory, reading)
             return score.total[0], latents
 
         first = into_ball(plan.chunk.position[:, -1] - start.position, self.config.reach_m)

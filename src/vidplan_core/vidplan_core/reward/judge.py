@@ -13,9 +13,10 @@ from torch import Tensor
 
 from vidplan_core.reward.conformal import LowerBound, load_bound
 from vidplan_core.reward.instruction import Instruction
+from vidplan_core.reward.reading import Reading, read
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.reward.value import FOLDER as VALUE_FOLDER
-from vidplan_core.reward.value import instruction_embedding, load_value
+from vidplan_core.reward.value import load_value
 from vidplan_core.uncertainty.uncertainty_head import FOLDER as UNCERTAINTY_FOLDER
 from vidplan_core.uncertainty.uncertainty_head import load_uncertainty
 from vidplan_core.world_model.world_model import Imagination, WorldModel
@@ -44,7 +45,7 @@ class UncertaintyJudge(Protocol):
 class ValueJudge(Protocol):
     """Judges how near to success imagined frames are, as `reward.ValueHead` does."""
 
-    def judge(self, imagination: Imagination, text: Tensor) -> Tensor:
+    def judge(self, imagination: Imagination, reading: Reading) -> Tensor:
         """Expected value of the new frames in [0, 1], (candidates, new frames)."""
         ...
 
@@ -69,28 +70,35 @@ class Judge:
     Attributes:
         uncertainty_head: None where imaginations are taken as they are.
         value_head: None where only the semantic reward counts.
-        embed: what the value head is told of an instruction, (1, width).
+        read: what the value head is told of an instruction before a present, latents
+            (1, channels, rows, columns).
         bound: turns expected values into values that are reached with known probability.
     """
 
     uncertainty_head: UncertaintyJudge | None = None
     value_head: ValueJudge | None = None
-    embed: Callable[[str | Instruction], Tensor] = lambda instruction: torch.zeros(1, 0)
+    read: Callable[[Tensor, str | Instruction], Reading] | None = None
     bound: LowerBound | None = None
 
     def __bool__(self) -> bool:
         """Whether there is any head to ask."""
         return self.uncertainty_head is not None or self.value_head is not None
 
+    def reading(self, present: Tensor, instruction: str | Instruction) -> Reading | None:
+        """What `judge` needs of an instruction, once per present; None without a value head."""
+        if self.value_head is None or self.read is None:
+            return None
+        return self.read(present, instruction)
+
     def judge(
-        self, imagination: Imagination, instruction: str | Instruction, frames: Sequence[int]
+        self, imagination: Imagination, reading: Reading | None, frames: Sequence[int]
     ) -> Judgement:
         """Ask every head once for all candidates, about frames by their numbers, from 1."""
         uncertainty = value = None
         if self.uncertainty_head is not None:
             uncertainty = self.uncertainty_head.judge(imagination, frames).entropy
-        if self.value_head is not None:
-            value = self.value_head.judge(imagination, self.embed(instruction))
+        if self.value_head is not None and reading is not None:
+            value = self.value_head.judge(imagination, reading)
             value = value[:, [frame - 1 for frame in frames]]
             value = value if self.bound is None else self.bound.of(value)
         return Judgement(uncertainty, value)
@@ -122,7 +130,7 @@ def load_judge(
         judge = replace(
             judge,
             value_head=value,
-            embed=lambda instruction: instruction_embedding(scorer, instruction),
+            read=lambda present, words: read(scorer, world_model, present, [words]),
             bound=load_bound(models / VALUE_FOLDER) if conformal else None,
         )
     return judge

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidplan_core.errors import ModelError
-from vidplan_core.reward.instruction import PICK, PLACE, REACH, Instruction, parse_instruction
+from vidplan_core.reward.reading import Reading
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.uncertainty.estimate import expectation
 from vidplan_core.uncertainty.head import Head, HeadConfig, load_head
@@ -22,29 +22,9 @@ from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.world_model.world_model import Imagination
 
 FOLDER = 'value'
-VERBS = (REACH, PICK, PLACE)
 POOLS = 4
 # Its embedding tells whether the scorer is the one that a head was trained with.
 PROBE_PHRASE, PROBE_NUMBERS, PROBE_TOLERANCE = 'bowl', 8, 0.02
-
-
-def instruction_embedding(scorer: SemanticScorer, instruction: str | Instruction) -> Tensor:
-    """What the value head is told of an instruction, (1, 3 + 2 * width of the scorer's text).
-
-    The verb, one of three, and the scorer's embeddings of the target and of the destination,
-    which is zero where there is none.
-
-    Raises:
-        InstructionError: the instruction is not understood.
-    """
-    parsed = parse_instruction(instruction) if isinstance(instruction, str) else instruction
-    target = scorer.encode_text([parsed.target])[0]
-    verb = target.new_tensor([float(parsed.verb == name) for name in VERBS])
-    if parsed.destination is None:
-        destination = torch.zeros_like(target)
-    else:
-        destination = scorer.encode_text([parsed.destination])[0]
-    return torch.cat([verb, target, destination])[None]
 
 
 def text_probe(scorer: SemanticScorer) -> tuple[float, ...]:
@@ -84,9 +64,9 @@ class ValueHead(Head):
         """Expected value of each new frame, (batch, frames); differentiable."""
         return expectation(self.logits(inputs), self.bins, -1)
 
-    def judge(self, imagination: Imagination, text: Tensor) -> Tensor:
-        """`value` of what a world model imagined, for an embedded instruction (1, width)."""
-        return self.value(HeadInput.of(imagination, text))
+    def judge(self, imagination: Imagination, reading: Reading) -> Tensor:
+        """`value` of what a world model imagined, for an instruction read before it."""
+        return self.value(HeadInput.of(imagination, reading.text, reading.maps))
 
     def check_scorer(self, scorer: SemanticScorer) -> None:
         """Raise ModelError when the scorer's text is not what this head was trained with."""

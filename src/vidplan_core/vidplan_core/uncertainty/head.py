@@ -44,7 +44,8 @@ def head_precision(device: torch.device) -> AbstractContextManager[object]:
 class HeadConfig:
     """Sizes of a head; the last of `widths` is the bottleneck's.
 
-    `text` is the width of the instruction's embedding, 0 for a head that reads none.
+    `text` is the width of the instruction's embedding, 0 for a head that reads none; `maps` is
+    how many pictures tell where the present shows what it names.
     `patch` latent elements a side are one place of the highest level: 2 halves a CPU's time.
     `bins`, `bin_count` and `bin_high` are those of `Bins`. `gamma` is a value head's discount
     per frame.
@@ -60,6 +61,7 @@ class HeadConfig:
     embedding: int = 128
     attention_heads: int = 4
     text: int = 0
+    maps: int = 0
     bins: str = 'uniform'
     bin_count: int = 30
     bin_high: float = 10.0
@@ -167,12 +169,12 @@ class HeadNetwork(nn.Module):
         super().__init__()
         self.config = config
         high, middle, low = config.widths
-        inputs, embedding = 3 * config.channels * config.patch**2, config.embedding
+        inputs, embedding = 3 * config.channels + config.maps, config.embedding
         self.position = nn.Parameter(
             0.1 * torch.randn(1, high, config.rows // config.patch, config.columns // config.patch)
         )
         self.embedding = FrameEmbedding(config)
-        self.stem = nn.Conv2d(inputs, high, 3, padding=1)
+        self.stem = nn.Conv2d(inputs * config.patch**2, high, 3, padding=1)
         self.down_1 = nn.Conv2d(high, middle, 3, stride=2, padding=1)
         self.block_1 = Block(middle, embedding)
         self.down_2 = nn.Conv2d(middle, low, 3, stride=2, padding=1)
@@ -204,7 +206,12 @@ class HeadNetwork(nn.Module):
                 f'{tuple(predicted.shape)}'
             )
         present = inputs.present[:, None].expand_as(predicted)
-        stacked = torch.cat([predicted, inputs.noisy, present], dim=2).flatten(0, 1)
+        seen = [predicted, inputs.noisy, present]
+        if self.config.maps:
+            if inputs.maps is None:
+                raise ModelError('this head reads where things are and was not told')
+            seen.append(inputs.maps[:, None].expand(-1, predicted.shape[1], -1, -1, -1))
+        stacked = torch.cat(seen, dim=2).flatten(0, 1)
         return functional.pixel_unshuffle(stacked, self.config.patch)
 
 

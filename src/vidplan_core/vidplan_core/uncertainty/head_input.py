@@ -24,6 +24,7 @@ class HeadInput:
         start, target: flow times of the last evaluation, (batch,): how noisy its input was, and
             how far it jumped.
         text: embedding of the instruction, (batch, width), for heads that read one.
+        maps: where the present shows what it names, (batch, maps, rows, columns), likewise.
     """
 
     predicted: Tensor
@@ -33,14 +34,19 @@ class HeadInput:
     start: Tensor
     target: Tensor
     text: Tensor | None = None
+    maps: Tensor | None = None
 
     @classmethod
-    def of(cls, imagination: Imagination, text: Tensor | None = None) -> HeadInput:
-        """Read an imagination; a text (1, width) is shared by all its candidates."""
+    def of(
+        cls, imagination: Imagination, text: Tensor | None = None, maps: Tensor | None = None
+    ) -> HeadInput:
+        """Read an imagination; one text and its maps are shared by all its candidates."""
         latents, last = imagination.latents, imagination.last
         frames = latents.shape[1] - 1
-        if text is not None:
-            text = text.to(latents).expand(len(latents), -1)
+        text, maps = (
+            None if given is None else given.to(latents).expand(len(latents), *given.shape[1:])
+            for given in (text, maps)
+        )
         return cls(
             latents[:, 1:],
             last.noisy[:, 1:],
@@ -49,6 +55,7 @@ class HeadInput:
             last.start,
             last.target,
             text,
+            maps,
         )
 
     def __len__(self) -> int:
