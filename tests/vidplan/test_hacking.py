@@ -124,9 +124,11 @@ def test_rates_are_counted_apart() -> None:
 def test_knowing_the_errors_keeps_the_shipped_planner_from_the_phantom() -> None:
     """The shipped models with a head that knows the truth: what a perfect head would achieve."""
     plain = PlanningSystem.load(MODELS, PlannerConfig(method='no_refine', **TRUSTING))
+    # This head is sure of whatever is right, unlike one that has to guess.
+    config = PlannerConfig(method='no_refine', usual_uncertainty=0.3)
     careful = PlanningSystem(
-        plain.world_model, plain.scorer, plain.cameras, PlannerConfig(method='no_refine'),
-        plain.device, Judge(ErrorDoubt(plain.world_model)),
+        plain.world_model, plain.scorer, plain.cameras, config, plain.device,
+        Judge(ErrorDoubt(plain.world_model)),
     )  # fmt: skip
     model = plain.world_model.config
     world = World(Cell(), StitchLayout(model.views, model.height, model.width), 0.2)

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
+from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.reward.judge import Judge
 from vidplan_core.reward.reading import Reading
-from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Imagination, WorldModel
 
 Frames = Sequence[int] | slice
@@ -36,7 +36,7 @@ class ErrorDoubt:
         noise = self._honest.noise(0, imagination.latents.shape[1])
         noise = noise.expand(len(imagination.latents), -1, -1, -1, -1)
         condition = imagination.condition
-        data, _ = self._honest.sample(condition, noise, SamplingConfig())
+        data, _ = self._honest.sample(condition, noise, PlannerConfig().sampling)
         true = self._honest.from_data(data, condition.history[:, -1:])
         error = (imagination.latents - true)[:, frames].abs()
         return SimpleNamespace(entropy=1.0 - torch.exp(-error))

@@ -73,8 +73,8 @@ class PlannerConfig:
     reached_height_m: float = 0.03
     patience: int = 8
     value_weight: float = 1.0
-    usual_uncertainty: float = 0.3
-    uncertainty_discount: float = 10.0
+    usual_uncertainty: float = 0.62
+    uncertainty_discount: float = 30.0
     uncertainty_weight: float = 2.0
     conformal: bool = False
     frame_softness: float = 0.0
