@@ -21,6 +21,7 @@ from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.cycle import NO_PICTURES, Pictures, PlanResult, Situation, Task
 from vidplan_core.planner.objective import ReachObjective, Sighting
 from vidplan_core.planner.planner import Plan, Planner, Start
+from vidplan_core.precision import narrow
 from vidplan_core.reward.instruction import parse_instruction
 from vidplan_core.reward.judge import Judge, load_judge
 from vidplan_core.reward.semantic import SemanticScorer
@@ -62,6 +63,9 @@ class PlanningSystem:
             ModelError: a file is missing, corrupt or does not fit.
         """
         world_model = load_world_model(models, device)
+        if world_model.config.backbone.kind == 'unet2d':  # others compute as their weights are
+            narrow(world_model.backbone, torch.device(device))
+            narrow(world_model.autoencoder, torch.device(device))
         cameras = load_cameras(models / 'cameras.json', world_model.config.views)
         scorer = SemanticScorer.load(models / 'semantic', device=device)
         chosen = config or PlannerConfig()
