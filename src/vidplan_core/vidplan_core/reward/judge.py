@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from vidplan_core.errors import ModelError
 from vidplan_core.reward.conformal import LowerBound, load_bound
 from vidplan_core.reward.instruction import Instruction
 from vidplan_core.reward.reading import Reading, read
@@ -80,15 +81,17 @@ class Judge:
     read: Callable[[Tensor, str | Instruction], Reading] | None = None
     bound: LowerBound | None = None
 
+    def __post_init__(self) -> None:
+        if self.value_head is not None and self.read is None:
+            raise ModelError('a value head needs `read`: it is told of an instruction')
+
     def __bool__(self) -> bool:
         """Whether there is any head to ask."""
         return self.uncertainty_head is not None or self.value_head is not None
 
     def reading(self, present: Tensor, instruction: str | Instruction) -> Reading | None:
         """What `judge` needs of an instruction, once per present; None without a value head."""
-        if self.value_head is None or self.read is None:
-            return None
-        return self.read(present, instruction)
+        return None if self.read is None else self.read(present, instruction)
 
     def judge(
         self, imagination: Imagination, reading: Reading | None, frames: Sequence[int]
@@ -97,7 +100,8 @@ class Judge:
         uncertainty = value = None
         if self.uncertainty_head is not None:
             uncertainty = self.uncertainty_head.judge(imagination, frames).entropy
-        if self.value_head is not None and reading is not None:
+        if self.value_head is not None:
+            assert reading is not None
             value = self.value_head.judge(imagination, reading)
             value = value[:, [frame - 1 for frame in frames]]
             value = value if self.bound is None else self.bound.of(value)
