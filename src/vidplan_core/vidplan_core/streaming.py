@@ -50,7 +50,7 @@ class StreamingMeans:
         NaN where nothing was counted.
         """
         where = tuple(axis + 1 if axis >= 0 else axis for axis in axes)
-        sums, counts = self.sums().sum(axis=where), self.counts().sum(axis=where)
+        sums, counts = (part.sum(axis=where) for part in self._sums.every().swapaxes(0, 1))
         with np.errstate(invalid='ignore', divide='ignore'):
             return np.where(counts > 0, sums / counts, np.nan)
 

@@ -26,31 +26,13 @@ MAPS = 2  # of the target and of the destination
 class Reading:
     """Instructions read before what is seen.
 
-    text: (batch, 3 + 2 * width of the scorer's text).
+    text: the verb, one of three, and the scorer's embeddings of the target and of the
+        destination, which is zero where there is none, (batch, 3 + 2 * width).
     maps: relevancy of target and destination, (batch, 2, rows, columns) of the latents.
     """
 
     text: Tensor
     maps: Tensor
-
-
-def instruction_embedding(scorer: SemanticScorer, instruction: str | Instruction) -> Tensor:
-    """The words of an instruction, (1, 3 + 2 * width of the scorer's text).
-
-    The verb, one of three, and the scorer's embeddings of the target and of the destination,
-    which is zero where there is none.
-
-    Raises:
-        InstructionError: the instruction is not understood.
-    """
-    parsed = _parsed(instruction)
-    target = scorer.encode_text([parsed.target])[0]
-    verb = target.new_tensor([float(parsed.verb == name) for name in VERBS])
-    if parsed.destination is None:
-        destination = torch.zeros_like(target)
-    else:
-        destination = scorer.encode_text([parsed.destination])[0]
-    return torch.cat([verb, target, destination])[None]
 
 
 @torch.no_grad()
@@ -72,7 +54,7 @@ def read(
         InstructionError: an instruction is not understood.
     """
     parsed = [_parsed(instruction) for instruction in instructions]
-    text = torch.cat([instruction_embedding(scorer, instruction) for instruction in parsed])
+    text = torch.stack([_words(scorer, wanted) for wanted in parsed])
     views = model.decode(present[:, None])[:, 0].float().clamp(0.0, 1.0)
     dense = scorer.dense(views.flatten(0, 1)).unflatten(0, views.shape[:2])
     maps = torch.stack(
@@ -81,6 +63,15 @@ def read(
     size = (present.shape[-2] // views.shape[1], present.shape[-1])
     fitted = functional.interpolate(maps.flatten(0, 1), size, mode='bilinear')
     return Reading(text, fitted.flatten(1, 2).unflatten(0, maps.shape[:2]))
+
+
+def _words(scorer: SemanticScorer, wanted: Instruction) -> Tensor:
+    """The verb, and the embeddings of target and destination; zeros for none."""
+    target = scorer.encode_text([wanted.target])[0]
+    verb = target.new_tensor([float(wanted.verb == name) for name in VERBS])
+    if wanted.destination is None:
+        return torch.cat([verb, target, torch.zeros_like(target)])
+    return torch.cat([verb, target, scorer.encode_text([wanted.destination])[0]])
 
 
 def _maps(scorer: SemanticScorer, dense: Tensor, wanted: Instruction) -> Tensor:
