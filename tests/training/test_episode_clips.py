@@ -14,8 +14,8 @@ from recordings import write_ctrl_world
 
 from vidplan_core.errors import ConfigError
 from vidplan_training import episode_clips
-from vidplan_training.episode_clips import EpisodeClips, Window, measure
-from vidplan_training.latents import Statistics
+from vidplan_training.episode_clips import EpisodeClips, Window
+from vidplan_training.latents import Statistics, measure
 from vidplan_training.readers.ctrl_world import SVD_SCALE, CtrlWorldSource
 from vidplan_training.share import Share
 

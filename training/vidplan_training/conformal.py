@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 
 from vidplan_core.reward.conformal import LowerBound, calibrate, save_bound, shortfall
 from vidplan_core.statistics import exact_interval
+from vidplan_training.evaluate import written
 from vidplan_training.evaluate_sampling import add_sampling
 
 BATCH = 16
@@ -40,11 +40,7 @@ def run(args: argparse.Namespace) -> int:
     shortfalls = held_out_shortfalls(args)
     bound, result = calibrated(shortfalls, args.alpha, args.seed)
     save_bound(args.models / 'value', bound)
-    text = json.dumps(result, indent=1)
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(text + '\n')
-    print(text)
+    print(written(result, args.json))
     return 0
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vidplan_core.action import PoseChunk
 from vidplan_core.errors import ConfigError
-from vidplan_training.latents import Clips, Statistics
+from vidplan_training.latents import Clips, Statistics, measure
 from vidplan_training.readers.episode import Episode, Poses, Source
 from vidplan_training.readers.errors import NO_LATENTS, NOT_FINITE, EpisodeError
 from vidplan_training.readers.walk import Walk
@@ -159,20 +159,3 @@ class EpisodeClips:
     def _measure(self) -> Statistics:
         some = [episode.latents() for episode in self._episodes[:MEASURED_EPISODES]]
         return measure(some, self._window.frames)
-
-
-def measure(episodes: Iterable[Tensor], frames: int) -> Statistics:
-    """Per-channel mean and deviation of latents, and of their changes within `frames`.
-
-    Args:
-        episodes: (frames, channels, rows, columns) each.
-        frames: of a chunk; changes of 1 to frames - 1 frames count.
-    """
-    latents = [episode.double() for episode in episodes]
-    flat = torch.cat([episode.transpose(0, 1).flatten(1) for episode in latents], dim=1)
-    mean, std = flat.mean(1), flat.std(1)
-    scaled = [episode / std[:, None, None] for episode in latents]
-    steps = range(1, frames)
-    changes = [(e[k:] - e[:-k]).flatten() for e in scaled for k in steps if len(e) > k]
-    residual = torch.cat(changes).square().mean().sqrt()
-    return Statistics(tuple(mean.tolist()), tuple(std.tolist()), float(residual))

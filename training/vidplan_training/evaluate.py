@@ -41,14 +41,18 @@ def run(args: argparse.Namespace) -> int:
     name = WHAT[args.what]
     module = importlib.import_module(f'vidplan_training.{name}')
     result = getattr(module, name)(args)
-    text = json.dumps(result, indent=1)
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(text + '\n')
-        print(brief(result))
-    else:
-        print(text)
+    text = written(result, args.json)
+    print(brief(result) if args.json else text)
     return 0
+
+
+def written(result: dict[str, Any], path: Path | None) -> str:
+    """A result as JSON, in a file too if one is named."""
+    text = json.dumps(result, indent=1)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + '\n')
+    return text
 
 
 def brief(result: dict[str, Any]) -> str:

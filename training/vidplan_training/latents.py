@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,13 +68,24 @@ class Statistics:
 
 def statistics(shard: Shard, frames: int) -> Statistics:
     """Measured on one shard of training episodes."""
-    latents = np.asarray(shard.array(LATENTS), np.float32)
-    mean, std = latents.mean(axis=(0, 1, 3, 4)), latents.std(axis=(0, 1, 3, 4))
-    scaled = latents / std[:, None, None]
-    change = np.concatenate([scaled[:, k:] - scaled[:, :-k] for k in range(1, frames)], axis=1)
-    return Statistics(
-        tuple(mean.tolist()), tuple(std.tolist()), float(np.sqrt((change**2).mean()))
-    )
+    return measure(torch.from_numpy(np.asarray(shard.array(LATENTS), np.float32)), frames)
+
+
+def measure(episodes: Iterable[Tensor], frames: int) -> Statistics:
+    """Per-channel mean and deviation of latents, and of their changes within `frames`.
+
+    Args:
+        episodes: (frames, channels, rows, columns) each.
+        frames: of a chunk; changes of 1 to frames - 1 frames count.
+    """
+    latents = [episode.double() for episode in episodes]
+    flat = torch.cat([episode.transpose(0, 1).flatten(1) for episode in latents], dim=1)
+    mean, std = flat.mean(1), flat.std(1)
+    scaled = [episode / std[:, None, None] for episode in latents]
+    steps = range(1, frames)
+    changes = [(e[k:] - e[:-k]).flatten() for e in scaled for k in steps if len(e) > k]
+    residual = torch.cat(changes).square().mean().sqrt()
+    return Statistics(tuple(mean.tolist()), tuple(std.tolist()), float(residual))
 
 
 @dataclass(frozen=True)
