@@ -16,6 +16,7 @@ from vidplan_core.perceptual import FeatureDistance
 from vidplan_core.reward.value import ValueHead
 from vidplan_core.uncertainty.estimate import ErrorEstimate
 from vidplan_core.uncertainty.head import HeadConfig, save_head
+from vidplan_core.uncertainty.novelty import Novelty, NoveltyConfig, save_novelty
 from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead
 from vidplan_training import evaluate_uncertainty, evaluate_value
 from vidplan_training.cli import main
@@ -36,12 +37,16 @@ SIZES = {'channels': CHANNELS, 'rows': 12, 'columns': 8, 'widths': (8, 16, 16), 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """One shard of evaluation seeds; the tool comes over the carrot in the tenth frame."""
+    """One shard of evaluation seeds; the tool comes over the carrot in the tenth frame.
+
+    Two frames later it has lifted it.
+    """
     rng = np.random.default_rng(0)
     folder = tmp_path / 'data' / 'shard_40000'
     folder.mkdir(parents=True)
     objects = np.full((4, FRAMES, 3, 3), np.nan)
     objects[:, :, 0], objects[:, :, 2] = [0.56, 0.06, 0.1], [0.4, -0.1, 0.03]
+    objects[:, 11:, 0, 2] = 0.145
     arrays = {
         'images': rng.integers(0, 255, (4, FRAMES, 3, 32, 64, 3)).astype(np.uint8),
         'position': np.tile(np.linspace([0.4, -0.1, 0.25], [0.6, 0.1, 0.25], FRAMES), (4, 1, 1)),
@@ -67,6 +72,8 @@ def models(tmp_path: Path) -> Path:
     save_head(folder / 'uncertainty', doubt)
     value = HeadConfig(**SIZES, text=3 + 2 * TEXT, maps=2, bin_count=20, bin_high=1.0)
     save_head(folder / 'value', ValueHead(value))
+    memory = Novelty(NoveltyConfig(CHANNELS, 3, 5, (0.0, 0.0), (10.0, 10.0)))
+    save_novelty(folder / 'novelty', memory)
     return folder
 
 
@@ -85,7 +92,8 @@ def test_an_uncertainty_head_is_judged_by_every_number(
         low, high = result['interval_95'][name]
         assert low <= result[name] <= high, name
     assert result['nll_gain'] == pytest.approx(result['nll_marginal'] - result['nll'], abs=1e-4)
-    assert result['auroc_unseen'] == 0.5  # the same scenes on both sides
+    for name in ('auroc_unseen', 'auroc_objects_entropy'):
+        assert result[name] == 0.5  # the same scenes on both sides
     assert set(result['ways']) == set(evaluate_uncertainty.WAYS)
     names = {path.name for path in (tmp_path / 'pictures').iterdir()}
     assert names == {'reliability.png', 'sparsification.png', 'heat_maps.png'}
@@ -103,6 +111,7 @@ def test_a_value_head_is_judged_by_every_number(
         low, high = result['interval_95'][name]
         assert low <= result[name] <= high, name
     assert result['best_of_6_regret_m'] >= 0.0
+    assert -1.0 <= result['value_order_correlation_of_all'] <= 1.0
     assert sum(result['reliability']['samples']) == 4 * 6 * 4
 
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from gaussian_flow import GaussianFlow
 from torch import Tensor
 
-from vidplan_core.world_model.flow import denoised, noise_condition, velocity
+from vidplan_core.world_model.flow import (
+    denoised,
+    noise_condition,
+    raw_of_guess,
+    scaled_input,
+    velocity,
+)
 from vidplan_core.world_model.sampler import SamplingConfig, integrate
 
 
@@ -68,3 +75,27 @@ def test_sampling_a_point_mass_arrives_in_any_number_of_steps(steps: int) -> Non
     noise = torch.randn(6, 4, generator=torch.Generator().manual_seed(3))
     result, _ = integrate(exact, noise, SamplingConfig(steps))
     torch.testing.assert_close(result, point.expand(6, 4), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize('time', [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_a_guess_is_mixed_with_what_the_input_shows(time: float) -> None:
+    """Data of N(guess, error^2), seen through noise of sigma: the posterior mean."""
+    generator = torch.Generator().manual_seed(4)
+    x, guess = torch.randn(2, 3, 4, generator=generator, dtype=torch.float64)
+    start, error = torch.full((3,), time, dtype=torch.float64), 0.5
+    raw = raw_of_guess(scaled_input(x, start), guess, start, error)
+    sigma, shown = ((1 - time) / time, x / time) if time else (1e9, x)
+    trust = error**2 / (error**2 + sigma**2)
+    wanted = (1 - trust) * guess + trust * shown
+    torch.testing.assert_close(denoised(x, raw, start), wanted, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize('kind', ['flow_map', 'edm'])
+@pytest.mark.parametrize('temperature', [0.0, 0.3, 1.0])
+def test_temperature_narrows_samples_around_the_same_middle(kind: str, temperature: float) -> None:
+    flow = GaussianFlow()
+    noise = torch.randn(50, 4, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    sampling = SamplingConfig(4 if kind == 'flow_map' else 400, kind, temperature=temperature)
+    data, _ = integrate(flow.network, noise, sampling)
+    wanted = flow.mean + temperature * flow.std * noise
+    torch.testing.assert_close(data, wanted, atol=1e-6 if kind == 'flow_map' else 0.02, rtol=0)

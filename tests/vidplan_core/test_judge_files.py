@@ -44,7 +44,7 @@ def test_both_heads_judge_new_frames(models: Path) -> None:
     context = model.context(images, straight_chunk(torch.zeros(1, 3), frames=2))
     imagination = model.imagine(context, straight_chunk(torch.randn(3, 3)), SamplingConfig(2))
     judge = load_judge(models, model, TinyScorer())
-    reading = judge.reading(context.latents[:, -1], 'put the pea in the bowl')
+    reading = judge.reading(context, 'put the pea in the bowl')
     plain = judge.judge(imagination, reading, [1, 2, 3, 4])
     assert plain.uncertainty.shape == (3, 4, CHANNELS, 12, 8)
     assert plain.value.shape == (3, 4)

@@ -4,15 +4,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
+from vidplan_core.reward.relevancy import Centring, Localisation, localise
+
 TEXT = 5
+CENTRING = Centring(floor=0.1)
 
 
 class TinyScorer:
     """A phrase is as long as it is; the map of a phrase is brightness, scaled by its length."""
+
+    config = SimpleNamespace(threshold=0.4)
+
+    def localise(self, relevancy: Tensor) -> Localisation:
+        return localise(relevancy, self.config.threshold, CENTRING)
 
     @staticmethod
     def load(folder: Path) -> TinyScorer:

@@ -21,6 +21,7 @@ COMMANDS = (
     'semantic',
     'conformal',
     'heads',
+    'novelty',
     'adapter',
     'evaluate',
 )

@@ -136,6 +136,9 @@ def _add_common(parser: argparse.ArgumentParser, steps: list[int]) -> None:
         help='of the EDM sampler, for the first and the last frame (default %(default)s)',
     )
     parser.add_argument(
+        '--temperature', type=float, default=1.0, help='size of the first noise (default 1)'
+    )
+    parser.add_argument(
         '--features',
         choices=('auto', *NETWORKS),
         default='auto',

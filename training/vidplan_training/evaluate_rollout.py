@@ -161,7 +161,7 @@ def evaluate_rollout(args: argparse.Namespace) -> Summary:
         model,
         load_feature_distance(args.features, args.models, args.device),
         {
-            title_of(n): sampling_of(n, args.guidance)
+            title_of(n): sampling_of(n, args.guidance, args.temperature)
             for n in sorted(set(args.steps), reverse=True)
         },
         args.seed,

@@ -23,17 +23,26 @@ TEACHER_STEPS = CTRL_WORLD_SAMPLING.steps
 KEPT_TIMES = 500
 
 
-def sampling_of(steps: int, guidance: Sequence[float]) -> SamplingConfig:
+def sampling_of(
+    steps: int, guidance: Sequence[float], temperature: float = 1.0
+) -> SamplingConfig:
     """The flow map for few steps; from 50 on the guided EDM sampler.
 
     Args:
         steps: network evaluations, twice as many where guided.
         guidance: of the first and of the last frame, for the EDM sampler.
+        temperature: of either, see `SamplingConfig`.
     """
     if steps < TEACHER_STEPS:
-        return SamplingConfig(steps)
+        return SamplingConfig(steps, temperature=temperature)
     first, last = guidance
-    return replace(CTRL_WORLD_SAMPLING, steps=steps, guidance_first=first, guidance_last=last)
+    return replace(
+        CTRL_WORLD_SAMPLING,
+        steps=steps,
+        guidance_first=first,
+        guidance_last=last,
+        temperature=temperature,
+    )
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:

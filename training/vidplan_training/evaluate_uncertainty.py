@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,8 @@ from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.uncertainty.calibration import ErrorCalibration
 from vidplan_core.uncertainty.estimate import ErrorEstimate
 from vidplan_core.uncertainty.head_input import HeadInput
+from vidplan_core.uncertainty.novelty import FOLDER as NOVELTY_FOLDER
+from vidplan_core.uncertainty.novelty import Novelty, load_novelty
 from vidplan_core.uncertainty.ranking import (
     FINE_BINS,
     JOINT_BINS,
@@ -37,6 +39,7 @@ from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.edits import plant
 from vidplan_training.evaluate_clips import Clip, Place, load_clip, places
 from vidplan_training.head_rollouts import Rollouts, imagine_ahead
+from vidplan_training.intervals import intervals_of, values_of
 from vidplan_training.latents import Clips
 from vidplan_training.localisation import error_map, overlap, scene_doubt, suspicious
 from vidplan_training.progress import Progress
@@ -56,6 +59,8 @@ LONGEST_HOP = 4
 ELEMENTS = 6000  # of one rollout, drawn at random: neighbours say the same
 EDITED_TOGETHER = 8
 UNSEEN = ('objects', 'lights', 'view')
+# Standard deviations between which scores of novelty are told apart; beyond, all are alike.
+NOVELTY_SPAN = (-5.0, 25.0)
 
 
 def add_parser(kinds: argparse._SubParsersAction) -> None:
@@ -121,6 +126,7 @@ class Run:
     evidence: dict[str, Evidence]
     edits: EpisodeMeans
     scenes: dict[str, Separation]
+    novelty: Novelty | None = None
 
     def imagine(self, clip: Clip, number: int, way: str = PLAIN) -> Rollouts:
         """A clip's rollout, with noise of its own."""
@@ -174,9 +180,16 @@ class Run:
             self.edits.add(episode, iou=value)
         return masks
 
-    def doubt(self, clip: Clip, number: int) -> np.ndarray:
-        """How doubtful the head finds a clip's scene, (1,)."""
-        return scene_doubt(self.head.estimate(self.imagine(clip, number).inputs)).numpy()
+    def count_scene(
+        self, kinds: Sequence[str], clip: Clip, place: Place, *, new: bool, episode: int
+    ) -> None:
+        """Count a clip's scene among the seen or the new ones of some kinds."""
+        inputs = self.imagine(clip, place.number).inputs
+        doubt = scene_doubt(self.head.estimate(inputs)).numpy()
+        told = doubt if self.novelty is None else self.novelty.score(inputs.present).numpy()
+        for kind in kinds:
+            self.scenes[kind].add(episode, told, positive=new)
+            self.scenes[f'{kind}_entropy'].add(episode, doubt, positive=new)
 
 
 @torch.no_grad()
@@ -206,8 +219,7 @@ def evaluate_uncertainty(args: argparse.Namespace) -> dict[str, Any]:
         if folder:
             for place, clip in HeldOutClips(run.model, folder, args.clips, args.seed):
                 # The same noise as seen scenes, but episodes that are drawn apart from them.
-                doubt = run.doubt(clip, place.number)
-                run.scenes[name].add(1_000_000 + place.number, doubt, positive=True)
+                run.count_scene([name], clip, place, new=True, episode=1_000_000 + place.number)
     if args.pictures:
         from vidplan_training.uncertainty_pictures import draw
 
@@ -221,8 +233,12 @@ def make_run(args: argparse.Namespace) -> Run:
     head.config.check_fits(model.config, model.mean.shape[2])
     distance = load_feature_distance(args.features, args.models)
     evidence = {way: Evidence(head) for way in WAYS}
-    scenes = {name: Separation(0.0, 1.0) for name in UNSEEN}
-    return Run(model, head, distance, args.seed, evidence, EpisodeMeans(['iou']), scenes)
+    novelty = load_novelty(args.models) if (args.models / NOVELTY_FOLDER).is_dir() else None
+    span = (0.0, 1.0) if novelty is None else NOVELTY_SPAN
+    scenes = {kind: Separation(*span) for kind in UNSEEN}
+    scenes |= {f'{kind}_entropy': Separation(0.0, 1.0) for kind in UNSEEN}
+    means = EpisodeMeans(['iou'])
+    return Run(model, head, distance, args.seed, evidence, means, scenes, novelty)
 
 
 class HeldOutClips:
@@ -243,15 +259,13 @@ class HeldOutClips:
 
 def _scenes(run: Run, place: Place, clip: Clip) -> None:
     """Count a clip as a seen scene, and without one of its views as an unseen one."""
-    doubt = run.doubt(clip, place.number)
-    for name in UNSEEN:
-        run.scenes[name].add(place.number, doubt, positive=False)
+    run.count_scene(UNSEEN, clip, place, new=False, episode=place.number)
     height = run.model.config.height
     view = place.number % len(run.model.config.views)
     blind = clip.images.clone()
     blind[:, view * height : (view + 1) * height] = 0
     lost = replace(clip, images=blind)
-    run.scenes['view'].add(place.number, run.doubt(lost, place.number), positive=True)
+    run.count_scene(['view'], lost, place, new=True, episode=place.number)
 
 
 def _result(run: Run, args: argparse.Namespace, clips: int) -> dict[str, Any]:
@@ -264,6 +278,7 @@ def _result(run: Run, args: argparse.Namespace, clips: int) -> dict[str, Any]:
         'auroc_unseen': scenes['objects'],
         'auroc_lights': scenes['lights'],
         'auroc_missing_view': scenes['view'],
+        **{f'auroc_{kind}_entropy': scenes[f'{kind}_entropy'] for kind in UNSEEN},
         'edit_iou': run.edits.mean('iou'),
     }
     return {
@@ -280,17 +295,3 @@ def _result(run: Run, args: argparse.Namespace, clips: int) -> dict[str, Any]:
         'sparsification': whole.sparse.curves(),
         'interval_95': intervals_of(numbers),
     }
-
-
-def values_of(numbers: dict[str, Measured]) -> dict[str, float | None]:
-    """Values rounded for a file; None where the data say nothing."""
-    return {name: _finite(number.value) for name, number in numbers.items()}
-
-
-def intervals_of(numbers: dict[str, Measured]) -> dict[str, list[float | None]]:
-    """Intervals rounded for a file."""
-    return {name: [_finite(n.low), _finite(n.high)] for name, n in numbers.items()}
-
-
-def _finite(value: float) -> float | None:
-    return round(value, 5) if np.isfinite(value) else None

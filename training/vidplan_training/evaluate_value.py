@@ -13,20 +13,20 @@ import torch
 from torch import Tensor
 
 from vidplan_core.episode_sums import EpisodeMeans
-from vidplan_core.reward.reading import read
+from vidplan_core.reward.instruction import PICK
+from vidplan_core.reward.reading import VERBS, read
 from vidplan_core.reward.semantic import SemanticScorer
-from vidplan_core.reward.value import ValueHead, load_value
+from vidplan_core.reward.value import ValueHead, load_value, value_input
 from vidplan_core.uncertainty.calibration import Reliability
 from vidplan_core.uncertainty.estimate import expectation
-from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.uncertainty.ranking import Separation
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.evaluate_clips import held_out_shards
 from vidplan_training.evaluate_sampling import add_sampling, sampling_from
-from vidplan_training.evaluate_uncertainty import intervals_of, values_of
 from vidplan_training.head_rollouts import imagine_ahead
+from vidplan_training.intervals import intervals_of, values_of
 from vidplan_training.latents import Statistics, encode_shards
 from vidplan_training.progress import Progress
 from vidplan_training.value_choice import best_of_six
@@ -69,7 +69,7 @@ class ValueRun:
         self.reliability, self.top_label = Reliability(), Reliability()
         self.ranking, self.progress = Separation(0.0, 1.0), Separation(0.0, 1.0)
         self.by_way = {way: Separation(0.0, 1.0) for way in WAYS}
-        self.orders = EpisodeMeans(['order', 'best', 'regret'])
+        self.orders = EpisodeMeans(['order', 'order_of_all', 'best', 'regret'])
 
     @property
     def ahead(self) -> int:
@@ -82,8 +82,8 @@ class ValueRun:
         imagination, _ = imagine_ahead(self.model, clips, (), self.sampling, self.seed)
         wanted = [self.data.instruction(d.verb, d.kind) for d in draws]
         present = imagination.condition.history[:, -1]
-        reading = read(self.scorer, self.model, present, wanted)
-        return self.head.logits(HeadInput.of(imagination, reading.text, reading.maps))
+        reading = read(self.scorer, self.model, present, imagination.chunk, wanted)
+        return self.head.logits(value_input(imagination, reading))
 
     def count(self, draws: list[Draw]) -> None:
         """Compare the values of clips of one episode with what they were worth."""
@@ -106,7 +106,11 @@ class ValueRun:
                     separation.add(episode, score, positive=True)
 
     def count_order(self, episode: int) -> None:
-        """Follow the successes of an episode from its start, along which values should rise."""
+        """Follow the successes of an episode from its start, along which values should rise.
+
+        What the arm also took up at some time it went for on purpose. Over other things it
+        happened to pass, and on no way to chance is there any progress.
+        """
         length, frames = self.data.length, np.arange(self.data.length)
         first = self.data.success[episode].argmax(axis=0)
         for verb, kind in np.argwhere(self.data.success[episode].any(axis=0)):
@@ -118,7 +122,10 @@ class ValueRun:
                 for present in range(success - self.ahead + 1)
             ]
             expected = expectation(self.logits(draws), self.head.bins, -1)[:, -1]
-            self.orders.add(episode, order=rank_correlation(expected.numpy()))
+            order = rank_correlation(expected.numpy())
+            self.orders.add(episode, order_of_all=order)
+            if self.data.success[episode, :, VERBS.index(PICK), kind].any():
+                self.orders.add(episode, order=order)
 
 
 @torch.no_grad()
@@ -174,6 +181,7 @@ def _result(run: ValueRun, args: argparse.Namespace) -> dict[str, Any]:
         'best_of_6_agreement': run.orders.mean('best'),
         'top_label_ece': run.top_label.error(),
         'failure_below_progress': run.progress.area(),
+        'value_order_correlation_of_all': run.orders.mean('order_of_all'),
         'best_of_6_regret_m': run.orders.mean('regret'),
         **{f'{way}_below_success': s.area() for way, s in run.by_way.items()},
     }

@@ -54,6 +54,7 @@ class Evaluation:
     distance: FeatureDistance
     steps: Sequence[int]
     guidance: Sequence[float]
+    temperature: float
     seed: int
     table: Table
     watch: Stopwatch
@@ -101,7 +102,7 @@ class Evaluation:
         return {**found, 'reconstruction': self.model.encode(new)}
 
     def _samplings(self) -> dict[str, SamplingConfig]:
-        few = {f'steps_{n}': sampling_of(n, self.guidance) for n in self.steps}
+        few = {f'steps_{n}': sampling_of(n, self.guidance, self.temperature) for n in self.steps}
         return {**few, 'mean': MEAN}
 
     def _planned(self) -> str:
@@ -182,6 +183,7 @@ def evaluate_world_model(args: argparse.Namespace) -> Summary:
         load_feature_distance(args.features, args.models, args.device),
         sorted(set(args.steps)),
         args.guidance,
+        args.temperature,
         args.seed,
         Table(model.config.views, seed=args.seed),
         Stopwatch(torch.device(args.device)),
@@ -212,6 +214,7 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
         'threads': torch.get_num_threads(),
         'torch': torch.__version__,
         'guidance': list(args.guidance),
+        'temperature': args.temperature,
     }
 
 

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from vidplan_core.world_model.backbone import Condition
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.latents import Clips
-from vidplan_training.world_model import split_clip, texts_of
+from vidplan_training.world_model import condition_of, split_clip
 
 STEPS = (1, 2, 4)
 
@@ -24,8 +23,7 @@ class HeldOut:
     def __init__(self, teacher: WorldModel, clips: Clips, sampling: SamplingConfig) -> None:
         parts = split_clip(clips, teacher.config.history_frames)
         self._future, self._present = parts.future, parts.history[:, -1:]
-        actions = teacher.actions(parts.past, parts.chunk)
-        self._condition = Condition(parts.history, actions, texts_of(teacher, clips))
+        self._condition = condition_of(teacher, clips, parts)
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(parts.future.shape, generator=generator)
         self._noise = noise.to(parts.future)

@@ -27,9 +27,9 @@ from vidplan_training.share import WHOLE, Share
 from vidplan_training.world_model import (
     DROPPED_ACTIONS,
     HISTORY_NOISE,
+    condition_of,
     flow_times,
     split_clip,
-    texts_of,
 )
 
 TARGETS: dict[str, Callable[[Velocity, Tensor, Jump], Tensor]] = {
@@ -147,8 +147,7 @@ def prepare(model: WorldModel, clips: Clips, config: FlowMapConfig, share: Share
     jump = _jumps(config, distilled, share).to(data.device)
     x = torch.lerp(noise, data, spread(jump.start, data))
     keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
-    actions = model.actions(parts.past, parts.chunk)
-    clean = Condition(parts.history, actions, texts_of(model, clips), keep)
+    clean = replace(condition_of(model, clips, parts), keep=keep)
     return Batch(data - noise, x, jump, distilled, clean)
 
 
@@ -160,13 +159,13 @@ def wanted_velocity(
     wanted, kinds = batch.straight.clone(), batch.distilled
     matched, distilled = (kind.nonzero()[:, 0].to(wanted.device) for kind in (~kinds, kinds))
     if config.guidance is not None and len(matched):
-        condition, time = rows(batch.clean, matched), batch.jump.start[matched]
+        condition, time = batch.clean.rows(matched), batch.jump.start[matched]
         wanted[matched] = guided_velocity(
             reference, condition, batch.x[matched], time, config.guidance
         )
     if len(distilled):
         exact = config.variant == 'lsd'
-        teacher = velocity_field(model, rows(batch.clean, distilled), exact)
+        teacher = velocity_field(model, batch.clean.rows(distilled), exact)
         wanted[distilled] = TARGETS[config.variant](
             teacher, batch.x[distilled], batch.jump.rows(distilled)
         )
@@ -177,12 +176,6 @@ def velocity_field(model: WorldModel, condition: Condition, exact: bool = False)
     """v_{s,t} of a world model under a condition; `exact` as in `WorldModel.network`."""
     network = model.network(condition, exact)
     return lambda x, start, target: velocity(network, x, start, target)
-
-
-def rows(condition: Condition, chosen: Tensor) -> Condition:
-    """Some rows of a batch's condition, by index."""
-    text, keep = (None if v is None else v[chosen] for v in (condition.text, condition.keep))
-    return Condition(condition.history[chosen], condition.actions[chosen], text, keep)
 
 
 @torch.no_grad()

@@ -17,13 +17,13 @@ from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.reward.value import (
     ValueHead,
     text_probe,
+    value_input,
     value_loss,
 )
 from vidplan_core.uncertainty.bins import VALUE_BINS
 from vidplan_core.uncertainty.calibration import Reliability
 from vidplan_core.uncertainty.estimate import expectation
 from vidplan_core.uncertainty.head import HeadConfig, head_precision
-from vidplan_core.uncertainty.head_input import HeadInput
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.dataset import split
 from vidplan_training.head_rollouts import (
@@ -67,9 +67,8 @@ def value_rollouts(
     clips = data.clips(draws, model.config.history_frames, ahead)
     imagination, truth = imagine_ahead(model, clips, hops, sampling, int(rng.integers(2**31)))
     values = data.values_of(draws, ahead, model.config.frames - 1).to(truth)
-    reading = read(scorer, model, imagination.condition.history[:, -1], wanted)
-    inputs = HeadInput.of(imagination, reading.text, reading.maps)
-    return Rollouts(inputs.detach(), truth, values)
+    reading = read(scorer, model, imagination.condition.history[:, -1], imagination.chunk, wanted)
+    return Rollouts(value_input(imagination, reading).detach(), truth, values)
 
 
 def _instruction(data: ValueEpisodes, draw: Draw, rng: np.random.Generator) -> Instruction:
@@ -118,6 +117,7 @@ class ValueTraining:
         return HeadConfig(
             channels, frames, check.actions.shape[-1], rows, columns,
             widths=tuple(args.widths), text=check.text.shape[-1], maps=MAPS,
+            offsets=0 if check.offsets is None else check.offsets.shape[-1],
             bins='uniform', bin_count=VALUE_BINS, bin_high=1.0, gamma=args.gamma,
             text_probe=text_probe(self.scorer),
         )  # fmt: skip

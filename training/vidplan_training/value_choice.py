@@ -65,7 +65,8 @@ def best_of_six(
         goal = truth[kind] + [0.0, 0.0, OVER_M]
         context, chunks = start(model, cell)
         imagination = model.imagine(context, chunks, sampling_from(args), args.seed)
-        reading = read(scorer, model, context.latents[:, -1], [f'move to the {kind}'])
+        here, wanted = chunks.rows(slice(0, 1)), [f'move to the {kind}']
+        reading = read(scorer, model, context.latents[:, -1], here, wanted)
         values = head.judge(imagination, reading)[:, -1].numpy()
         apart = np.array([distance_after(cell, move, goal) for move in SIX])
         chosen = int(values.argmax())

@@ -9,7 +9,7 @@ the same weights can be sampled in several steps.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -24,7 +24,9 @@ from vidplan_core.world_model.checkpoint import (
     save_world_model,
     world_model_config,
 )
+from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.flow import raw_target, scaled_input, spread
+from vidplan_core.world_model.unet2d import UNet2D
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.latents import Clips
 from vidplan_training.share import WHOLE, Share
@@ -98,11 +100,18 @@ def loss_of(
     target = raw_target(x, data - noise, time)
     history = parts.history + HISTORY_NOISE * share.randn_like(parts.history)
     keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
-    actions = model.actions(parts.past, parts.chunk)
-    condition = Condition(history, actions, texts_of(model, clips), keep)
+    condition = replace(condition_of(model, clips, replace(parts, history=history)), keep=keep)
     with torch.autocast(data.device.type, torch.bfloat16):
         raw = model.backbone(scaled_input(x, time), condition, time, time)
     return (raw.float() - target).square().mean()
+
+
+def condition_of(model: WorldModel, clips: Clips, parts: Split) -> Condition:
+    """What the network is told of clips."""
+    ages = model.config.history_ages
+    return model.condition(
+        Context(parts.history, parts.past, texts_of(model, clips), ages), parts.chunk
+    )
 
 
 def texts_of(model: WorldModel, clips: Clips) -> Tensor | None:
@@ -117,8 +126,7 @@ def held_out_error(model: WorldModel, clips: Clips) -> dict[str, float]:
     """Latent mean squared error of the new frames in one step, against copying."""
     parts = split_clip(clips, model.config.history_frames)
     time = torch.zeros(len(parts.future), device=parts.future.device)
-    actions = model.actions(parts.past, parts.chunk)
-    condition = Condition(parts.history, actions, texts_of(model, clips))
+    condition = condition_of(model, clips, parts)
     noise = model.noise(0, parts.future.shape[1]).expand_as(parts.future)
     with torch.autocast(time.device.type, torch.bfloat16):
         raw = model.backbone(noise, condition, time, time)
@@ -129,7 +137,7 @@ def held_out_error(model: WorldModel, clips: Clips) -> dict[str, float]:
 
 
 def go_on_from(model: WorldModel, folder: Path) -> None:
-    """Start with the weights of an earlier model, which may lack the gate for what is still.
+    """Start with the weights of an earlier model, which may lack gates and cameras.
 
     Raises ModelError where they do not fit.
     """
@@ -140,11 +148,9 @@ def go_on_from(model: WorldModel, folder: Path) -> None:
     if config.backbone.target_time:
         # The first models saw one target time only; here the denoiser's own is trained.
         earlier.backbone.restart_target(1.0)
-    state, wanted = earlier.backbone.state_dict(), model.backbone.state_dict()
-    for name in ('unet.conv_out.weight', 'unet.conv_out.bias'):
-        missing = len(wanted.get(name, ())) - len(state.get(name, ()))
-        if missing > 0:  # a gate that is half open everywhere; it has no effect at pure noise
-            state[name] = torch.cat([state[name], torch.zeros_like(wanted[name][-missing:])])
+    state = earlier.backbone.state_dict()
+    if isinstance(model.backbone, UNet2D):
+        state = model.backbone.grown(state)
     try:
         model.backbone.load_state_dict(state)
     except RuntimeError as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from vidplan_core.camera import Camera, load_cameras
 from vidplan_core.errors import ConfigError, ModelError
 from vidplan_core.world_model.autoencoder import STRIDE, AnyAutoencoder
 from vidplan_core.world_model.checkpoint import (
@@ -104,6 +105,12 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
         default=True,
         help='let unet2d say where nothing changes',
     )
+    sizes.add_argument(
+        '--geometry',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='tell unet2d what motions mean in every view, by MODELS/cameras.json',
+    )
     sizes.add_argument('--history', type=int, default=usual.history_frames)
     sizes.add_argument('--frames', type=int, default=usual.frames)
     sizes.add_argument(
@@ -127,7 +134,7 @@ def _cell(args: argparse.Namespace) -> Material:
     return Material(
         ClipDataset(training, *sizes, stats),
         ClipDataset(held_out, *sizes, stats).random(0, CHECKED_CLIPS, 1),
-        _config(args, stats, 96, 160),
+        replace(_config(args, stats, 96, 160), cameras=_cameras(args)),
         autoencoder,
     )
 
@@ -221,6 +228,14 @@ def _config(
         residual_std=stats.residual_std,
         backbone=_backbone(args),
     )
+
+
+def _cameras(args: argparse.Namespace) -> tuple[Camera, ...]:
+    """The nominal cameras beside the models, for a backbone that can use them."""
+    path: Path = args.models / 'cameras.json'
+    if not args.geometry or args.backbone != 'unet2d':
+        return ()
+    return tuple(load_cameras(path, WorldModelConfig().views).values())
 
 
 def _backbone(args: argparse.Namespace) -> BackboneConfig:

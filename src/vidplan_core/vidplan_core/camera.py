@@ -48,6 +48,19 @@ class Camera:
         if min(*self.focal, self.trust_m) <= 0:
             raise ModelError('focal lengths and trust_m of a camera must be positive')
 
+    def rays(self, place: Tensor, position: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor]:
+        """Origins and directions (..., 3) of rays, base frame, per unit of depth.
+
+        Args:
+            place: (..., 2), x and y in [0, 1] of the picture; broadcasts against the poses.
+            position: flange position (..., 3), used by a camera on the flange.
+            rotation: flange rotation (..., 3, 3).
+        """
+        own_position, own_rotation = self._pose(place, position, rotation)
+        slope = (place - 0.5) / place.new_tensor(self.focal)
+        ray = torch.cat([slope, torch.ones_like(slope[..., :1])], dim=-1)
+        return own_position, (own_rotation @ ray[..., None])[..., 0]
+
     def on_plane(
         self, centroid: Tensor, position: Tensor, rotation: Tensor, height_m: float
     ) -> Tensor:
@@ -59,11 +72,7 @@ class Camera:
             rotation: flange rotation (..., 3, 3).
             height_m: of the plane above the base frame's origin.
         """
-        own_position, own_rotation = self._pose(centroid, position, rotation)
-        focal = centroid.new_tensor(self.focal)
-        slope = (centroid - 0.5) / focal
-        ray = torch.cat([slope, torch.ones_like(slope[..., :1])], dim=-1)
-        direction = (own_rotation @ ray[..., None])[..., 0]
+        own_position, direction = self.rays(centroid, position, rotation)
         down = -direction[..., 2:]
         steep = torch.where(down > LEAST_DESCENT, down, torch.full_like(down, LEAST_DESCENT))
         return own_position + direction * (own_position[..., 2:] - height_m) / steep
@@ -82,7 +91,7 @@ class Camera:
         seen = (own_rotation.mT @ (points - own_position)[..., None])[..., 0]
         depth = seen[..., 2:].clamp_min(1e-3)
         place = 0.5 + position.new_tensor(self.focal) * seen[..., :2] / depth
-        return place.expand(position.shape[:-1] + (2,))
+        return place.expand(torch.broadcast_shapes(place.shape, (*position.shape[:-1], 2)))
 
     def _pose(self, like: Tensor, position: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor]:
         """Position (..., 3) and rotation (..., 3, 3) of the optical frame in the base frame."""

@@ -12,6 +12,7 @@ from tiny import CHANNELS, straight_chunk, tiny_world_model
 
 from vidplan_core.action import PoseChunk
 from vidplan_core.errors import ModelError
+from vidplan_core.reward.places import FEATURES
 from vidplan_core.reward.reading import Reading
 from vidplan_core.reward.value import ValueHead, load_value, value_loss
 from vidplan_core.uncertainty.calibration import ErrorCalibration
@@ -27,7 +28,10 @@ TEXT = 6
 SIZES = HeadConfig(
     channels=CHANNELS, rows=12, columns=8, widths=(8, 16, 16), embedding=16, attention_heads=2
 )
-FOR_VALUE = dataclasses.replace(SIZES, text=TEXT, maps=2, bin_count=20, bin_high=1.0)
+FOR_VALUE = dataclasses.replace(
+    SIZES, text=TEXT, maps=2, offsets=FEATURES, bin_count=20, bin_high=1.0
+)
+PLACES = torch.tensor([[[0.5, 0.1, 0.05, 0.9], [0.4, 0.0, 0.05, 0.0]]])
 
 
 def imagined(model: WorldModel, motion: torch.Tensor, steps: int = 1) -> Imagination:
@@ -40,8 +44,10 @@ def imagined(model: WorldModel, motion: torch.Tensor, steps: int = 1) -> Imagina
     return model.imagine(Context(latents, past.detach()), chunk, SamplingConfig(steps))
 
 
-def reading_of(text: torch.Tensor, seen: float = 0.3) -> Reading:
-    return Reading(text[None], torch.full((1, 2, 12, 8), seen))
+def reading_of(
+    text: torch.Tensor, seen: float = 0.3, places: torch.Tensor | None = PLACES
+) -> Reading:
+    return Reading(text[None], torch.full((1, 2, 12, 8), seen), places)
 
 
 def random_head(kind: type, config: HeadConfig) -> torch.nn.Module:
@@ -170,11 +176,15 @@ def test_value_needs_its_instruction_and_lies_in_its_range() -> None:
     assert bool(((value > 0) & (value < 1)).all())
     assert bool((value != head.judge(found, reading_of(torch.ones(TEXT)))).all())
     assert bool((value != head.judge(found, reading_of(torch.zeros(TEXT), seen=0.9))).all())
-    maps = torch.zeros(1, 2, 12, 8)
+    elsewhere = reading_of(torch.zeros(TEXT), places=PLACES + 0.1)
+    assert bool((value != head.judge(found, elsewhere)).all())
+    with pytest.raises(ModelError, match='places'):
+        head.judge(found, reading_of(torch.zeros(TEXT), places=None))
+    maps, beside = torch.zeros(1, 2, 12, 8), torch.zeros(2, 4, FEATURES)
     with pytest.raises(ModelError, match='instruction'):
-        head.value(HeadInput.of(found, maps=maps))
+        head.value(HeadInput.of(found, maps=maps, offsets=beside))
     with pytest.raises(ModelError, match='where things are'):
-        head.value(HeadInput.of(found, torch.zeros(1, TEXT)))
+        head.value(HeadInput.of(found, torch.zeros(1, TEXT), offsets=beside))
     logits = torch.full((1, 1, 20), -30.0)
     logits[..., 19] = 30.0
     assert value_loss(logits, torch.ones(1, 1), head).item() == pytest.approx(0.0, abs=1e-6)

@@ -56,12 +56,15 @@ class Situation:
         start: the state there.
         memory: where the target is believed to be, (3,), base frame, m.
         sighting: where the present views show it, a batch of 1.
+        novelty: how strange the present views are, in standard deviations of usual ones (see
+            `uncertainty/novelty.py`); None where nobody knows.
     """
 
     context: Context
     start: Start
     memory: Tensor
     sighting: Sighting
+    novelty: float | None = None
 
 
 @dataclass(eq=False)
@@ -76,7 +79,7 @@ class PlanResult:
         scores: (candidates,), in the order of the proposals.
         best: index of the chosen candidate.
         score: of the chosen chunk after refinement.
-        terms: the score's terms by name, of the chosen candidate.
+        terms: the score's terms by name, of the chosen candidate, and `novelty` of the scene.
         relevancy: (views, rows, columns) in [0, 1] of the target in the present images.
         target: place of the target as the planner believes it, (3,), base frame, m.
         distance_m: from the tool to the goal above the target, as the planner believes it.

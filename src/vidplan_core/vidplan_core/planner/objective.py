@@ -21,12 +21,11 @@ from vidplan_core.kinematics.fk import tcp_position
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.reward.combination import believed, best_frame, over_views, pool_uncertainty
 from vidplan_core.reward.judge import Judgement
+from vidplan_core.reward.reading import PEAK_SCALE
 from vidplan_core.reward.relevancy import Localisation
 
 # Places farther than this from where the target was seen belong to something else.
 GATE_M = 0.10
-# Peaks this much above the threshold are certain.
-PEAK_SCALE = 0.05
 # Typical error of the remembered place, m: trusted where the imagined views show nothing.
 MEMORY_TRUST_M = 0.10
 

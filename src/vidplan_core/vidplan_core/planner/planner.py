@@ -148,7 +148,7 @@ class Planner:
         self, context: Context, phrase: str, instruction: str | Instruction
     ) -> Reading | None:
         wanted = instruction or f'move to the {phrase}'
-        return self.judge.reading(context.latents[:1, -1], wanted)
+        return self.judge.reading(context, wanted)
 
     def choose(self, scores: Tensor, cycle: int) -> int:
         """Index of the best candidate, or a seeded random one."""

@@ -131,9 +131,12 @@ class PlanningSystem:
         position, rotation = context.poses.position[:, -1], context.poses.rotation[:, -1]
         sighting = self.objective.look(images, position, rotation, task.phrase)
         memory = self._remember(task, sighting)
+        seen = context.latents[:, -1]
         ahead = self.config.committed_frames
         context, start = self._at_start(context, history[-1], committed, ahead)
-        return Situation(context, start, memory, sighting)
+        known = self.planner.judge.novelty
+        novelty = None if known is None else float(known.score(seen)[0])
+        return Situation(context, start, memory, sighting, novelty)
 
     def _see(self, history: Sequence[Observation], words: str) -> tuple[Context, Tensor]:
         """Encode the history; a network may read the words of the instruction, too.
@@ -231,7 +234,7 @@ class PlanningSystem:
             scores=plan.scores.float().tolist(),
             best=plan.best,
             score=plan.score,
-            terms=plan.terms,
+            terms=plan.terms | _told(situation.novelty),
             relevancy=situation.sighting.maps[0].float().cpu().numpy(),
             target=place.numpy(),
             distance_m=distance,
@@ -270,6 +273,11 @@ class PlanningSystem:
         if self.planner.judge.uncertainty_head is None or plan.latents is None:
             return NO_PICTURES
         return self.imagined_pictures(context, plan.chunk).heat
+
+
+def _told(novelty: float | None) -> dict[str, float]:
+    """What a plan reports of how strange its scene is, beside the score's terms."""
+    return {} if novelty is None else {'novelty': novelty}
 
 
 def _stacked(views: Tensor) -> np.ndarray:

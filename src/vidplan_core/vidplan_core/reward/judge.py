@@ -18,8 +18,11 @@ from vidplan_core.reward.reading import Reading, read
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.reward.value import FOLDER as VALUE_FOLDER
 from vidplan_core.reward.value import load_value
+from vidplan_core.uncertainty.novelty import FOLDER as NOVELTY_FOLDER
+from vidplan_core.uncertainty.novelty import Novelty, load_novelty
 from vidplan_core.uncertainty.uncertainty_head import FOLDER as UNCERTAINTY_FOLDER
 from vidplan_core.uncertainty.uncertainty_head import load_uncertainty
+from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.world_model import Imagination, WorldModel
 
 
@@ -71,15 +74,16 @@ class Judge:
     Attributes:
         uncertainty_head: None where imaginations are taken as they are.
         value_head: None where only the semantic reward counts.
-        read: what the value head is told of an instruction before a present, latents
-            (1, channels, rows, columns).
+        read: what the value head is told of an instruction, by the present of a past of one.
         bound: turns expected values into values that are reached with known probability.
+        novelty: knows what training scenes look like; None where nobody does.
     """
 
     uncertainty_head: UncertaintyJudge | None = None
     value_head: ValueJudge | None = None
-    read: Callable[[Tensor, str | Instruction], Reading] | None = None
+    read: Callable[[Context, str | Instruction], Reading] | None = None
     bound: LowerBound | None = None
+    novelty: Novelty | None = None
 
     def __post_init__(self) -> None:
         if self.value_head is not None and self.read is None:
@@ -89,9 +93,9 @@ class Judge:
         """Whether there is any head to ask."""
         return self.uncertainty_head is not None or self.value_head is not None
 
-    def reading(self, present: Tensor, instruction: str | Instruction) -> Reading | None:
-        """What `judge` needs of an instruction, once per present; None without a value head."""
-        return None if self.read is None else self.read(present, instruction)
+    def reading(self, context: Context, instruction: str | Instruction) -> Reading | None:
+        """What `judge` needs of an instruction, once per past; None without a value head."""
+        return None if self.read is None else self.read(context, instruction)
 
     def judge(
         self, imagination: Imagination, reading: Reading | None, frames: Sequence[int]
@@ -116,7 +120,7 @@ def load_judge(
     conformal: bool = False,
     device: str | torch.device = 'cpu',
 ) -> Judge:
-    """The judge with the heads of a models folder: `uncertainty/` and `value/`, where there.
+    """The judge with what a models folder has of `uncertainty/`, `value/` and `novelty/`.
 
     Raises:
         ModelError: a head is corrupt or does not fit the world model or the scorer.
@@ -134,7 +138,18 @@ def load_judge(
         judge = replace(
             judge,
             value_head=value,
-            read=lambda present, words: read(scorer, world_model, present, [words]),
+            read=lambda context, words: _read(scorer, world_model, context, words),
             bound=load_bound(models / VALUE_FOLDER) if conformal else None,
         )
+    if (models / NOVELTY_FOLDER).is_dir():
+        novelty = load_novelty(models, device)
+        novelty.config.check_fits(world_model.config, channels)
+        judge = replace(judge, novelty=novelty)
     return judge
+
+
+def _read(
+    scorer: SemanticScorer, model: WorldModel, context: Context, words: str | Instruction
+) -> Reading:
+    poses = context.poses.rows(slice(0, 1)).part([-1])
+    return read(scorer, model, context.latents[:1, -1], poses, [words])

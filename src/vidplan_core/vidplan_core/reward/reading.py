@@ -14,12 +14,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vidplan_core.action import PoseChunk
+from vidplan_core.camera import Camera
 from vidplan_core.reward.instruction import PICK, PLACE, REACH, Instruction, parse_instruction
+from vidplan_core.reward.places import triangulate
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.world_model.world_model import WorldModel
 
 VERBS = (REACH, PICK, PLACE)
 MAPS = 2  # of the target and of the destination
+# Peaks this much above the scorer's threshold are certain.
+PEAK_SCALE = 0.05
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,13 @@ class Reading:
     text: the verb, one of three, and the scorer's embeddings of the target and of the
         destination, which is zero where there is none, (batch, 3 + 2 * width).
     maps: relevancy of target and destination, (batch, 2, rows, columns) of the latents.
+    places: where they are, (batch, 2, 4): x, y, z in m, base frame, and a certainty in [0, 1];
+        None from a world model that does not know its cameras.
     """
 
     text: Tensor
     maps: Tensor
+    places: Tensor | None = None
 
 
 @torch.no_grad()
@@ -40,6 +48,7 @@ def read(
     scorer: SemanticScorer,
     model: WorldModel,
     present: Tensor,
+    poses: PoseChunk,
     instructions: Sequence[str | Instruction],
 ) -> Reading:
     """Read one instruction before each of some scenes.
@@ -48,6 +57,7 @@ def read(
         scorer: knows the words.
         model: decodes what is seen.
         present: its latents, (batch, channels, rows, columns).
+        poses: flange poses (batch, frames), frame 0 the present.
         instructions: as many as scenes.
 
     Raises:
@@ -62,7 +72,26 @@ def read(
     )
     size = (present.shape[-2] // views.shape[1], present.shape[-1])
     fitted = functional.interpolate(maps.flatten(0, 1), size, mode='bilinear')
-    return Reading(text, fitted.flatten(1, 2).unflatten(0, maps.shape[:2]))
+    places = _places(scorer, model.config.cameras, maps, poses) if model.config.cameras else None
+    return Reading(text, fitted.flatten(1, 2).unflatten(0, maps.shape[:2]), places)
+
+
+def _places(
+    scorer: SemanticScorer, cameras: Sequence[Camera], maps: Tensor, poses: PoseChunk
+) -> Tensor:
+    """Places (batch, 2, 4) of maps (batch, 2, views, rows, columns)."""
+    batch, things, views = maps.shape[:3]
+    found = scorer.localise(maps.flatten(0, 2))
+    surplus = (found.peak - scorer.config.threshold) / PEAK_SCALE
+    certainty = surplus.sigmoid().unflatten(0, (batch, things, views))
+    certainty = certainty * maps.flatten(2).any(-1)[..., None]  # no destination, no place
+    centroid = found.centroid.unflatten(0, (batch, things, views))
+    position, rotation = poses.position[:, 0], poses.rotation[:, 0]
+    points = [
+        triangulate(cameras, centroid[:, k], certainty[:, k], position, rotation)
+        for k in range(things)
+    ]
+    return torch.cat([torch.stack(points, 1), certainty.amax(-1)[..., None]], dim=-1)
 
 
 def _words(scorer: SemanticScorer, wanted: Instruction) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidplan_core.errors import ModelError
+from vidplan_core.reward.places import offsets
 from vidplan_core.reward.reading import Reading
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.uncertainty.estimate import expectation
@@ -41,18 +42,19 @@ class ValueHead(Head):
         width = config.widths[0]
         self.where = nn.Conv2d(width, POOLS, 1)
         self.out = nn.Sequential(
-            nn.Linear((POOLS + 1) * width, 4 * width),
+            nn.Linear((POOLS + 1) * width + config.embedding, 4 * width),
             nn.SiLU(),
             nn.Linear(4 * width, config.bin_count),
         )
 
     def forward(self, inputs: HeadInput) -> Tensor:
         """Logits (batch, frames, bins)."""
-        features = self.network(inputs)
+        embedding = self.network.embedding(inputs)
+        features = self.network.features(inputs, embedding)
         flat = features.flatten(0, 1)
         places = self.where(flat).flatten(2).softmax(dim=-1)
         looked = torch.einsum('bpn,bcn->bpc', places, flat.flatten(2)).flatten(1)
-        pooled = torch.cat([looked, flat.mean(dim=(2, 3))], dim=1)
+        pooled = torch.cat([looked, flat.mean(dim=(2, 3)), embedding], dim=1)
         logits: Tensor = self.out(pooled)
         return logits.unflatten(0, features.shape[:2])
 
@@ -66,7 +68,7 @@ class ValueHead(Head):
 
     def judge(self, imagination: Imagination, reading: Reading) -> Tensor:
         """`value` of what a world model imagined, for an instruction read before it."""
-        return self.value(HeadInput.of(imagination, reading.text, reading.maps))
+        return self.value(value_input(imagination, reading))
 
     def check_scorer(self, scorer: SemanticScorer) -> None:
         """Raise ModelError when the scorer's text is not what this head was trained with."""
@@ -76,6 +78,14 @@ class ValueHead(Head):
                 'the value head was trained with another semantic scorer; train it again with '
                 '`vidplan-train heads --kind value`'
             )
+
+
+def value_input(imagination: Imagination, reading: Reading) -> HeadInput:
+    """What a value head reads of an imagination, for instructions read before it."""
+    beside, count = None, len(imagination.latents)
+    if reading.places is not None:
+        beside = offsets(reading.places.expand(count, -1, -1), imagination.chunk)
+    return HeadInput.of(imagination, reading.text, reading.maps, beside)
 
 
 def value_loss(logits: Tensor, values: Tensor, head: ValueHead) -> Tensor:

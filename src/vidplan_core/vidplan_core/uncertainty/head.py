@@ -45,7 +45,8 @@ class HeadConfig:
     """Sizes of a head; the last of `widths` is the bottleneck's.
 
     `text` is the width of the instruction's embedding, 0 for a head that reads none; `maps` is
-    how many pictures tell where the present shows what it names.
+    how many pictures tell where the present shows what it names, `offsets` how many numbers tell
+    where the tool is beside that.
     `patch` latent elements a side are one place of the highest level: 2 halves a CPU's time.
     `bins`, `bin_count` and `bin_high` are those of `Bins`. `gamma` is a value head's discount
     per frame.
@@ -62,6 +63,7 @@ class HeadConfig:
     attention_heads: int = 4
     text: int = 0
     maps: int = 0
+    offsets: int = 0
     bins: str = 'uniform'
     bin_count: int = 30
     bin_high: float = 10.0
@@ -99,7 +101,8 @@ class FrameEmbedding(nn.Module):
         super().__init__()
         width = config.embedding
         self.frame = nn.Parameter(0.02 * torch.randn(config.frames, width))
-        self.known = nn.Linear(config.features + 4, width)
+        self.offsets = config.offsets
+        self.known = nn.Linear(config.features + 4 + config.offsets, width)
         self.text = nn.Linear(config.text, width) if config.text else None
         self.mix = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
 
@@ -108,7 +111,12 @@ class FrameEmbedding(nn.Module):
         start, target = inputs.start.to(inputs.actions), inputs.target.to(inputs.actions)
         times = torch.stack([noise_condition(start), start, target, target - start], dim=-1)
         spread = times[:, None].expand(-1, inputs.actions.shape[1], -1)
-        embedding = self.known(torch.cat([inputs.actions, spread], dim=-1)) + self.frame
+        known = [inputs.actions, spread]
+        if self.offsets:
+            if inputs.offsets is None:
+                raise ModelError('this head reads places and was given none')
+            known.append(inputs.offsets.to(inputs.actions))
+        embedding = self.known(torch.cat(known, dim=-1)) + self.frame
         if self.text is not None:
             if inputs.text is None:
                 raise ModelError('this head reads an instruction and was given none')
@@ -187,8 +195,11 @@ class HeadNetwork(nn.Module):
 
     def forward(self, inputs: HeadInput) -> Tensor:
         """Features (batch, frames, widths[0], rows / patch, columns / patch)."""
+        return self.features(inputs, self.embedding(inputs))
+
+    def features(self, inputs: HeadInput, embedding: Tensor) -> Tensor:
+        """`forward`, for frames that are embedded already, (batch * frames, embedding)."""
         frames = (len(inputs), inputs.predicted.shape[1])
-        embedding = self.embedding(inputs)
         full = self.stem(self._picture(inputs)) + self.position
         half = self.block_1(self.down_1(full), embedding)
         low = self.block_2(self.down_2(half), embedding)

@@ -25,6 +25,7 @@ class HeadInput:
             how far it jumped.
         text: embedding of the instruction, (batch, width), for heads that read one.
         maps: where the present shows what it names, (batch, maps, rows, columns), likewise.
+        offsets: where the tool is beside that, (batch, frames, numbers), likewise.
     """
 
     predicted: Tensor
@@ -35,10 +36,15 @@ class HeadInput:
     target: Tensor
     text: Tensor | None = None
     maps: Tensor | None = None
+    offsets: Tensor | None = None
 
     @classmethod
     def of(
-        cls, imagination: Imagination, text: Tensor | None = None, maps: Tensor | None = None
+        cls,
+        imagination: Imagination,
+        text: Tensor | None = None,
+        maps: Tensor | None = None,
+        offsets: Tensor | None = None,
     ) -> HeadInput:
         """Read an imagination; one text and its maps are shared by all its candidates."""
         latents, last = imagination.latents, imagination.last
@@ -56,6 +62,7 @@ class HeadInput:
             last.target,
             text,
             maps,
+            offsets,
         )
 
     def __len__(self) -> int:

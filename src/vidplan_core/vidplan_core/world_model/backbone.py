@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -21,12 +21,21 @@ class Condition:
     text: embedding of the instruction, (batch, width), for backbones that read one.
     keep: 1 where actions and text are given, 0 where they are dropped, (batch,); None keeps
         all. Dropping them is the unconditional pass of classifier-free guidance.
+    rays, carried: what the motion means in every view, see `view_geometry.py`; (batch, frames,
+        6 or channels, height, width), for networks that know their cameras.
     """
 
     history: Tensor
     actions: Tensor
     text: Tensor | None = None
     keep: Tensor | None = None
+    rays: Tensor | None = None
+    carried: Tensor | None = None
+
+    def rows(self, chosen: Tensor) -> Condition:
+        """Some rows of the batch, by index."""
+        given = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return replace(self, **{name: v[chosen] for name, v in given if v is not None})
 
     def without_actions(self) -> Condition:
         """The same past with actions and text dropped."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
+from vidplan_core.camera import Camera
 from vidplan_core.errors import ModelError
 from vidplan_core.history import EPISODE_START
 from vidplan_core.world_model.flow import SIGMA_MAX, SIGMA_MIN
@@ -87,6 +88,9 @@ class WorldModelConfig:
     frames that lie `history_stride` model frames apart, where -1 is the present and 0 the first
     frame of the episode; empty for the frames right before the present. `history_noise` and
     `present_noise` are for training only, see `augmentation.py`.
+
+    `cameras` are the nominal ones of the views, in their order; with them `unet2d` is told what
+    a motion means in every view, see `view_geometry.py`. None, and it must find out by itself.
     """
 
     views: tuple[str, ...] = ('left', 'right', 'wrist')
@@ -107,8 +111,10 @@ class WorldModelConfig:
     sigma_min: float = SIGMA_MIN
     sigma_max: float = SIGMA_MAX
     backbone: BackboneConfig = BackboneConfig()
+    cameras: tuple[Camera, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_cameras()
         past = self.history_frames - 1
         if self.history_idx and len(self.history_idx) != past:
             raise ModelError(f'history_idx needs {past} places, got {self.history_idx}')
@@ -117,6 +123,12 @@ class WorldModelConfig:
                 f'history_idx holds 0 (first frame) or places before -1 (the present), not '
                 f'{self.history_idx}'
             )
+
+    def _check_cameras(self) -> None:
+        if self.cameras and len(self.cameras) != len(self.views):
+            raise ModelError(f'{len(self.cameras)} cameras for the views {self.views}')
+        if self.cameras and self.backbone.kind != 'unet2d':
+            raise ModelError(f"a '{self.backbone.kind}' backbone is not told of cameras")
 
     @property
     def history_ages(self) -> tuple[int, ...]:
@@ -165,4 +177,10 @@ def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
 def _value(name: str, value: Any) -> Any:
     if name == 'backbone':
         return from_dict(BackboneConfig, value)
-    return tuple(value) if isinstance(value, list) else value
+    if name == 'cameras':
+        return tuple(from_dict(Camera, camera) for camera in value)
+    return _tuples(value)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

@@ -63,6 +63,27 @@ def raw_target(x: Tensor, wanted: Tensor, start: Tensor) -> Tensor:
     return of_x * x - spread(root, x).to(x.dtype) * wanted
 
 
+def raw_of_guess(noisy: Tensor, guess: Tensor, start: Tensor, error: float) -> Tensor:
+    """The raw output of the best denoiser of data that are `error` away from a guess.
+
+    For data of the normal distribution N(guess, error^2) the data estimate is a mean of the
+    guess and of what the noisy input shows, weighted by error^2 and sigma^2; through
+    `raw_target` that is s (1 - s)(1 - error^2) noisy - sqrt(n)(1 - s) guess, divided by
+    error^2 s^2 + (1 - s)^2. Finite at both ends for an error above 0.
+
+    Args:
+        noisy: scaled input (batch, ...), see `scaled_input`.
+        guess: of the data, shaped like `noisy`.
+        start: flow times (batch,).
+        error: standard deviation of data minus guess.
+    """
+    rest = 1.0 - start
+    variance = error**2 * start**2 + rest**2
+    of_noisy = spread(start * rest * (1.0 - error**2) / variance, noisy).to(noisy.dtype)
+    of_guess = spread(squared_norm(start).sqrt() * rest / variance, noisy).to(noisy.dtype)
+    return of_noisy * noisy - of_guess * guess.to(noisy.dtype)
+
+
 def denoised(x: Tensor, raw: Tensor, start: Tensor) -> Tensor:
     """Data estimate x + (1 - s) v of the denoiser, with `raw` the network's output at x."""
     return x + spread(1.0 - start, x).to(x.dtype) * velocity_of(x, raw, start)

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
+from vidplan_core.errors import ModelError
 from vidplan_core.torchvision_shim import ensure_torchvision
 from vidplan_core.world_model.backbone import Condition, make_no_op
 from vidplan_core.world_model.config import WorldModelConfig
-from vidplan_core.world_model.flow import noise_condition, spread
+from vidplan_core.world_model.flow import noise_condition, raw_of_guess, spread
+from vidplan_core.world_model.view_geometry import RAY_CHANNELS
 
 ensure_torchvision()  # diffusers imports torchvision where it is installed
 
@@ -19,6 +23,10 @@ from diffusers.models.embeddings import TimestepEmbedding, Timesteps  # noqa: E4
 # The sinusoids of diffusers are made for 0..1000; c_noise lies in [-1, 1.1], times in [0, 1].
 NOISE_SCALE = 250.0
 TIME_SCALE = 1000.0
+# How far data typically are from what was carried along, in units of their deviation.
+CARRIED_ERROR = 0.5
+# A model that was trained without cameras first hardly believes what is carried along.
+FIRST_BELIEF = -3.0
 
 
 class UNet2D(nn.Module):
@@ -28,12 +36,16 @@ class UNet2D(nn.Module):
         super().__init__()
         sizes = config.backbone
         self.sigmas = (config.sigma_min, config.sigma_max)
-        self.still_gate = sizes.still_gate
+        self.still_gate, self.frames = sizes.still_gate, config.frames
+        self.residual, self.residual_std = config.residual, config.residual_std
+        self.knows_cameras = bool(config.cameras)
+        told = RAY_CHANNELS + channels if self.knows_cameras else 0
+        gates = int(sizes.still_gate) + int(self.knows_cameras)
         inputs = (config.frames + config.history_frames) * channels + sizes.position_channels
         last = len(sizes.widths) - 1
         self.unet = UNet2DModel(
-            in_channels=inputs,
-            out_channels=config.frames * (channels + sizes.still_gate),
+            in_channels=inputs + config.frames * told,
+            out_channels=config.frames * (channels + gates),
             layers_per_block=sizes.layers_per_block,
             block_out_channels=sizes.widths,
             down_block_types=tuple(_block('Down', i > 0) for i in range(last + 1)),
@@ -66,19 +78,43 @@ class UNet2D(nn.Module):
         self, noisy: Tensor, condition: Condition, start: Tensor, target: Tensor
     ) -> Tensor:
         """See `Backbone`."""
-        batch = len(noisy)
-        position = self.position.expand(batch, -1, -1, -1)
-        picture = torch.cat(
-            [noisy.flatten(1, 2), condition.history.flatten(1, 2), position], dim=1
-        )
+        guess = self._guess(condition) if self.knows_cameras else None
+        picture = self._picture(noisy, condition, guess)
         embedding = self._actions(condition) + self._gap(target - start, noisy.dtype)
         timestep = NOISE_SCALE * noise_condition(start, *self.sigmas)
         raw = self.unet(picture, timestep, class_labels=embedding, return_dict=False)[0]
-        if not self.still_gate:
-            return raw.reshape(noisy.shape)
-        frames = noisy.shape[1]
-        still = raw[:, -frames:, None].sigmoid()
-        return raw[:, :-frames].reshape(noisy.shape) + still * self._unchanged(noisy, start)
+        return self._gated(raw, noisy, guess, start)
+
+    def _picture(self, noisy: Tensor, condition: Condition, guess: Tensor | None) -> Tensor:
+        """All that the network sees, (batch, inputs, rows, columns)."""
+        position = self.position.expand(len(noisy), -1, -1, -1)
+        parts = [noisy.flatten(1, 2), condition.history.flatten(1, 2), position]
+        if guess is not None and condition.rays is not None:
+            rays = condition.rays * _kept(condition, condition.rays)
+            parts += [rays.flatten(1, 2).to(noisy), guess.flatten(1, 2).to(noisy)]
+        return torch.cat(parts, dim=1)
+
+    def _guess(self, condition: Condition) -> Tensor:
+        """The data if all moved along (see `view_geometry.carried`), shaped like the output."""
+        if condition.carried is None:
+            raise ModelError('this network knows its cameras and was not told of the views')
+        present = condition.history[:, -1:]
+        change = (condition.carried - present) * _kept(condition, present)
+        return change / self.residual_std if self.residual else present + change
+
+    def _gated(
+        self, raw: Tensor, noisy: Tensor, guess: Tensor | None, start: Tensor
+    ) -> Tensor:
+        """The raw output: the network's own, and what it lets through of two simple guesses."""
+        frames, channels = noisy.shape[1:3]
+        output = raw[:, : frames * channels].reshape(noisy.shape)
+        gates = raw[:, frames * channels :].sigmoid().split(frames, dim=1)
+        if self.still_gate:
+            output = output + gates[0][:, :, None] * self._unchanged(noisy, start)
+        if guess is not None:
+            follows = raw_of_guess(noisy, guess, start, CARRIED_ERROR)
+            output = output + gates[-1][:, :, None] * follows
+        return output
 
     def _unchanged(self, noisy: Tensor, start: Tensor) -> Tensor:
         """Raw output that means data of zero: residual data where nothing changes.
@@ -103,6 +139,22 @@ class UNet2D(nn.Module):
         last.bias.add_(added)
         make_no_op(self.target_embedding)
 
+    def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of a network that lacked gates or cameras, so that they still mean the same.
+
+        At pure noise the gate for what is still has no effect; the one for what moves along
+        begins nearly shut.
+        """
+        grown = dict(state)
+        for name in ('unet.conv_in.weight', 'unet.conv_out.weight', 'unet.conv_out.bias'):
+            wanted = torch.zeros_like(self.get_parameter(name))
+            if name in grown and wanted.numel() > grown[name].numel():
+                if name.endswith('bias') and self.knows_cameras:
+                    wanted[-self.frames :] = FIRST_BELIEF
+                wanted[tuple(slice(size) for size in grown[name].shape)] = grown[name]
+                grown[name] = wanted
+        return grown
+
     def _actions(self, condition: Condition) -> Tensor:
         mixed: Tensor = self.mix(self.token(condition.actions).flatten(1))
         return mixed if condition.keep is None else mixed * condition.keep[:, None].to(mixed)
@@ -111,6 +163,11 @@ class UNet2D(nn.Module):
         features = self.target_features(TIME_SCALE * gap).to(dtype)
         embedding: Tensor = self.target_embedding(features)
         return embedding
+
+
+def _kept(condition: Condition, like: Tensor) -> Tensor | float:
+    """1 for rows whose actions are told, 0 for the others, to multiply (batch, ...) with."""
+    return 1.0 if condition.keep is None else spread(condition.keep, like).to(like)
 
 
 def _block(direction: str, attention: bool) -> str:

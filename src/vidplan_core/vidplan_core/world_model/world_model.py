@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from vidplan_core.world_model.sampler import (
     guided_network,
     integrate,
 )
+from vidplan_core.world_model.view_geometry import carried, ray_maps
 
 if TYPE_CHECKING:
     from vidplan_core.world_model.text import TextEncoder
@@ -38,11 +39,13 @@ class Imagination:
     latents: (candidates, frames, channels, rows, columns), frame 0 the present.
     condition: what the network was conditioned on.
     last: the last evaluation of the network.
+    chunk: the poses that it was imagined for, frame 0 the present.
     """
 
     latents: Tensor
     condition: Condition
     last: Evaluation
+    chunk: PoseChunk
 
 
 class WorldModel(nn.Module):
@@ -164,7 +167,8 @@ class WorldModel(nn.Module):
         condition = self.condition(context, chunk)
         noise = self.noise(seed, frames).expand(candidates, -1, -1, -1, -1)
         data, last = self.sample(condition, noise, sampling)
-        return Imagination(self.from_data(data, context.latents[:, -1:]), condition, last)
+        latents = self.from_data(data, context.latents[:, -1:])
+        return Imagination(latents, condition, last, chunk)
 
     def sample(
         self, condition: Condition, noise: Tensor, sampling: SamplingConfig
@@ -202,7 +206,12 @@ class WorldModel(nn.Module):
     def condition(self, context: Context, chunk: PoseChunk) -> Condition:
         """What the network is told of a past and a chunk, batches of the same size."""
         seen = context.seen(self.config)
-        return Condition(seen.latents, self.actions(seen.poses, chunk), seen.text)
+        told = Condition(seen.latents, self.actions(seen.poses, chunk), seen.text)
+        if not (cameras := self.config.cameras):
+            return told
+        present = seen.latents[:, -1]
+        rays = ray_maps(cameras, chunk, present.shape[-2] // len(cameras), present.shape[-1])
+        return replace(told, rays=rays, carried=carried(cameras, present, chunk))
 
     def actions(self, past: PoseChunk, chunk: PoseChunk) -> Tensor:
         """Features per frame, history first, of the kind that the network reads.

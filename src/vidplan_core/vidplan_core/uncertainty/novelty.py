@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far what is seen is from all that the models were trained on.
+
+A head that is calibrated on errors has no reason to doubt a new thing that stands still and is
+copied well; yet nothing is known about how it would move. Here the latents themselves are
+compared with a memory of training scenes, by the distance to the nearest neighbour in whitened
+space (PatchCore, Roth et al., CVPR 2022): single places tell of strange light and colours of the
+whole scene, neighbourhoods of a strange thing in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vidplan_core.errors import ModelError
+from vidplan_core.world_model.checkpoint import load_weights, read_config, save_weights
+from vidplan_core.world_model.config import WorldModelConfig, from_dict, to_dict
+
+FOLDER = 'novelty'
+SIDES = (1, 3)  # of the compared squares of latents
+# Of a scene's neighbourhoods: the share that a strange thing would fill.
+WORST = 0.02
+LIGHT_VARIES = 1.0
+TOGETHER = 4096  # squares that are compared at once: bounds the memory of a large batch
+
+
+@dataclass(frozen=True)
+class NoveltyConfig:
+    """Sizes, and what is usual.
+
+    bank: remembered squares of every size.
+    usual, spread: mean and standard deviation, over scenes like those of the training that are
+        not in the memory, of the mean distance of places and of the worst neighbourhoods.
+    """
+
+    channels: int = 8
+    views: int = 3
+    bank: int = 12000
+    usual: tuple[float, ...] = (0.0, 0.0)
+    spread: tuple[float, ...] = (1.0, 1.0)
+
+    def check_fits(self, config: WorldModelConfig, channels: int) -> None:
+        """Raise ModelError when a world model's latents have another shape."""
+        if (self.channels, self.views) != (channels, len(config.views)):
+            raise ModelError(
+                f'a memory of {self.views} views of {self.channels} channels does not fit a '
+                f'world model of {len(config.views)} views of {channels}; make it anew with '
+                '`vidplan-train novelty`'
+            )
+
+
+class Novelty(nn.Module):
+    """A memory of squares of training latents, whitened."""
+
+    def __init__(self, config: NoveltyConfig) -> None:
+        super().__init__()
+        self.config = config
+        for side in SIDES:
+            size = config.channels * side**2
+            self.register_buffer(f'mean_{side}', torch.zeros(size))
+            self.register_buffer(f'whitening_{side}', torch.eye(size))
+            self.register_buffer(f'bank_{side}', torch.zeros(config.bank, size))
+
+    def distances(self, latents: Tensor, side: int) -> Tensor:
+        """Distance of every square to the nearest remembered one.
+
+        Args:
+            latents: (batch, channels, views * rows, columns), normalised.
+            side: of the squares, one of `SIDES`.
+
+        Returns:
+            (batch, views, rows - side + 1, columns - side + 1).
+        """
+        found = squares(latents, self.config.views, side)
+        bank = self.get_buffer(f'bank_{side}')
+        white = self.white(found.flatten(0, 1), side)
+        nearest = [torch.cdist(part, bank).amin(1) for part in white.split(TOGETHER)]
+        rows, columns = latents.shape[2] // self.config.views, latents.shape[3]
+        shape = (self.config.views, rows - side + 1, columns - side + 1)
+        return torch.cat(nearest).reshape(-1, *shape)
+
+    def white(self, found: Tensor, side: int) -> Tensor:
+        """Squares (..., size) with all directions of the training equally wide."""
+        mean, whitening = (self.get_buffer(f'{name}_{side}') for name in ('mean', 'whitening'))
+        return (found.to(mean) - mean) @ whitening
+
+    def statistics(self, latents: Tensor) -> Tensor:
+        """Mean distance of all places and of the worst neighbourhoods, (batch, 2)."""
+        small, large = (self.distances(latents, side).flatten(1) for side in SIDES)
+        worst = max(1, round(WORST * large.shape[1]))
+        return torch.stack([small.mean(1), large.topk(worst, dim=1).values.mean(1)], dim=1)
+
+    @torch.no_grad()
+    def score(self, latents: Tensor) -> Tensor:
+        """How strange scenes are, (batch,), in standard deviations of usual ones.
+
+        The stranger of the whole and of its strangest part; the whole counts from
+        `LIGHT_VARIES` deviations on, or it would drown what is strange in a small part.
+
+        Args:
+            latents: of the present, (batch, channels, views * rows, columns), normalised.
+        """
+        found = self.statistics(latents)
+        usual, spread = (found.new_tensor(v) for v in (self.config.usual, self.config.spread))
+        apart = (found - usual) / spread
+        return torch.maximum(apart[:, 0] - LIGHT_VARIES, apart[:, 1])
+
+
+def squares(latents: Tensor, views: int, side: int) -> Tensor:
+    """All squares (batch, places, channels * side^2) within each view, view by view.
+
+    Args:
+        latents: (batch, channels, views * rows, columns).
+        views: that are stacked.
+        side: of a square.
+    """
+    apart = latents.unflatten(2, (views, -1)).transpose(1, 2).flatten(0, 1)
+    found = functional.unfold(apart, side).transpose(1, 2)
+    return found.unflatten(0, (-1, views)).flatten(1, 2)
+
+
+def save_novelty(folder: Path, novelty: Novelty) -> None:
+    """Write `folder`/config.json and weights.safetensors."""
+    save_weights(folder, to_dict(novelty.config), novelty.state_dict())
+
+
+def load_novelty(models: Path, device: str | torch.device = 'cpu') -> Novelty:
+    """Memory of a models folder; raises ModelError when it is missing or corrupt."""
+    folder = models / FOLDER
+    novelty = Novelty(from_dict(NoveltyConfig, read_config(folder)))
+    load_weights(novelty, folder)
+    return novelty.eval().to(device)
