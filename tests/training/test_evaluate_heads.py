@@ -72,7 +72,7 @@ def models(tmp_path: Path) -> Path:
     save_head(folder / 'uncertainty', doubt)
     value = HeadConfig(**SIZES, text=3 + 2 * TEXT, maps=2, bin_count=20, bin_high=1.0)
     save_head(folder / 'value', ValueHead(value))
-    memory = Novelty(NoveltyConfig(CHANNELS, 3, 5, (0.0, 0.0), (10.0, 10.0)))
+    memory = Novelty(NoveltyConfig(CHANNELS, 3, 5, spread=(10.0, 10.0)))
     save_novelty(folder / 'novelty', memory)
     return folder
 
@@ -111,7 +111,9 @@ def test_a_value_head_is_judged_by_every_number(
         low, high = result['interval_95'][name]
         assert low <= result[name] <= high, name
     assert result['best_of_6_regret_m'] >= 0.0
-    assert -1.0 <= result['value_order_correlation_of_all'] <= 1.0
+    for verb in ('reach', 'pick'):
+        assert -1.0 <= result[f'value_order_{verb}'] <= 1.0
+    assert result['value_order_place'] is None  # nothing ever lay in the bowl
     assert sum(result['reliability']['samples']) == 4 * 6 * 4
 
 

@@ -16,6 +16,7 @@ from vidplan_core.reward.conformal import LowerBound, save_bound
 from vidplan_core.reward.judge import load_judge
 from vidplan_core.reward.value import ValueHead
 from vidplan_core.uncertainty.head import HeadConfig, save_head
+from vidplan_core.uncertainty.novelty import Novelty, NoveltyConfig, save_novelty
 from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead
 from vidplan_core.world_model.sampler import SamplingConfig
 
@@ -54,6 +55,17 @@ def test_both_heads_judge_new_frames(models: Path) -> None:
     bounded = load_judge(models, model, TinyScorer(), conformal=True)
     lower = bounded.judge(imagination, reading, [1, 2, 3, 4]).value
     torch.testing.assert_close(lower, (plain.value - 0.1).clamp_min(0.0))
+
+
+def test_a_memory_of_scenes_comes_with_the_judge(tmp_path: Path) -> None:
+    save_novelty(tmp_path / 'novelty', Novelty(NoveltyConfig(CHANNELS, 3, 5)))
+    judge = load_judge(tmp_path, tiny_world_model(), TinyScorer())
+    assert judge.novelty is not None
+    assert judge.novelty.score(torch.ones(2, CHANNELS, 12, 8)).shape == (2,)
+    assert not judge  # nothing about candidates to ask
+    save_novelty(tmp_path / 'novelty', Novelty(NoveltyConfig(8, 3, 5)))
+    with pytest.raises(ModelError, match='does not fit'):
+        load_judge(tmp_path, tiny_world_model(), TinyScorer())
 
 
 def test_heads_of_another_world_model_are_refused(models: Path) -> None:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from vidplan_core.episode_sums import EpisodeMeans
-from vidplan_core.reward.instruction import PICK
 from vidplan_core.reward.reading import VERBS, read
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.reward.value import ValueHead, load_value, value_input
@@ -32,6 +31,7 @@ from vidplan_training.progress import Progress
 from vidplan_training.value_choice import best_of_six
 from vidplan_training.value_episodes import PLAYED, WAYS, Draw, ValueEpisodes
 
+ORDERS = tuple(f'order_{verb}' for verb in VERBS)
 SHORTEST_WAY = 3  # frames to a success that an order can be told of
 
 
@@ -69,7 +69,7 @@ class ValueRun:
         self.reliability, self.top_label = Reliability(), Reliability()
         self.ranking, self.progress = Separation(0.0, 1.0), Separation(0.0, 1.0)
         self.by_way = {way: Separation(0.0, 1.0) for way in WAYS}
-        self.orders = EpisodeMeans(['order', 'order_of_all', 'best', 'regret'])
+        self.orders = EpisodeMeans(['order', *ORDERS, 'best', 'regret'])
 
     @property
     def ahead(self) -> int:
@@ -106,11 +106,7 @@ class ValueRun:
                     separation.add(episode, score, positive=True)
 
     def count_order(self, episode: int) -> None:
-        """Follow the successes of an episode from its start, along which values should rise.
-
-        What the arm also took up at some time it went for on purpose. Over other things it
-        happened to pass, and on no way to chance is there any progress.
-        """
+        """Follow the successes of an episode from its start, along which values should rise."""
         length, frames = self.data.length, np.arange(self.data.length)
         first = self.data.success[episode].argmax(axis=0)
         for verb, kind in np.argwhere(self.data.success[episode].any(axis=0)):
@@ -123,9 +119,7 @@ class ValueRun:
             ]
             expected = expectation(self.logits(draws), self.head.bins, -1)[:, -1]
             order = rank_correlation(expected.numpy())
-            self.orders.add(episode, order_of_all=order)
-            if self.data.success[episode, :, VERBS.index(PICK), kind].any():
-                self.orders.add(episode, order=order)
+            self.orders.add(episode, **{'order': order, f'order_{VERBS[verb]}': order})
 
 
 @torch.no_grad()
@@ -181,7 +175,7 @@ def _result(run: ValueRun, args: argparse.Namespace) -> dict[str, Any]:
         'best_of_6_agreement': run.orders.mean('best'),
         'top_label_ece': run.top_label.error(),
         'failure_below_progress': run.progress.area(),
-        'value_order_correlation_of_all': run.orders.mean('order_of_all'),
+        **{f'value_{name}': run.orders.mean(name) for name in ORDERS},
         'best_of_6_regret_m': run.orders.mean('regret'),
         **{f'{way}_below_success': s.area() for way, s in run.by_way.items()},
     }

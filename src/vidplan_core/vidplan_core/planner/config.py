@@ -72,8 +72,8 @@ class PlannerConfig:
     reached_m: float = 0.025
     reached_height_m: float = 0.03
     patience: int = 8
-    value_weight: float = 1.0
-    usual_uncertainty: float = 0.62
+    value_weight: float = 0.3
+    usual_uncertainty: float = 0.60
     uncertainty_discount: float = 30.0
     uncertainty_weight: float = 2.0
     conformal: bool = False
