@@ -72,3 +72,12 @@ def test_heads_of_another_world_model_are_refused(models: Path) -> None:
     save_head(models / 'uncertainty', UncertaintyHead(replace(SIZES, rows=24)))
     with pytest.raises(ModelError, match='does not fit'):
         load_judge(models, tiny_world_model(), TinyScorer())
+
+
+def test_a_head_that_reads_places_needs_a_world_model_that_knows_its_cameras(
+    models: Path,
+) -> None:
+    sizes = replace(SIZES, text=3 + 2 * TEXT, maps=2, offsets=24, bin_count=20, bin_high=1.0)
+    save_head(models / 'value', ValueHead(sizes))
+    with pytest.raises(ModelError, match='cameras'):
+        load_judge(models, tiny_world_model(), TinyScorer())

@@ -135,6 +135,11 @@ def load_judge(
         value = load_value(models, device)
         value.config.check_fits(world_model.config, channels)
         value.check_scorer(scorer)
+        if value.config.offsets and not world_model.config.cameras:
+            raise ModelError(
+                'the value head reads places, which this world model cannot tell: it does not '
+                'know its cameras; train either anew'
+            )
         judge = replace(
             judge,
             value_head=value,

@@ -48,7 +48,8 @@ def triangulate(
     for view, camera in enumerate(cameras):
         origin, direction = camera.rays(centroid[:, view], position, rotation)
         along = torch.nn.functional.normalize(direction, dim=-1)
-        across = torch.eye(3).to(along) - along[:, :, None] * along[:, None]
+        identity = torch.eye(3, dtype=along.dtype, device=along.device)
+        across = identity - along[:, :, None] * along[:, None]
         across = across * (certainty[:, view] / camera.trust_m**2)[:, None, None]
         matrix = matrix + across
         vector = vector + (across @ origin.expand_as(along)[..., None])[..., 0]
