@@ -22,7 +22,7 @@ from vidplan_training import evaluate_uncertainty, evaluate_value
 from vidplan_training.cli import main
 from vidplan_training.localisation import error_map, overlap, scene_doubt, suspicious
 
-FRAMES = 14
+FRAMES, MOVING = 20, 14
 KINDS = ['carrot', 'mug', 'bowl']
 UNCERTAINTY_KEYS = (
     'threshold_ece', 'top_label_ece', 'nll', 'nll_marginal', 'coverage_50', 'coverage_80',
@@ -39,8 +39,10 @@ SIZES = {'channels': CHANNELS, 'rows': 12, 'columns': 8, 'widths': (8, 16, 16), 
 def data(tmp_path: Path) -> Path:
     """One shard of evaluation seeds; the tool comes over the carrot in the tenth frame.
 
-    Two frames later it has lifted it.
+    Two frames later it has lifted it, and some later it rests.
     """
+    path = np.linspace([0.4, -0.1, 0.25], [0.6, 0.1, 0.25], MOVING)
+    path = np.concatenate([path, np.tile(path[-1], (FRAMES - MOVING, 1))])
     rng = np.random.default_rng(0)
     folder = tmp_path / 'data' / 'shard_40000'
     folder.mkdir(parents=True)
@@ -49,7 +51,7 @@ def data(tmp_path: Path) -> Path:
     objects[:, 11:, 0, 2] = 0.145
     arrays = {
         'images': rng.integers(0, 255, (4, FRAMES, 3, 32, 64, 3)).astype(np.uint8),
-        'position': np.tile(np.linspace([0.4, -0.1, 0.25], [0.6, 0.1, 0.25], FRAMES), (4, 1, 1)),
+        'position': np.tile(path, (4, 1, 1)),
         'quaternion': np.tile(np.float32([1, 0, 0, 0]), (4, FRAMES, 1)),
         'closedness': np.zeros((4, FRAMES)),
         'objects': objects,

@@ -31,6 +31,7 @@ from vidplan_training.heads_uncertainty import rollouts_of
 from vidplan_training.latents import LATENTS, ClipDataset, Statistics
 from vidplan_training.success import returns, successes
 from vidplan_training.value_episodes import (
+    KNOWN_AFTER,
     PLAYED,
     REVERSED,
     STOPPED,
@@ -40,7 +41,7 @@ from vidplan_training.value_episodes import (
 )
 
 KINDS = ['carrot', 'mug', 'pea', 'bowl']  # the pea is in no scene
-FRAMES = 16
+FRAMES = 20
 DOWN = np.float32([1, 0, 0, 0])
 FLANGE_OVER_TOOL_M = 0.1034
 REACH, PICK, PLACE = range(3)
@@ -95,7 +96,7 @@ def test_success_is_what_the_truth_says() -> None:
     tool, objects = episode()
     found = successes(tool[None], objects[None], KINDS)[0]
     frames = {
-        (REACH, 0): range(4, 13), (PICK, 0): range(8, 13), (PLACE, 0): range(13, 16),
+        (REACH, 0): range(4, 13), (PICK, 0): range(8, 13), (PLACE, 0): range(13, FRAMES),
         (REACH, 3): range(11, 13), (REACH, 1): (), (PICK, 1): (), (PLACE, 1): (),
     }  # fmt: skip
     for (verb, kind), wanted in frames.items():
@@ -129,7 +130,7 @@ def test_bad_behaviour_is_worth_nothing(data: Path) -> None:
     episodes.success = np.tile(successes(tool[None], objects[None], KINDS), (6, 1, 1, 1))
     frames = np.arange(FRAMES)
     forward = Draw(0, frames, 8, PLACE, 0, PLAYED)
-    backward = Draw(0, frames[::-1], 8, PLACE, 0, REVERSED)
+    backward = Draw(0, frames[::-1], 12, PLACE, 0, REVERSED)
     halfway = Draw(0, np.minimum(frames, 9), 8, PLACE, 0, STOPPED)
     wrong = Draw(0, frames, 8, PLACE, 1, PLAYED)
     values = episodes.values_of([forward, backward, halfway, wrong], ahead=4, frames=4)
@@ -153,6 +154,15 @@ def test_half_of_the_drawn_instructions_come_true_where_they_can(data: Path) -> 
     assert {d.way for d in draws} == {PLAYED, REVERSED, STOPPED}
     assert {d.kind for d, value in zip(draws, worth) if value == 0.0} >= {1, 2}
     assert {d.verb for d in draws} == {REACH, PICK, PLACE}
+
+
+def test_clips_end_before_what_became_of_them_was_recorded(data: Path) -> None:
+    episodes = ValueEpisodes(shards(data), Statistics.of(tiny_world_model().config), gamma=0.9)
+    rng = np.random.default_rng(0)
+    last = [episodes.draw(rng, 4).present + 4 for _ in range(200)]
+    assert max(last) == FRAMES - 1 - KNOWN_AFTER
+    with pytest.raises(ValueError, match='episodes of 20 frames .* record 21 at least'):
+        episodes.draw(rng, FRAMES - KNOWN_AFTER)
 
 
 def test_rollouts_lie_ahead_and_know_what_came_true(data: Path) -> None:

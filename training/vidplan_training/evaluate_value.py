@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from vidplan_core.episode_sums import EpisodeMeans
-from vidplan_core.reward.reading import VERBS, read
+from vidplan_core.reward.reading import VERBS
 from vidplan_core.reward.semantic import SemanticScorer
-from vidplan_core.reward.value import ValueHead, load_value, value_input
+from vidplan_core.reward.value import ValueHead, load_value, value_inputs
 from vidplan_core.uncertainty.calibration import Reliability
 from vidplan_core.uncertainty.estimate import expectation
 from vidplan_core.uncertainty.ranking import Separation
@@ -33,6 +33,7 @@ from vidplan_training.value_episodes import PLAYED, WAYS, Draw, ValueEpisodes
 
 ORDERS = tuple(f'order_{verb}' for verb in VERBS)
 SHORTEST_WAY = 3  # frames to a success that an order can be told of
+LONGEST_WAY = 16  # what an arm does more than 3 s before a success need not lead to it
 
 
 def add_parser(kinds: argparse._SubParsersAction) -> None:
@@ -81,9 +82,7 @@ class ValueRun:
         clips = self.data.clips(draws, self.model.config.history_frames, self.ahead)
         imagination, _ = imagine_ahead(self.model, clips, (), self.sampling, self.seed)
         wanted = [self.data.instruction(d.verb, d.kind) for d in draws]
-        present = imagination.condition.history[:, -1]
-        reading = read(self.scorer, self.model, present, imagination.chunk, wanted)
-        return self.head.logits(value_input(imagination, reading))
+        return self.head.logits(value_inputs(self.scorer, self.model, imagination, wanted))
 
     def count(self, draws: list[Draw]) -> None:
         """Compare the values of clips of one episode with what they were worth."""
@@ -106,16 +105,17 @@ class ValueRun:
                     separation.add(episode, score, positive=True)
 
     def count_order(self, episode: int) -> None:
-        """Follow the successes of an episode from its start, along which values should rise."""
+        """Follow an episode to its first successes, along which values should rise."""
         length, frames = self.data.length, np.arange(self.data.length)
         first = self.data.success[episode].argmax(axis=0)
         for verb, kind in np.argwhere(self.data.success[episode].any(axis=0)):
             success = int(first[verb, kind])
             if success < self.ahead + SHORTEST_WAY or success >= length:
                 continue
+            last = success - self.ahead
             draws = [
                 Draw(episode, frames, present, int(verb), int(kind), PLAYED)
-                for present in range(success - self.ahead + 1)
+                for present in range(max(0, last - LONGEST_WAY + 1), last + 1)
             ]
             expected = expectation(self.logits(draws), self.head.bins, -1)[:, -1]
             order = rank_correlation(expected.numpy())

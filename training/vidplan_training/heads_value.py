@@ -12,12 +12,12 @@ from torch import Tensor
 
 from vidplan_core.errors import ModelError
 from vidplan_core.reward.instruction import Instruction
-from vidplan_core.reward.reading import MAPS, read
+from vidplan_core.reward.reading import MAPS
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.reward.value import (
     ValueHead,
     text_probe,
-    value_input,
+    value_inputs,
     value_loss,
 )
 from vidplan_core.uncertainty.bins import VALUE_BINS
@@ -67,8 +67,8 @@ def value_rollouts(
     clips = data.clips(draws, model.config.history_frames, ahead)
     imagination, truth = imagine_ahead(model, clips, hops, sampling, int(rng.integers(2**31)))
     values = data.values_of(draws, ahead, model.config.frames - 1).to(truth)
-    reading = read(scorer, model, imagination.condition.history[:, -1], imagination.chunk, wanted)
-    return Rollouts(value_input(imagination, reading).detach(), truth, values)
+    inputs = value_inputs(scorer, model, imagination, wanted)
+    return Rollouts(inputs.detach(), truth, values)
 
 
 def _instruction(data: ValueEpisodes, draw: Draw, rng: np.random.Generator) -> Instruction:

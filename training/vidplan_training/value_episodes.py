@@ -2,7 +2,9 @@
 """Recorded episodes with instructions: what succeeded, and bad behaviour in plenty.
 
 The same episode is a success for one instruction and a failure for the others. Played backwards
-it takes back what it did; stopped halfway it never gets there.
+it takes back what it did; stopped halfway it never gets there. What happens after the last frame
+nobody knows: a pick that is cut off while the gripper closes is no failure, so clips end early
+enough before it. Episodes of 20 frames leave few clips then; 32 show an object put in the bowl.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ PLAYED, REVERSED, STOPPED = 'played', 'reversed', 'stopped'
 WAYS = (PLAYED, REVERSED, STOPPED)
 SHARE_OF_WAYS = (0.6, 0.2, 0.2)
 SHARE_OF_SUCCESS = 0.5
+# Frames after a clip that must have been recorded: from a closing gripper to a lifted object.
+KNOWN_AFTER = 6
 SHARE_OF_ABSENT = 0.15  # of the failures: the object is not in the scene
 
 
@@ -88,11 +92,20 @@ class ValueEpisodes:
         return returns(self.success[episode][frames], self.gamma)
 
     def draw(self, rng: np.random.Generator, ahead: int) -> Draw:
-        """A random clip with `ahead` frames after the present, and a random instruction."""
+        """A random clip with `ahead` frames after the present, and a random instruction.
+
+        Raises:
+            ValueError: episodes are too short to know what became of any clip.
+        """
+        if self.length <= ahead + KNOWN_AFTER:
+            raise ValueError(
+                f'episodes of {self.length} frames do not show what becomes of a clip of '
+                f'{1 + ahead}; record {1 + ahead + KNOWN_AFTER} at least, better 32'
+            )
         episode = int(rng.integers(len(self)))
         way = str(rng.choice(WAYS, p=SHARE_OF_WAYS))
         frames = played(self.length, way, rng)
-        present = int(rng.integers(self.length - ahead))
+        present = int(rng.integers(self.length - ahead - KNOWN_AFTER))
         # What the last frame of the clip is worth decides whether it is a success.
         worth = self.values(episode, frames)[present + ahead]
         verb, kind = self._instruction(rng, worth, self.present_kinds[episode])

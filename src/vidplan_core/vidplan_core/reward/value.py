@@ -7,6 +7,7 @@ way there (the paper's exponent has the wrong sign). Its distribution has 20 bin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,13 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidplan_core.errors import ModelError
+from vidplan_core.reward.instruction import Instruction
 from vidplan_core.reward.places import offsets
-from vidplan_core.reward.reading import Reading
+from vidplan_core.reward.reading import Reading, read
 from vidplan_core.reward.semantic import SemanticScorer
 from vidplan_core.uncertainty.estimate import expectation
 from vidplan_core.uncertainty.head import Head, HeadConfig, load_head
 from vidplan_core.uncertainty.head_input import HeadInput
-from vidplan_core.world_model.world_model import Imagination
+from vidplan_core.world_model.world_model import Imagination, WorldModel
 
 FOLDER = 'value'
 POOLS = 4
@@ -86,6 +88,18 @@ def value_input(imagination: Imagination, reading: Reading) -> HeadInput:
     if reading.places is not None:
         beside = offsets(reading.places.expand(count, -1, -1), imagination.chunk)
     return HeadInput.of(imagination, reading.text, reading.maps, beside)
+
+
+def value_inputs(
+    scorer: SemanticScorer,
+    model: WorldModel,
+    imagination: Imagination,
+    instructions: Sequence[str | Instruction],
+) -> HeadInput:
+    """`value_input` of imaginations of different scenes, each with an instruction of its own."""
+    present = imagination.condition.history[:, -1]
+    reading = read(scorer, model, present, imagination.chunk, instructions)
+    return value_input(imagination, reading)
 
 
 def value_loss(logits: Tensor, values: Tensor, head: ValueHead) -> Tensor:

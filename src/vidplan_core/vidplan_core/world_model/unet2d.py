@@ -96,7 +96,7 @@ class UNet2D(nn.Module):
 
     def _guess(self, condition: Condition) -> Tensor:
         """The data if all moved along (see `view_geometry.carried`), shaped like the output."""
-        if condition.carried is None:
+        if condition.carried is None or condition.rays is None:
             raise ModelError('this network knows its cameras and was not told of the views')
         present = condition.history[:, -1:]
         change = (condition.carried - present) * _kept(condition, present)
