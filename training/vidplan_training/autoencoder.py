@@ -15,10 +15,19 @@ from vidplan_core.world_model.autoencoder import Autoencoder
 from vidplan_core.world_model.checkpoint import load_weights, save_autoencoder
 from vidplan_core.world_model.config import AutoencoderConfig
 from vidplan_training.dataset import split
+from vidplan_training.equivariance import (
+    followed,
+    mean_inside,
+    moved,
+    random_moves,
+    unmoved,
+    with_noise,
+)
 from vidplan_training.share import WHOLE, Share
 from vidplan_training.trainer import Trainer, TrainerConfig, add_trainer_arguments, options
 
 KL_WEIGHT = 2e-4
+CHECKED = 96  # held-out pictures
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -32,6 +41,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--learning-rate', type=float, default=2e-3)
     parser.add_argument('--latent-channels', type=int, default=8)
     parser.add_argument('--start', type=Path, help='folder of an autoencoder to go on from')
+    parser.add_argument(
+        '--equivariance', type=float, default=0.1, help='weight: latents move as pictures do'
+    )
+    parser.add_argument(
+        '--noise', type=float, default=0.15, help='that decoding forgives, in deviations'
+    )
     parser.add_argument('--seed', type=int, default=0)
     add_trainer_arguments(parser)
 
@@ -56,15 +71,44 @@ class ImageBatches:
         return array, tuple(int(rng.integers(size)) for size in array.shape[:3])
 
 
-def loss_of(autoencoder: Autoencoder, images: Tensor, share: Share = WHOLE) -> Tensor:
-    """Absolute plus squared error plus a little divergence from a normal latent."""
+def loss_of(
+    autoencoder: Autoencoder,
+    images: Tensor,
+    equivariance: float = 0.0,
+    noise: float = 0.0,
+    share: Share = WHOLE,
+) -> Tensor:
+    """Absolute plus squared error plus a little divergence from a normal latent.
+
+    Args:
+        autoencoder: to train.
+        images: (batch, 3, height, width) in [-1, 1].
+        equivariance: weight of how badly latents follow moved pictures; 0 moves none.
+        noise: that some latents are decoded with, in deviations.
+        share: of the batch, that the images are.
+    """
     with torch.autocast(images.device.type, torch.bfloat16):
         mean, log_variance = autoencoder.moments(images)
-        sample = mean + share.randn_like(mean) * (0.5 * log_variance).exp()
-        reconstruction = autoencoder.decode(sample)
-    error = reconstruction.float() - images
+        follows = (
+            followed(autoencoder, images, mean, share) if equivariance else unmoved(images, mean)
+        )
+        sample = follows.latents + share.randn_like(mean) * (0.5 * log_variance).exp()
+        reconstruction = autoencoder.decode(with_noise(sample, noise, share))
+    error = reconstruction.float() - follows.pictures.values
+    size = mean_inside(error.abs() + 4.0 * error**2, follows.pictures.inside)
     divergence = 0.5 * (mean.float() ** 2 + log_variance.float().exp() - 1 - log_variance.float())
-    return error.abs().mean() + 4.0 * (error**2).mean() + KL_WEIGHT * divergence.mean()
+    return size + equivariance * follows.error + KL_WEIGHT * divergence.mean()
+
+
+@torch.no_grad()
+def psnr_of_moved(autoencoder: Autoencoder, images: Tensor) -> float:
+    """PSNR in dB of moved latents, decoded, beside moved pictures (batch, 3, height, width)."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        moves = random_moves(len(images), WHOLE)
+    wanted, latents = moved(images, moves), moved(autoencoder.encode(images), moves)
+    error = (autoencoder.decode(latents.values).clamp(-1, 1) - wanted.values.clamp(-1, 1)) / 2
+    return float(-10 * mean_inside(error.square(), wanted.inside).log10())
 
 
 @torch.no_grad()
@@ -97,7 +141,9 @@ def run(args: argparse.Namespace) -> int:
     def loss(iteration: int) -> Tensor:
         images = batches(iteration, trainer.share).to(trainer.device)
         ordered = images.contiguous(memory_format=torch.channels_last)
-        return loss_of(autoencoder, ordered, trainer.share)
+        return loss_of(
+            autoencoder, ordered, args.equivariance, args.noise, trainer.share
+        )
 
     trainer.run(loss, lambda _: f'held-out PSNR {psnr_by_view(autoencoder, args.data, 40)}')
     trainer.use_average()
@@ -105,7 +151,12 @@ def run(args: argparse.Namespace) -> int:
         return 0
     autoencoder.cpu()
     save_autoencoder(args.out, autoencoder)
-    metrics = {'held_out_psnr_db': psnr_by_view(autoencoder, args.data), 'seed': args.seed}
+    check = ImageBatches(args.data, True, CHECKED, args.seed)(0)
+    metrics = {
+        'held_out_psnr_db': psnr_by_view(autoencoder, args.data),
+        'held_out_moved_psnr_db': round(psnr_of_moved(autoencoder, check), 2),
+        'seed': args.seed,
+    }
     (args.out / 'metrics.json').write_text(json.dumps(metrics, indent=1) + '\n')
     print(metrics)
     return 0
