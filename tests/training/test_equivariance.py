@@ -93,7 +93,7 @@ def test_half_of_a_batch_is_moved(pictures: Tensor) -> None:
     assert torch.equal(found.pictures.values[still], many[still])
     assert bool(found.pictures.inside[still].all())
     assert not bool(found.pictures.inside[~still].all())
-    assert 0.0 < float(found.error) < 1.0
+    assert float(found.error) > 0.0
     plain = unmoved(many, latents)
     assert torch.equal(plain.latents, latents)
     assert float(plain.error) == 0.0
