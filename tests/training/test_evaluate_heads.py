@@ -55,6 +55,7 @@ def data(tmp_path: Path) -> Path:
         'quaternion': np.tile(np.float32([1, 0, 0, 0]), (4, FRAMES, 1)),
         'closedness': np.zeros((4, FRAMES)),
         'objects': objects,
+        'aim': np.zeros((4, FRAMES), np.int16),
     }
     for name, array in arrays.items():
         np.save(folder / f'{name}.npy', array)
@@ -116,6 +117,7 @@ def test_a_value_head_is_judged_by_every_number(
     for verb in ('reach', 'pick'):
         assert -1.0 <= result[f'value_order_{verb}'] <= 1.0
     assert result['value_order_place'] is None  # nothing ever lay in the bowl
+    assert result['value_order_by_chance'] is None  # and all that was reached was aimed at
     assert sum(result['reliability']['samples']) == 4 * 6 * 4
 
 

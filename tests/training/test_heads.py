@@ -37,6 +37,7 @@ from vidplan_training.value_episodes import (
     STOPPED,
     Draw,
     ValueEpisodes,
+    Way,
     played,
 )
 
@@ -77,6 +78,7 @@ def data(tmp_path: Path) -> Path:
             'quaternion': np.tile(DOWN, (3, FRAMES, 1)),
             'closedness': np.zeros((3, FRAMES), np.float32),
             'objects': np.tile(objects, (3, 1, 1, 1)).astype(np.float32),
+            'aim': np.tile(np.int16([-1] * 2 + [1] * 4 + [0] * (FRAMES - 6)), (3, 1)),
         }
         for name, array in arrays.items():
             np.save(folder / f'{name}.npy', array)
@@ -127,7 +129,7 @@ def test_bad_behaviour_is_worth_nothing(data: Path) -> None:
     model = tiny_world_model()
     episodes = ValueEpisodes(shards(data), Statistics.of(model.config), gamma=0.9)
     tool, objects = episode()
-    episodes.success = np.tile(successes(tool[None], objects[None], KINDS), (6, 1, 1, 1))
+    episodes.success = list(np.tile(successes(tool[None], objects[None], KINDS), (6, 1, 1, 1)))
     frames = np.arange(FRAMES)
     forward = Draw(0, frames, 8, PLACE, 0, PLAYED)
     backward = Draw(0, frames[::-1], 12, PLACE, 0, REVERSED)
@@ -146,7 +148,7 @@ def test_bad_behaviour_is_worth_nothing(data: Path) -> None:
 def test_half_of_the_drawn_instructions_come_true_where_they_can(data: Path) -> None:
     episodes = ValueEpisodes(shards(data), Statistics.of(tiny_world_model().config), gamma=0.9)
     tool, objects = episode()
-    episodes.success = np.tile(successes(tool[None], objects[None], KINDS), (6, 1, 1, 1))
+    episodes.success = list(np.tile(successes(tool[None], objects[None], KINDS), (6, 1, 1, 1)))
     rng = np.random.default_rng(0)
     draws = [episodes.draw(rng, 4) for _ in range(300)]
     worth = episodes.values_of(draws, 4, 1)[:, 0].numpy()
@@ -154,6 +156,19 @@ def test_half_of_the_drawn_instructions_come_true_where_they_can(data: Path) -> 
     assert {d.way for d in draws} == {PLAYED, REVERSED, STOPPED}
     assert {d.kind for d, value in zip(draws, worth) if value == 0.0} >= {1, 2}
     assert {d.verb for d in draws} == {REACH, PICK, PLACE}
+
+
+def test_ways_lead_from_setting_out_to_success(data: Path) -> None:
+    episodes = ValueEpisodes(shards(data), Statistics.of(tiny_world_model().config), gamma=0.9)
+    tool, objects = episode()
+    episodes.success = list(np.tile(successes(tool[None], objects[None], KINDS), (6, 1, 1, 1)))
+    # Over the carrot by chance on the way to the mug, which is not reached; then for the carrot.
+    assert episodes.ways(0) == [Way(REACH, 0, 6, 6), Way(PICK, 0, 6, 8), Way(PLACE, 0, 6, 13)]
+    for shard in shards(data):
+        (shard.folder / 'aim.npy').unlink()
+    nobody = ValueEpisodes(shards(data), Statistics.of(tiny_world_model().config), gamma=0.9)
+    with pytest.raises(ValueError, match=r'aim\.npy is missing'):
+        nobody.ways(0)
 
 
 def test_clips_end_before_what_became_of_them_was_recorded(data: Path) -> None:

@@ -28,18 +28,20 @@ from vidplan_training.world_model import flow_times, go_on_from, loss_of, split_
 FRAMES = 8
 
 
-def write_shard(folder: Path, episodes: int = 3, *, jump: bool = False) -> None:
+def write_shard(
+    folder: Path, episodes: int = 3, frames: int = FRAMES, *, jump: bool = False
+) -> None:
     """A shard with latents and poses; the first episode jumps if asked."""
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True)
-    position = 0.4 + 0.01 * np.cumsum(rng.normal(size=(episodes, FRAMES, 3)), axis=1)
+    position = 0.4 + 0.01 * np.cumsum(rng.normal(size=(episodes, frames, 3)), axis=1)
     if jump:
         position[0, 4:] += 0.8
     arrays = {
-        LATENTS: rng.normal(size=(episodes, FRAMES, CHANNELS, 12, 8)).astype(np.float16),
+        LATENTS: rng.normal(size=(episodes, frames, CHANNELS, 12, 8)).astype(np.float16),
         'position': position.astype(np.float32),
-        'quaternion': np.tile(np.float32([1, 0, 0, 0]), (episodes, FRAMES, 1)),
-        'closedness': np.zeros((episodes, FRAMES), np.float32),
+        'quaternion': np.tile(np.float32([1, 0, 0, 0]), (episodes, frames, 1)),
+        'closedness': np.zeros((episodes, frames), np.float32),
     }
     for name, array in arrays.items():
         np.save(folder / f'{name}.npy', array)
@@ -79,6 +81,23 @@ def test_clips_start_at_rest_and_follow_the_episode(data: Path) -> None:
     np.testing.assert_allclose(clips.latents[1].numpy(), stored[1, 0:6], atol=1e-3)
     parts = split_clip(clips, 2)
     torch.testing.assert_close(parts.past.position[:, -1], parts.chunk.position[:, 0])
+
+
+def test_episodes_may_differ_in_length(tmp_path: Path) -> None:
+    write_shard(tmp_path / 'shard_0000')
+    write_shard(tmp_path / 'shard_0001', frames=11)
+    write_shard(tmp_path / 'shard_0002', frames=3)  # too short for a clip
+    whole = ClipDataset(shards(tmp_path), 2, 5, STATS)
+    parts = [ClipDataset([shard], 2, 5, STATS) for shard in shards(tmp_path)[:2]]
+    assert [len(part) for part in parts] == [3 * 4, 3 * 7]
+    assert len(whole) == 3 * 4 + 3 * 7
+    indices = np.array([0, 11, 12, 19, 32])
+    clips, (first, second) = whole.clips(indices), parts
+    torch.testing.assert_close(clips.latents[:2], first.clips(indices[:2]).latents)
+    torch.testing.assert_close(clips.latents[2:], second.clips(indices[2:] - 12).latents)
+    torch.testing.assert_close(
+        clips.poses.position[2:], second.clips(indices[2:] - 12).poses.position
+    )
 
 
 def test_broken_episodes_are_counted_and_skipped(
@@ -249,8 +268,10 @@ def test_a_push_sweeps_low_through_its_object() -> None:
 def test_visits_come_to_every_object() -> None:
     rng = np.random.default_rng(0)
     objects = {'mug': np.array([0.6, 0.2, 0.04]), 'bowl': np.array([0.4, -0.1, 0.03])}
-    visit, tcp, near = Visit(), np.array([0.5, 0.0, 0.2]), set()
+    visit, tcp, near, aims = Visit(), np.array([0.5, 0.0, 0.2]), set(), set()
     for _ in range(100):
         tcp = tcp + visit(rng, tcp, objects).displacement
         near |= {k for k, place in objects.items() if np.linalg.norm((tcp - place)[:2]) < 0.06}
+        aims.add(visit.aim)
+    assert aims == {'mug', 'bowl'}
     assert near == {'mug', 'bowl'}

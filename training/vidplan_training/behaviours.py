@@ -28,7 +28,12 @@ class Decision:
 
 
 class Behaviour(Protocol):
-    """Chooses the next motion from the tool's place and the (known) places of objects."""
+    """Chooses the next motion from the tool's place and the (known) places of objects.
+
+    aim: kind of object that it goes for at the moment, '' while for none.
+    """
+
+    aim: str
 
     def __call__(
         self, rng: np.random.Generator, tcp: np.ndarray, objects: Mapping[str, np.ndarray]
@@ -54,6 +59,8 @@ def _towards(tcp: np.ndarray, goal: np.ndarray, rng: np.random.Generator) -> np.
 class Wander:
     """Random directions, half of them along an axis, with rests, turns and gripper toggles."""
 
+    aim = ''
+
     def __init__(self) -> None:
         self._closedness = 0.0
 
@@ -76,6 +83,7 @@ class Visit:
     """Go to one object after the other, above or beside it, as a planner on its way does."""
 
     def __init__(self) -> None:
+        self.aim = ''
         self._goal: np.ndarray | None = None
 
     def __call__(
@@ -83,7 +91,7 @@ class Visit:
     ) -> Decision:
         """See `Behaviour`."""
         if self._goal is None or float(np.linalg.norm(tcp - self._goal)) < 0.02:
-            place = list(objects.values())[rng.integers(len(objects))]
+            self.aim, place = list(objects.items())[rng.integers(len(objects))]
             height = rng.uniform(0.05, 0.16)
             self._goal = np.append(place[:2] + rng.normal(scale=0.02, size=2), height)
         return Decision(_towards(tcp, self._goal, rng), 0.0, 0.0)
@@ -91,6 +99,8 @@ class Visit:
 
 class Push:
     """Go down beside an object and sweep through it, with closed fingers."""
+
+    aim = ''  # it wants the object elsewhere
 
     def __init__(self, kind: str, rng: np.random.Generator) -> None:
         angle = rng.uniform(-np.pi, np.pi)
@@ -128,7 +138,7 @@ class Pick:
     """Go over an object, descend, close, lift, carry to the bowl, open; not always exactly."""
 
     def __init__(self, kind: str, rng: np.random.Generator) -> None:
-        self._kind = kind
+        self._kind = self.aim = kind
         self._offset = np.append(rng.normal(scale=0.012, size=2), 0.0)
         self._phase = 'approach'
         self._wait = 0

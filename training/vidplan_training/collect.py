@@ -18,6 +18,7 @@ from vidplan_training.progress import Progress
 EVALUATION_SEEDS = 1_000_000
 SEGMENTATION_EVERY = 6
 HEIGHT, WIDTH = 96, 160
+NO_AIM = -1
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -101,7 +102,10 @@ class EpisodeRecorder:
         self.kinds = list(dict.fromkeys([*(kind.name for kind in KINDS), 'bowl', *extra]))
 
     def record(self, seed: int, frames: int) -> dict[str, np.ndarray]:
-        """One episode as arrays (frames, ...)."""
+        """One episode as arrays (frames, ...).
+
+        `aim` is the number of the kind that the arm goes for, `NO_AIM` where for none.
+        """
         from vidplan_sim.scene import random_scene
         from vidplan_training.behaviours import choose
         from vidplan_training.motion import Motion
@@ -115,7 +119,8 @@ class EpisodeRecorder:
             if frame % 2 == 0:
                 decision = behaviour(rng, motion.tcp, self.cell.truth())
                 motion.start(decision)
-            rows.append(self._look(frame))
+            aim = self.kinds.index(behaviour.aim) if behaviour.aim else NO_AIM
+            rows.append(self._look(frame) | {'aim': np.int16(aim)})
             self.cell.step(0.2)
         names = rows[0].keys()
         return {n: np.stack([row[n] for row in rows if n in row]) for n in names}

@@ -29,11 +29,10 @@ from vidplan_training.intervals import intervals_of, values_of
 from vidplan_training.latents import Statistics, encode_shards
 from vidplan_training.progress import Progress
 from vidplan_training.value_choice import best_of_six
-from vidplan_training.value_episodes import PLAYED, WAYS, Draw, ValueEpisodes
+from vidplan_training.value_episodes import PLAYED, WAYS, Draw, ValueEpisodes, Way
 
-ORDERS = tuple(f'order_{verb}' for verb in VERBS)
-SHORTEST_WAY = 3  # frames to a success that an order can be told of
-LONGEST_WAY = 16  # what an arm does more than 3 s before a success need not lead to it
+ORDERS = (*(f'order_{verb}' for verb in VERBS), 'order_by_chance')
+SHORTEST_WAY, LONGEST_WAY = 3, 16  # clips on a way of which an order is told
 
 
 def add_parser(kinds: argparse._SubParsersAction) -> None:
@@ -105,21 +104,31 @@ class ValueRun:
                     separation.add(episode, score, positive=True)
 
     def count_order(self, episode: int) -> None:
-        """Follow an episode to its first successes, along which values should rise."""
-        length, frames = self.data.length, np.arange(self.data.length)
+        """Follow the arm on its ways to what it set out to do, along which values should rise."""
+        ways = self.data.ways(episode)
+        for way in ways:
+            order = self._order(episode, way)
+            self.orders.add(episode, **{'order': order, f'order_{VERBS[way.verb]}': order})
+        aimed = {(way.verb, way.kind) for way in ways}
         first = self.data.success[episode].argmax(axis=0)
         for verb, kind in np.argwhere(self.data.success[episode].any(axis=0)):
-            success = int(first[verb, kind])
-            if success < self.ahead + SHORTEST_WAY or success >= length:
-                continue
-            last = success - self.ahead
-            draws = [
-                Draw(episode, frames, present, int(verb), int(kind), PLAYED)
-                for present in range(max(0, last - LONGEST_WAY + 1), last + 1)
-            ]
-            expected = expectation(self.logits(draws), self.head.bins, -1)[:, -1]
-            order = rank_correlation(expected.numpy())
-            self.orders.add(episode, **{'order': order, f'order_{VERBS[verb]}': order})
+            if (verb, kind) not in aimed:
+                way = Way(int(verb), int(kind), 0, int(first[verb, kind]))
+                self.orders.add(episode, order_by_chance=self._order(episode, way))
+
+    def _order(self, episode: int, way: Way) -> float:
+        """Rank correlation of values and time; NaN where the way is too short to tell."""
+        last = way.success - self.ahead
+        start = max(way.start, last - LONGEST_WAY + 1)
+        if last - start < SHORTEST_WAY - 1:
+            return float('nan')
+        frames = np.arange(self.data.lengths[episode])
+        draws = [
+            Draw(episode, frames, present, way.verb, way.kind, PLAYED)
+            for present in range(start, last + 1)
+        ]
+        expected = expectation(self.logits(draws), self.head.bins, -1)[:, -1]
+        return rank_correlation(expected.numpy())
 
 
 @torch.no_grad()

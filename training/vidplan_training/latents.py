@@ -104,36 +104,62 @@ class Clips:
         return Clips(self.latents.to(device), self.poses.to(device), self.texts)
 
 
+class Recordings:
+    """Latents (float16) and poses of all sound episodes, of any lengths, in memory.
+
+    lengths: frames of each episode.
+    """
+
+    def __init__(self, found: Sequence[Shard], stats: Statistics) -> None:
+        self._kept = [(shard, _sound(_array(shard, 'position'))) for shard in found]
+        _tell_skipped(self._kept)
+        self.lengths = np.array([len(episode) for episode in self.of('position')])
+        self._first = np.cumsum(self.lengths) - self.lengths
+        self._latents = torch.from_numpy(np.concatenate(self.of(LATENTS)))
+        self._position, quaternion, self._closedness = (
+            torch.from_numpy(np.concatenate(self.of(name))).float()
+            for name in ('position', 'quaternion', 'closedness')
+        )
+        self._rotation = quaternion_to_matrix(quaternion)
+        shape = (1, 1, -1, 1, 1)
+        self._mean = torch.tensor(stats.mean).reshape(shape)
+        self._std = torch.tensor(stats.std).reshape(shape)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def of(self, name: str) -> list[np.ndarray]:
+        """An array of every episode, (frames, ...)."""
+        return [episode for shard, sound in self._kept for episode in shard.array(name)[sound]]
+
+    def clips(self, episode: np.ndarray, frames: np.ndarray) -> Clips:
+        """Clips of episodes (batch,) with these of their frames (batch, length)."""
+        where = torch.from_numpy(self._first[episode][:, None] + frames)
+        latents = (self._latents[where].float() - self._mean) / self._std
+        poses = PoseChunk(self._position[where], self._rotation[where], self._closedness[where])
+        return Clips(latents, poses)
+
+
 class ClipDataset:
-    """All windows of all episodes of a split, in memory (float16 latents)."""
+    """All windows of all episodes of a split."""
 
     def __init__(
         self, found: Sequence[Shard], history: int, frames: int, stats: Statistics
     ) -> None:
-        position = _load(found, 'position')
-        sound = _sound(position)
-        self._latents = torch.from_numpy(np.concatenate([s.array(LATENTS) for s in found]))[sound]
-        self._position = position[sound]
-        self._rotation = quaternion_to_matrix(_load(found, 'quaternion')[sound])
-        self._closedness = _load(found, 'closedness')[sound]
+        self._episodes = Recordings(found, stats)
         self._history, self._frames = history, frames
-        shape = (1, 1, -1, 1, 1)
-        self._mean = torch.tensor(stats.mean).reshape(shape)
-        self._std = torch.tensor(stats.std).reshape(shape)
-        self.windows = self._latents.shape[1] - frames + 1
+        self._windows = np.maximum(self._episodes.lengths - frames + 1, 0)
+        self._ends = np.cumsum(self._windows)
 
     def __len__(self) -> int:
-        return len(self._latents) * self.windows
+        return int(self._ends[-1])
 
     def clips(self, indices: np.ndarray) -> Clips:
         """Clips of window indices; an episode's start is preceded by itself, at rest."""
-        episode, present = np.divmod(indices, self.windows)
+        episode = np.searchsorted(self._ends, indices, side='right')
+        present = indices - (self._ends - self._windows)[episode]
         offsets = np.arange(1 - self._history, self._frames)
-        frames = np.maximum(present[:, None] + offsets, 0)
-        where = (torch.from_numpy(episode)[:, None], torch.from_numpy(frames))
-        latents = (self._latents[where].float() - self._mean) / self._std
-        poses = PoseChunk(self._position[where], self._rotation[where], self._closedness[where])
-        return Clips(latents, poses)
+        return self._episodes.clips(episode, np.maximum(present[:, None] + offsets, 0))
 
     def random(self, iteration: int, batch: int, seed: int, share: Share = WHOLE) -> Clips:
         """Own rows of a batch that depends on seed and iteration only."""
@@ -141,14 +167,17 @@ class ClipDataset:
         return self.clips(rng.integers(len(self), size=batch)[share.rows(batch)])
 
 
-def _sound(position: Tensor) -> Tensor:
+def _sound(position: np.ndarray) -> np.ndarray:
     """Episodes (bool) in which the flange (episodes, frames, 3) moves as an arm can."""
-    jumps = position.diff(dim=1).norm(dim=-1).amax(dim=1)
-    sound = jumps.isfinite() & (jumps < LONGEST_STEP_M)
-    if not bool(sound.all()):
-        print(f'skipped {int((~sound).sum())} of {len(sound)} episodes: the arm jumps in them')
-    return sound
+    jumps = np.linalg.norm(np.diff(position, axis=1), axis=-1).max(axis=1)
+    return np.isfinite(jumps) & (jumps < LONGEST_STEP_M)
 
 
-def _load(found: Sequence[Shard], name: str) -> Tensor:
-    return torch.from_numpy(np.concatenate([shard.array(name) for shard in found])).float()
+def _tell_skipped(kept: Sequence[tuple[Shard, np.ndarray]]) -> None:
+    sound = np.concatenate([sound for _, sound in kept])
+    if not sound.all():
+        print(f'skipped {(~sound).sum()} of {len(sound)} episodes: the arm jumps in them')
+
+
+def _array(shard: Shard, name: str) -> np.ndarray:
+    return np.asarray(shard.array(name), np.float32)

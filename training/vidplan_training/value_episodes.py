@@ -9,19 +9,20 @@ enough before it. Episodes of 20 frames leave few clips then; 32 show an object 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan_core.action import PoseChunk
 from vidplan_core.reward.instruction import PLACE, Instruction
 from vidplan_core.reward.reading import VERBS
 from vidplan_core.se3 import quaternion_to_matrix
+from vidplan_training.collect import NO_AIM
 from vidplan_training.dataset import Shard
-from vidplan_training.latents import LATENTS, LONGEST_STEP_M, Clips, Statistics
+from vidplan_training.latents import Clips, Recordings, Statistics
 from vidplan_training.success import BOWL, returns, successes, tool_positions
 
 PLAYED, REVERSED, STOPPED = 'played', 'reversed', 'stopped'
@@ -31,6 +32,16 @@ SHARE_OF_SUCCESS = 0.5
 # Frames after a clip that must have been recorded: from a closing gripper to a lifted object.
 KNOWN_AFTER = 6
 SHARE_OF_ABSENT = 0.15  # of the failures: the object is not in the scene
+
+
+@dataclass(frozen=True)
+class Way:
+    """Frames `start` to `success` of an episode, in which the arm does what it set out to do."""
+
+    verb: int
+    kind: int
+    start: int
+    success: int
 
 
 @dataclass(frozen=True)
@@ -58,29 +69,21 @@ class ValueEpisodes:
     def __init__(self, found: Sequence[Shard], stats: Statistics, gamma: float) -> None:
         self.kinds: list[str] = list(found[0].meta['kinds'])
         self.gamma = gamma
-        position = _load(found, 'position')
-        sound = np.linalg.norm(np.diff(position, axis=1), axis=-1).max(axis=1) < LONGEST_STEP_M
-        self._latents = np.concatenate([s.array(LATENTS) for s in found])[sound]
-        self._position = torch.from_numpy(position[sound])
-        self._rotation = quaternion_to_matrix(
-            torch.from_numpy(_load(found, 'quaternion')[sound])
-        )
-        self._closedness = torch.from_numpy(_load(found, 'closedness')[sound])
-        self.objects = _load(found, 'objects')[sound]
-        tool = tool_positions(position[sound], self._rotation)
-        self.success = successes(tool, self.objects, self.kinds)
-        self.present_kinds = np.isfinite(self.objects[:, 0, :, 0])
-        shape = (1, 1, -1, 1, 1)
-        self._mean = torch.tensor(stats.mean).reshape(shape)
-        self._std = torch.tensor(stats.std).reshape(shape)
+        self._episodes = Recordings(found, stats)
+        objects = [np.asarray(places, np.float32) for places in self._episodes.of('objects')]
+        self.success = [
+            successes(tool[None], places[None], self.kinds)[0]
+            for tool, places in zip(self._tools(), objects, strict=True)
+        ]
+        self.present_kinds = [np.isfinite(places[0, :, 0]) for places in objects]
 
     def __len__(self) -> int:
         return len(self.success)
 
     @property
-    def length(self) -> int:
-        """Frames of an episode."""
-        return self.success.shape[1]
+    def lengths(self) -> np.ndarray:
+        """Frames of each episode."""
+        return self._episodes.lengths
 
     def instruction(self, verb: int, kind: int, phrase: str = '') -> Instruction:
         """What is asked for; `phrase` names the object in other words than its kind."""
@@ -91,21 +94,37 @@ class ValueEpisodes:
         """Value (frames, verbs, kinds) of an episode as it is played."""
         return returns(self.success[episode][frames], self.gamma)
 
+    def ways(self, episode: int) -> list[Way]:
+        """From where the arm sets out for an object to each success there, by what was recorded.
+
+        Raises:
+            ValueError: nobody recorded what the arm was after.
+        """
+        aims, found = self._aims[episode], []
+        for start, end in _runs(aims):
+            reached = self.success[episode][start:end, :, max(aims[start], 0)]
+            for verb in np.flatnonzero(reached.any(axis=0) & (aims[start] != NO_AIM)):
+                success = start + int(reached[:, verb].argmax())
+                found.append(Way(int(verb), int(aims[start]), start, success))
+        return found
+
     def draw(self, rng: np.random.Generator, ahead: int) -> Draw:
         """A random clip with `ahead` frames after the present, and a random instruction.
 
         Raises:
             ValueError: episodes are too short to know what became of any clip.
         """
-        if self.length <= ahead + KNOWN_AFTER:
+        needed = ahead + KNOWN_AFTER
+        long_enough = np.flatnonzero(self.lengths > needed)
+        if not len(long_enough):
             raise ValueError(
-                f'episodes of {self.length} frames do not show what becomes of a clip of '
-                f'{1 + ahead}; record {1 + ahead + KNOWN_AFTER} at least, better 32'
+                f'episodes of {self.lengths.max()} frames do not show what becomes of a clip of '
+                f'{1 + ahead}; record {1 + needed} at least, better 32'
             )
-        episode = int(rng.integers(len(self)))
+        episode = int(rng.choice(long_enough))
         way = str(rng.choice(WAYS, p=SHARE_OF_WAYS))
-        frames = played(self.length, way, rng)
-        present = int(rng.integers(self.length - ahead - KNOWN_AFTER))
+        frames = played(int(self.lengths[episode]), way, rng)
+        present = int(rng.integers(self.lengths[episode] - needed))
         # What the last frame of the clip is worth decides whether it is a success.
         worth = self.values(episode, frames)[present + ahead]
         verb, kind = self._instruction(rng, worth, self.present_kinds[episode])
@@ -115,11 +134,7 @@ class ValueEpisodes:
         """Clips (batch, history + ahead) of draws; an episode begins at rest."""
         offsets = np.arange(1 - history, ahead + 1)
         frames = np.stack([d.frames[np.maximum(d.present + offsets, 0)] for d in draws])
-        episode = np.array([d.episode for d in draws])[:, None]
-        raw = torch.from_numpy(self._latents[episode, frames]).float()
-        where = (torch.from_numpy(episode), torch.from_numpy(frames))
-        poses = PoseChunk(self._position[where], self._rotation[where], self._closedness[where])
-        return Clips((raw - self._mean) / self._std, poses)
+        return self._episodes.clips(np.array([d.episode for d in draws]), frames)
 
     def values_of(self, draws: Sequence[Draw], ahead: int, frames: int) -> Tensor:
         """Values (batch, frames) of the last `frames` frames of clips."""
@@ -129,6 +144,23 @@ class ValueEpisodes:
             last = d.present + ahead + 1
             rows.append(values[last - frames : last])
         return torch.from_numpy(np.stack(rows)).float()
+
+    @cached_property
+    def _aims(self) -> list[np.ndarray]:
+        try:
+            return self._episodes.of('aim')
+        except FileNotFoundError as error:
+            raise ValueError(
+                f'{error.filename} is missing: what the arm was after was not recorded; collect '
+                'these episodes anew'
+            ) from error
+
+    def _tools(self) -> Iterator[np.ndarray]:
+        """Tool centre points (frames, 3) of every episode."""
+        poses = zip(self._episodes.of('position'), self._episodes.of('quaternion'), strict=True)
+        for position, quaternion in poses:
+            rotation = quaternion_to_matrix(torch.from_numpy(np.array(quaternion)).float())
+            yield tool_positions(np.asarray(position, np.float32), rotation)
 
     def _instruction(
         self, rng: np.random.Generator, worth: np.ndarray, seen: np.ndarray
@@ -156,5 +188,7 @@ def played(length: int, way: str, rng: np.random.Generator) -> np.ndarray:
     return np.minimum(frames, rng.integers(length)) if way == STOPPED else frames
 
 
-def _load(found: Sequence[Shard], name: str) -> np.ndarray:
-    return np.concatenate([shard.array(name) for shard in found]).astype(np.float32)
+def _runs(values: np.ndarray) -> list[tuple[int, int]]:
+    """Starts and ends of stretches of equal values."""
+    starts = np.flatnonzero(np.diff(values, prepend=values[0] - 1))
+    return list(zip(starts.tolist(), [*starts[1:].tolist(), len(values)]))
