@@ -15,6 +15,7 @@ from vidplan_core.kinematics.limits import joint_names
 
 HOME = (0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785)
 COLOURS = {'left': (255, 0, 0), 'right': (0, 255, 0), 'wrist': (0, 0, 255)}
+BLACK = 4  # columns on the left of every image
 
 
 class FakeRobot:
@@ -36,7 +37,8 @@ class FakeRobot:
         return self.node.get_clock().now().to_msg()
 
     def publish_image(self, view: str, stamp: Time | None = None, **changes: object) -> None:
-        pixels = np.broadcast_to(np.array(COLOURS[view], np.uint8), (12, 20, 3))
+        pixels = np.full((12, 20, 3), COLOURS[view], np.uint8)
+        pixels[:, :BLACK] = 0
         message = to_image(pixels, stamp or self.now(), f'{view}_optical_frame')
         for name, value in changes.items():
             setattr(message, name, value)

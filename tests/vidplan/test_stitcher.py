@@ -15,7 +15,7 @@ pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
 
-from tests.vidplan.fake_robot import COLOURS, HOME, FakeRobot
+from tests.vidplan.fake_robot import BLACK, COLOURS, HOME, FakeRobot
 from vidplan.conversions import observation_from_message, stamp
 from vidplan.images import image_to_rgb
 from vidplan.nodes.stitcher import Stitcher
@@ -71,7 +71,8 @@ def test_observation_of_three_views(ros: Any, robot: FakeRobot) -> None:
     assert list(message.views) == list(COLOURS)
     stacked = image_to_rgb(message.image).reshape(3, 12, 20, 3)
     for view, rgb in zip(COLOURS, stacked, strict=True):
-        assert (view, (rgb == COLOURS[view]).all()) == (view, True)
+        assert (view, (rgb[:, BLACK:] == COLOURS[view]).all()) == (view, True)
+        assert not rgb[:, :BLACK].any()
     seen = observation_from_message(message, LAYOUT)
     position, _ = flange_pose(torch.tensor(HOME, dtype=torch.float64))
     np.testing.assert_allclose(seen.position, position, atol=1e-12)
@@ -106,6 +107,10 @@ BAD_INPUTS: dict[str, tuple[Callable[[FakeRobot], None], str]] = {
     'wrong size': (
         lambda robot: (robot.publish_all(), robot.publish_image('right', height=13)),
         'right: 720 bytes of data',
+    ),
+    'covered lens': (
+        lambda robot: (robot.publish_all(), robot.publish_image('wrist', data=bytes(720))),
+        "view 'wrist' shows nothing: its levels differ by 0.0 only",
     ),
     'NaN joint': (
         lambda robot: robot.publish_all(q=[*HOME[:3], math.nan, *HOME[4:]]),

@@ -10,6 +10,7 @@ from vidplan_core.observation import (
     CameraSynchroniser,
     Observation,
     StitchLayout,
+    check_contrast,
 )
 
 LAYOUT = StitchLayout(height=6, width=10)
@@ -187,3 +188,15 @@ def test_push_refuses(view: str, stamp_s: float, image: np.ndarray, said: str) -
 def test_senseless_barrier_is_refused(change: dict) -> None:
     with pytest.raises(ConfigError):
         synchroniser(**change)
+
+
+@pytest.mark.parametrize(('height', 'width'), [(12, 20), (96, 160), (720, 1280)])
+def test_an_image_that_shows_nothing_is_named(height: int, width: int) -> None:
+    rng = np.random.default_rng(0)
+    covered = rng.integers(10, 14, (height, width, 3), dtype=np.uint8)  # noise of a dark sensor
+    with pytest.raises(ObservationError, match="view 'left' shows nothing.*is the lens covered"):
+        check_contrast('left', covered, 4.0)
+    check_contrast('left', covered, 0.0)
+    scene = covered.copy()
+    scene[: height // 3] = 90
+    check_contrast('left', scene, 4.0)

@@ -17,6 +17,7 @@ Image = NDArray[np.uint8]
 Vector = NDArray[np.float64]
 
 VIEWS = ('left', 'right', 'wrist')
+SAMPLED = 48  # rows or columns that tell whether there is anything to see
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,23 @@ def check_image(view: str, image: object) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ObservationError(
             f"view '{view}' must have shape (height, width, 3), got {image.shape}"
+        )
+
+
+def check_contrast(view: str, image: Image, least: float) -> None:
+    """Raise ObservationError when an image shows nothing: a covered lens, a dead sensor.
+
+    Args:
+        view: its name.
+        image: uint8 (height, width, 3).
+        least: standard deviation of its levels, 0 .. 255, that counts as showing something.
+    """
+    stride = max(1, min(image.shape[:2]) // SAMPLED)
+    found = float(image[::stride, ::stride].std(axis=(0, 1)).max())
+    if found < least:
+        raise ObservationError(
+            f"view '{view}' shows nothing: its levels differ by {found:.1f} only, a scene's by "
+            f'{least:.1f} at least; is the lens covered?'
         )
 
 

@@ -28,6 +28,7 @@ from vidplan_core.observation import (
     Observation,
     StitchLayout,
     SynchronousImages,
+    check_contrast,
 )
 from vidplan_core.se3 import matrix_to_quaternion
 from vidplan_msgs.msg import Observation as ObservationMessage
@@ -64,6 +65,13 @@ class Parameters(RobotParameters):
         'Largest distance from the images to the nearest joint state, s.',
         low=0.001,
         high=1.0,
+    )
+    min_contrast: float = parameter(
+        4.0,
+        'Standard deviation of the levels (0 to 255) below which an image shows nothing, as with '
+        'a covered lens; 0 takes every image.',
+        low=0.0,
+        high=64.0,
     )
 
 
@@ -137,7 +145,9 @@ class Stitcher(Node):
         self._rates[view].tick()
         started_s = time.monotonic()
         try:
-            self._synchroniser.push(view, seconds(message.header.stamp), image_to_rgb(message))
+            image = image_to_rgb(message)
+            check_contrast(view, image, self.parameters.min_contrast)
+            self._synchroniser.push(view, seconds(message.header.stamp), image)
         except ObservationError as error:
             self._report(view, error)
             return
