@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.autoencoder import Autoencoder
 from vidplan_core.world_model.checkpoint import load_weights, save_autoencoder
 from vidplan_core.world_model.config import AutoencoderConfig
@@ -41,6 +42,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--learning-rate', type=float, default=2e-3)
     parser.add_argument('--latent-channels', type=int, default=8)
     parser.add_argument('--start', type=Path, help='folder of an autoencoder to go on from')
+    parser.add_argument(
+        '--decoder-only',
+        action='store_true',
+        help='keep the encoder of --start: its latents stay what world models know',
+    )
     parser.add_argument(
         '--equivariance', type=float, default=0.1, help='weight: latents move as pictures do'
     )
@@ -129,10 +135,13 @@ def psnr_by_view(autoencoder: Autoencoder, data: Path, frames: int = 100) -> dic
 
 def run(args: argparse.Namespace) -> int:
     """Train, then write the averaged weights and their held-out PSNR."""
+    if args.decoder_only and not args.start:
+        raise ConfigError('--decoder-only needs the encoder that it keeps: --start FOLDER')
     torch.manual_seed(args.seed)
     autoencoder = Autoencoder(AutoencoderConfig(latent_channels=args.latent_channels))
     if args.start:
         load_weights(autoencoder, args.start)
+    autoencoder.encoder.requires_grad_(not args.decoder_only)
     autoencoder.to(memory_format=torch.channels_last)
     config = TrainerConfig(args.iterations, args.learning_rate, ema=0.998, **options(args))
     trainer = Trainer(autoencoder, config, args.work)
