@@ -138,7 +138,7 @@ class Pick:
     """Go over an object, descend, close, lift, carry to the bowl, open; not always exactly."""
 
     def __init__(self, kind: str, rng: np.random.Generator) -> None:
-        self._kind = self.aim = kind
+        self.aim = kind
         self._offset = np.append(rng.normal(scale=0.012, size=2), 0.0)
         self._phase = 'approach'
         self._wait = 0
@@ -153,7 +153,7 @@ class Pick:
         return Decision(_towards(tcp, self._goal(objects), rng), 0.0, closed)
 
     def _goal(self, objects: Mapping[str, np.ndarray]) -> np.ndarray:
-        over = objects[self._kind] + self._offset
+        over = objects[self.aim] + self._offset
         if self._phase == 'approach':
             return np.append(over[:2], max(over[2], 0.0) + 0.10)
         if self._phase in ('descend', 'close'):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.action import PoseChunk
+from vidplan_core.kinematics.fk import tcp_position
 from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_core.world_model.autoencoder import AnyAutoencoder
 from vidplan_core.world_model.config import WorldModelConfig
@@ -113,12 +114,13 @@ class Recordings:
     def __init__(self, found: Sequence[Shard], stats: Statistics) -> None:
         self._kept = [(shard, _sound(_array(shard, 'position'))) for shard in found]
         _tell_skipped(self._kept)
-        self.lengths = np.array([len(episode) for episode in self.of('position')])
-        self._first = np.cumsum(self.lengths) - self.lengths
         self._latents = torch.from_numpy(np.concatenate(self.of(LATENTS)))
+        position = self.of('position')
+        self.lengths = np.array([len(episode) for episode in position])
+        self._first = np.cumsum(self.lengths) - self.lengths
         self._position, quaternion, self._closedness = (
-            torch.from_numpy(np.concatenate(self.of(name))).float()
-            for name in ('position', 'quaternion', 'closedness')
+            torch.from_numpy(np.concatenate(episodes)).float()
+            for episodes in (position, self.of('quaternion'), self.of('closedness'))
         )
         self._rotation = quaternion_to_matrix(quaternion)
         shape = (1, 1, -1, 1, 1)
@@ -131,6 +133,11 @@ class Recordings:
     def of(self, name: str) -> list[np.ndarray]:
         """An array of every episode, (frames, ...)."""
         return [episode for shard, sound in self._kept for episode in shard.array(name)[sound]]
+
+    def tools(self) -> list[np.ndarray]:
+        """Tool centre points (frames, 3) of every episode, base frame, m."""
+        points = tcp_position(self._position, self._rotation).numpy()
+        return np.split(points, self._first[1:])
 
     def clips(self, episode: np.ndarray, frames: np.ndarray) -> Clips:
         """Clips of episodes (batch,) with these of their frames (batch, length)."""

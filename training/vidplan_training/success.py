@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from vidplan_core.kinematics.fk import tcp_position
 from vidplan_core.reward.instruction import PICK, PLACE, REACH
 from vidplan_core.reward.reading import VERBS
 
@@ -16,12 +14,6 @@ LIFTED_M = 0.04  # above where it lay
 HELD_M = 0.07  # from the tool
 IN_BOWL_M, IN_BOWL_HEIGHT_M = 0.075, 0.11  # as the simulator's expert judges
 BOWL = 'bowl'
-
-
-def tool_positions(position: np.ndarray, rotation: torch.Tensor) -> np.ndarray:
-    """Tool centre points (..., 3) of flange poses, m."""
-    tool = tcp_position(torch.as_tensor(np.asarray(position)).to(rotation), rotation)
-    return np.asarray(tool.numpy())
 
 
 def successes(tool: np.ndarray, objects: np.ndarray, kinds: list[str]) -> np.ndarray:

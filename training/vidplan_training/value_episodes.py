@@ -9,7 +9,7 @@ enough before it. Episodes of 20 frames leave few clips then; 32 show an object 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,11 +19,10 @@ from torch import Tensor
 
 from vidplan_core.reward.instruction import PLACE, Instruction
 from vidplan_core.reward.reading import VERBS
-from vidplan_core.se3 import quaternion_to_matrix
 from vidplan_training.collect import NO_AIM
 from vidplan_training.dataset import Shard
 from vidplan_training.latents import Clips, Recordings, Statistics
-from vidplan_training.success import BOWL, returns, successes, tool_positions
+from vidplan_training.success import BOWL, returns, successes
 
 PLAYED, REVERSED, STOPPED = 'played', 'reversed', 'stopped'
 WAYS = (PLAYED, REVERSED, STOPPED)
@@ -73,12 +72,12 @@ class ValueEpisodes:
         objects = [np.asarray(places, np.float32) for places in self._episodes.of('objects')]
         self.success = [
             successes(tool[None], places[None], self.kinds)[0]
-            for tool, places in zip(self._tools(), objects, strict=True)
+            for tool, places in zip(self._episodes.tools(), objects, strict=True)
         ]
         self.present_kinds = [np.isfinite(places[0, :, 0]) for places in objects]
 
     def __len__(self) -> int:
-        return len(self.success)
+        return len(self._episodes)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -154,13 +153,6 @@ class ValueEpisodes:
                 f'{error.filename} is missing: what the arm was after was not recorded; collect '
                 'these episodes anew'
             ) from error
-
-    def _tools(self) -> Iterator[np.ndarray]:
-        """Tool centre points (frames, 3) of every episode."""
-        poses = zip(self._episodes.of('position'), self._episodes.of('quaternion'), strict=True)
-        for position, quaternion in poses:
-            rotation = quaternion_to_matrix(torch.from_numpy(np.array(quaternion)).float())
-            yield tool_positions(np.asarray(position, np.float32), rotation)
 
     def _instruction(
         self, rng: np.random.Generator, worth: np.ndarray, seen: np.ndarray

@@ -89,7 +89,8 @@ class UNet2D(nn.Module):
         """All that the network sees, (batch, inputs, rows, columns)."""
         position = self.position.expand(len(noisy), -1, -1, -1)
         parts = [noisy.flatten(1, 2), condition.history.flatten(1, 2), position]
-        if guess is not None and condition.rays is not None:
+        if guess is not None:
+            assert condition.rays is not None  # `_guess` asked
             rays = condition.rays * _kept(condition, condition.rays)
             parts += [rays.flatten(1, 2).to(noisy), guess.flatten(1, 2).to(noisy)]
         return torch.cat(parts, dim=1)
