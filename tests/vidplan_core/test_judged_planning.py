@@ -94,7 +94,8 @@ def start() -> Start:
 def score_of(planner: Planner, context: Context, start: Start, motion: Tensor) -> Tensor:
     """Score of one motion (1, 3), as refinement climbs it."""
     chunk = planner.chunk(start, motion)
-    score, _ = planner._imagine(context, chunk, 'red', MEMORY.double(), NO_WORDS)
+    staying = planner._staying(context, start, NO_WORDS)
+    score, _ = planner._imagine(context, chunk, 'red', MEMORY.double(), NO_WORDS, staying)
     return score.total[0]
 
 
@@ -105,8 +106,9 @@ def score_of(planner: Planner, context: Context, start: Start, motion: Tensor) -
         (Judge(DOUBT), {'score_frames': (2, 4), 'frame_softness': 0.3}),
         (Judge(None, VALUE, BOTH.read), {'value_weight': 20.0}),
         (replace(BOTH, bound=LowerBound(0.1, 0.1, 50)), {'uncertainty_discount': 3.0}),
+        (BOTH, {'uncertainty_discount': 3.0, 'value_weight': 20.0}),
     ],
-    ids=['both', 'uncertainty', 'value', 'bound'],
+    ids=['both', 'uncertainty', 'value', 'bound', 'staying'],
 )
 def test_gradients_agree_with_differences(
     judge: Judge, changes: dict, context: Context, start: Start
@@ -147,8 +149,8 @@ def test_heads_without_weights_change_no_score(context: Context, start: Start) -
     )
     plain = planner()
     chunk = plain.propose(start, MEMORY.double())
-    expected, _ = plain.evaluate(context, chunk, 'red', MEMORY.double())
-    score, _ = indifferent.evaluate(context, chunk, 'red', MEMORY.double())
+    expected, _ = plain.evaluate(context, start, chunk, 'red', MEMORY.double())
+    score, _ = indifferent.evaluate(context, start, chunk, 'red', MEMORY.double())
     torch.testing.assert_close(score.total, expected.total)
     assert {'uncertainty', 'value'} <= set(score.terms)
 
@@ -163,23 +165,55 @@ def test_refinement_climbs_the_penalised_objective(context: Context, start: Star
         assert plan.score == pytest.approx(float(score_of(judged, context, start, motion)), 1e-6)
 
 
+def test_values_count_beside_that_of_staying(context: Context, start: Start) -> None:
+    weighted = planner(BOTH, value_weight=5.0)
+    plan = weighted.plan(context, start, 'red', MEMORY.double())
+    with torch.no_grad():
+        imagination = weighted.world_model.imagine(
+            context, weighted.still(start), weighted.config.sampling, weighted.config.seed
+        )
+    staying = VALUE.judge(imagination, NO_WORDS)[0, -1]
+    assert plan.terms['value_staying'] == pytest.approx(float(staying), abs=1e-9)
+    assert list(plan.refinement) == sorted(plan.refinement)
+
+
+@pytest.mark.parametrize(('value', 'lost'), [(0.9, 0.0), (0.5, 2.0), (1.0, 0.0)])
+def test_only_worse_values_are_lost_without_any_trust(
+    context: Context, value: float, lost: float
+) -> None:
+    doubtful = planner(
+        value_weight=5.0, uncertainty_discount=1000.0, uncertainty_weight=0.0, distance_weight=0.0
+    )
+    images = torch.full((1, 1, 3, 3, 32, 64), 0.5, dtype=torch.float64)
+    pose = straight_chunk(torch.zeros(1, 3)).to(torch.float64)
+    judgement = Judgement(
+        torch.ones(1, 1, 4, 12, 8).double(),
+        torch.tensor([[value]]).double(),
+        torch.tensor([[0.9]]).double(),
+    )
+    score = doubtful.objective.score(
+        images, pose.position[:, -1:], pose.rotation[:, -1:], 'red', MEMORY.double(), judgement
+    )
+    assert float(score.total) == pytest.approx(5.0 * 0.9 - lost, abs=1e-6)
+
+
 @given(st.integers(0, 2**31), st.floats(0.0, 1.0), st.booleans())
 def test_raising_uncertainty_never_raises_a_score(
     context: Context, seed: int, more: float, everywhere: bool
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
-    objective = planner().objective
+    objective = planner(value_weight=3.0).objective
     images = torch.rand(2, 1, 3, 3, 32, 64, generator=generator, dtype=torch.float64)
     pose = straight_chunk(0.2 * torch.rand(2, 3, generator=generator) - 0.1).to(torch.float64)
     uncertainty = torch.rand(2, 1, 4, 12, 8, generator=generator, dtype=torch.float64)
-    value = torch.rand(2, 1, generator=generator, dtype=torch.float64)
+    value, staying = torch.rand(2, 2, 1, generator=generator, dtype=torch.float64)
     higher = torch.rand(uncertainty.shape, generator=generator, dtype=torch.float64)
     higher = torch.ones_like(higher) if everywhere else higher
     raised = uncertainty + more * higher * (1.0 - uncertainty)
     low, high = (
         objective.score(
             images, pose.position[:, -1:], pose.rotation[:, -1:], 'red', MEMORY.double(),
-            Judgement(map_, value),
+            Judgement(map_, value, staying[:1]),
         ).total
         for map_ in (uncertainty, raised)
     )  # fmt: skip

@@ -114,7 +114,7 @@ def survey(
     for first in range(0, len(chunk), BATCH):
         part = chunk.rows(slice(first, first + BATCH))
         score, _ = system.planner.evaluate(
-            here.context, part, task.phrase, here.memory, task.instruction
+            here.context, here.start, part, task.phrase, here.memory, task.instruction
         )
         for name, values in {'score': score.total, **score.terms}.items():
             predicted.setdefault(name, []).append(values.float().cpu().numpy())

@@ -198,6 +198,8 @@ class ReachObjective:
             terms['uncertainty'] = over_views(of_views, evidence)
         if judgement is not None and judgement.value is not None:
             terms['value'] = judgement.value.flatten(0, 1)
+            if judgement.staying is not None:
+                terms['value_staying'] = judgement.staying.expand_as(judgement.value).flatten(0, 1)
         return terms
 
     def _combine(self, terms: Mapping[str, Tensor], known: Tensor) -> Tensor:
@@ -208,11 +210,11 @@ class ReachObjective:
         config, doubt = self._config, self._config.doubt
         relevancy = config.relevancy_weight * terms['relevancy']
         distance = -config.distance_weight * terms['distance_m']
-        value = config.value_weight * terms['value'] if 'value' in terms else None
+        value = config.value_weight * terms.get('value', torch.zeros_like(relevancy))
         if 'uncertainty' not in terms:
-            total = relevancy + distance
-            return total if value is None else total + value
+            return relevancy + distance + value
         trust = doubt.trust(terms['uncertainty'])
-        hoped = relevancy if value is None else relevancy + value
         near = believed(-config.distance_weight * known, distance, trust)
-        return trust * hoped + near - doubt.penalty(terms['uncertainty'])
+        staying = config.value_weight * terms.get('value_staying', torch.zeros_like(value))
+        promising = believed(staying, value, trust)
+        return trust * relevancy + near + promising - doubt.penalty(terms['uncertainty'])

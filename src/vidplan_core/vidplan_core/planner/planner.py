@@ -91,13 +91,16 @@ class Planner:
             instruction: what the value head is told; to move to the phrase if empty.
         """
         candidates = self.propose(start, memory)
-        reading = None
+        reading = staying = None
         if self.config.method in ('kinematic', 'random'):
             score, latents = self._without_imagination(candidates, memory), None
         else:
             with torch.no_grad():
                 reading = self._read(context, phrase, instruction)
-                score, latents = self._imagine(context, candidates, phrase, memory, reading)
+                staying = self._staying(context, start, reading)
+                score, latents = self._imagine(
+                    context, candidates, phrase, memory, reading, staying
+                )
         best = self.choose(score.total, cycle)
         terms = {name: float(value[best]) for name, value in score.terms.items()}
         plan = Plan(
@@ -106,7 +109,7 @@ class Planner:
         )  # fmt: skip
         if self.config.method in ('random', 'no_refine') or should_stop():
             return plan
-        return self._refine(plan, context, start, phrase, memory, should_stop, reading)
+        return self._refine(plan, context, start, phrase, memory, should_stop, reading, staying)
 
     def propose(self, start: Start, memory: Tensor) -> PoseChunk:
         """Candidates along the spatial basis; steps shrink as the target comes near."""
@@ -135,14 +138,16 @@ class Planner:
     def evaluate(
         self,
         context: Context,
+        start: Start,
         chunk: PoseChunk,
         phrase: str,
         memory: Tensor,
         instruction: str | Instruction = '',
     ) -> tuple[Score, Tensor]:
-        """Imagine every candidate in one batch and score its frames."""
+        """Imagine every candidate in one batch and score its frames; arguments as for `plan`."""
         reading = self._read(context, phrase, instruction)
-        return self._imagine(context, chunk, phrase, memory, reading)
+        staying = self._staying(context, start, reading)
+        return self._imagine(context, chunk, phrase, memory, reading, staying)
 
     def _read(
         self, context: Context, phrase: str, instruction: str | Instruction
@@ -164,6 +169,7 @@ class Planner:
         phrase: str,
         memory: Tensor,
         reading: Reading | None,
+        staying: Tensor | None = None,
     ) -> tuple[Score, Tensor]:
         frames = list(self.config.score_frames)
         config = self.config
@@ -171,9 +177,21 @@ class Planner:
         latents = imagination.latents
         images = self.world_model.decode(latents[:, frames])
         position, rotation = chunk.position[:, frames], chunk.rotation[:, frames]
-        judged = self.judge.judge(imagination, reading, frames) if self.judge else None
+        judged = None
+        if self.judge:
+            judged = replace(self.judge.judge(imagination, reading, frames), staying=staying)
         score = self.objective.score(images, position, rotation, phrase, memory, judged)
         return score, latents
+
+    def _staying(self, context: Context, start: Start, reading: Reading | None) -> Tensor | None:
+        """Value (1, scored frames) of coming to rest; None where values do not count."""
+        config = self.config
+        if self.judge.value_head is None or config.value_weight == 0.0:
+            return None
+        imagination = self.world_model.imagine(
+            context, self.still(start), config.sampling, config.seed
+        )
+        return self.judge.value(imagination, reading, list(config.score_frames))
 
     def _without_imagination(self, chunk: PoseChunk, memory: Tensor) -> Score:
         apart = self.objective.distance(chunk.position[:, -1], chunk.rotation[:, -1], memory)
@@ -189,6 +207,7 @@ class Planner:
         memory: Tensor,
         should_stop: Callable[[], bool],
         reading: Reading | None,
+        staying: Tensor | None,
     ) -> Plan:
         """Ascend the objective from the chosen motion, through the world model."""
 
@@ -196,7 +215,7 @@ class Planner:
             chunk = self.chunk(start, motion)
             if self.config.method == 'kinematic':
                 return self._without_imagination(chunk, memory).total[0], motion
-            score, latents = self._imagine(context, chunk, phrase, memory, reading)
+            score, latents = self._imagine(context, chunk, phrase, memory, reading, staying)
             return score.total[0], latents
 
         first = into_ball(plan.chunk.position[:, -1] - start.position, self.config.reach_m)

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hierarchical reward of imagined frames: what is seen and hoped for, as far as trusted.
 
-A frame's score is `w(h) r_s - lambda d(c, c_r)` and the value head's `w(h) V`. The paper weights
-the whole bracket, `w (r_s - lambda d)`; where that is negative a smaller `w` would *raise* the
-score. Here doubt acts through three functions of the uncertainty `h` that never rise with it:
+A frame's score is `w(h) r_s - lambda d(c, c_r)`, and the value head's `V` beside it. The paper
+weights the whole bracket, `w (r_s - lambda d)`; where that is negative a smaller `w` would
+*raise* the score. Here doubt acts through three functions of the uncertainty `h` that never rise
+with it, so more uncertainty never raises a score, whatever the sign of the rest:
 
-    trusted relevancy and value   w(h) r_s and w(h) V, both factors of `w` at least 0
-    believed distance             good news is discounted by w(h), bad news is not
+    trusted relevancy             w(h) r_s, both factors at least 0
+    believed distance and value   good news is discounted by w(h), bad news is not
     penalty                       -rho e(h)
 
-so more uncertainty never raises a score, whatever the sign of the rest. Everything is batched,
-differentiable and stays on its device.
+News is what differs from what is known before moving: the distance to the remembered target, and
+the value of coming to rest. A value that is high already would otherwise be at stake in every
+motion, and the arm would hover where a success is near enough.
+
+Everything is batched, differentiable and stays on its device.
 """
 
 from __future__ import annotations

@@ -61,10 +61,13 @@ class Judgement:
     Attributes:
         uncertainty: (candidates, frames, channels, rows, columns) in [0, 1], None if unknown.
         value: expected value in [0, 1], (candidates, frames), None if unknown.
+        staying: that of the same frames if the arm comes to rest instead, (1, frames); None
+            where it does not matter.
     """
 
     uncertainty: Tensor | None = None
     value: Tensor | None = None
+    staying: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -101,15 +104,21 @@ class Judge:
         self, imagination: Imagination, reading: Reading | None, frames: Sequence[int]
     ) -> Judgement:
         """Ask every head once for all candidates, about frames by their numbers, from 1."""
-        uncertainty = value = None
+        uncertainty = None
         if self.uncertainty_head is not None:
             uncertainty = self.uncertainty_head.judge(imagination, frames).entropy
-        if self.value_head is not None:
-            assert reading is not None
-            value = self.value_head.judge(imagination, reading)
-            value = value[:, [frame - 1 for frame in frames]]
-            value = value if self.bound is None else self.bound.of(value)
-        return Judgement(uncertainty, value)
+        return Judgement(uncertainty, self.value(imagination, reading, frames))
+
+    def value(
+        self, imagination: Imagination, reading: Reading | None, frames: Sequence[int]
+    ) -> Tensor | None:
+        """Values of frames by their numbers, from 1, (candidates, frames); None without head."""
+        if self.value_head is None:
+            return None
+        assert reading is not None
+        value = self.value_head.judge(imagination, reading)
+        value = value[:, [frame - 1 for frame in frames]]
+        return value if self.bound is None else self.bound.of(value)
 
 
 def load_judge(
