@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lets the tests of nodes ask for `ros`, where ROS 2 is installed."""
+"""Lets the tests of nodes ask for `ros` and for a `graph`, where ROS 2 is installed."""
 
 from __future__ import annotations
 
@@ -7,3 +7,4 @@ import contextlib
 
 with contextlib.suppress(ImportError):
     from tests.ros_harness import ros as ros
+    from tests.vidplan.server_graph import graph as graph

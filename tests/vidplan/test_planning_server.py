@@ -1,108 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three nodes over ROS, with a fake planning system: goals, states, services, topics."""
+"""The three nodes over ROS, with a fake planning system: goals, states, topics."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
-import rclpy
 from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import Pose
-from rclpy.action import ActionClient
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
-from tests.vidplan.fake_adapter import LAYOUT, FakeAdapter, FakeStitcher
-from tests.vidplan.fake_models import ServerSystem
+from tests.vidplan.fake_adapter import LAYOUT
 from tests.vidplan.fake_planner import FRAMES, PERIOD_S
+from tests.vidplan.server_graph import ROS_ARGS as ROS_ARGS
+from tests.vidplan.server_graph import Graph
 from vidplan import qos
 from vidplan.endings import Ending
-from vidplan.images import to_image
 from vidplan.markers import candidate_paths
-from vidplan.nodes.planning_server import PlanningServer
-from vidplan.planning_host import PlanningHost
-from vidplan_core.errors import ConfigError, ModelError, VidPlanError
+from vidplan_core.errors import ModelError
 from vidplan_msgs.action import PlanTask
-from vidplan_msgs.srv import Rollout, Score
 
 pytestmark = pytest.mark.ros
 STATUS = GoalStatus
-# Everything is fed by one thread of the test, which a busy machine may hold up for a second.
-_PATIENCE = {
-    'max_observation_age_s': 4.0,
-    'max_silence_s': 8.0,
-    'max_adapter_silence_s': 4.0,
-    'settle_s': 30.0,
-    'max_late_plans': 100,
-    'max_rest_s': 20.0,
-}
-ROS_ARGS = ['--ros-args']
-for _name, _value in _PATIENCE.items():
-    ROS_ARGS += ['-p', f'planner:{_name}:={_value}']
-# Discovery takes long on a busy machine.
-START_S = 60.0
-
-
-@dataclass
-class Graph:
-    """Server, fakes and a client."""
-
-    ros: Any
-    server: PlanningServer
-    system: ServerSystem
-    stitcher: FakeStitcher
-    adapter: FakeAdapter
-    client: ActionClient
-    feedback: list[PlanTask.Feedback]
-
-    def send(self, instruction: str = 'move to the carrot', **fields: Any) -> Any:
-        """Send a goal and return its handle."""
-        goal = PlanTask.Goal(instruction=instruction, **fields)
-        future = self.client.send_goal_async(
-            goal, feedback_callback=lambda message: self.feedback.append(message.feedback)
-        )
-        self.ros.spin_until(future.done)
-        return future.result()
-
-    def end(self, handle: Any) -> tuple[int, PlanTask.Result]:
-        """Return action status and result of a goal."""
-        future = handle.get_result_async()
-        self.ros.spin_until(future.done)
-        return future.result().status, future.result().result
-
-    def run(self, *args: Any, **fields: Any) -> tuple[int, PlanTask.Result]:
-        return self.end(self.send(*args, **fields))
-
-    def until_moving(self) -> None:
-        sent = len(self.adapter.plans)
-        self.ros.spin_until(lambda: len(self.adapter.plans) > sent)
-
-
-@pytest.fixture
-def graph(ros: Any) -> Iterator[Graph]:
-    system = ServerSystem()
-    server = PlanningServer(PlanningHost(load=lambda models, config, device: system))
-    server.start()
-    stitcher, adapter = ros.add(FakeStitcher()), ros.add(FakeAdapter())
-    client = ActionClient(ros.node, PlanTask, 'plan_task')
-    made = Graph(ros, server, system, stitcher, adapter, client, [])
-    ros.spin_until(client.server_is_ready, START_S)
-    ros.connect(stitcher.publisher, adapter.publisher)
-    ros.spin_until(
-        lambda: server.host.feed.sample() and adapter.count_subscribers('plan'), START_S
-    )
-    yield made
-    server.stop()
 
 
 def rest(graph: Graph) -> None:
@@ -321,110 +246,3 @@ def test_diagnostics_of_three_nodes(graph: Graph) -> None:
 
     graph.ros.spin_until(lambda: wanted <= set(seen()))
     assert all(seen()[name].level == DiagnosticStatus.OK for name in wanted)
-
-
-def rollout_request(candidates: int = 2) -> Rollout.Request:
-    total = candidates * FRAMES
-    poses = [Pose() for _ in range(total)]
-    return Rollout.Request(
-        candidates=candidates, frames=FRAMES, poses=poses, closedness=[0.0] * total, steps=3
-    )
-
-
-def test_rollout(graph: Graph) -> None:
-    response = graph.ros.call(Rollout, 'world_model/rollout', rollout_request())
-    assert (response.error_code, response.error_msg) == (Rollout.Response.NONE, '')
-    assert len(response.images) == 2 * FRAMES
-    assert response.images[0].data[0] == 3
-    assert response.duration_s > 0
-
-
-def test_rollout_refuses(graph: Graph) -> None:
-    response = graph.ros.call(Rollout, 'world_model/rollout', rollout_request(65))
-    assert response.error_code == Rollout.Response.TOO_MANY
-    assert '64' in response.error_msg
-    assert not response.images
-
-
-def test_rollout_that_is_not_finite(graph: Graph) -> None:
-    graph.system.world_model.broken = True
-    response = graph.ros.call(Rollout, 'world_model/rollout', rollout_request())
-    assert response.error_code == Rollout.Response.MODEL_ERROR
-
-
-def white(height: int = 8) -> Image:
-    return to_image(np.full((height, 8, 3), 255, np.uint8))
-
-
-def test_score(graph: Graph) -> None:
-    request = Score.Request(images=[white(), white()], phrase='carrot')
-    response = graph.ros.call(Score, 'reward/score', request)
-    assert response.error_code == Score.Response.NONE
-    assert list(response.peaks) == [1.0, 1.0]
-    assert list(response.found) == [True, True]
-    assert [(p.x, p.y) for p in response.centroids] == [(0.5, 0.5)] * 2
-    assert (response.relevancy[0].height, response.relevancy[0].encoding) == (4, '32FC1')
-
-
-def test_score_refuses(graph: Graph) -> None:
-    cases = (
-        (Score.Request(phrase='carrot'), 'NO_IMAGES'),
-        (Score.Request(images=[white()], phrase=' '), 'INVALID_PHRASE'),
-        (Score.Request(images=[white(), white(16)], phrase='carrot'), 'INVALID_IMAGE'),
-        (Score.Request(images=[Image(encoding='yuv422')], phrase='carrot'), 'INVALID_IMAGE'),
-    )
-    for request, code in cases:
-        response = graph.ros.call(Score, 'reward/score', request)
-        assert (code, response.error_code) == (code, getattr(Score.Response, code))
-        assert response.error_msg
-
-
-def test_models_that_cannot_be_loaded(ros: Any) -> None:
-    def load(*_: Any) -> Any:
-        raise ModelError('world_model/config.json is missing')
-
-    server = PlanningServer(PlanningHost(load=load))
-    try:
-        with pytest.raises(ModelError, match=r'config\.json is missing'):
-            server.start()
-        assert isinstance(server.world_model.failure, ModelError)
-    finally:
-        server.stop()
-
-
-@pytest.mark.parametrize(
-    ('name', 'value'),
-    [
-        ('committed_frames', '9'),
-        ('method', 'magic'),
-        ('step_m', '-0.1'),
-        ('time_limit_s', '0.0'),
-        ('execute_frames', 'two'),
-        ('device', '3'),
-    ],
-)
-def test_wrong_parameter(name: str, value: str) -> None:
-    rclpy.init(args=['--ros-args', '-p', f'{name}:={value}'])
-    try:
-        with pytest.raises(ConfigError, match=name):
-            PlanningServer(PlanningHost(load=lambda *_: None))
-    finally:
-        rclpy.try_shutdown()
-
-
-def test_without_autostart_the_lifecycle_is_left_to_others() -> None:
-    rclpy.init(args=['--ros-args', '-p', 'autostart:=false'])
-    server = PlanningServer(PlanningHost(load=lambda *_: ServerSystem()))
-    try:
-        server.start()
-        assert not server.planner.active
-        server.planner.trigger_configure()
-        assert isinstance(server.planner.failure, VidPlanError)  # no models yet
-        for node in server.nodes:
-            node.trigger_configure()
-        for node in server.nodes:
-            node.trigger_activate()
-        assert server.planner.active
-    finally:
-        server.stop()
-        rclpy.try_shutdown()
