@@ -7,6 +7,7 @@ import json
 import re
 from argparse import Namespace
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +34,13 @@ from vidplan_training.flow_map_loss import (
     FlowMap,
     FlowMapConfig,
     guided_velocity,
+    prepare,
     velocity_field,
+    wanted_velocity,
 )
 from vidplan_training.latents import ClipDataset, Clips, Statistics
-from vidplan_training.share import Share
+from vidplan_training.self_distillation import psd_target
+from vidplan_training.share import WHOLE, Share
 from vidplan_training.world_model import split_clip
 
 STATS = Statistics((0.1,) * CHANNELS, (1.5,) * CHANNELS, 0.5)
@@ -229,6 +233,27 @@ def test_guidance_is_distilled_as_the_guided_velocity(clips: Clips) -> None:
     torch.testing.assert_close(alone, given_, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize(('short', 'alike'), [(2.0, False), (0.0, True)])
+def test_guided_jumps_are_made_of_short_guided_ones(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch, short: float, alike: bool
+) -> None:
+    monkeypatch.setattr('vidplan_training.flow_map_loss.SHORT', short)
+    model = tiny_world_model()
+    config = FlowMapConfig(share=0.5, guidance=(1.0, 2.0), guided='jumps')
+    batch = prepare(model, clips, config, WHOLE)
+    wanted = wanted_velocity(model, batch, config, model)
+    plain = wanted_velocity(model, batch, replace(config, guidance=None, guided='all'), None)
+    assert torch.equal(wanted[~batch.distilled], batch.straight[~batch.distilled])
+    assert torch.allclose(wanted, plain) == alike
+    if not alike:
+        rows = batch.distilled.nonzero()[:, 0]
+        guided = partial(guided_velocity, model, batch.clean.rows(rows), guidance=(1.0, 2.0))
+        expected = psd_target(
+            lambda x, start, _: guided(x, start), batch.x[rows], batch.jump.rows(rows)
+        )
+        torch.testing.assert_close(wanted[rows], expected, atol=1e-5, rtol=1e-5)
+
+
 def test_a_student_that_is_its_teacher_has_nothing_to_learn_on_the_diagonal(
     trainable: WorldModel, clips: Clips, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,7 +306,15 @@ def test_state_weighting_is_the_error_after_the_jump(trainable: WorldModel, clip
 
 @pytest.mark.parametrize(
     'values',
-    [{'variant': 'esd'}, {'share': 1.5}, {'diagonal': 'cosine'}, {'weighting': 'none'}],
+    [
+        {'variant': 'esd'},
+        {'share': 1.5},
+        {'diagonal': 'cosine'},
+        {'weighting': 'none'},
+        {'guided': 'some'},
+        {'guided': 'jumps'},
+        {'guided': 'jumps', 'guidance': (1.0, 2.0), 'variant': 'lsd'},
+    ],
     ids=str,
 )
 def test_wrong_objectives_are_named(values: dict[str, object]) -> None:

@@ -25,6 +25,7 @@ from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.flow_map_check import HeldOut, averaged
 from vidplan_training.flow_map_loss import (
     DIAGONALS,
+    GUIDED,
     TARGETS,
     WEIGHTINGS,
     FlowMap,
@@ -82,6 +83,12 @@ def _add_objective(parser: argparse.ArgumentParser) -> None:
         metavar=('FIRST', 'LAST'),
         help="learn the teacher's guided velocity, so that sampling needs no second pass",
     )
+    group.add_argument(
+        '--guided',
+        choices=GUIDED,
+        default=usual.guided,
+        help='whether only jumps learn it: then the same weights are still the teacher',
+    )
 
 
 def objective(args: argparse.Namespace) -> FlowMapConfig:
@@ -94,6 +101,7 @@ def objective(args: argparse.Namespace) -> FlowMapConfig:
         pure_noise=args.pure_noise,
         weighting=args.weighting,
         guidance=tuple(args.guidance) if args.guidance else None,
+        guided=args.guided,
     )
 
 

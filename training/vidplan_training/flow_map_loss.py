@@ -39,6 +39,9 @@ TARGETS: dict[str, Callable[[Velocity, Tensor, Jump], Tensor]] = {
 }
 DIAGONALS = ('edm', 'uniform')
 WEIGHTINGS = ('velocity', 'state')
+GUIDED = ('all', 'jumps')
+# Jumps of less flow time than this are one step of the teacher where only jumps are guided.
+SHORT = 0.06
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class FlowMapConfig:
     guidance: of the first and the last frame; the diagonal then learns the guided velocity of
         the frozen reference instead of data minus noise, and planning needs no second pass.
         (1, 1) learns the reference's own velocity.
+    guided: 'all', or 'jumps': then the diagonal stays the data's, so that the same weights are
+        still the teacher and give the mean of all futures, and only jumps are guided.
     """
 
     variant: str = 'psd'
@@ -64,18 +69,22 @@ class FlowMapConfig:
     pure_noise: float = 0.1
     weighting: str = 'velocity'
     guidance: tuple[float, float] | None = None
+    guided: str = 'all'
 
     def __post_init__(self) -> None:
         for name, known in (
             ('variant', tuple(TARGETS)),
             ('diagonal', DIAGONALS),
             ('weighting', WEIGHTINGS),
+            ('guided', GUIDED),
         ):
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name} must be one of {known}, not '{getattr(self, name)}'")
         for name in ('share', 'one_step', 'pure_noise'):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f'{name} must lie between 0 and 1')
+        if self.guided == 'jumps' and (self.variant == 'lsd' or self.guidance is None):
+            raise ConfigError("guided 'jumps' needs guidance, and the variant psd or psd-midpoint")
 
     def distilled(self, batch: int) -> Tensor:
         """Which rows of a batch are distilled, (batch,) bool: evenly spread over its parts."""
@@ -158,14 +167,16 @@ def wanted_velocity(
     """What the network should say of every row, under stop-gradient."""
     wanted, kinds = batch.straight.clone(), batch.distilled
     matched, distilled = (kind.nonzero()[:, 0].to(wanted.device) for kind in (~kinds, kinds))
-    if config.guidance is not None and len(matched):
+    if config.guidance is not None and config.guided == 'all' and len(matched):
         condition, time = batch.clean.rows(matched), batch.jump.start[matched]
         wanted[matched] = guided_velocity(
             reference, condition, batch.x[matched], time, config.guidance
         )
     if len(distilled):
-        exact = config.variant == 'lsd'
-        teacher = velocity_field(model, batch.clean.rows(distilled), exact)
+        exact, condition = config.variant == 'lsd', batch.clean.rows(distilled)
+        teacher = velocity_field(model, condition, exact)
+        if config.guidance is not None and config.guided == 'jumps':
+            teacher = guided_when_short(teacher, reference, condition, config.guidance)
         wanted[distilled] = TARGETS[config.variant](
             teacher, batch.x[distilled], batch.jump.rows(distilled)
         )
@@ -176,6 +187,27 @@ def velocity_field(model: WorldModel, condition: Condition, exact: bool = False)
     """v_{s,t} of a world model under a condition; `exact` as in `WorldModel.network`."""
     network = model.network(condition, exact)
     return lambda x, start, target: velocity(network, x, start, target)
+
+
+def guided_when_short(
+    own: Velocity,
+    reference: WorldModel | None,
+    condition: Condition,
+    guidance: tuple[float, float],
+) -> Velocity:
+    """v_{s,t} of one's `own`, but where s and t are near each other the reference's, guided."""
+
+    def field(x: Tensor, start: Tensor, target: Tensor) -> Tensor:
+        found = own(x, start, target)
+        short = (target - start < SHORT).nonzero()[:, 0]
+        if not len(short):
+            return found
+        guided = guided_velocity(
+            reference, condition.rows(short), x[short], start[short], guidance
+        )
+        return found.index_copy(0, short, guided.to(found))
+
+    return field
 
 
 @torch.no_grad()
