@@ -158,7 +158,8 @@ def test_heads_without_weights_change_no_score(context: Context, start: Start) -
 def test_refinement_climbs_the_penalised_objective(context: Context, start: Start) -> None:
     judged = planner(BOTH, refine_iterations=4)
     plan = judged.plan(context, start, 'red', MEMORY.double())
-    assert set(plan.terms) == {'relevancy', 'distance_m', 'uncertainty', 'value'}
+    expected = {'relevancy', 'distance_m', 'uncertainty', 'value', 'value_staying'}
+    assert set(plan.terms) == expected
     assert list(plan.refinement) == sorted(plan.refinement)
     motion = plan.chunk.position[:, -1] - start.position
     with torch.no_grad():

@@ -45,9 +45,8 @@ class PlannerConfig:
         reached_m: horizontal distance at which the tool counts as over the target.
         reached_height_m: height above the goal at which it counts as reached.
         patience: cycles without the target in any view until it counts as lost.
-        value_weight: of the value head's expected value; no effect without that head. With 0
-            it is told among the terms only: a value that is high already is risked by moving,
-            and the arm may hover where a success is near enough for it.
+        value_weight: of the value head's expected value, as far as it differs from that of
+            coming to rest where it is doubted; no effect without that head.
         usual_uncertainty: uncertainty up to which an imagination is fully trusted, in [0, 1];
             like the next two without effect where there is no uncertainty head.
         uncertainty_discount: how fast trust in relevancy, nearness and value falls above it.
@@ -74,10 +73,10 @@ class PlannerConfig:
     reached_m: float = 0.025
     reached_height_m: float = 0.03
     patience: int = 8
-    value_weight: float = 0.0
-    usual_uncertainty: float = 0.60
+    value_weight: float = 0.1
+    usual_uncertainty: float = 0.54
     uncertainty_discount: float = 30.0
-    uncertainty_weight: float = 2.0
+    uncertainty_weight: float = 0.5
     conformal: bool = False
     frame_softness: float = 0.0
 
