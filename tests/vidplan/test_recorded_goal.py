@@ -3,22 +3,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
-from tests.vidplan.test_planning_server import graph as graph  # noqa: E402
-from vidplan import qos  # noqa: E402
-from vidplan.recording import GOAL, RESULT  # noqa: E402
-from vidplan_msgs.action import PlanTask  # noqa: E402
+from tests.vidplan.server_graph import ROS_ARGS as ROS_ARGS
+from tests.vidplan.server_graph import Graph
+from vidplan import qos
+from vidplan.recording import GOAL, RESULT
+from vidplan_msgs.action import PlanTask
 
 pytestmark = pytest.mark.ros
 
 
-def test_goal_and_result_are_told_on_topics(graph: Any) -> None:
+def test_goal_and_result_are_told_on_topics(graph: Graph) -> None:
     goals = graph.ros.collect(PlanTask.Goal, GOAL, qos.EVENT)
     results = graph.ros.collect(PlanTask.Result, RESULT, qos.EVENT)
     graph.ros.spin_until(lambda: graph.ros.node.count_publishers(GOAL))
