@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-from argparse import Namespace
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,19 +12,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import load_file
-from tiny import CHANNELS, save_models, tiny_ctrl_world, tiny_world_model
+from tiny import CHANNELS, tiny_ctrl_world, tiny_world_model
+from tiny_shards import write_shard
 from torch import Tensor
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.backbone import Condition
-from vidplan_core.world_model.checkpoint import save_world_model
 from vidplan_core.world_model.context import action_tokens
 from vidplan_core.world_model.flow import noise_condition, velocity
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training import flow_map as command
-from vidplan_training.cli import build_parser
 from vidplan_training.dataset import shards
 from vidplan_training.flow_map_check import HeldOut, averaged
 from vidplan_training.flow_map_loss import (
@@ -47,26 +42,11 @@ STATS = Statistics((0.1,) * CHANNELS, (1.5,) * CHANNELS, 0.5)
 SHAPE = (5, CHANNELS, 12, 8)
 
 
-def write_shard(folder: Path) -> None:
-    """Two episodes of ten frames: random latents, an arm that moves a little."""
-    rng = np.random.default_rng(0)
-    folder.mkdir(parents=True)
-    arrays = {
-        'latents': rng.normal(size=(2, 10, CHANNELS, 12, 8)),
-        'position': 0.4 + 0.01 * np.cumsum(rng.normal(size=(2, 10, 3)), axis=1),
-        'quaternion': np.tile([1.0, 0.0, 0.0, 0.0], (2, 10, 1)),
-        'closedness': np.zeros((2, 10)),
-    }
-    for name, array in arrays.items():
-        np.save(folder / f'{name}.npy', array.astype(np.float32))
-    (folder / 'meta.json').write_text(json.dumps({'seeds': [0, 1]}))
-
-
 @pytest.fixture(scope='module')
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('data')
     for index in range(2):
-        write_shard(folder / f'shard_{index:04d}')
+        write_shard(folder / f'shard_{index:04d}', episodes=2, frames=10)
     return folder
 
 
@@ -339,69 +319,3 @@ def test_averages_are_held_inside_the_block_only() -> None:
     with averaged(module, {'weight': torch.full((1, 1), 7.0), 'bias': torch.zeros(1)}):
         assert module.weight.item() == 7.0
     assert torch.equal(module.weight, own)
-
-
-# The command
-
-
-@pytest.fixture
-def models(tmp_path: Path) -> Path:
-    model = tiny_world_model()
-    save_models(tmp_path / 'models', model)
-    return tmp_path / 'models'
-
-
-def arguments(data: Path, models: Path, *more: str) -> Namespace:
-    return build_parser().parse_args(
-        ['flow-map', '--data', str(data), '--models', str(models), '--batch', '3']
-        + ['--work', str(models.parent / 'run.pt'), *more]
-    )
-
-
-def weights(folder: Path) -> dict[str, Tensor]:
-    return load_file(folder / 'weights.safetensors')
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checks of two clips and three steps."""
-    monkeypatch.setattr(command, 'TEACHER_STEPS', 3)
-    monkeypatch.setattr(command, 'CHECKED_CLIPS', 2)
-
-
-@pytest.mark.usefixtures('quick')
-def test_a_resumed_run_ends_with_the_same_weights(
-    data: Path, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
-    four = ('--iterations', '4', '--save-every', '2', '--guidance', '1', '2', '--learned-weight')
-    command.run(arguments(data, models, *four, '--out', str(whole)))
-    told = capsys.readouterr().out
-    assert 'held out before: error_1' in told
-    assert re.search(r'\[4\] loss .*error_1 .*teacher_4 ', told)
-    (tmp_path / 'run.pt').unlink()
-    stopped = arguments(data, models, *four, '--out', str(parts))
-    with pytest.MonkeyPatch.context() as patch:
-        halt_after(3, patch)
-        with pytest.raises(KeyboardInterrupt):
-            command.run(stopped)
-    # The teacher is the one that the run began with, whatever is in its place by now.
-    save_world_model(models / 'world_model', tiny_world_model(seed=5))
-    command.run(stopped)
-    one, other = weights(whole), weights(parts)
-    assert one.keys() == other.keys() == weights(models / 'world_model').keys()
-    for name, value in one.items():
-        torch.testing.assert_close(other[name], value, msg=name)
-
-
-def halt_after(iterations: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the run save itself and stop, as if interrupted, after some iterations."""
-    original = command.Trainer.step
-
-    def step(self, loss):
-        if self.iteration == iterations:
-            self.save()
-            raise KeyboardInterrupt
-        return original(self, loss)
-
-    monkeypatch.setattr(command.Trainer, 'step', step)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from tiny import CHANNELS, tiny_world_model
+from tiny_shards import write_shard
 from torch import nn
 
 from vidplan_core.errors import ModelError
@@ -24,29 +24,6 @@ from vidplan_training.latents import LATENTS, ClipDataset, Statistics, statistic
 from vidplan_training.progress import Progress
 from vidplan_training.trainer import Trainer, TrainerConfig
 from vidplan_training.world_model import flow_times, go_on_from, loss_of, split_clip
-
-FRAMES = 8
-
-
-def write_shard(
-    folder: Path, episodes: int = 3, frames: int = FRAMES, *, jump: bool = False
-) -> None:
-    """A shard with latents and poses; the first episode jumps if asked."""
-    rng = np.random.default_rng(0)
-    folder.mkdir(parents=True)
-    position = 0.4 + 0.01 * np.cumsum(rng.normal(size=(episodes, frames, 3)), axis=1)
-    if jump:
-        position[0, 4:] += 0.8
-    arrays = {
-        LATENTS: rng.normal(size=(episodes, frames, CHANNELS, 12, 8)).astype(np.float16),
-        'position': position.astype(np.float32),
-        'quaternion': np.tile(np.float32([1, 0, 0, 0]), (episodes, frames, 1)),
-        'closedness': np.zeros((episodes, frames), np.float32),
-    }
-    for name, array in arrays.items():
-        np.save(folder / f'{name}.npy', array)
-    (folder / 'meta.json').write_text(json.dumps({'seeds': list(range(episodes))}))
-
 
 STATS = Statistics((0.0,) * CHANNELS, (1.0,) * CHANNELS, 1.0)
 

@@ -178,6 +178,14 @@ def test_values_count_beside_that_of_staying(context: Context, start: Start) -> 
     assert list(plan.refinement) == sorted(plan.refinement)
 
 
+def test_staying_is_imagined_only_where_a_score_depends_on_it(
+    context: Context, start: Start
+) -> None:
+    undoubting = planner(Judge(None, VALUE, BOTH.read), value_weight=5.0)
+    assert undoubting._staying(context, start, NO_WORDS) is None
+    assert planner(BOTH, value_weight=0.0)._staying(context, start, NO_WORDS) is None
+
+
 @pytest.mark.parametrize(('value', 'lost'), [(0.9, 0.0), (0.5, 2.0), (1.0, 0.0)])
 def test_only_worse_values_are_lost_without_any_trust(
     context: Context, value: float, lost: float

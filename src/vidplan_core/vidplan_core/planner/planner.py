@@ -184,14 +184,15 @@ class Planner:
         return score, latents
 
     def _staying(self, context: Context, start: Start, reading: Reading | None) -> Tensor | None:
-        """Value (1, scored frames) of coming to rest; None where values do not count."""
-        config = self.config
-        if self.judge.value_head is None or config.value_weight == 0.0:
+        """Value (1, scored frames) of coming to rest; None where no score depends on it."""
+        config, judge = self.config, self.judge
+        doubted = judge.value_head is not None and judge.uncertainty_head is not None
+        if not doubted or config.value_weight == 0.0:
             return None
         imagination = self.world_model.imagine(
             context, self.still(start), config.sampling, config.seed
         )
-        return self.judge.value(imagination, reading, list(config.score_frames))
+        return judge.value(imagination, reading, list(config.score_frames))
 
     def _without_imagination(self, chunk: PoseChunk, memory: Tensor) -> Score:
         apart = self.objective.distance(chunk.position[:, -1], chunk.rotation[:, -1], memory)
