@@ -7,8 +7,8 @@ ros2 launch vidplan cell.launch.py seed:=1000007 objects:=4
 from __future__ import annotations
 
 from launch import LaunchDescription
-from vidplan.graph import CELL
-from vidplan.launching import describe
+from vidplan.bringup.graph import CELL
+from vidplan.bringup.launching import describe
 
 
 def generate_launch_description() -> LaunchDescription:

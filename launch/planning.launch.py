@@ -10,8 +10,8 @@ Franka's own bringup is never started from here: it runs first, in a terminal of
 from __future__ import annotations
 
 from launch import LaunchDescription
-from vidplan.graph import PLANNING
-from vidplan.launching import describe
+from vidplan.bringup.graph import PLANNING
+from vidplan.bringup.launching import describe
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -10,8 +10,8 @@ It plays when the models are loaded and, with `wait_for_goal`, a goal has come:
 from __future__ import annotations
 
 from launch import LaunchDescription
-from vidplan.graph import REPLAY
-from vidplan.launching import describe
+from vidplan.bringup.graph import REPLAY
+from vidplan.bringup.launching import describe
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -21,6 +21,7 @@ _MODULES = (
     'rclpy',
     'vidplan_msgs.action',
     'vidplan_core',
+    'vidplan_eval',
     'vidplan_sim',
     'vidplan',
     'vidplan_training',
@@ -31,7 +32,7 @@ _SCENE = '<mujoco><worldbody><light pos="0 0 3"/><geom size=".1"/></worldbody></
 
 def check_imports() -> None:
     """Import every module; raises ImportError with the name of the first that fails."""
-    from vidplan_core.torchvision_shim import ensure_torchvision
+    from vidplan_core.models.torchvision_shim import ensure_torchvision
 
     ensure_torchvision()
     for name in _MODULES:

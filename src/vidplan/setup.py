@@ -45,11 +45,11 @@ setup(
     entry_points={
         'console_scripts': [
             'vidplan = vidplan.cli.main:main',
-            'stitcher = vidplan.nodes.stitcher:main',
-            'planning_server = vidplan.nodes.planning_server:main',
-            'adapter = vidplan.nodes.adapter:main',
-            'recorder = vidplan.nodes.recorder:main',
-            'player = vidplan.nodes.player:main',
+            'stitcher = vidplan.robots.stitcher_node:main',
+            'planning_server = vidplan.planning_server.main:main',
+            'adapter = vidplan.robots.adapter_node:main',
+            'recorder = vidplan.bags.recorder:main',
+            'player = vidplan.bags.player:main',
         ],
     },
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from vidplan_core.kinematics.limits import FR3
+from vidplan_core.geometry.limits import FR3
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from recordings import write_ctrl_world
 
 from vidplan_core.errors import ConfigError
-from vidplan_training import episode_clips
-from vidplan_training.episode_clips import EpisodeClips, Window
-from vidplan_training.latents import Statistics, measure
-from vidplan_training.readers.ctrl_world import SVD_SCALE, CtrlWorldSource
-from vidplan_training.share import Share
+from vidplan_training.data import episode_clips
+from vidplan_training.data.episode_clips import EpisodeClips, Window
+from vidplan_training.data.latents import Statistics, measure
+from vidplan_training.data.readers.ctrl_world import SVD_SCALE, CtrlWorldSource
+from vidplan_training.engine.share import Share
 
 CHANNELS = 4
 PLAIN = Statistics((0.0,) * CHANNELS, (1.0,) * CHANNELS, 1.0)

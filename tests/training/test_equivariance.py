@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from vidplan_core.world_model.autoencoder import Autoencoder
 from vidplan_core.world_model.config import AutoencoderConfig
-from vidplan_training.autoencoder import loss_of, psnr_of_moved
-from vidplan_training.equivariance import (
+from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.recipes.autoencoder.equivariance import (
     SHIFT,
     ZOOM,
     followed,
@@ -22,7 +22,7 @@ from vidplan_training.equivariance import (
     unmoved,
     with_noise,
 )
-from vidplan_training.share import WHOLE, Share
+from vidplan_training.recipes.autoencoder.recipe import loss_of, psnr_of_moved
 
 ROWS, COLUMNS, STRIDE = 4, 6, 8
 

@@ -13,21 +13,23 @@ import torch
 from PIL import Image
 from tiny import save_models, straight_chunk, tiny_config, tiny_world_model
 
-from vidplan_core.metrics import psnr
-from vidplan_core.perceptual import FeatureDistance
+from vidplan_core.metrics.images import psnr
+from vidplan_core.metrics.perceptual import FeatureDistance
 from vidplan_core.world_model.checkpoint import (
     load_world_model,
 )
 from vidplan_core.world_model.sampler import SamplingConfig
-from vidplan_training import evaluate_clips, evaluate_rollout, evaluate_world_model
-from vidplan_training.cameras import layout
 from vidplan_training.cli import main
-from vidplan_training.dataset import shards
-from vidplan_training.evaluate_clips import graft
-from vidplan_training.evaluate_measures import MEASURES, Judge
-from vidplan_training.evaluate_pictures import write_png
-from vidplan_training.evaluate_sampling import Stopwatch, sampling_of
-from vidplan_training.evaluate_table import Table
+from vidplan_training.collect.cameras import layout
+from vidplan_training.data.dataset import shards
+from vidplan_training.evaluation import clips as evaluate_clips
+from vidplan_training.evaluation import rollout as evaluate_rollout
+from vidplan_training.evaluation import world_model as evaluate_world_model
+from vidplan_training.evaluation.clips import graft
+from vidplan_training.evaluation.measures import MEASURES, Judge
+from vidplan_training.evaluation.pictures import write_png
+from vidplan_training.evaluation.sampling import Stopwatch, sampling_of
+from vidplan_training.evaluation.table import Table
 
 PIXELS = FeatureDistance('pixels', lambda images: [images + 0.1])
 

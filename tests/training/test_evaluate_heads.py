@@ -12,15 +12,16 @@ import torch
 from tiny import CHANNELS, save_models, tiny_world_model
 from tiny_scorer import TEXT, TinyScorer
 
-from vidplan_core.perceptual import FeatureDistance
-from vidplan_core.reward.value import ValueHead
-from vidplan_core.uncertainty.estimate import ErrorEstimate
-from vidplan_core.uncertainty.head import HeadConfig, save_head
-from vidplan_core.uncertainty.novelty import Novelty, NoveltyConfig, save_novelty
-from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead
-from vidplan_training import evaluate_uncertainty, evaluate_value
+from vidplan_core.heads.estimate import ErrorEstimate
+from vidplan_core.heads.network import HeadConfig, save_head
+from vidplan_core.heads.novelty import Novelty, NoveltyConfig, save_novelty
+from vidplan_core.heads.uncertainty import UncertaintyHead
+from vidplan_core.heads.value import ValueHead
+from vidplan_core.metrics.perceptual import FeatureDistance
 from vidplan_training.cli import main
-from vidplan_training.localisation import error_map, overlap, scene_doubt, suspicious
+from vidplan_training.evaluation import uncertainty as evaluate_uncertainty
+from vidplan_training.evaluation import value as evaluate_value
+from vidplan_training.evaluation.localisation import error_map, overlap, scene_doubt, suspicious
 
 FRAMES, MOVING = 20, 14
 KINDS = ['carrot', 'mug', 'bowl']

@@ -12,8 +12,8 @@ import pytest
 from vidplan_sim.scene import random_scene
 from vidplan_sim.staging import check_scene
 from vidplan_training.cli import main
-from vidplan_training.evaluate_semantic import Findings, summarise_findings, unseen_instances
-from vidplan_training.semantic_evaluate import SceneScores
+from vidplan_training.evaluation.semantic import Findings, summarise_findings, unseen_instances
+from vidplan_training.recipes.semantic.check import SceneScores
 
 MODELS = Path(__file__).resolve().parents[2] / 'models' / 'cell'
 KEYS = ('top1_seen', 'top1_unseen', 'centroid_error', 'absent_rejected', 'false_rejection')

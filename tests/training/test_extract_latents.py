@@ -11,13 +11,13 @@ import pytest
 import torch
 from recordings import Recording, write_lerobot
 
-from vidplan_core.action import DROID_STATS
+from vidplan_core.data.action import DROID_STATS
 from vidplan_core.world_model.autoencoder import Autoencoder
 from vidplan_core.world_model.checkpoint import save_autoencoder
 from vidplan_core.world_model.config import AutoencoderConfig
 from vidplan_training.cli import main
-from vidplan_training.readers.ctrl_world import CtrlWorldSource
-from vidplan_training.readers.lerobot import CAMERAS, LeRobotSource
+from vidplan_training.data.readers.ctrl_world import CtrlWorldSource
+from vidplan_training.data.readers.lerobot import CAMERAS, LeRobotSource
 
 SIZE = (32, 48)
 

@@ -17,15 +17,17 @@ from tiny_shards import write_shard
 from torch import Tensor
 
 from vidplan_core.errors import ConfigError
-from vidplan_core.world_model.backbone import Condition
+from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.context import action_tokens
 from vidplan_core.world_model.flow import noise_condition, velocity
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
-from vidplan_training import flow_map as command
-from vidplan_training.dataset import shards
-from vidplan_training.flow_map_check import HeldOut, averaged
-from vidplan_training.flow_map_loss import (
+from vidplan_training.data.dataset import shards
+from vidplan_training.data.latents import ClipDataset, Clips, Statistics
+from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.recipes.flow_map import recipe as command
+from vidplan_training.recipes.flow_map.check import HeldOut, averaged
+from vidplan_training.recipes.flow_map.loss import (
     FlowMap,
     FlowMapConfig,
     guided_velocity,
@@ -33,10 +35,8 @@ from vidplan_training.flow_map_loss import (
     velocity_field,
     wanted_velocity,
 )
-from vidplan_training.latents import ClipDataset, Clips, Statistics
-from vidplan_training.self_distillation import psd_target
-from vidplan_training.share import WHOLE, Share
-from vidplan_training.world_model import split_clip
+from vidplan_training.recipes.flow_map.self_distillation import psd_target
+from vidplan_training.recipes.world_model.recipe import split_clip
 
 STATS = Statistics((0.1,) * CHANNELS, (1.5,) * CHANNELS, 0.5)
 SHAPE = (5, CHANNELS, 12, 8)
@@ -217,7 +217,7 @@ def test_guidance_is_distilled_as_the_guided_velocity(clips: Clips) -> None:
 def test_guided_jumps_are_made_of_short_guided_ones(
     clips: Clips, monkeypatch: pytest.MonkeyPatch, short: float, alike: bool
 ) -> None:
-    monkeypatch.setattr('vidplan_training.flow_map_loss.SHORT', short)
+    monkeypatch.setattr('vidplan_training.recipes.flow_map.loss.SHORT', short)
     model = tiny_world_model()
     config = FlowMapConfig(share=0.5, guidance=(1.0, 2.0), guided='jumps')
     batch = prepare(model, clips, config, WHOLE)
@@ -237,7 +237,7 @@ def test_guided_jumps_are_made_of_short_guided_ones(
 def test_a_student_that_is_its_teacher_has_nothing_to_learn_on_the_diagonal(
     trainable: WorldModel, clips: Clips, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('vidplan_training.flow_map_loss.HISTORY_NOISE', 0.0)
+    monkeypatch.setattr('vidplan_training.recipes.flow_map.loss.HISTORY_NOISE', 0.0)
     teacher, flow_map = tiny_world_model(), FlowMap(trainable)
     itself = FlowMapConfig(share=0.0, guidance=(1.0, 1.0))
     assert flow_map.loss(clips, itself, teacher).item() < 1e-9

@@ -15,8 +15,8 @@ from tiny_shards import write_shard
 from torch import Tensor
 
 from vidplan_core.world_model.checkpoint import save_world_model
-from vidplan_training import flow_map as command
 from vidplan_training.cli import build_parser
+from vidplan_training.recipes.flow_map import recipe as command
 
 
 @pytest.fixture(scope='module')

@@ -12,25 +12,25 @@ import torch
 from tiny import CHANNELS, save_models, tiny_world_model
 from tiny_scorer import TEXT, TinyScorer
 
-from vidplan_core.reward.reading import VERBS
-from vidplan_core.reward.value import load_value
-from vidplan_core.uncertainty.uncertainty_head import load_uncertainty
+from vidplan_core.heads.grounding import VERBS
+from vidplan_core.heads.uncertainty import load_uncertainty
+from vidplan_core.heads.value import load_value
 from vidplan_core.world_model.sampler import MEAN, SamplingConfig
-from vidplan_training import heads_value
 from vidplan_training.cli import main
-from vidplan_training.dataset import shards
-from vidplan_training.edits import plant
-from vidplan_training.head_rollouts import (
+from vidplan_training.collect.success import returns, successes
+from vidplan_training.data.dataset import shards
+from vidplan_training.data.latents import LATENTS, ClipDataset, Statistics
+from vidplan_training.recipes.heads import value as heads_value
+from vidplan_training.recipes.heads.planted import plant
+from vidplan_training.recipes.heads.rollouts import (
     Pool,
     PoolConfig,
     Rollouts,
     frames_needed,
     imagine_ahead,
 )
-from vidplan_training.heads_uncertainty import rollouts_of
-from vidplan_training.latents import LATENTS, ClipDataset, Statistics
-from vidplan_training.success import returns, successes
-from vidplan_training.value_episodes import (
+from vidplan_training.recipes.heads.uncertainty import rollouts_of
+from vidplan_training.recipes.heads.value_episodes import (
     KNOWN_AFTER,
     PLAYED,
     REVERSED,
@@ -232,7 +232,7 @@ COMMON = ['--iterations', '3', '--batch', '4', '--pool', '4', '--widths', '8', '
 def test_an_uncertainty_head_is_trained_written_and_continued(
     data: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('vidplan_training.heads_uncertainty.CHECKED', 4)
+    monkeypatch.setattr('vidplan_training.recipes.heads.uncertainty.CHECKED', 4)
     command = ['heads', '--kind', 'uncertainty', '--data', str(data), '--models', str(models)]
     command += ['--work', str(tmp_path / 'work.pt'), *COMMON]
     assert main(command) == 0
@@ -249,7 +249,7 @@ def test_an_uncertainty_head_is_trained_written_and_continued(
 def test_a_value_head_is_trained_and_knows_its_scorer(
     data: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('vidplan_training.heads_value.CHECKED', 4)
+    monkeypatch.setattr('vidplan_training.recipes.heads.value.CHECKED', 4)
     monkeypatch.setattr(heads_value, 'SemanticScorer', TinyScorer)
     command = ['heads', '--kind', 'value', '--data', str(data), '--models', str(models)]
     command += ['--work', str(tmp_path / 'work.pt'), '--gamma', '0.8', *COMMON]

@@ -16,13 +16,13 @@ from recordings import write_video as film
 from scipy.spatial.transform import Rotation
 
 from vidplan_core.errors import ConfigError
-from vidplan_core.kinematics.fk import flange_pose
-from vidplan_training.readers.cell import CellSource
-from vidplan_training.readers.ctrl_world import SVD_SCALE, CtrlWorldSource
-from vidplan_training.readers.episode import Episode
-from vidplan_training.readers.errors import EpisodeError
-from vidplan_training.readers.lerobot import CAMERAS, LeRobotSource
-from vidplan_training.readers.walk import Walk
+from vidplan_core.geometry.fk import flange_pose
+from vidplan_training.data.readers.cell import CellSource
+from vidplan_training.data.readers.ctrl_world import SVD_SCALE, CtrlWorldSource
+from vidplan_training.data.readers.episode import Episode
+from vidplan_training.data.readers.errors import EpisodeError
+from vidplan_training.data.readers.lerobot import CAMERAS, LeRobotSource
+from vidplan_training.data.readers.walk import Walk
 
 VERSIONS = ['v2.1', 'v3.0']
 LENGTHS = [22, 25, 31]

@@ -12,8 +12,13 @@ from torch import Tensor, nn
 
 from vidplan_core.world_model.flow import spread, velocity
 from vidplan_core.world_model.sampler import SamplingConfig, integrate
-from vidplan_training.loss_weight import LossWeight
-from vidplan_training.self_distillation import Jump, lsd_target, psd_target, random_jumps
+from vidplan_training.engine.loss_weight import LossWeight
+from vidplan_training.recipes.flow_map.self_distillation import (
+    Jump,
+    lsd_target,
+    psd_target,
+    random_jumps,
+)
 
 FLOW = GaussianFlow()
 

@@ -12,27 +12,27 @@ import pytest
 import torch
 
 from tests.vidplan_core.tiny import tiny_world_model
-from vidplan_core.reward.open_clip_model import open_clip_module
-from vidplan_core.reward.semantic import SemanticScorer
-from vidplan_training import semantic
-from vidplan_training.dataset import Shard
-from vidplan_training.semantic_data import (
+from vidplan_core.language.open_clip_model import open_clip_module
+from vidplan_core.language.semantic import SemanticScorer
+from vidplan_training.data.dataset import Shard
+from vidplan_training.recipes.semantic import recipe as semantic
+from vidplan_training.recipes.semantic.check import SceneScores, calibrate, summarise
+from vidplan_training.recipes.semantic.data import (
     Batch,
     augment,
     coverage,
     held_out_views,
     training_views,
 )
-from vidplan_training.semantic_decoded import decode_shard
-from vidplan_training.semantic_evaluate import SceneScores, calibrate, summarise
-from vidplan_training.semantic_loss import (
+from vidplan_training.recipes.semantic.decoded import decode_shard
+from vidplan_training.recipes.semantic.loss import (
     balance,
     contrastive_loss,
     dense_loss,
     neutral_mask,
     patch_targets,
 )
-from vidplan_training.semantic_phrases import NEGATIVES, phrase_book
+from vidplan_training.recipes.semantic.phrases import NEGATIVES, phrase_book
 
 NAMES = ('background', 'robot', 'gripper', 'bowl', 'carrot')
 COLOURS = np.array(

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from vidplan_core.observation import StitchLayout
-from vidplan_core.reward.relevancy import scene_peak
-from vidplan_core.reward.semantic import SemanticScorer
+from vidplan_core.data.observation import StitchLayout
+from vidplan_core.language.relevancy import scene_peak
+from vidplan_core.language.semantic import SemanticScorer
 from vidplan_sim.cell import Cell
 from vidplan_sim.objects import KIND_NAMES
 from vidplan_sim.scene import random_scene

@@ -13,13 +13,13 @@ import torch
 from recordings import write_ctrl_world, write_lerobot
 
 from vidplan_core.errors import ConfigError
-from vidplan_core.kinematics.dynamics_adapter import DynamicsAdapterConfig, load_dynamics_adapter
-from vidplan_training.adapter import held_out_error
-from vidplan_training.adapter_data import MotionWindows, percentiles
+from vidplan_core.world_model.dynamics_adapter import DynamicsAdapterConfig, load_dynamics_adapter
 from vidplan_training.cli import main
-from vidplan_training.readers.ctrl_world import CtrlWorldSource
-from vidplan_training.readers.lerobot import LeRobotSource
-from vidplan_training.share import Share
+from vidplan_training.data.readers.ctrl_world import CtrlWorldSource
+from vidplan_training.data.readers.lerobot import LeRobotSource
+from vidplan_training.engine.share import Share
+from vidplan_training.recipes.adapter.data import MotionWindows, percentiles
+from vidplan_training.recipes.adapter.recipe import held_out_error
 
 
 def test_windows_pair_commands_with_what_came_of_them(tmp_path: Path) -> None:

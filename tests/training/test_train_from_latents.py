@@ -27,10 +27,10 @@ from vidplan_core.world_model.checkpoint import (
 )
 from vidplan_core.world_model.config import to_dict
 from vidplan_core.world_model.world_model import WorldModel
-from vidplan_training import flow_map
 from vidplan_training.cli import main
-from vidplan_training.trainer import Trainer
-from vidplan_training.world_model_data import LatentsOnly
+from vidplan_training.engine.trainer import Trainer
+from vidplan_training.recipes.flow_map import recipe as flow_map
+from vidplan_training.recipes.world_model.data import LatentsOnly
 
 ITERATIONS = 80
 

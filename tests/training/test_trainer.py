@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from vidplan_core.errors import ConfigError, ModelError
-from vidplan_training.interruption import Interruption
-from vidplan_training.share import Share
-from vidplan_training.trainer import Trainer, TrainerConfig
+from vidplan_training.engine.interruption import Interruption
+from vidplan_training.engine.share import Share
+from vidplan_training.engine.trainer import Trainer, TrainerConfig
 
 ITERATIONS = 20
 BATCH = 16

@@ -14,16 +14,24 @@ from tiny_shards import write_shard
 from torch import nn
 
 from vidplan_core.errors import ModelError
-from vidplan_core.world_model.backbone import Condition
+from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.checkpoint import save_world_model
 from vidplan_core.world_model.world_model import WorldModel
-from vidplan_training.behaviours import BOX_HIGH, BOX_LOW, Pick, Push, Visit, Wander, keep_inside
-from vidplan_training.collect import run as collect
-from vidplan_training.dataset import shards, split
-from vidplan_training.latents import LATENTS, ClipDataset, Statistics, statistics
-from vidplan_training.progress import Progress
-from vidplan_training.trainer import Trainer, TrainerConfig
-from vidplan_training.world_model import flow_times, go_on_from, loss_of, split_clip
+from vidplan_training.collect.behaviours import (
+    BOX_HIGH,
+    BOX_LOW,
+    Pick,
+    Push,
+    Visit,
+    Wander,
+    keep_inside,
+)
+from vidplan_training.collect.collect import run as collect
+from vidplan_training.data.dataset import shards, split
+from vidplan_training.data.latents import LATENTS, ClipDataset, Statistics, statistics
+from vidplan_training.engine.progress import Progress
+from vidplan_training.engine.trainer import Trainer, TrainerConfig
+from vidplan_training.recipes.world_model.recipe import flow_times, go_on_from, loss_of, split_clip
 
 STATS = Statistics((0.0,) * CHANNELS, (1.0,) * CHANNELS, 1.0)
 

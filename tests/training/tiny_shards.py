@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tiny import CHANNELS
 
-from vidplan_training.latents import LATENTS
+from vidplan_training.data.latents import LATENTS
 
 FRAMES = 8
 

@@ -9,10 +9,10 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from tests.vidplan.fake_planner import VIEW, observation
-from vidplan import qos
-from vidplan.conversions import observation_message, pose_message, seconds
-from vidplan_core.kinematics.limits import joint_names
-from vidplan_core.observation import StitchLayout
+from vidplan.ros import qos
+from vidplan.ros.conversions import observation_message, pose_message, seconds
+from vidplan_core.data.observation import StitchLayout
+from vidplan_core.geometry.limits import joint_names
 from vidplan_msgs.msg import AdapterStatus, Plan
 from vidplan_msgs.msg import Observation as ObservationMessage
 

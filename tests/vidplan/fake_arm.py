@@ -10,8 +10,8 @@ from std_msgs.msg import Float64
 from trajectory_msgs.msg import JointTrajectory
 
 from tests.vidplan.fake_robot import HOME
-from vidplan.readings import seconds
-from vidplan_core.kinematics.limits import joint_names
+from vidplan_core.data.readings import seconds
+from vidplan_core.geometry.limits import joint_names
 from vidplan_sim.trajectory_controller import Point, Trajectory, TrajectoryController
 
 

@@ -13,8 +13,8 @@ from rclpy.signals import SignalHandlerOptions
 
 from tests.vidplan.fake_adapter import FakeAdapter, FakeStitcher
 from tests.vidplan.fake_models import ServerSystem
-from vidplan.nodes.planning_server import PlanningServer
-from vidplan.planning_host import PlanningHost
+from vidplan.planning_server.main import PlanningServer
+from vidplan.planning_server.planning_host import PlanningHost
 
 
 def main() -> int:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from vidplan.arm import ArmReport, ArmStatus
-from vidplan_core.action import PoseChunk
+from vidplan.tasks.arm import ArmReport, ArmStatus
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.data.observation import Observation
 from vidplan_core.errors import TargetNotFoundError
-from vidplan_core.observation import Observation
-from vidplan_core.reward.instruction import Instruction, parse_instruction
+from vidplan_core.language.instruction import Instruction, parse_instruction
 
 FRAMES = 5
 PERIOD_S = 0.2

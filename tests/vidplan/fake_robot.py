@@ -9,9 +9,9 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image, JointState
 
-from vidplan import qos
-from vidplan.images import to_image
-from vidplan_core.kinematics.limits import joint_names
+from vidplan.ros import qos
+from vidplan.ros.images import to_image
+from vidplan_core.geometry.limits import joint_names
 
 HOME = (0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785)
 COLOURS = {'left': (255, 0, 0), 'right': (0, 255, 0), 'wrist': (0, 0, 255)}

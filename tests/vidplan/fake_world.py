@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from vidplan_core.action import PoseChunk
-from vidplan_core.commands import CommittedMotion
+from vidplan_core.control.commands import CommittedMotion
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.data.observation import Observation
 from vidplan_core.errors import TargetNotFoundError
-from vidplan_core.observation import Observation
+from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.planner.committed import chunk_ahead, rests
-from vidplan_core.planner.system import PlanResult
-from vidplan_core.se3 import quaternion_to_matrix
+from vidplan_core.planner.session import PlanResult
 
 PERIOD_S = 0.2
 FRAMES = 5

@@ -9,8 +9,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.action import ActionClient
 
 from tests.ros_harness import Harness
-from vidplan import qos
-from vidplan.images import image_to_rgb
+from vidplan.ros import qos
+from vidplan.ros.images import image_to_rgb
 from vidplan_msgs.action import PlanTask
 from vidplan_msgs.msg import AdapterStatus, Observation
 

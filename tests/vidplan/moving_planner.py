@@ -11,12 +11,12 @@ import torch
 
 from tests.vidplan.fake_models import ServerSystem
 from tests.vidplan.fake_planner import FRAMES, PERIOD_S, FakePlan, FakeTask
-from vidplan.nodes import planning_server
-from vidplan.planning_host import PlanningHost
-from vidplan_core.action import PoseChunk
-from vidplan_core.observation import Observation
+from vidplan.planning_server import main as planning_server
+from vidplan.planning_server.planning_host import PlanningHost
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.data.observation import Observation
+from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.planner.committed import chunk_ahead, rests
-from vidplan_core.se3 import quaternion_to_matrix
 
 AHEAD_S = 0.6
 STEP_M = 0.06

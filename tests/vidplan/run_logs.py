@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidplan.runlog import PlanRecord, RunLog, RunResult, SeenFrame
+from vidplan_eval.viz.runlog import PlanRecord, RunLog, RunResult, SeenFrame
 
 PERIOD_S = 0.2
 HEIGHT, WIDTH = 24, 40

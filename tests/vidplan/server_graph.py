@@ -12,8 +12,8 @@ from rclpy.action import ActionClient
 
 from tests.vidplan.fake_adapter import FakeAdapter, FakeStitcher
 from tests.vidplan.fake_models import ServerSystem
-from vidplan.nodes.planning_server import PlanningServer
-from vidplan.planning_host import PlanningHost
+from vidplan.planning_server.main import PlanningServer
+from vidplan.planning_server.planning_host import PlanningHost
 from vidplan_msgs.action import PlanTask
 
 # Everything is fed by one thread of the test, which a busy machine may hold up for a second.

@@ -8,10 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from vidplan.bag_types import typestore
-from vidplan.recording import CAMERAS, GOAL, GRIPPER, JOINTS, OBSERVATION, RECORDED, RESULT
-from vidplan.rosbag import BagTopic, BagWriter
-from vidplan_core.kinematics.limits import joint_names
+from vidplan_core.geometry.limits import joint_names
+from vidplan_eval.bags.bag_types import typestore
+from vidplan_eval.bags.recording import (
+    CAMERAS,
+    GOAL,
+    GRIPPER,
+    JOINTS,
+    OBSERVATION,
+    RECORDED,
+    RESULT,
+)
+from vidplan_eval.bags.rosbag import BagTopic, BagWriter
 
 STORE = typestore()
 TYPES = {entry.role: entry.type_name for entry in RECORDED}

@@ -25,14 +25,14 @@ from std_srvs.srv import Trigger
 
 from tests.vidplan.fake_arm import FakeArm
 from tests.vidplan.fake_robot import HOME
-from vidplan import qos
-from vidplan.conversions import pose_message, stamp
-from vidplan.nodes.adapter import AdapterNode
-from vidplan.readings import seconds
+from vidplan.robots.adapter_node import AdapterNode
+from vidplan.ros import qos
+from vidplan.ros.conversions import pose_message, stamp
+from vidplan_core.data.readings import seconds
 from vidplan_core.errors import ConfigError
-from vidplan_core.kinematics.fk import flange_pose
-from vidplan_core.kinematics.limits import joint_names
-from vidplan_core.se3 import matrix_to_quaternion
+from vidplan_core.geometry.fk import flange_pose
+from vidplan_core.geometry.limits import joint_names
+from vidplan_core.geometry.se3 import matrix_to_quaternion
 from vidplan_msgs.msg import AdapterStatus, Plan
 from vidplan_sim.trajectory_controller import Point, Trajectory
 
@@ -336,7 +336,8 @@ def test_nobody_to_command_is_a_fault(ros: Any) -> None:
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_the_process_brakes_before_it_ends(ros: Any, number: int) -> None:
-    process = subprocess.Popen([sys.executable, '-m', 'vidplan.nodes.adapter'], env=os.environ)
+    command = [sys.executable, '-m', 'vidplan.robots.adapter_node']
+    process = subprocess.Popen(command, env=os.environ)
     try:
         bench = Bench.__new__(Bench)
         bench.ros, bench.plan_id = ros, 0
@@ -373,8 +374,8 @@ def test_impossible_parameters_are_named(ros: Any, name: str, value: Any, says: 
 def test_configuration_file_repeats_the_defaults(repository: Path, node: str) -> None:
     from dataclasses import fields
 
-    from vidplan.adapter_parameters import AdapterParameters
-    from vidplan.nodes.stitcher import Parameters
+    from vidplan.robots.adapter_parameters import AdapterParameters
+    from vidplan.robots.stitcher_node import Parameters
 
     kind = {'stitcher': Parameters, 'adapter': AdapterParameters}[node]
     defaults = {

@@ -11,9 +11,9 @@ import pytest
 
 from tests.vidplan.tiny_system import tiny_system
 from vidplan.cli import bench
-from vidplan.evaluation.timing import Effort, measure, peak_memory_mb
-from vidplan.evaluation.world import World
-from vidplan_core.observation import StitchLayout
+from vidplan_core.data.observation import StitchLayout
+from vidplan_eval.speed.timing import Effort, measure, peak_memory_mb
+from vidplan_eval.world import World
 from vidplan_sim.cell import Cell
 from vidplan_sim.scene import ObjectPlacement, Scene
 
@@ -43,7 +43,7 @@ def tiny(monkeypatch):
     world = World(Cell(64, 128), StitchLayout(height=32, width=64), 0.2)
     monkeypatch.setattr(bench, 'load_system', lambda args: system)
     monkeypatch.setattr(bench, 'make_world', lambda system: world)
-    monkeypatch.setattr('vidplan.evaluation.episode.make_episode', lambda seed: RedLobster)
+    monkeypatch.setattr('vidplan_eval.episode.make_episode', lambda seed: RedLobster)
     yield
     world.cell.close()
 

@@ -13,16 +13,16 @@ from torch.nn import functional
 
 from tests.vidplan_core.tiny import save_models, tiny_ctrl_world, tiny_world_model
 from vidplan.cli.main import main
-from vidplan.evaluation.engine import Engine, EngineConfig
-from vidplan.evaluation.engine_bench import (
+from vidplan_core.world_model.released import presets
+from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_eval.speed.engine import Engine, EngineConfig
+from vidplan_eval.speed.engine_bench import (
     count_tflop,
     graphs_compiled,
     to_channels_last,
     waits_for_device,
 )
-from vidplan.evaluation.engine_model import fill_at_random, load_engine_model
-from vidplan_core.world_model import presets
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_eval.speed.engine_model import fill_at_random, load_engine_model
 
 ROW = {'ms_p50', 'ms_p99', 'count', 'tflop', 'tflop_per_s'}
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from tests.vidplan.tiny_system import tiny_system
-from vidplan.evaluation.choice import CHOOSERS, PLANNER, ChoiceSuite
-from vidplan.evaluation.episode import make_episode
-from vidplan.evaluation.world import World
-from vidplan_core.observation import StitchLayout
+from vidplan_core.data.observation import StitchLayout
+from vidplan_eval.episode import make_episode
+from vidplan_eval.suites.choice import CHOOSERS, PLANNER, ChoiceSuite
+from vidplan_eval.world import World
 from vidplan_sim.cell import Cell
 
 SEED = 12

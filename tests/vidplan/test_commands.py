@@ -17,12 +17,12 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2')
 pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
-from vidplan import graph as tables
+from vidplan.bringup import graph as tables
+from vidplan.bringup.graph import CELL, Process
+from vidplan.bringup.process import ProcessGroup
+from vidplan.bringup.scene_choice import FIRST_EVALUATION_SEED, OBJECTS, choose_scene, kind_of
 from vidplan.cli.main import COMMANDS, main
 from vidplan.cli.terminal import feedback_line
-from vidplan.graph import CELL, Process
-from vidplan.process import ProcessGroup
-from vidplan.scene_choice import FIRST_EVALUATION_SEED, OBJECTS, choose_scene, kind_of
 from vidplan_core.errors import InstructionError
 from vidplan_msgs.action import PlanTask
 

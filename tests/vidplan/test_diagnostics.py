@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 
-from vidplan.diagnostics import DurationMeter, RateMeter
+from vidplan.ros.diagnostics import DurationMeter, RateMeter
 
 
 def test_rate_over_a_window() -> None:

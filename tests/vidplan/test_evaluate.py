@@ -10,13 +10,13 @@ import pytest
 
 from tests.vidplan.fake_world import OracleSystem
 from vidplan.cli import evaluate
-from vidplan.evaluation.choice import ChoiceRow, summarise_choices
-from vidplan.evaluation.episode import FIRST_EVALUATION_SEED, judge, make_episode
-from vidplan.evaluation.lockstep import LockStep, Pace
-from vidplan.evaluation.reach import Outcome, Row, run_episode, run_episodes, summarise
-from vidplan.evaluation.results import duration_text, plain, write_json
-from vidplan.evaluation.world import World
-from vidplan_core.observation import StitchLayout
+from vidplan_core.data.observation import StitchLayout
+from vidplan_eval.episode import FIRST_EVALUATION_SEED, judge, make_episode
+from vidplan_eval.lockstep import LockStep, Pace
+from vidplan_eval.results import duration_text, plain, write_json
+from vidplan_eval.suites.choice import ChoiceRow, summarise_choices
+from vidplan_eval.suites.reach import Outcome, Row, run_episode, run_episodes, summarise
+from vidplan_eval.world import World
 from vidplan_sim.cell import Cell
 
 FLANGE_OVER_OBJECT_M = 0.1034 + 0.07

@@ -10,14 +10,14 @@ import torch
 from tests.vidplan.synthetic_bag import write_bag
 from tests.vidplan.tiny_system import CAMERAS, RedScorer
 from tests.vidplan_core.tiny import tiny_ctrl_world
-from vidplan.replay.fidelity import Judge, windows
-from vidplan.replay.observations import read_observations
-from vidplan.rosbag import Bag
-from vidplan_core.camera import load_cameras
-from vidplan_core.history import EPISODE_START
-from vidplan_core.observation import Observation, StitchLayout
+from vidplan_core.data.history import EPISODE_START
+from vidplan_core.data.observation import Observation, StitchLayout
+from vidplan_core.geometry.camera import load_cameras
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.system import PlanningSystem
+from vidplan_core.planner.session import PlanningSystem
+from vidplan_eval.bags.observations import read_observations
+from vidplan_eval.bags.rosbag import Bag
+from vidplan_eval.replay.fidelity import Judge, windows
 
 PERIOD_S = 0.2
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from vidplan.graph import CELL, GRAPHS, PLANNING, REPLAY, Graph, Process, Value
-from vidplan.process import command, environment
+from vidplan.bringup.graph import CELL, GRAPHS, PLANNING, REPLAY, Graph, Process, Value
+from vidplan.bringup.process import command, environment
 from vidplan_core.errors import ConfigError
 
 ALL = pytest.mark.parametrize('graph', GRAPHS.values(), ids=GRAPHS)
@@ -117,7 +117,7 @@ def test_launch_file_is_made_of_the_table(graph: Graph, repository: Path) -> Non
     imported = {
         alias.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == 'vidplan.graph'
+        if isinstance(node, ast.ImportFrom) and node.module == 'vidplan.bringup.graph'
         for alias in node.names
     }
     assert imported == {graph.name.upper()}

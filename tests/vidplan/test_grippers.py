@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 
-from vidplan.grippers import ActionGripper, OneAtATime
+from vidplan.robots.grippers import ActionGripper, OneAtATime
 
 
 class SlowHand:

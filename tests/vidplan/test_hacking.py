@@ -11,8 +11,13 @@ import torch
 
 from tests.vidplan.tiny_heads import ErrorDoubt, tiny_judge
 from tests.vidplan.tiny_system import tiny_system
-from vidplan.evaluation.episode import make_episode
-from vidplan.evaluation.hacking import (
+from vidplan_core.data.observation import StitchLayout
+from vidplan_core.geometry.fk import flange_pose, tcp_position
+from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.planner.judge import Judge
+from vidplan_core.planner.session import PlanningSystem
+from vidplan_eval.episode import make_episode
+from vidplan_eval.suites.hacking import (
     LURE_M,
     WITH,
     WITHOUT,
@@ -22,13 +27,8 @@ from vidplan.evaluation.hacking import (
     summarise_hacking,
     tempting,
 )
-from vidplan.evaluation.world import World
-from vidplan.pictures import strip_picture
-from vidplan_core.kinematics.fk import flange_pose, tcp_position
-from vidplan_core.observation import StitchLayout
-from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.system import PlanningSystem
-from vidplan_core.reward.judge import Judge
+from vidplan_eval.viz.pictures import strip_picture
+from vidplan_eval.world import World
 from vidplan_sim.cell import Cell
 
 SEED = 12

@@ -13,7 +13,7 @@ pytest.importorskip('sensor_msgs', reason='needs ROS 2')
 
 from sensor_msgs.msg import Image
 
-from vidplan.images import convert_own, image_to_rgb, load_cv_bridge, to_image
+from vidplan.ros.images import convert_own, image_to_rgb, load_cv_bridge, to_image
 from vidplan_core.errors import ObservationError
 
 # One pixel of red 10, green 20, blue 30 (and opacity 255).

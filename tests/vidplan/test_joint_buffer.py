@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidplan.joint_buffer import JointBuffer, JointSample
+from vidplan.robots.joint_buffer import JointBuffer, JointSample
 from vidplan_core.errors import ObservationError
 
 

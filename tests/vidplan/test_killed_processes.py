@@ -21,9 +21,9 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.action import ActionClient
 from sensor_msgs.msg import JointState
 
-from vidplan import qos
-from vidplan.graph import CELL
-from vidplan.process import Child, ProcessGroup
+from vidplan.bringup.graph import CELL
+from vidplan.bringup.process import Child, ProcessGroup
+from vidplan.ros import qos
 from vidplan_msgs.action import PlanTask
 from vidplan_msgs.msg import AdapterStatus
 

@@ -9,14 +9,14 @@ from PIL import Image
 
 from tests.vidplan.tiny_heads import tiny_judge
 from tests.vidplan.tiny_system import tiny_system
+from vidplan.bringup.scene_choice import FIRST_EVALUATION_SEED
 from vidplan.cli import landscape as command
 from vidplan.cli.main import make_parser
-from vidplan.evaluation.episode import make_episode
-from vidplan.evaluation.landscape import Grid, Landscape, survey
-from vidplan.evaluation.world import World
-from vidplan.landscape_picture import GAP, LEFT, PANEL, draw_landscape
-from vidplan.scene_choice import FIRST_EVALUATION_SEED
-from vidplan_core.observation import StitchLayout
+from vidplan_core.data.observation import StitchLayout
+from vidplan_eval.episode import make_episode
+from vidplan_eval.landscape import Grid, Landscape, survey
+from vidplan_eval.landscape_picture import GAP, LEFT, PANEL, draw_landscape
+from vidplan_eval.world import World
 from vidplan_sim.cell import Cell
 
 SEED = 12

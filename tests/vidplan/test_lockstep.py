@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.vidplan.fake_world import FakeWorld, OracleSystem
-from vidplan.evaluation.lockstep import DONE, LEAD_S, REST_S, TIME_LIMIT, LockStep, Pace
 from vidplan_core.errors import ModelError
+from vidplan_eval.lockstep import DONE, LEAD_S, REST_S, TIME_LIMIT, LockStep, Pace
 
 GOAL = np.array([0.5, 0.1, 0.35])
 

@@ -12,7 +12,7 @@ import torch
 
 from tests.vidplan_core.tiny import tiny_ctrl_world
 from vidplan.cli.main import main
-from vidplan_core.world_model.import_layout import released
+from vidplan_core.world_model.released.import_layout import released
 
 
 @pytest.fixture

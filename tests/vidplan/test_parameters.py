@@ -11,7 +11,7 @@ pytest.importorskip('rclpy', reason='needs ROS 2')
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from vidplan.parameters import declare, follow, parameter
+from vidplan.ros.parameters import declare, follow, parameter
 from vidplan_core.errors import ConfigError
 
 

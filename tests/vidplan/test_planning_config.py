@@ -12,9 +12,9 @@ import yaml
 pytest.importorskip('rclpy', reason='needs ROS 2')
 pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
-from vidplan.nodes.reward import RewardParameters
-from vidplan.nodes.world_model import WorldModelParameters
-from vidplan.planner_parameters import PlannerParameters
+from vidplan.planning_server.reward import RewardParameters
+from vidplan.planning_server.world_model import WorldModelParameters
+from vidplan.tasks.planner_parameters import PlannerParameters
 from vidplan_core.planner.config import PlannerConfig
 
 

@@ -20,9 +20,9 @@ from tests.vidplan.fake_adapter import LAYOUT
 from tests.vidplan.fake_planner import FRAMES, PERIOD_S
 from tests.vidplan.server_graph import ROS_ARGS as ROS_ARGS
 from tests.vidplan.server_graph import Graph
-from vidplan import qos
-from vidplan.endings import Ending
-from vidplan.markers import candidate_paths
+from vidplan.planning_server.markers import candidate_paths
+from vidplan.ros import qos
+from vidplan.tasks.endings import Ending
 from vidplan_core.errors import ModelError
 from vidplan_msgs.action import PlanTask
 

@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 from tests.vidplan.fake_planner import FRAMES
 from tests.vidplan.server_graph import ROS_ARGS as ROS_ARGS
 from tests.vidplan.server_graph import Graph
-from vidplan.images import to_image
+from vidplan.ros.images import to_image
 from vidplan_msgs.srv import Rollout, Score
 
 pytestmark = pytest.mark.ros

@@ -14,8 +14,8 @@ import rclpy
 
 from tests.vidplan.fake_models import ServerSystem
 from tests.vidplan.server_graph import ROS_ARGS as ROS_ARGS
-from vidplan.nodes.planning_server import PlanningServer
-from vidplan.planning_host import PlanningHost
+from vidplan.planning_server.main import PlanningServer
+from vidplan.planning_server.planning_host import PlanningHost
 from vidplan_core.errors import ConfigError, ModelError, VidPlanError
 
 pytestmark = pytest.mark.ros

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.vidplan.synthetic_bag import START_S, write_bag
-from vidplan.recording import CAMERAS, GRIPPER, JOINTS
+from vidplan_eval.bags.recording import CAMERAS, GRIPPER, JOINTS
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.ros
 
 
 def start(bag: Path, *words: str) -> subprocess.Popen:
-    command = [sys.executable, '-m', 'vidplan.nodes.player', '--ros-args', '-p', f'bag:={bag}']
+    command = [sys.executable, '-m', 'vidplan.bags.player', '--ros-args', '-p', f'bag:={bag}']
     return subprocess.Popen([*command, *words], env=os.environ.copy())
 
 
@@ -28,7 +28,7 @@ def test_sensors_and_clock_are_played_once_models_are_ready(ros, tmp_path):
     from rosgraph_msgs.msg import Clock
     from sensor_msgs.msg import Image, JointState
 
-    from vidplan.nodes.player import PLAYED
+    from vidplan.bags.player import PLAYED
 
     assert set(PLAYED) == {*CAMERAS, JOINTS, GRIPPER}
     bag = write_bag(tmp_path / 'bag', 0.6)
@@ -67,7 +67,7 @@ def test_sensors_and_clock_are_played_once_models_are_ready(ros, tmp_path):
     ('bag', 'words'), [('', 'parameter bag is empty'), ('/nowhere', 'does not exist')]
 )
 def test_a_wrong_bag_ends_in_one_line(bag, words):
-    command = [sys.executable, '-m', 'vidplan.nodes.player', '--ros-args', '-p', f"bag:='{bag}'"]
+    command = [sys.executable, '-m', 'vidplan.bags.player', '--ros-args', '-p', f"bag:='{bag}'"]
     ended = subprocess.run(
         command, env=os.environ.copy(), capture_output=True, text=True, timeout=120, check=False
     )

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from vidplan.bringup.graph import PLANNING, Graph, Process
+from vidplan.bringup.process import ProcessGroup
 from vidplan.cli import up
 from vidplan.cli.main import main
-from vidplan.graph import PLANNING, Graph, Process
-from vidplan.process import ProcessGroup
 
 GRACE_S = 0.5
 

@@ -8,8 +8,8 @@ import argparse
 import pytest
 
 from vidplan.cli import record
-from vidplan.recording import RECORDED
 from vidplan_core.errors import ConfigError
+from vidplan_eval.bags.recording import RECORDED
 
 
 def arguments(*words: str) -> list[str]:

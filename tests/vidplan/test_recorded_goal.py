@@ -10,8 +10,8 @@ pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
 from tests.vidplan.server_graph import ROS_ARGS as ROS_ARGS
 from tests.vidplan.server_graph import Graph
-from vidplan import qos
-from vidplan.recording import GOAL, RESULT
+from vidplan.ros import qos
+from vidplan_eval.bags.recording import GOAL, RESULT
 from vidplan_msgs.action import PlanTask
 
 pytestmark = pytest.mark.ros

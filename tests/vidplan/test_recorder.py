@@ -11,20 +11,20 @@ import time
 
 import pytest
 
-from vidplan.recording import RECORDED
-from vidplan.rosbag import Bag
+from vidplan_eval.bags.recording import RECORDED
+from vidplan_eval.bags.rosbag import Bag
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
-from vidplan.nodes.recorder import message_class  # noqa: E402
+from vidplan.bags.recorder import message_class  # noqa: E402
 
 pytestmark = pytest.mark.ros
 PLANS = 40
 
 
 def start(bag, *, own_group: bool = True) -> subprocess.Popen:
-    words = [sys.executable, '-m', 'vidplan.nodes.recorder', '--ros-args', '-p', f'bag:={bag}']
+    words = [sys.executable, '-m', 'vidplan.bags.recorder', '--ros-args', '-p', f'bag:={bag}']
     return subprocess.Popen(
         words,
         env=os.environ.copy(),
@@ -104,7 +104,7 @@ def test_what_a_killed_node_said_is_kept(ros, tmp_path):
 
 def test_an_existing_folder_is_refused_in_one_line(tmp_path):
     process = subprocess.run(
-        [sys.executable, '-m', 'vidplan.nodes.recorder', '--ros-args', '-p', f'bag:={tmp_path}'],
+        [sys.executable, '-m', 'vidplan.bags.recorder', '--ros-args', '-p', f'bag:={tmp_path}'],
         env=os.environ.copy(),
         capture_output=True,
         text=True,

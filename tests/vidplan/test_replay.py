@@ -14,14 +14,14 @@ from tests.vidplan.synthetic_bag import angles, picture, write_bag
 from tests.vidplan.tiny_system import tiny_system
 from vidplan.cli import replay
 from vidplan.cli.main import main
-from vidplan.recording import CAMERAS, GOAL, GRIPPER, JOINTS, OBSERVATION, RESULT
-from vidplan.replay.fidelity import Judge, fidelity_table, poses, windows
-from vidplan.replay.hindsight import agreement, choices, recorded_task
-from vidplan.replay.observations import Source, grid, read_observations
-from vidplan.rosbag import Bag, BagError
-from vidplan_core.kinematics.fk import flange_pose
-from vidplan_core.observation import StitchLayout
+from vidplan_core.data.observation import StitchLayout
+from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_eval.bags.observations import Source, grid, read_observations
+from vidplan_eval.bags.recording import CAMERAS, GOAL, GRIPPER, JOINTS, OBSERVATION, RESULT
+from vidplan_eval.bags.rosbag import Bag, BagError
+from vidplan_eval.replay.fidelity import Judge, fidelity_table, poses, windows
+from vidplan_eval.replay.hindsight import agreement, choices, recorded_task
 
 LAYOUT = StitchLayout(height=32, width=64)
 PERIOD_S = 0.2

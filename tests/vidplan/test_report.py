@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.vidplan.run_logs import run_log
-from vidplan import charts, report
-from vidplan.report import write_run_report
-from vidplan.runlog import RunLog
-from vidplan.video import write_run_video
+from vidplan_eval.viz import charts, report
+from vidplan_eval.viz.report import write_run_report
+from vidplan_eval.viz.runlog import RunLog
+from vidplan_eval.viz.video import write_run_video
 
 VOID = {'meta', 'img', 'br', 'link'}
 

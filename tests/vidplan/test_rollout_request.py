@@ -9,7 +9,7 @@ pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
 from geometry_msgs.msg import Pose
 
-from vidplan.rollout_request import RolloutError, rollout_chunk
+from vidplan.planning_server.rollout_request import RolloutError, rollout_chunk
 from vidplan_msgs.srv import Rollout
 
 FRAMES = 5

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from rosbags.rosbag2 import Reader
 
-from vidplan.bag_types import definition, definitions_directory, typestore
-from vidplan.recording import FEEDBACK, PLAN, RECORDED
-from vidplan.rosbag import Bag, BagError, BagTopic, BagWriter
 from vidplan_core.errors import ConfigError
+from vidplan_eval.bags.bag_types import definition, definitions_directory, typestore
+from vidplan_eval.bags.recording import FEEDBACK, PLAN, RECORDED
+from vidplan_eval.bags.rosbag import Bag, BagError, BagTopic, BagWriter
 
 STORE = typestore()
 TOPICS = [BagTopic(entry.role, f'/cell/{entry.role}', entry.type_name) for entry in RECORDED]

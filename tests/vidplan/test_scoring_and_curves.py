@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.vidplan.run_logs import run_log
 from vidplan.cli.main import main
-from vidplan.curves import draw_curves, term_curves
+from vidplan_eval.viz.curves import draw_curves, term_curves
 from vidplan_sim.cell import Cell
 from vidplan_sim.scene import random_scene
 

@@ -16,13 +16,13 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
 
 from tests.vidplan.fake_robot import BLACK, COLOURS, HOME, FakeRobot
-from vidplan.conversions import observation_from_message, stamp
-from vidplan.images import image_to_rgb
-from vidplan.nodes.stitcher import Stitcher
-from vidplan.readings import seconds
+from vidplan.robots.stitcher_node import Stitcher
+from vidplan.ros.conversions import observation_from_message, stamp
+from vidplan.ros.images import image_to_rgb
+from vidplan_core.data.observation import StitchLayout
+from vidplan_core.data.readings import seconds
 from vidplan_core.errors import ConfigError
-from vidplan_core.kinematics.fk import flange_pose
-from vidplan_core.observation import StitchLayout
+from vidplan_core.geometry.fk import flange_pose
 from vidplan_msgs.msg import Observation
 
 pytestmark = pytest.mark.ros

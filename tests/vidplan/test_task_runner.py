@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.vidplan.fake_planner import PERIOD_S, FakeArm, FakePlanningSystem, observation
-from vidplan.endings import Ending, TaskEnd
-from vidplan.observation_feed import Bell, ObservationFeed
-from vidplan.task import Outcome, Phase, Progress, Request, Timing
-from vidplan.task_runner import Surroundings, TaskRunner
+from vidplan.tasks.endings import Ending, TaskEnd
+from vidplan.tasks.observation_feed import Bell, ObservationFeed
+from vidplan.tasks.task import Outcome, Phase, Progress, Request, Timing
+from vidplan.tasks.task_runner import Surroundings, TaskRunner
+from vidplan_core.data.history import History
 from vidplan_core.errors import ModelError, ObservationError
-from vidplan_core.history import History
 
 pytestmark = pytest.mark.clock
 SPEED = 10.0

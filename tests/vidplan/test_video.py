@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tests.vidplan.run_logs import PERIOD_S, run_log, stitched
-from vidplan.drawing import Plane, fit, font, heat_colours, overlay_relevancy
-from vidplan.imagination import executed_steps, imagined_at, plan_at, split_views
-from vidplan.pictures import png_bytes, rollout_picture, save_png
-from vidplan.runlog import RunLog
-from vidplan.video import (
+from vidplan_eval.viz.drawing import Plane, fit, font, heat_colours, overlay_relevancy
+from vidplan_eval.viz.imagination import executed_steps, imagined_at, plan_at, split_views
+from vidplan_eval.viz.pictures import png_bytes, rollout_picture, save_png
+from vidplan_eval.viz.runlog import RunLog
+from vidplan_eval.viz.video import (
     END_HOLD_S,
     VideoError,
     VideoWriter,

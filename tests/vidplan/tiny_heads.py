@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
+from vidplan_core.heads.grounding import Reading
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.reward.judge import Judge
-from vidplan_core.reward.reading import Reading
+from vidplan_core.planner.judge import Judge
 from vidplan_core.world_model.world_model import Imagination, WorldModel
 
 Frames = Sequence[int] | slice

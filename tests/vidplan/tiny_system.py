@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from tests.vidplan_core.tiny import tiny_world_model
-from vidplan_core.camera import load_cameras
+from vidplan_core.geometry.camera import load_cameras
+from vidplan_core.language.relevancy import Centring, Localisation, localise
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.system import PlanningSystem
-from vidplan_core.reward.judge import Judge
-from vidplan_core.reward.relevancy import Centring, Localisation, localise
+from vidplan_core.planner.judge import Judge
+from vidplan_core.planner.session import PlanningSystem
 
 CAMERAS = Path(__file__).resolve().parents[2] / 'models' / 'cell' / 'cameras.json'
 

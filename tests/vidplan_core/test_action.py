@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from vidplan_core.action import (
+from vidplan_core.data.action import (
     DROID_STATS,
     EULER_FEATURES,
     RELATIVE_FEATURES,
@@ -14,7 +14,7 @@ from vidplan_core.action import (
     euler_features,
     relative_features,
 )
-from vidplan_core.se3 import euler_xyz_to_matrix, so3_exp
+from vidplan_core.geometry.se3 import euler_xyz_to_matrix, so3_exp
 
 DOWN = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
 

@@ -17,13 +17,13 @@ from tests.vidplan_core.arm import (
     plan_from,
     ready,
 )
-from vidplan_core import rejection, watchdog
-from vidplan_core.adapter import ActionAdapter
-from vidplan_core.adapter_types import AdapterConfig
+from vidplan_core.control import rejection, watchdog
+from vidplan_core.control.adapter import ActionAdapter
+from vidplan_core.control.adapter_types import AdapterConfig
+from vidplan_core.control.gripper_schedule import GripperRule
+from vidplan_core.control.safety import SafetyConfig
 from vidplan_core.errors import CommandRejectedError, ConfigError, ObservationError
-from vidplan_core.gripper_schedule import GripperRule
-from vidplan_core.kinematics.limits import FR3, FR3_HARD, JointLimits
-from vidplan_core.safety import SafetyConfig
+from vidplan_core.geometry.limits import FR3, FR3_HARD, JointLimits
 
 END_S = (FRAMES - 1) * PERIOD_S
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from tests.vidplan_core.arm import NAMES, START_Q, flange, plan_from, ready
-from vidplan_core.commands import TrajectoryCommand
+from vidplan_core.control.commands import TrajectoryCommand
 from vidplan_core.errors import CommandRejectedError
-from vidplan_core.kinematics.fk import flange_pose, tcp_position
-from vidplan_core.kinematics.limits import FR3_HARD
-from vidplan_core.kinematics.workspace import COMMAND_BOX
+from vidplan_core.geometry.fk import flange_pose, tcp_position
+from vidplan_core.geometry.limits import FR3_HARD
+from vidplan_core.geometry.workspace import COMMAND_BOX
 from vidplan_sim.trajectory_controller import Point, Trajectory, TrajectoryController
 
 STEP_S = 0.01

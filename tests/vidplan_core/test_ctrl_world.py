@@ -12,14 +12,14 @@ import torch
 from shared_data import shared
 from tiny import straight_chunk, tiny_ctrl_world
 
-from vidplan_core.action import DROID_STATS, PoseChunk, euler_features
+from vidplan_core.data.action import DROID_STATS, PoseChunk, euler_features
+from vidplan_core.data.history import EPISODE_START
 from vidplan_core.errors import ModelError
-from vidplan_core.history import EPISODE_START
-from vidplan_core.se3 import euler_xyz_to_matrix
+from vidplan_core.geometry.se3 import euler_xyz_to_matrix
 from vidplan_core.world_model.augmentation import noisy_history
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.context import Context, action_tokens
-from vidplan_core.world_model.presets import ctrl_world
+from vidplan_core.world_model.released.presets import ctrl_world
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidplan_core.data.history import EPISODE_START, History
+from vidplan_core.data.observation import Observation
 from vidplan_core.errors import ConfigError, ObservationError
-from vidplan_core.history import EPISODE_START, History
-from vidplan_core.observation import Observation
 
 AGES = (EPISODE_START, EPISODE_START, 8, 2, 0)
 

@@ -16,18 +16,18 @@ from tiny import tiny_ctrl_world
 from torch import Tensor
 
 from vidplan_core.errors import ModelError
-from vidplan_core.world_model.backbone import Condition
+from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.describe import describe, main
-from vidplan_core.world_model.import_checkpoint import (
+from vidplan_core.world_model.released.import_checkpoint import (
     CTRL_WORLD,
     FLOW_MAP,
     convert,
     load_released,
     read_released,
 )
-from vidplan_core.world_model.import_layout import released
-from vidplan_core.world_model.presets import ctrl_world, read_spec
+from vidplan_core.world_model.released.import_layout import released
+from vidplan_core.world_model.released.presets import ctrl_world, read_spec
 from vidplan_core.world_model.world_model import WorldModel
 
 SPEC = tiny_ctrl_world()

@@ -12,12 +12,12 @@ from tiny import CHANNELS, straight_chunk, tiny_world_model
 from tiny_scorer import TEXT, TinyScorer
 
 from vidplan_core.errors import ModelError
-from vidplan_core.reward.conformal import LowerBound, save_bound
-from vidplan_core.reward.judge import load_judge
-from vidplan_core.reward.value import ValueHead
-from vidplan_core.uncertainty.head import HeadConfig, save_head
-from vidplan_core.uncertainty.novelty import Novelty, NoveltyConfig, save_novelty
-from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead
+from vidplan_core.heads.conformal import LowerBound, save_bound
+from vidplan_core.heads.network import HeadConfig, save_head
+from vidplan_core.heads.novelty import Novelty, NoveltyConfig, save_novelty
+from vidplan_core.heads.uncertainty import UncertaintyHead
+from vidplan_core.heads.value import ValueHead
+from vidplan_core.planner.judge import load_judge
 from vidplan_core.world_model.sampler import SamplingConfig
 
 SIZES = HeadConfig(

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from tiny import straight_chunk, tiny_world_model
 from torch import Tensor
 
-from vidplan_core.camera import load_cameras
+from vidplan_core.geometry.camera import load_cameras
+from vidplan_core.heads.conformal import LowerBound
+from vidplan_core.heads.grounding import Reading
+from vidplan_core.language.relevancy import Localisation
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.objective import ReachObjective
+from vidplan_core.planner.judge import Judge, Judgement
+from vidplan_core.planner.objective.reach import ReachObjective
 from vidplan_core.planner.planner import Planner, Start
-from vidplan_core.reward.conformal import LowerBound
-from vidplan_core.reward.judge import Judge, Judgement
-from vidplan_core.reward.reading import Reading
-from vidplan_core.reward.relevancy import Localisation
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, Imagination
 

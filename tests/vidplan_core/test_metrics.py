@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from vidplan_core.metrics import (
+from vidplan_core.metrics.images import (
     PSNR_CEILING_DB,
     decibel,
     mean_where,
@@ -21,7 +21,7 @@ from vidplan_core.metrics import (
     ssim,
     ssim_map,
 )
-from vidplan_core.torchvision_shim import ensure_torchvision
+from vidplan_core.models.torchvision_shim import ensure_torchvision
 
 
 def _images(seed: int, *shape: int) -> np.ndarray:

@@ -4,14 +4,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidplan_core.errors import ConfigError, ObservationError
-from vidplan_core.observation import (
+from vidplan_core.data.observation import (
     VIEWS,
     CameraSynchroniser,
     Observation,
     StitchLayout,
     check_contrast,
 )
+from vidplan_core.errors import ConfigError, ObservationError
 
 LAYOUT = StitchLayout(height=6, width=10)
 

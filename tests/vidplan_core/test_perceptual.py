@@ -11,13 +11,13 @@ import torch
 from torch.nn import functional
 
 from vidplan_core.errors import ModelError
-from vidplan_core.perceptual import FeatureDistance
-from vidplan_core.perceptual_networks import (
+from vidplan_core.metrics.perceptual import FeatureDistance
+from vidplan_core.metrics.perceptual_networks import (
     EFFICIENTNET_PACKAGE,
     load_feature_distance,
     lpips_from,
 )
-from vidplan_core.torchvision_shim import ensure_torchvision
+from vidplan_core.models.torchvision_shim import ensure_torchvision
 
 MODELS = Path(__file__).resolve().parents[2] / 'models' / 'cell'
 

@@ -9,16 +9,16 @@ import pytest
 import torch
 from tiny import CHANNELS, down, straight_chunk, tiny_world_model
 
-from vidplan_core.camera import Camera, load_cameras
 from vidplan_core.errors import ConfigError
-from vidplan_core.world_model.phantom import (
+from vidplan_core.geometry.camera import Camera, load_cameras
+from vidplan_core.world_model.world_model import WorldModel
+from vidplan_eval.phantom import (
     Haunting,
     PhantomWorldModel,
     RandomPhantoms,
     erase,
     paste,
 )
-from vidplan_core.world_model.world_model import WorldModel
 
 CAMERAS = Path(__file__).resolve().parents[2] / 'models' / 'cell' / 'cameras.json'
 MOTIONS = torch.tensor([[0.1, 0.0, 0.0], [0.0, 0.0, -0.1], [0.0, 0.02, -0.1]])

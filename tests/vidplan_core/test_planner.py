@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from tiny import down
 from torch import Tensor
 
-from vidplan_core.camera import Camera, load_cameras
-from vidplan_core.commands import CommittedMotion
+from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.errors import ConfigError, ModelError
+from vidplan_core.geometry.camera import Camera, load_cameras
+from vidplan_core.language.relevancy import Localisation
 from vidplan_core.planner.committed import angles_at, chunk_ahead, rests, velocity_at
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.memory import TargetMemory
-from vidplan_core.planner.objective import ReachObjective, Sighting
+from vidplan_core.planner.objective.reach import ReachObjective, Sighting
 from vidplan_core.planner.refine import into_ball, refine
-from vidplan_core.reward.relevancy import Localisation
 
 # Refinement
 

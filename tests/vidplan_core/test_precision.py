@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import straight_chunk, tiny_world_model
 
-from vidplan_core import precision
+from vidplan_core.models import precision
 
 
 @pytest.fixture

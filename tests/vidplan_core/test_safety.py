@@ -15,11 +15,11 @@ from tests.vidplan_core.arm import (
     plan_from,
     ready,
 )
-from vidplan_core import rejection
-from vidplan_core.commands import PlanCommand, TrajectoryCommand, TrajectoryPoint
+from vidplan_core.control import rejection
+from vidplan_core.control.commands import PlanCommand, TrajectoryCommand, TrajectoryPoint
+from vidplan_core.control.safety import CommandChecker
 from vidplan_core.errors import CommandRejectedError
-from vidplan_core.kinematics.trajectory import joint_trajectory
-from vidplan_core.safety import CommandChecker
+from vidplan_core.geometry.trajectory import joint_trajectory
 
 checker = CommandChecker()
 REST = np.zeros(7)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from vidplan_core.se3 import (
+from vidplan_core.geometry.se3 import (
     euler_xyz_to_matrix,
     hat,
     matrix_to_euler_xyz,

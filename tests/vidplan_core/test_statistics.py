@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from vidplan_core.statistics import (
+from vidplan_core.metrics.intervals import (
     bootstrap_interval,
     exact_interval,
     latency_summary,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidplan_core.statistics import bootstrap_interval
-from vidplan_core.streaming import StreamingMeans, interval_of
+from vidplan_core.metrics.intervals import bootstrap_interval
+from vidplan_core.metrics.streaming import StreamingMeans, interval_of
 
 
 def stream(values: np.ndarray, resamples: int = 200) -> StreamingMeans:

@@ -11,8 +11,8 @@ from tiny import tiny_ctrl_world
 from torch import Tensor
 
 from vidplan_core.errors import ModelError
-from vidplan_core.world_model.backbone import Condition, build_backbone
-from vidplan_core.world_model.svd import SvdBackbone, build_unet
+from vidplan_core.world_model.backbones.interface import Condition, build_backbone
+from vidplan_core.world_model.backbones.svd import SvdBackbone, build_unet
 
 CHANNELS, FEATURES, PAST, FRAMES = 4, 7, 6, 5
 SIZES = tiny_ctrl_world(True).world_model

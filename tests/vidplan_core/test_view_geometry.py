@@ -12,17 +12,17 @@ from test_world_model import gated_backbone
 from tiny import CHANNELS, straight_chunk, tiny_config, tiny_world_model
 from torch import Tensor
 
-from vidplan_core.action import PoseChunk
-from vidplan_core.camera import Camera, load_cameras
+from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
-from vidplan_core.kinematics.fk import tcp_position
+from vidplan_core.geometry.camera import Camera, load_cameras
+from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.world_model.autoencoder import Autoencoder
-from vidplan_core.world_model.backbone import Condition
+from vidplan_core.world_model.backbones.interface import Condition
+from vidplan_core.world_model.backbones.unet2d import FIRST_BELIEF, UNet2D
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.config import AutoencoderConfig
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.flow import denoised, scaled_input
-from vidplan_core.world_model.unet2d import FIRST_BELIEF, UNet2D
 from vidplan_core.world_model.view_geometry import (
     RAY_CHANNELS,
     RAY_SCALE_M,

@@ -14,7 +14,7 @@ from tiny import CHANNELS, save_models, straight_chunk, tiny_config, tiny_world_
 
 from vidplan_core.errors import ConfigError, ModelError, ObservationError
 from vidplan_core.world_model.autoencoder import Autoencoder
-from vidplan_core.world_model.backbone import Condition
+from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.checkpoint import (
     load_world_model,
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from vidplan_core.action import PoseChunk
+from vidplan_core.data.action import PoseChunk
 from vidplan_core.world_model.autoencoder import Autoencoder
 from vidplan_core.world_model.checkpoint import save_autoencoder, save_world_model
 from vidplan_core.world_model.config import (
@@ -17,7 +17,7 @@ from vidplan_core.world_model.config import (
     TextConfig,
     WorldModelConfig,
 )
-from vidplan_core.world_model.presets import ModelSpec, ctrl_world
+from vidplan_core.world_model.released.presets import ModelSpec, ctrl_world
 from vidplan_core.world_model.world_model import WorldModel
 
 CHANNELS = 4

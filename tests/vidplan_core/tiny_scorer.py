@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from vidplan_core.reward.relevancy import Centring, Localisation, localise
+from vidplan_core.language.relevancy import Centring, Localisation, localise
 
 TEXT = 5
 CENTRING = Centring(floor=0.1)

@@ -48,7 +48,7 @@ def test_every_constant_has_a_comment_and_its_own_value(path: Path) -> None:
 
 
 def test_the_adapter_has_a_number_for_every_reason_of_the_core() -> None:
-    from vidplan_core import rejection, watchdog
+    from vidplan_core.control import rejection, watchdog
 
     status = (FOLDER / 'msg/AdapterStatus.msg').read_text(encoding='utf-8')
     numbered = {match['name'] for line in status.splitlines() if (match := CONSTANT.match(line))}

@@ -9,22 +9,23 @@ import os
 import sys
 
 from vidplan_core.errors import VidPlanError
-from vidplan_training.launch import launch
+from vidplan_training.engine.launch import launch
 
-COMMANDS = (
-    'collect',
-    'cameras',
-    'extract_latents',
-    'autoencoder',
-    'world_model',
-    'flow_map',
-    'semantic',
-    'conformal',
-    'heads',
-    'novelty',
-    'adapter',
-    'evaluate',
-)
+# Sub-commands and the modules that declare and run them.
+COMMANDS = {
+    'collect': 'collect.collect',
+    'cameras': 'collect.cameras',
+    'extract-latents': 'data.extract_latents',
+    'autoencoder': 'recipes.autoencoder.recipe',
+    'world-model': 'recipes.world_model.recipe',
+    'flow-map': 'recipes.flow_map.recipe',
+    'semantic': 'recipes.semantic.recipe',
+    'conformal': 'evaluation.calibrate',
+    'heads': 'recipes.heads.recipe',
+    'novelty': 'recipes.novelty',
+    'adapter': 'recipes.adapter.recipe',
+    'evaluate': 'evaluation.main',
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -37,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         help='that train together on this machine, on a GPU each where it has some',
     )
     subparsers = parser.add_subparsers(dest='command', required=True)
-    for name in COMMANDS:
+    for name in COMMANDS.values():
         module = importlib.import_module(f'vidplan_training.{name}')
         module.add_parser(subparsers)
     return parser
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     if args.processes > 1 and 'LOCAL_RANK' not in os.environ:
         launch(args.processes, arguments)
-    module = importlib.import_module(f'vidplan_training.{args.command.replace("-", "_")}')
+    module = importlib.import_module(f'vidplan_training.{COMMANDS[args.command]}')
     try:
         return int(module.run(args))
     except (FileNotFoundError, ValueError, VidPlanError) as error:

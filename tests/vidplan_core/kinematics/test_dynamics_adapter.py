@@ -12,12 +12,12 @@ import torch
 from shared_data import shared
 
 from vidplan_core.errors import ConfigError, ModelError
-from vidplan_core.kinematics.dynamics_adapter import (
+from vidplan_core.geometry.se3 import matrix_to_euler_xyz
+from vidplan_core.world_model.dynamics_adapter import (
     DynamicsAdapter,
     load_dynamics_adapter,
     save_dynamics_adapter,
 )
-from vidplan_core.se3 import matrix_to_euler_xyz
 
 # Percentiles of the release, once more: p01 and p99 of commands and of motions.
 VELOCITY = np.array([

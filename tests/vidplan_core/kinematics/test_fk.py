@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from vidplan_core.kinematics.fk import (
+from vidplan_core.geometry.fk import (
     TCP_OFFSET_M,
     flange_pose,
     jacobian,
     pose_and_jacobian,
     tcp_position,
 )
-from vidplan_core.kinematics.limits import FR3
-from vidplan_core.se3 import euler_xyz_to_matrix, so3_exp, so3_log
+from vidplan_core.geometry.limits import FR3
+from vidplan_core.geometry.se3 import euler_xyz_to_matrix, so3_exp, so3_log
 
 DROID = Path(__file__).parents[4] / 'shared' / 'data' / 'droid' / 'annotation'
 

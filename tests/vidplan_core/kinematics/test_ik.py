@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidplan_core.errors import IkError
-from vidplan_core.kinematics.fk import flange_pose
-from vidplan_core.kinematics.ik import HOME_Q, IkSolver, arm_mjcf
-from vidplan_core.kinematics.limits import FR3
-from vidplan_core.se3 import so3_exp
+from vidplan_core.geometry.fk import flange_pose
+from vidplan_core.geometry.ik import HOME_Q, IkSolver, arm_mjcf
+from vidplan_core.geometry.limits import FR3
+from vidplan_core.geometry.se3 import so3_exp
 
 # The arm in the middle of its workspace, gripper down.
 START = np.array([0.0, -0.2, 0.0, -2.4, 0.0, 2.2, 0.785])

@@ -4,9 +4,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidplan_core.kinematics.ik import HOME_Q
-from vidplan_core.kinematics.limits import FR3, FR3_HARD, JointLimits, joint_names
-from vidplan_core.kinematics.workspace import COMMAND_BOX, PLANNING_BOX, WorkspaceBox
+from vidplan_core.geometry.ik import HOME_Q
+from vidplan_core.geometry.limits import FR3, FR3_HARD, JointLimits, joint_names
+from vidplan_core.geometry.workspace import COMMAND_BOX, PLANNING_BOX, WorkspaceBox
 
 
 def test_planning_stays_inside_what_the_robot_allows() -> None:

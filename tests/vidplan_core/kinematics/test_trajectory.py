@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidplan_core.kinematics.limits import FR3, FR3_HARD, JointLimits
-from vidplan_core.kinematics.path import JointTrajectoryPlan
-from vidplan_core.kinematics.trajectory import HOLD_S, brake, hold, joint_trajectory
+from vidplan_core.geometry.limits import FR3, FR3_HARD, JointLimits
+from vidplan_core.geometry.path import JointTrajectoryPlan
+from vidplan_core.geometry.trajectory import HOLD_S, brake, hold, joint_trajectory
 
 PERIOD_S = 0.2
 MIDDLE = (FR3.lower + FR3.upper) / 2

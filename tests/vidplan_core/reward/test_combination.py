@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vidplan_core.reward.combination import (
+from vidplan_core.planner.objective.combination import (
     Doubt,
     believed,
     best_frame,

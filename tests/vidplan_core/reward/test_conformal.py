@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidplan_core.errors import ConfigError, ModelError
-from vidplan_core.reward.conformal import (
+from vidplan_core.heads.conformal import (
     CONFORMAL_FILE,
     LowerBound,
     calibrate,

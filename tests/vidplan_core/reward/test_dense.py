@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from vidplan_core.errors import ModelError
-from vidplan_core.reward.dense import dense_embeddings
-from vidplan_core.reward.open_clip_model import open_clip_module
+from vidplan_core.language.dense import dense_embeddings
+from vidplan_core.language.open_clip_model import open_clip_module
 
 open_clip = open_clip_module()
 

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vidplan_core.errors import InstructionError
-from vidplan_core.reward.instruction import Instruction, noun_phrase, parse_instruction
+from vidplan_core.language.instruction import Instruction, noun_phrase, parse_instruction
 
 READ = [
     ('move to the carrot', 'reach', 'carrot', None),

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tiny import CHANNELS, down, straight_chunk, tiny_world_model
 from tiny_scorer import TinyScorer
 
-from vidplan_core.camera import load_cameras
-from vidplan_core.kinematics.fk import tcp_position
-from vidplan_core.reward.places import FEATURES, USUAL_M, offsets, triangulate
-from vidplan_core.reward.reading import read
+from vidplan_core.geometry.camera import load_cameras
+from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.heads.grounding import read
+from vidplan_core.heads.places import FEATURES, USUAL_M, offsets, triangulate
 
 FILE = Path(__file__).resolve().parents[3] / 'models' / 'cell' / 'cameras.json'
 CAMERAS = list(load_cameras(FILE, ('left', 'right', 'wrist')).values())

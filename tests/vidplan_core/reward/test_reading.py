@@ -9,7 +9,7 @@ from tiny import CHANNELS, straight_chunk, tiny_world_model
 from tiny_scorer import TEXT, TinyScorer
 
 from vidplan_core.errors import InstructionError
-from vidplan_core.reward.reading import MAPS, VERBS, read
+from vidplan_core.heads.grounding import MAPS, VERBS, read
 
 STILL = straight_chunk(torch.zeros(2, 3))
 

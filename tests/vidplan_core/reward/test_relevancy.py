@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vidplan_core.reward.relevancy import (
+from vidplan_core.language.relevancy import (
     Centring,
     localise,
     relevancy_logits,

@@ -14,14 +14,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vidplan_core.errors import ConfigError, InstructionError, ModelError, ObservationError
-from vidplan_core.reward.open_clip_model import (
+from vidplan_core.language.open_clip_model import (
     CONFIG_FILE,
     WEIGHTS_FILE,
     open_clip_module,
     save_open_clip,
 )
-from vidplan_core.reward.relevancy import Centring
-from vidplan_core.reward.semantic import (
+from vidplan_core.language.relevancy import Centring
+from vidplan_core.language.semantic import (
     SemanticConfig,
     SemanticScorer,
     negatives_for,

@@ -10,16 +10,16 @@ import pytest
 import torch
 from tiny import CHANNELS, straight_chunk, tiny_world_model
 
-from vidplan_core.action import PoseChunk
+from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
-from vidplan_core.reward.places import FEATURES
-from vidplan_core.reward.reading import Reading
-from vidplan_core.reward.value import ValueHead, load_value, value_loss
-from vidplan_core.uncertainty.calibration import ErrorCalibration
-from vidplan_core.uncertainty.head import HeadConfig, save_head
-from vidplan_core.uncertainty.head_input import HeadInput
-from vidplan_core.uncertainty.heat_map import COLOURS, blend, colour_latents, heat_map
-from vidplan_core.uncertainty.uncertainty_head import UncertaintyHead, load_uncertainty
+from vidplan_core.heads.grounding import Reading
+from vidplan_core.heads.heat_map import COLOURS, blend, colour_latents, heat_map
+from vidplan_core.heads.inputs import HeadInput
+from vidplan_core.heads.network import HeadConfig, save_head
+from vidplan_core.heads.places import FEATURES
+from vidplan_core.heads.uncertainty import UncertaintyHead, load_uncertainty
+from vidplan_core.heads.value import ValueHead, load_value, value_loss
+from vidplan_core.metrics.calibration import ErrorCalibration
 from vidplan_core.world_model.checkpoint import WEIGHTS
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, Imagination, WorldModel

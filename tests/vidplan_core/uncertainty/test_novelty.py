@@ -11,7 +11,7 @@ import torch
 from tiny import tiny_config
 
 from vidplan_core.errors import ModelError
-from vidplan_core.uncertainty.novelty import (
+from vidplan_core.heads.novelty import (
     FOLDER,
     SIDES,
     Novelty,
@@ -20,7 +20,7 @@ from vidplan_core.uncertainty.novelty import (
     squares,
 )
 from vidplan_core.world_model.checkpoint import WEIGHTS
-from vidplan_training.novelty import remember, with_usual
+from vidplan_training.recipes.novelty import remember, with_usual
 
 CHANNELS, VIEWS = 4, 3
 

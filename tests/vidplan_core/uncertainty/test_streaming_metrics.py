@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from vidplan_core.episode_sums import EpisodeMeans, EpisodeSums
-from vidplan_core.torchvision_shim import ensure_torchvision
-from vidplan_core.uncertainty.bins import Bins
-from vidplan_core.uncertainty.calibration import ErrorCalibration, Reliability
-from vidplan_core.uncertainty.ranking import (
+from vidplan_core.heads.bins import Bins
+from vidplan_core.metrics.calibration import ErrorCalibration, Reliability
+from vidplan_core.metrics.episode_sums import EpisodeMeans, EpisodeSums
+from vidplan_core.metrics.ranking import (
     RankCorrelation,
     Separation,
     Sparsification,
     error_edges,
     unit_edges,
 )
+from vidplan_core.models.torchvision_shim import ensure_torchvision
 
 ensure_torchvision()  # torchmetrics imports torchvision where it is installed
 

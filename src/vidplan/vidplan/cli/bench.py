@@ -41,8 +41,8 @@ def run(args: argparse.Namespace) -> int:
         return bench_engine.run(args)
     import torch
 
-    from vidplan.evaluation.results import write_json
-    from vidplan.evaluation.timing import Effort, measure, peak_memory_mb
+    from vidplan_eval.results import write_json
+    from vidplan_eval.speed.timing import Effort, measure, peak_memory_mb
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -68,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace, system: Any) -> Any:
-    from vidplan.evaluation.bench import Bench
-    from vidplan.evaluation.episode import make_episode
+    from vidplan_eval.episode import make_episode
+    from vidplan_eval.speed.bench import Bench
 
     world = make_world(system)
     episode = make_episode(args.seed)

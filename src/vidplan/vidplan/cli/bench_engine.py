@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vidplan.cli.evaluate import models_folder, positive
 
 if TYPE_CHECKING:
-    from vidplan.evaluation.engine import Engine
+    from vidplan_eval.speed.engine import Engine
 
 SIZES = ('cell', 'full')
 
@@ -56,11 +56,11 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print every stage."""
     import torch
 
-    from vidplan.evaluation.engine import Engine, EngineConfig
-    from vidplan.evaluation.engine_bench import bench_engine, to_channels_last
-    from vidplan.evaluation.engine_model import load_engine_model
-    from vidplan.evaluation.results import write_json
-    from vidplan.evaluation.timing import Effort
+    from vidplan_eval.results import write_json
+    from vidplan_eval.speed.engine import Engine, EngineConfig
+    from vidplan_eval.speed.engine_bench import bench_engine, to_channels_last
+    from vidplan_eval.speed.engine_model import load_engine_model
+    from vidplan_eval.speed.timing import Effort
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _prepare(args: argparse.Namespace, engine: Engine) -> None:
-    from vidplan.evaluation.engine_bench import compile_networks
+    from vidplan_eval.speed.engine_bench import compile_networks
 
     if args.compile:
         compile_networks(engine.model, cuda_graphs=args.cuda_graphs)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vidplan.evaluation.reach import Outcome
-    from vidplan.evaluation.world import World
-    from vidplan_core.planner.system import PlanningSystem
+    from vidplan_core.planner.session import PlanningSystem
+    from vidplan_eval.suites.reach import Outcome
+    from vidplan_eval.world import World
 
 SUITES = ('reach', 'choice', 'hacking')
 METHODS = ('vidplan', 'random', 'kinematic', 'no_refine')
@@ -69,9 +69,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _reach(args: argparse.Namespace) -> int:
-    from vidplan.evaluation.lockstep import LockStep, Pace
-    from vidplan.evaluation.reach import label, run_episodes, summarise
-    from vidplan.evaluation.results import Progress, write_json
+    from vidplan_eval.lockstep import LockStep, Pace
+    from vidplan_eval.results import Progress, write_json
+    from vidplan_eval.suites.reach import label, run_episodes, summarise
 
     system = load_system(args, method=args.method)
     world = make_world(system)
@@ -99,9 +99,9 @@ def _reach(args: argparse.Namespace) -> int:
 
 
 def _choice(args: argparse.Namespace) -> int:
-    from vidplan.evaluation.choice import ChoiceSuite, summarise_choices
-    from vidplan.evaluation.episode import make_episode
-    from vidplan.evaluation.results import Progress, write_json
+    from vidplan_eval.episode import make_episode
+    from vidplan_eval.results import Progress, write_json
+    from vidplan_eval.suites.choice import ChoiceSuite, summarise_choices
 
     planner = load_system(args, method='no_refine')
     suite = ChoiceSuite(planner, load_system(args, method='kinematic'), make_world(planner))
@@ -120,9 +120,9 @@ def _choice(args: argparse.Namespace) -> int:
 
 
 def _hacking(args: argparse.Namespace) -> int:
-    from vidplan.evaluation.hacking import HackingSuite, lure, summarise_hacking
-    from vidplan.evaluation.results import Progress, write_json
-    from vidplan.pictures import save_png, strip_picture
+    from vidplan_eval.results import Progress, write_json
+    from vidplan_eval.suites.hacking import HackingSuite, lure, summarise_hacking
+    from vidplan_eval.viz.pictures import save_png, strip_picture
 
     trusting = load_system(
         args, method='no_refine', uncertainty_discount=0.0, uncertainty_weight=0.0
@@ -158,22 +158,22 @@ def _hacking(args: argparse.Namespace) -> int:
 def load_system(args: argparse.Namespace, **changes: Any) -> PlanningSystem:
     """Load the models of a parsed command line with changes to the planner's configuration."""
     from vidplan_core.planner.config import PlannerConfig
-    from vidplan_core.planner.system import PlanningSystem
+    from vidplan_core.planner.session import PlanningSystem
 
     return PlanningSystem.load(models_folder(args), PlannerConfig(**changes), args.device)
 
 
 def models_folder(args: argparse.Namespace) -> Path:
     """Return the folder that was given, or the one that is shipped."""
-    from vidplan.graph import share_directory
+    from vidplan.bringup.graph import share_directory
 
     return args.models or share_directory() / 'models' / 'cell'
 
 
 def make_world(system: PlanningSystem) -> World:
     """Return the simulated cell, seen as the system's world model sees."""
-    from vidplan.evaluation.world import World
-    from vidplan_core.observation import StitchLayout
+    from vidplan_core.data.observation import StitchLayout
+    from vidplan_eval.world import World
     from vidplan_sim.cell import Cell
 
     model = system.world_model.config
@@ -199,10 +199,10 @@ def settings(args: argparse.Namespace, system: PlanningSystem) -> dict[str, Any]
 
 
 def _write_video(outcome: Outcome, folder: Path) -> None:
-    from vidplan.curves import draw_curves
-    from vidplan.pictures import save_png
-    from vidplan.runlog import RunResult
-    from vidplan.video import write_run_video
+    from vidplan_eval.viz.curves import draw_curves
+    from vidplan_eval.viz.pictures import save_png
+    from vidplan_eval.viz.runlog import RunResult
+    from vidplan_eval.viz.video import write_run_video
 
     if outcome.run is None or not outcome.run.log.seen:
         return

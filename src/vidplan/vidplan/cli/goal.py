@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _follow(args: argparse.Namespace, node: Any, executor: Any, interrupted: list[int]) -> int:
     from vidplan.cli.terminal import Progress
-    from vidplan.goal_client import GoalClient, GoalError
+    from vidplan.tasks.goal_client import GoalClient, GoalError
     from vidplan_msgs.action import PlanTask
 
     client = GoalClient(node, executor)

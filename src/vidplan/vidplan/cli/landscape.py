@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vidplan.cli.evaluate import load_system, make_world, models_folder, positive
 
 if TYPE_CHECKING:
-    from vidplan.evaluation.episode import Episode
+    from vidplan_eval.episode import Episode
 
 # A scene for tuning, not for evaluation.
 SEED = 1
@@ -48,10 +48,10 @@ def run(args: argparse.Namespace) -> int:
     """Survey, draw and print how well prediction and truth agree."""
     import torch
 
-    from vidplan.evaluation.landscape import Grid, survey
-    from vidplan.evaluation.results import write_json
-    from vidplan.landscape_picture import draw_landscape
-    from vidplan.pictures import save_png
+    from vidplan_eval.landscape import Grid, survey
+    from vidplan_eval.landscape_picture import draw_landscape
+    from vidplan_eval.results import write_json
+    from vidplan_eval.viz.pictures import save_png
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -91,8 +91,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _episode(args: argparse.Namespace) -> Episode:
     """The seed's own episode, or a scene in which the instruction makes sense."""
-    from vidplan.evaluation.episode import Episode, make_episode
-    from vidplan.scene_choice import choose_scene
+    from vidplan.bringup.scene_choice import choose_scene
+    from vidplan_eval.episode import Episode, make_episode
     from vidplan_sim.scene import random_scene
 
     if not args.instruction:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vidplan_core.world_model.import_checkpoint import Released
+    from vidplan_core.world_model.released.import_checkpoint import Released
 
 # What a models folder needs for planning beside the world model, and where that comes from.
 COMPANIONS = {
@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.path.is_dir():
         return _show_folder(args.path)
-    from vidplan_core.world_model.import_checkpoint import convert, read_released
-    from vidplan_core.world_model.presets import read_spec
+    from vidplan_core.world_model.released.import_checkpoint import convert, read_released
+    from vidplan_core.world_model.released.presets import read_spec
 
     found = read_released(args.path, read_spec(args.spec) if args.spec else None)
     _show(args.path, found)

@@ -35,7 +35,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Record as asked and return the exit status."""
-    from vidplan.nodes.recorder import Recorder, record
+    from vidplan.bags.recorder import Recorder, record
 
     return record(Recorder, ros_arguments(args), args.duration)
 
@@ -66,7 +66,7 @@ def _remappings(given: list[str]) -> list[tuple[str, str]]:
 
 def default_remappings() -> list[tuple[str, str]]:
     """Return how the graph table names the robot's topics."""
-    from vidplan.graph import CELL, argument_default, resolve
+    from vidplan.bringup.graph import CELL, argument_default, resolve
 
     values = {argument.name: argument_default(argument) for argument in CELL.arguments}
     recorder = next(p for p in CELL.processes if p.executable == 'recorder')

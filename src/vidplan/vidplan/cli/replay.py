@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from vidplan.cli.evaluate import positive
 
 if TYPE_CHECKING:
-    from vidplan.replay.fidelity import Judge, Window
-    from vidplan.replay.hindsight import Choice, Recorded
-    from vidplan.runlog import RunLog
-    from vidplan_core.observation import Observation
-    from vidplan_core.planner.system import PlanningSystem
+    from vidplan_core.data.observation import Observation
+    from vidplan_core.planner.session import PlanningSystem
+    from vidplan_eval.replay.fidelity import Judge, Window
+    from vidplan_eval.replay.hindsight import Choice, Recorded
+    from vidplan_eval.viz.runlog import RunLog
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -53,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
     """
     import numpy as np
 
-    from vidplan.evaluation.results import write_json
-    from vidplan.replay.fidelity import Judge, fidelity_table, moves
-    from vidplan.replay.hindsight import choices
+    from vidplan_eval.replay.fidelity import Judge, fidelity_table, moves
+    from vidplan_eval.replay.hindsight import choices
+    from vidplan_eval.results import write_json
 
     began_s = perf_counter()
     recorded, system, observations, found = _read(args)
@@ -91,10 +91,10 @@ def _read(
     args: argparse.Namespace,
 ) -> tuple[Recorded, PlanningSystem, list[Observation], list[Window]]:
     """Read the bag; what is wrong with it is told before the models are loaded."""
-    from vidplan.replay.fidelity import windows
-    from vidplan.replay.hindsight import recorded_task
-    from vidplan.replay.observations import Source, read_observations, sees_sensors
-    from vidplan.rosbag import Bag, BagError
+    from vidplan_eval.bags.observations import Source, read_observations, sees_sensors
+    from vidplan_eval.bags.rosbag import Bag, BagError
+    from vidplan_eval.replay.fidelity import windows
+    from vidplan_eval.replay.hindsight import recorded_task
 
     with Bag(args.bag) as bag:
         sees_sensors(bag)
@@ -120,7 +120,7 @@ def _load(args: argparse.Namespace) -> PlanningSystem:
 
 
 def _layout(system: PlanningSystem) -> Any:
-    from vidplan_core.observation import StitchLayout
+    from vidplan_core.data.observation import StitchLayout
 
     model = system.world_model.config
     return StitchLayout(tuple(model.views), model.height, model.width)
@@ -155,7 +155,7 @@ def _result(
 def _planner_result(
     instruction: str, target: str, made: Sequence[Choice], committed_frames: int
 ) -> dict[str, Any]:
-    from vidplan.replay.hindsight import choice_entry
+    from vidplan_eval.replay.hindsight import choice_entry
 
     entries = [choice_entry(choice, committed_frames) for choice in made]
     cosines = [entry['agreement'] for entry in entries if entry.get('agreement') is not None]
@@ -180,9 +180,9 @@ def _run_log(
     args: argparse.Namespace,
 ) -> RunLog:
     """The bag as a run whose imagined frames are those of the executed motion."""
-    from vidplan.evaluation.logbook import seen_frame
-    from vidplan.replay.log import hindsight_record
-    from vidplan.runlog import RunLog, RunResult
+    from vidplan_eval.logbook import seen_frame
+    from vidplan_eval.replay.log import hindsight_record
+    from vidplan_eval.viz.runlog import RunLog, RunResult
 
     log = RunLog(instruction or args.bag.name, args.target or recorded.target, bag=str(args.bag))
     log.replayed = True
@@ -205,11 +205,11 @@ def _write_pictures(
     judge: Judge,
     tables: dict[str, list[dict[str, Any]]],
 ) -> None:
-    from vidplan.curves import draw_curves
-    from vidplan.pictures import rollout_picture, save_png
-    from vidplan.replay.fidelity import images, stitched
-    from vidplan.report import write_run_report
-    from vidplan.video import write_run_video
+    from vidplan_eval.replay.fidelity import images, stitched
+    from vidplan_eval.viz.curves import draw_curves
+    from vidplan_eval.viz.pictures import rollout_picture, save_png
+    from vidplan_eval.viz.report import write_run_report
+    from vidplan_eval.viz.video import write_run_video
 
     video = write_run_video(log, folder / 'replay.mp4')
     facts = {'windows': str(len(found)), **_facts(tables)}

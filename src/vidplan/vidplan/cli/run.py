@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from vidplan_core.errors import VidPlanError
 
 if TYPE_CHECKING:
+    from vidplan.bags.run_logger import RunLogger
+    from vidplan.bringup.process import ProcessGroup
+    from vidplan.bringup.scene_choice import SceneChoice
     from vidplan.cli.terminal import Progress
-    from vidplan.goal_client import GoalClient, GoalEnd
-    from vidplan.process import ProcessGroup
-    from vidplan.run_logger import RunLogger
-    from vidplan.scene_choice import SceneChoice
+    from vidplan.tasks.goal_client import GoalClient, GoalEnd
 
 EXIT_FAILED = 1
 _READY_S = 180.0
@@ -65,8 +65,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Show one run and return the exit status."""
+    from vidplan.bringup.scene_choice import choose_scene
     from vidplan.cli.goal import tell_end
-    from vidplan.scene_choice import choose_scene
 
     choice = choose_scene(args.instruction, args.target, args.seed)
     out: Path = args.out or Path('outputs/runs') / time.strftime('%Y-%m-%d_%H-%M-%S')
@@ -112,11 +112,11 @@ def orderly_end() -> Iterator[None]:
 
 
 def _run_goal(args: argparse.Namespace, choice: SceneChoice, out: Path) -> GoalEnd:
+    from vidplan.bringup.graph import CELL
+    from vidplan.bringup.process import ProcessGroup
+    from vidplan.bringup.scene_choice import OBJECTS
     from vidplan.cli.terminal import Progress
-    from vidplan.graph import CELL
-    from vidplan.process import ProcessGroup
-    from vidplan.runlog import RunLog
-    from vidplan.scene_choice import OBJECTS
+    from vidplan_eval.viz.runlog import RunLog
 
     given: dict[str, object] = {
         'seed': choice.seed, 'objects': OBJECTS,
@@ -169,8 +169,8 @@ def listener(log: Any) -> Iterator[tuple[RunLogger, GoalClient]]:
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
 
-    from vidplan.goal_client import GoalClient
-    from vidplan.run_logger import RunLogger
+    from vidplan.bags.run_logger import RunLogger
+    from vidplan.tasks.goal_client import GoalClient
 
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     logger = RunLogger(log)
@@ -231,8 +231,8 @@ def _facts(choice: SceneChoice, logger: RunLogger) -> dict[str, str]:
 
 
 def _write(log: Any, out: Path, facts: dict[str, str]) -> None:
-    from vidplan.report import write_run_report
-    from vidplan.video import VideoError, write_run_video
+    from vidplan_eval.viz.report import write_run_report
+    from vidplan_eval.viz.video import VideoError, write_run_video
 
     video = None
     try:

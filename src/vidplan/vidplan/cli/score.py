@@ -29,10 +29,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Score, draw and print every picture; 0 if any shows the phrase, else 1."""
-    from vidplan.evaluation.results import write_json
-    from vidplan.pictures import save_png
-    from vidplan.scoring import overlay_picture, score_pictures
-    from vidplan_core.reward.semantic import SemanticScorer
+    from vidplan.planning_server.scoring import overlay_picture, score_pictures
+    from vidplan_core.language.semantic import SemanticScorer
+    from vidplan_eval.results import write_json
+    from vidplan_eval.viz.pictures import save_png
 
     scorer = SemanticScorer.load(models_folder(args) / 'semantic', device=args.device)
     rows = []

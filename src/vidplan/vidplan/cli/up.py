@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidplan.graph import (
+from vidplan.bringup.graph import (
     CELL,
     GRAPHS,
     PLANNING,
@@ -24,7 +24,7 @@ from vidplan.graph import (
 from vidplan_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from vidplan.process import ProcessGroup
+    from vidplan.bringup.process import ProcessGroup
 
 EXIT_FAILED = 1
 _POLL_S = 0.1
@@ -71,7 +71,7 @@ def add_option(parser: argparse.ArgumentParser, argument: Argument) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Start the graph and stay until a signal or the end of a required process."""
-    from vidplan.process import ProcessGroup
+    from vidplan.bringup.process import ProcessGroup
 
     graph = CELL if args.cell else REPLAY if args.replay else PLANNING
     values = graph_values(graph, args)

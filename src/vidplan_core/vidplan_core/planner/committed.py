@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
-from vidplan_core.action import PoseChunk
-from vidplan_core.commands import CommittedMotion
+from vidplan_core.control.commands import CommittedMotion
+from vidplan_core.data.action import PoseChunk
 
 Array = NDArray[np.floating]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vidplan_core.errors import ConfigError
-from vidplan_core.reward.combination import Doubt
+from vidplan_core.planner.objective.combination import Doubt
 from vidplan_core.world_model.sampler import KINDS, SamplingConfig
 
 METHODS = ('vidplan', 'no_refine', 'random', 'kinematic')

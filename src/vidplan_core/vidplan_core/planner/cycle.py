@@ -10,11 +10,11 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor
 
-from vidplan_core.action import PoseChunk
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.language.instruction import Instruction
 from vidplan_core.planner.memory import TargetMemory
-from vidplan_core.planner.objective import Sighting
+from vidplan_core.planner.objective.reach import Sighting
 from vidplan_core.planner.planner import Start
-from vidplan_core.reward.instruction import Instruction
 from vidplan_core.world_model.world_model import Context
 
 NO_PICTURES = np.zeros((0, 0, 0, 3), np.uint8)

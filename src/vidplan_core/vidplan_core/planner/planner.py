@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from vidplan_core.action import PoseChunk
-from vidplan_core.kinematics.workspace import WorkspaceBox
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.geometry.workspace import WorkspaceBox
+from vidplan_core.heads.grounding import Reading
+from vidplan_core.language.instruction import Instruction
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.objective import ReachObjective, Score
+from vidplan_core.planner.judge import Judge
+from vidplan_core.planner.objective.reach import ReachObjective, Score
+from vidplan_core.planner.proposals.hermite import hermite_chunk
+from vidplan_core.planner.proposals.spatial import SpatialBasis
 from vidplan_core.planner.refine import into_ball, refine
-from vidplan_core.proposal.hermite import hermite_chunk
-from vidplan_core.proposal.spatial import SpatialBasis
-from vidplan_core.reward.instruction import Instruction
-from vidplan_core.reward.judge import Judge
-from vidplan_core.reward.reading import Reading
 from vidplan_core.world_model.world_model import Context, WorldModel
 
 

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
+from vidplan_core.models.tensors import fill, mismatches, not_finite, refuse, shapes
 from vidplan_core.world_model.autoencoder import AnyAutoencoder, build_autoencoder
 from vidplan_core.world_model.config import (
     AutoencoderConfig,
@@ -27,7 +28,6 @@ from vidplan_core.world_model.config import (
     from_dict,
     to_dict,
 )
-from vidplan_core.world_model.tensors import fill, mismatches, not_finite, refuse, shapes
 from vidplan_core.world_model.world_model import WorldModel
 
 if TYPE_CHECKING:
@@ -156,6 +156,6 @@ def _load_folder(models: Path) -> WorldModel:
 
 
 def _load_released(path: Path) -> WorldModel:
-    from vidplan_core.world_model.import_checkpoint import load_released
+    from vidplan_core.world_model.released.import_checkpoint import load_released
 
     return load_released(path)

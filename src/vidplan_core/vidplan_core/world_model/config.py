@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
-from vidplan_core.camera import Camera
+from vidplan_core.data.history import EPISODE_START
 from vidplan_core.errors import ModelError
-from vidplan_core.history import EPISODE_START
+from vidplan_core.geometry.camera import Camera
 from vidplan_core.world_model.flow import SIGMA_MAX, SIGMA_MIN
 
 T = TypeVar('T')

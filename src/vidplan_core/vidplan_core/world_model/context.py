@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from vidplan_core.action import (
+from vidplan_core.data.action import (
     EULER_FEATURES,
     RELATIVE_FEATURES,
     PoseChunk,
     euler_features,
     relative_features,
 )
+from vidplan_core.data.history import EPISODE_START
 from vidplan_core.errors import ModelError
-from vidplan_core.history import EPISODE_START
 from vidplan_core.world_model.config import WorldModelConfig
 
 # What a network may be told of a pose; `droid` is what the released Ctrl-World was trained on.

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from vidplan_core.world_model.config import AutoencoderConfig, BackboneConfig, WorldModelConfig
-from vidplan_core.world_model.import_layout import released
-from vidplan_core.world_model.presets import ModelSpec, ctrl_world, svd_for_cell
+from vidplan_core.world_model.released.import_layout import released
+from vidplan_core.world_model.released.presets import ModelSpec, ctrl_world, svd_for_cell
 
 SIZES = ('full', 'cell')
 BACKBONES = ('unet2d', 'svd')

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
-from vidplan_core.torchvision_shim import ensure_torchvision
+from vidplan_core.models.torchvision_shim import ensure_torchvision
 from vidplan_core.world_model.config import SCALING_FACTOR, AutoencoderConfig
 
 ensure_torchvision()  # diffusers imports torchvision where it is installed

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vidplan_core.reward.open_clip_model import open_clip_module
-from vidplan_core.torchvision_shim import ensure_torchvision
+from vidplan_core.language.open_clip_model import open_clip_module
+from vidplan_core.models.torchvision_shim import ensure_torchvision
 from vidplan_core.world_model.config import TextConfig
 
 ensure_torchvision()  # transformers imports torchvision where it is installed

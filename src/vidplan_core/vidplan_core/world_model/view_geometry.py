@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vidplan_core.action import PoseChunk
-from vidplan_core.camera import Camera
-from vidplan_core.kinematics.fk import tcp_position
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.geometry.camera import Camera
+from vidplan_core.geometry.fk import tcp_position
 
 RAY_CHANNELS = 6
 # A place on the table that rays of a camera on the flange are told relative to, base frame, m.

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from vidplan_core.action import PoseChunk
+from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError, ModelError, ObservationError
-from vidplan_core.precision import fast_precision
+from vidplan_core.models.precision import fast_precision
 from vidplan_core.world_model.autoencoder import STRIDE, AnyAutoencoder
-from vidplan_core.world_model.backbone import Condition, build_backbone
+from vidplan_core.world_model.backbones.interface import Condition, build_backbone
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.context import FEATURES, Context, action_tokens
 from vidplan_core.world_model.flow import RawNetwork

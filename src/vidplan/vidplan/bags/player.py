@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plays the cameras and states of a bag into the graph, and is its clock."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
+from rosgraph_msgs.msg import Clock
+
+from vidplan.ros import qos
+from vidplan.ros.parameters import declare, parameter
+from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
+from vidplan_core.errors import ConfigError, VidPlanError
+from vidplan_eval.bags.recording import CAMERAS, GRIPPER, JOINTS, RECORDED
+from vidplan_eval.bags.rosbag import Bag
+from vidplan_msgs.action import PlanTask
+
+#: What the robot and its cameras said; what the graph said comes from the graph itself.
+PLAYED = (*CAMERAS, JOINTS, GRIPPER)
+
+# Three images at once overrun the shared memory of Fast DDS (512 KiB), and the first is lost.
+_IMAGE_GAP_S = 0.01
+_MODELS_STATUS = 'world_model: models'
+
+
+@dataclass(frozen=True)
+class PlayerParameters:
+    """Parameters of the player."""
+
+    bag: str = parameter('', 'Folder of the rosbag2 to play.')
+    rate: float = parameter(1.0, 'Bag seconds per real second.', low=0.01, high=100.0)
+    clock_rate_hz: float = parameter(
+        100.0, 'Rate of /clock, Hz of bag time.', low=1.0, high=1000.0
+    )
+    wait_for_models_s: float = parameter(
+        180.0, 'Longest wait for the models to be loaded before it begins, s; 0: none.',
+        low=0.0, high=3600.0,
+    )  # fmt: skip
+    wait_for_goal: bool = parameter(False, 'Begin only when a goal has come too.')
+
+    def __post_init__(self) -> None:
+        if not self.bag:
+            raise ConfigError('parameter bag is empty; give the folder of a rosbag2, bag:=DIR')
+
+
+class Player(Node):
+    """Publishes recorded bytes as they are, at their pace, with `/clock` between them."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('player', **kwargs)
+        self.parameters = declare(self, PlayerParameters)
+        self.models_ready = False
+        self.goal_came = not self.parameters.wait_for_goal
+        self._clock_publisher = self.create_publisher(Clock, '/clock', QoSProfile(depth=1))
+        types = {entry.role: entry.type_name for entry in RECORDED}
+        self._outputs = {
+            role: self.create_publisher(_message_class(types[role]), role, 10) for role in PLAYED
+        }
+        self.create_subscription(
+            DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.DIAGNOSTICS
+        )
+        self.create_subscription(PlanTask.Goal, 'planner/goal', self._on_goal, qos.EVENT)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
+
+    def play(self, stop: threading.Event) -> int:
+        """Play the bag once and return how many messages there were.
+
+        Raises:
+            BagError: the bag is damaged, or has no cameras and states.
+        """
+        with Bag(self.parameters.bag) as bag:
+            bag.require(PLAYED)
+            self._wait_for_models(stop)
+            self.get_logger().info(f'plays {self.parameters.bag}')
+            return self._play(bag, stop)
+
+    def _play(self, bag: Bag, stop: threading.Event) -> int:
+        period_ns = round(1e9 / self.parameters.clock_rate_hz)
+        began_s = time.monotonic()
+        first_ns = tick_ns = None
+        count = 0
+        for role, stamp_ns, data in bag.raw_messages(PLAYED):
+            if first_ns is None or tick_ns is None:
+                first_ns = tick_ns = stamp_ns
+            while tick_ns <= stamp_ns:
+                self._wait_until(began_s + (tick_ns - first_ns) * 1e-9 / self.parameters.rate)
+                self._publish_clock(tick_ns)
+                tick_ns += period_ns
+            if stop.is_set():
+                break
+            self._outputs[role].publish(data)
+            if role in CAMERAS:
+                time.sleep(_IMAGE_GAP_S)
+            count += 1
+        return count
+
+    def _wait_for_models(self, stop: threading.Event) -> None:
+        deadline_s = time.monotonic() + self.parameters.wait_for_models_s
+        while not (self.models_ready or stop.is_set()) and time.monotonic() < deadline_s:
+            self._executor.spin_once(timeout_sec=0.1)
+        if not self.goal_came:
+            self.get_logger().info('waits for a goal, such as `vidplan goal "move to the carrot"`')
+        while not (self.goal_came or stop.is_set()):
+            self._executor.spin_once(timeout_sec=0.1)
+
+    def _wait_until(self, time_s: float) -> None:
+        while (left_s := time_s - time.monotonic()) > 0:
+            time.sleep(min(left_s, 0.05))
+
+    def _publish_clock(self, time_ns: int) -> None:
+        message = Clock()
+        message.clock.sec, message.clock.nanosec = divmod(time_ns, 1_000_000_000)
+        self._clock_publisher.publish(message)
+
+    def _on_goal(self, _: PlanTask.Goal) -> None:
+        self.goal_came = True
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self.models_ready = self.models_ready or any(
+            status.name == _MODELS_STATUS and status.level == DiagnosticStatus.OK
+            for status in message.status
+        )
+
+
+def _message_class(type_name: str) -> Any:
+    package, kind, name = type_name.split('/')
+    return getattr(import_module(f'{package}.{kind}'), name)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Play a bag once."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    player = None
+    try:
+        player = Player()
+        count = player.play(stop)
+    except VidPlanError as error:
+        report_start_failure(error)
+        return EXIT_CONFIG
+    finally:
+        if player is not None:
+            player.destroy_node()
+        rclpy.try_shutdown()
+    print(f'played {count} messages', flush=True)
+    return EXIT_OK
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes everything that an evaluation needs into a bag, and closes it whatever happens."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+
+from vidplan.ros.diagnostics import OK, WARN, Diagnostics, Status
+from vidplan.ros.parameters import declare, parameter
+from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
+from vidplan_core.errors import VidPlanError
+from vidplan_eval.bags.recording import CAMERAS, JOINTS, RECORDED, Delivery, Recorded
+from vidplan_eval.bags.rosbag import BagTopic, BagWriter
+
+# After the signal to end, the other nodes still tell how they ended: the arm coming to rest,
+# the goal's result. Listening this much longer keeps that.
+LINGER_S = 0.7
+EXIT_FAILED = 1
+# About ten seconds of cameras and states; a clock that is not there by then will not come.
+MAX_WAITING = 2000
+
+# Deep queues: a chunk that is being compressed must not cost a message.
+_QOS = {
+    Delivery.SENSOR: QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=200,
+        reliability=ReliabilityPolicy.BEST_EFFORT,
+    ),
+    Delivery.RELIABLE: QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=200, reliability=ReliabilityPolicy.RELIABLE
+    ),
+    Delivery.LATCHED: QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=200,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Parameters of the recorder."""
+
+    directory: str = parameter(
+        'outputs/bags', 'Folder in which each recording makes a folder named by the time.'
+    )
+    bag: str = parameter('', 'Folder of this recording, which must not exist; overrides.')
+
+    def path(self) -> Path:
+        """Return the folder of this recording."""
+        if self.bag:
+            return Path(self.bag)
+        return Path(self.directory) / time.strftime('%Y-%m-%d_%H-%M-%S')
+
+
+class Recorder(Node):
+    """Subscribes to every topic of the table and writes the bytes as they come."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('recorder', **kwargs)
+        path = declare(self, Parameters).path()
+        topics = [
+            BagTopic(entry.role, self._resolved(entry.role), entry.type_name) for entry in RECORDED
+        ]
+        self.writer = BagWriter(path, topics)
+        self.counts = {entry.role: 0 for entry in RECORDED}
+        # Messages that came before the simulated clock's first tick have no time yet.
+        self._waiting: deque[tuple[str, bytes]] = deque(maxlen=MAX_WAITING)
+        for entry in RECORDED:
+            self._subscribe(entry)
+        self.diagnostics = Diagnostics(self)
+        self.diagnostics.add('recording', self._status)
+        self.get_logger().info(f'recording {len(topics)} topics into {path}')
+
+    def _subscribe(self, entry: Recorded) -> None:
+        self.create_subscription(
+            message_class(entry.type_name),
+            entry.role,
+            partial(self._on_message, entry.role),
+            _QOS[entry.delivery],
+            raw=True,
+        )
+
+    def _resolved(self, role: str) -> str:
+        return self.resolve_topic_name(role)
+
+    def _on_message(self, role: str, data: bytes) -> None:
+        now_ns = self.get_clock().now().nanoseconds
+        self.counts[role] += 1
+        if now_ns == 0:
+            self._wait(role, data)
+            return
+        self._write_waiting(now_ns)
+        self.writer.write(role, now_ns, data)
+
+    def _wait(self, role: str, data: bytes) -> None:
+        if len(self._waiting) == MAX_WAITING:
+            self.get_logger().error(
+                'no /clock arrives, old messages are dropped: start it, or set use_sim_time false',
+                throttle_duration_sec=5.0,
+            )
+        self._waiting.append((role, data))
+
+    def _write_waiting(self, now_ns: int) -> None:
+        for role, data in self._waiting:
+            self.writer.write(role, now_ns, data)
+        self._waiting.clear()
+
+    def _status(self) -> Status:
+        silent = [role for role in (*CAMERAS, JOINTS) if not self.counts[role]]
+        if silent:
+            return Status(WARN, f'nothing yet on {", ".join(silent)}', dict(self.counts))
+        return Status(OK, f'recording into {self.writer.path}', dict(self.counts))
+
+    def close(self) -> None:
+        """Write what is left and finish the bag; any number of times."""
+        if self._waiting:
+            self._write_waiting(max(1, self.get_clock().now().nanoseconds))
+        self.writer.close()
+
+
+def message_class(type_name: str) -> Any:
+    """Return the Python class of a ROS type name, also of an action's feedback message."""
+    package, kind, name = type_name.split('/')
+    module = import_module(f'{package}.{kind}')
+    if kind == 'action':
+        action, _, part = name.partition('_')
+        implementation = getattr(module, action)
+        return getattr(implementation.Impl, part, None) or getattr(implementation, part)
+    return getattr(module, name)
+
+
+def record(
+    create: Callable[[], Recorder],
+    args: Sequence[str] | None = None,
+    duration_s: float = float('inf'),
+) -> int:
+    """Record until Ctrl-C, SIGTERM or the duration is over; return the exit status.
+
+    The signals are taken here and not by rclpy, which would end the context, and with it the
+    messages that are on their way.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    rclpy.init(
+        args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO
+    )
+    recorder = None
+    try:
+        recorder = create()
+        _spin(recorder, stop, duration_s)
+    except VidPlanError as error:
+        report_start_failure(error)
+        return EXIT_CONFIG
+    except OSError as error:
+        print(f'RECORDING_FAILED: {error}', file=sys.stderr, flush=True)
+        return EXIT_FAILED
+    finally:
+        if recorder is not None:
+            recorder.close()
+            recorder.destroy_node()
+        rclpy.try_shutdown()
+    print(f'{recorder.writer.path}: {recorder.writer.count} messages', flush=True)
+    return EXIT_OK
+
+
+def _spin(recorder: Recorder, stop: threading.Event, duration_s: float) -> None:
+    executor = SingleThreadedExecutor()
+    executor.add_node(recorder)
+    deadline_s = time.monotonic() + duration_s
+    while not stop.is_set() and time.monotonic() < deadline_s:
+        executor.spin_once(timeout_sec=0.1)
+    deadline_s = time.monotonic() + LINGER_S
+    while time.monotonic() < deadline_s:
+        executor.spin_once(timeout_sec=0.05)
+    executor.shutdown()
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the recorder until it is stopped."""
+    return record(Recorder, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run the graph's processes without ROS launch: start, prefix their lines, end every one."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from vidplan.bringup.graph import GRACE_S, Graph, Process, Setting, resolve
+
+Values = Mapping[str, Setting]
+LineSink = Callable[[str, str], None]
+
+_PR_SET_PDEATHSIG = 1
+# Looked up here, because little may be done between fork and exec.
+_PRCTL = getattr(ctypes.CDLL(None), 'prctl', None)
+
+# Its lines are there at once, unless something that it started holds the pipe open.
+_LAST_WORDS_S = 5.0
+
+# Ends by these are what `stop` asks for, not failures.
+_ASKED_FOR = (0, -signal.SIGINT, -signal.SIGTERM)
+
+
+def command(process: Process, values: Values) -> list[str]:
+    """Return the argument vector that starts a process, ROS arguments included."""
+    words = [*_program(process), '--ros-args', '--log-level', str(values['log_level'])]
+    if values['namespace']:
+        words += ['-r', f'__ns:=/{str(values["namespace"]).strip("/")}']
+    for name in process.parameter_files:
+        words += ['--params-file', str(values[name])]
+    for name, entry in process.parameters:
+        words += ['-p', f'{name}:={_yaml(resolve(entry, values))}']
+    for source, entry in process.remappings:
+        words += ['-r', f'{source}:={resolve(entry, values)}']
+    return words
+
+
+def _program(process: Process) -> list[str]:
+    """Return the installed executable, or the module where the workspace is not built."""
+    try:
+        from ament_index_python.packages import get_package_prefix
+
+        prefix = Path(get_package_prefix(process.package))
+    except (ImportError, LookupError, OSError):
+        return [sys.executable, '-m', process.module]
+    installed = prefix / 'lib' / process.package / process.executable
+    return [str(installed)] if installed.exists() else [sys.executable, '-m', process.module]
+
+
+def _yaml(value: Setting) -> str:
+    """Return a parameter's value so that the ROS parser gives it the same type back."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return str(value)
+    escaped = value.replace("'", "''")
+    return f"'{escaped}'"
+
+
+def environment(process: Process, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this environment, with the table's variables where they are not set already."""
+    table = {name: value for name, value in process.environment if name not in os.environ}
+    return {**os.environ, 'PYTHONUNBUFFERED': '1', **table, **(extra or {})}
+
+
+class Child:
+    """One running process whose output goes line by line to a sink."""
+
+    def __init__(
+        self, name: str, words: list[str], env: Mapping[str, str], on_line: LineSink
+    ) -> None:
+        self.name = name
+        # Its own session: a Ctrl-C in the terminal reaches us alone, and we stop it in order.
+        self._popen = subprocess.Popen(
+            words, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors='replace', start_new_session=True,
+            preexec_fn=_prepare,
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, args=(on_line,), daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id, also of its session."""
+        return self._popen.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code, minus the signal's number if one ended it, None while it runs."""
+        return self._popen.poll()
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal the process and what it started; nothing happens if it has ended."""
+        if self.exit_code is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Return whether it has ended within the time, all its output read."""
+        try:
+            self._popen.wait(max(timeout_s, 0.0))
+        except subprocess.TimeoutExpired:
+            return False
+        self._reader.join(timeout=_LAST_WORDS_S)
+        return True
+
+    def _read(self, on_line: LineSink) -> None:
+        assert self._popen.stdout is not None
+        with self._popen.stdout as lines:
+            for line in lines:
+                on_line(self.name, line.rstrip('\n'))
+
+
+def _prepare() -> None:
+    # A shell's background job ignores SIGINT and hands that down; ours must hear it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # If we are killed, nobody could stop the children: the kernel then asks them to end.
+    if _PRCTL is not None:
+        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGINT)
+
+
+class ProcessGroup:
+    """The processes of a graph; a context manager that leaves none behind.
+
+    Attributes:
+        children: In the order of the table, ended ones included.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        values: Values,
+        on_line: LineSink,
+        extra_environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._on_line = on_line
+        self._chosen = [
+            process
+            for process in graph.processes
+            if not process.condition or values[process.condition]
+        ]
+        self._values = values
+        self._extra = dict(extra_environment or {})
+        self._required = {process.executable for process in self._chosen if process.required}
+        self._reported: set[str] = set()
+        self.children: list[Child] = []
+
+    def __enter__(self) -> ProcessGroup:
+        try:
+            for process in self._chosen:
+                words = command(process, self._values)
+                env = environment(process, self._extra)
+                self.children.append(Child(process.executable, words, env, self._on_line))
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def newly_ended(self) -> list[Child]:
+        """Return the children that have ended since the last call."""
+        ended = [child for child in self.children if child.exit_code is not None]
+        fresh = [child for child in ended if child.name not in self._reported]
+        for child in fresh:
+            child.wait(0.0)  # its last words explain the end
+        self._reported |= {child.name for child in fresh}
+        return fresh
+
+    def is_required(self, child: Child) -> bool:
+        """Return whether the graph makes no sense without this child."""
+        return child.name in self._required
+
+    def stop(self, grace_s: float = GRACE_S) -> bool:
+        """End all: ask by SIGINT, insist by SIGTERM, end by SIGKILL.
+
+        Args:
+            grace_s: Time for each of the first two steps [s].
+
+        Returns:
+            Whether every process ended when asked.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            for child in self.children:
+                child.send(number)
+            deadline_s = time.monotonic() + grace_s
+            waits = [child.wait(deadline_s - time.monotonic()) for child in self.children]
+            if all(waits):
+                return all(child.exit_code in _ASKED_FOR for child in self.children)
+        return False

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A scene of the simulated cell in which an instruction makes sense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vidplan_core.language.instruction import parse_instruction
+
+FIRST_EVALUATION_SEED = 1_000_000
+OBJECTS = 4
+# Four of some fourteen kinds stand in each scene: a named one is there after a few seeds.
+_SEEDS = 100
+
+
+@dataclass(frozen=True)
+class SceneChoice:
+    """A seed, and the kind of object in it that is meant; '' if the cell has none of the kind."""
+
+    seed: int
+    kind: str
+
+
+def choose_scene(
+    instruction: str,
+    target: str = '',
+    seed: int | None = None,
+    *,
+    first: int = FIRST_EVALUATION_SEED,
+    objects: int = OBJECTS,
+) -> SceneChoice:
+    """Return the scene for an instruction: the given seed, or the first that shows the target.
+
+    A phrase that no kind of object fits gets the first scene all the same: that the planner does
+    not find it is for the planner to say.
+
+    Raises:
+        InstructionError: no phrase to look for.
+    """
+    from vidplan_sim.scene import random_scene
+
+    phrase = target.strip().lower() or parse_instruction(instruction).target
+    kind = kind_of(phrase)
+    if seed is not None or not kind:
+        return SceneChoice(first if seed is None else seed, kind)
+    for candidate in range(first, first + _SEEDS):
+        scene = random_scene(candidate, objects)
+        if kind == 'bowl' or any(placement.kind == kind for placement in scene.objects):
+            return SceneChoice(candidate, kind)
+    return SceneChoice(first, kind)
+
+
+def kind_of(phrase: str) -> str:
+    """Return the kind of object that a phrase means, '' if none or several fit."""
+    from vidplan_sim.objects import BOWL, KINDS
+
+    kinds = (*KINDS, BOWL)
+    exact = [kind.name for kind in kinds if phrase in (kind.name, kind.noun, *kind.phrases)]
+    if exact:
+        return exact[0]
+    words = set(phrase.split())
+    inside = [kind.name for kind in kinds if set(kind.noun.split()) <= words]
+    return inside[0] if len(inside) == 1 else ''

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""The nodes that talk: parameters, messages and diagnostics around the core."""

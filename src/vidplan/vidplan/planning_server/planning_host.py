@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the three nodes of the planning server share: the models and the thread they run in."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from vidplan.tasks.observation_feed import Bell, ObservationFeed
+from vidplan_core.data.observation import Observation, StitchLayout
+from vidplan_core.errors import ModelError
+
+if TYPE_CHECKING:
+    from vidplan_core.planner.session import PlanningSystem, PlanResult
+
+P = ParamSpec('P')
+T = TypeVar('T')
+
+#: Shows a plan: the plan and the observation it was made from.
+Viewer = Callable[['PlanResult', Observation], None]
+
+
+class PlanningHost:
+    """Holds the planning system; tensors go between the nodes by plain method calls.
+
+    Whatever uses the models runs in one worker thread, so that callbacks stay live and two
+    computations never fight for the same cores or the same GPU memory.
+
+    Attributes:
+        bell: Rung whenever a waiting task should look again.
+        feed: Observations, once the planner is configured.
+        viewers: Called with every plan that was sent, in the worker thread.
+        on_failure: Told about a viewer's exception, which must not end a task.
+    """
+
+    def __init__(self, load: Callable[..., PlanningSystem] | None = None) -> None:
+        """Use another `load(models, config, device)` than the real one's, in tests."""
+        self._load = load or _load_system
+        self._system: PlanningSystem | None = None
+        self._lock = threading.Lock()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix='planning')
+        self.bell = Bell()
+        self.feed: ObservationFeed | None = None
+        self.viewers: list[Viewer] = []
+        self.on_failure: Callable[[Exception], None] = lambda error: None
+
+    @property
+    def worker(self) -> ThreadPoolExecutor:
+        """The thread that computes."""
+        return self._worker
+
+    @property
+    def system(self) -> PlanningSystem:
+        """The loaded system; raises ModelError before `load`."""
+        with self._lock:
+            if self._system is None:
+                raise ModelError('no models are loaded: configure the node world_model first')
+            return self._system
+
+    @property
+    def layout(self) -> StitchLayout:
+        """The stitched images that the world model sees."""
+        model = self.system.world_model.config
+        return StitchLayout(tuple(model.views), model.height, model.width)
+
+    def load(self, models: Path, config: Any, device: str) -> None:
+        """Load the models and imagine once, so that the first plan is as quick as the others.
+
+        Raises:
+            ModelError: a file is missing, corrupt or of the wrong shape, or the device is none.
+        """
+        try:
+            system = self._worker.submit(self._load, models, config, device).result()
+        except RuntimeError as error:  # what PyTorch raises for devices and memory
+            raise ModelError(f"models of {models} do not run on '{device}': {error}") from error
+        with self._lock:
+            self._system = system
+
+    def unload(self) -> None:
+        """Forget the models."""
+        with self._lock:
+            self._system = None
+
+    def submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run in the worker thread, after what waits there already."""
+        return self._worker.submit(work, *args, **kwargs)
+
+    def show(self, plan: PlanResult, observation: Observation) -> None:
+        """Let the viewers show a plan, after it was sent: nobody waits for pictures."""
+        for viewer in self.viewers:
+            self.submit(self._show, viewer, plan, observation)
+
+    def _show(self, viewer: Viewer, plan: PlanResult, observation: Observation) -> None:
+        try:
+            viewer(plan, observation)
+        except Exception as error:
+            self.on_failure(error)
+
+    def close(self) -> None:
+        """End the worker thread; what waits is dropped."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+
+def _load_system(models: Path, config: Any, device: str) -> PlanningSystem:
+    import torch
+
+    from vidplan_core.planner.session import PlanningSystem
+
+    if device.startswith('cuda') and not torch.cuda.is_available():
+        raise ModelError(f"device '{device}' is not there: PyTorch sees no CUDA; use cpu")
+    system = PlanningSystem.load(models, config, device)
+    warm_up(system)
+    return system
+
+
+def warm_up(system: PlanningSystem) -> None:
+    """Run every network once on grey pictures: first calls are slow."""
+    import torch
+
+    from vidplan_core.data.action import PoseChunk
+    from vidplan_core.geometry.fk import flange_pose
+    from vidplan_core.planner.planner import Start
+
+    model = system.world_model.config
+    q = torch.tensor([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785], device=system.device)
+    position, rotation = flange_pose(q)
+    frames = model.history_frames
+    shape = (1, frames, len(model.views) * model.height, model.width, 3)
+    grey = torch.from_numpy(np.full(shape, 127, np.uint8)).to(system.device)
+    past = PoseChunk(
+        position.expand(1, frames, 3), rotation.expand(1, frames, 3, 3), q.new_zeros(1, frames)
+    )
+    place = position - torch.tensor([0.0, 0.1, 0.3], device=system.device)
+    with torch.no_grad():
+        context = system.world_model.context(grey, past)
+    start = Start(position, rotation, torch.zeros_like(position), q, 0.0)
+    system.planner.plan(context, start, 'object', place)

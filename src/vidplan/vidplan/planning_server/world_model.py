@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node `world_model`: loads the models, imagines on request, shows the imagined strip."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from sensor_msgs.msg import Image
+
+from vidplan.bringup.graph import share_directory
+from vidplan.planning_server.planning_host import PlanningHost
+from vidplan.planning_server.rollout_request import RolloutError, imagine, rollout_chunk
+from vidplan.ros import qos
+from vidplan.ros.conversions import stamp
+from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter, Status
+from vidplan.ros.images import to_image
+from vidplan.ros.lifecycle import ManagedNode
+from vidplan.ros.parameters import declare, parameter
+from vidplan_core.data.observation import Observation
+from vidplan_core.errors import ModelError
+from vidplan_core.planner.config import PlannerConfig
+from vidplan_msgs.srv import Rollout
+
+Response = Rollout.Response
+
+
+@dataclass(frozen=True)
+class WorldModelParameters:
+    """Parameters of the world model's node."""
+
+    models: str = parameter(
+        '', 'Folder of the models; empty: the cell models that this package ships.'
+    )
+    device: str = parameter('cpu', 'Where the models run: cpu, cuda, cuda:1 ...')
+    threads: int = parameter(
+        0, 'Processor threads of the models; 0: as many as PyTorch likes.', low=0, high=256
+    )
+    max_candidates: int = parameter(
+        64, 'Most motions in one call of world_model/rollout.', low=1, high=4096
+    )
+    rollout_steps: int = parameter(
+        1, 'Sampling steps of world_model/rollout when the call leaves it open.', low=1, high=64
+    )
+    publish_prediction: bool = parameter(
+        True, 'Publish the imagined strip of every plan while somebody subscribes.', mutable=True
+    )
+
+    publish_uncertainty: bool = parameter(
+        True,
+        'Publish where every plan is unsure of its future while somebody subscribes; needs the '
+        "models' uncertainty head.",
+        mutable=True,
+    )
+
+    def folder(self) -> Path:
+        """Return the folder of the models."""
+        return Path(self.models) if self.models else share_directory() / 'models' / 'cell'
+
+
+class WorldModelNode(ManagedNode):
+    """Service `world_model/rollout`; topics `world_model/prediction` and `.../uncertainty`."""
+
+    def __init__(self, host: PlanningHost, config: PlannerConfig, **kwargs: Any) -> None:
+        super().__init__('world_model', **kwargs)
+        self._host = host
+        self._config = config
+        self.parameters = declare(self, WorldModelParameters)
+        self._loaded_s = float('nan')
+        self._rollouts = DurationMeter()
+        self._publisher = self.create_publisher(Image, 'world_model/prediction', qos.PREVIEW)
+        self._heat_map = self.create_publisher(Image, 'world_model/uncertainty', qos.PREVIEW)
+        self._service = self.create_service(
+            Rollout, 'world_model/rollout', self._on_rollout,
+            callback_group=MutuallyExclusiveCallbackGroup(),
+        )  # fmt: skip
+        host.viewers.append(self.show)
+        self.diagnostics = Diagnostics(self)
+        self.diagnostics.add('models', self._status)
+
+    def configure(self) -> None:
+        """Load the models; raises ModelError."""
+        import torch
+
+        if self.parameters.threads:
+            torch.set_num_threads(self.parameters.threads)
+        started_s = time.monotonic()
+        folder = self.parameters.folder()
+        self._host.load(folder, self._config, self.parameters.device)
+        self._loaded_s = time.monotonic() - started_s
+        self.get_logger().info(
+            f'models of {folder} on {self.parameters.device}, ready in {self._loaded_s:.1f} s'
+        )
+
+    def cleanup(self) -> None:
+        """Forget the models."""
+        self._host.unload()
+
+    def show(self, plan: Any, observation: Observation) -> None:
+        """Publish a plan's frames and their uncertainty, each side by side.
+
+        Stamped as the observation; the heat map has no frame for the present, which is known.
+        """
+        parameters = self.parameters
+        if parameters.publish_prediction and self._publisher.get_subscription_count():
+            self._publish(self._publisher, plan.predicted, observation)
+        if parameters.publish_uncertainty and self._heat_map.get_subscription_count():
+            self._publish(self._heat_map, plan.doubted, observation)
+
+    def _publish(self, publisher: Any, frames: np.ndarray, observation: Observation) -> None:
+        if not self.active or not len(frames):
+            return
+        strip = np.concatenate(list(frames), axis=1)
+        publisher.publish(to_image(strip, stamp(observation.stamp_s), 'imagined'))
+
+    def _on_rollout(
+        self, request: Rollout.Request, response: Rollout.Response
+    ) -> Rollout.Response:
+        started_s = time.monotonic()
+        try:
+            self._roll_out(request, response)
+        except RolloutError as error:
+            response.error_code, response.error_msg = error.code, str(error)
+        except ModelError as error:
+            response.error_code, response.error_msg = Response.MODEL_ERROR, str(error)
+        except Exception as error:  # a service must always answer
+            self.get_logger().error(f'rollout: {type(error).__name__}: {error}')
+            response.error_code = Response.INTERNAL
+            response.error_msg = f'{type(error).__name__}: {error}'
+        response.duration_s = time.monotonic() - started_s
+        if response.error_code == Response.NONE:
+            self._rollouts.add(response.duration_s)
+        return response
+
+    def _roll_out(self, request: Rollout.Request, response: Rollout.Response) -> None:
+        if not self.active:
+            raise RolloutError(Response.INACTIVE, 'the node world_model is not active')
+        feed = self._host.feed
+        problem = feed.problem() if feed is not None else None
+        history = feed.sample() if feed is not None else None
+        if problem is not None or history is None:
+            why = problem.message if problem is not None else 'too few observations yet'
+            raise RolloutError(Response.NO_OBSERVATION, why)
+        system = self._host.system
+        frames = system.world_model.config.frames
+        chunk = rollout_chunk(request, frames, self.parameters.max_candidates)
+        steps = request.steps or self.parameters.rollout_steps
+        images = self._host.submit(imagine, system, history, chunk, steps, request.seed).result()
+        when = stamp(history[-1].stamp_s)
+        response.images = [to_image(image, when, 'imagined') for image in images]
+        response.observation_stamp = when
+
+    def _status(self) -> Status:
+        values: dict[str, object] = {'load_s': self._loaded_s}
+        values |= self._rollouts.values('rollout')
+        if self.failure is not None:
+            return Status(ERROR, str(self.failure), values)
+        if not self.active:
+            return Status(WARN, 'not active', values)
+        return Status(OK, f'{self.parameters.folder().name} on {self.parameters.device}', values)

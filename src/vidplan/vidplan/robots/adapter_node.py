@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The action adapter: the only node that commands the robot.
+
+It is a process of its own, so that it lives when the planner's dies. What it has sent always ends
+at rest; it sends more only for a plan that passes every check. It brakes when it is asked to stop,
+deactivated, told to end, or no longer hears where the arm is.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import torch
+from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from vidplan.robots.adapter_parameters import AdapterParameters, adapter_config
+from vidplan.robots.adapter_status import NO_INCIDENT, Incident, Meters, Report, status_message
+from vidplan.robots.grippers import make_gripper
+from vidplan.ros import qos
+from vidplan.ros.conversions import plan_command, trajectory_message
+from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, Status
+from vidplan.ros.parameters import declare
+from vidplan.ros.running import run_with_farewell
+from vidplan.tasks.plan_gate import PlanGate
+from vidplan_core.control.adapter import ActionAdapter
+from vidplan_core.control.commands import NO_PLAN, TrajectoryCommand
+from vidplan_core.control.rejection import TRACKING, WRONG_JOINTS
+from vidplan_core.control.watchdog import FINE, PLAN_OVERDUE, STALE_JOINT_STATE
+from vidplan_core.data.readings import seconds
+from vidplan_core.errors import CommandRejectedError, ObservationError
+from vidplan_msgs.msg import AdapterStatus, Plan
+
+# After the process was told to end: how long it stays to see the arm at rest, and how long it
+# waits for the controller to take the brake.
+_FAREWELL_S = 1.5
+_ACK_S = 0.5
+
+
+class AdapterNode(LifecycleNode):
+    """Passes plans through the core's adapter to the controller, and reports."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('adapter', **kwargs)
+        self.parameters = declare(self, AdapterParameters)
+        self._core = ActionAdapter(adapter_config(self.parameters))
+        self._active = self._leaving = False
+        self._incident = NO_INCIDENT
+        self._joint_problem = NO_INCIDENT
+        self._last_joints: JointState | None = None
+        self._gate = PlanGate(self.parameters.base_frame)
+        self._next_status_s = 0.0
+        self._told = (0, 0)
+        self._meters = Meters()
+        self._create_interfaces()
+        if self.parameters.autostart:
+            self._autostart()
+
+    def _autostart(self) -> None:
+        for transition in (self.trigger_configure, self.trigger_activate):
+            if transition() != TransitionCallbackReturn.SUCCESS:
+                raise RuntimeError(f'{transition.__name__} failed')
+
+    def _create_interfaces(self) -> None:
+        p = self.parameters
+        self._trajectory_publisher = self.create_publisher(
+            JointTrajectory, 'fr3_arm_controller/joint_trajectory', qos.COMMAND
+        )
+        self._status_publisher = self.create_publisher(
+            AdapterStatus, 'adapter/status', qos.LATCHED
+        )
+        self._gripper = make_gripper(
+            self,
+            p.gripper_backend,
+            p.gripper_action,
+            p.gripper_speed_m_s,
+            p.gripper_force_n,
+            p.gripper_closed_position,
+        )
+        self.create_subscription(Plan, 'plan', self._on_plan, qos.COMMAND)
+        self.create_subscription(JointState, 'joint_states', self._on_joints, qos.SENSOR)
+        self.create_subscription(JointState, 'gripper/joint_states', self._on_gripper, qos.SENSOR)
+        self.create_service(Trigger, 'adapter/stop', self._on_stop)
+        # Steady: a clock that stands still must not silence the watchdog.
+        self._timer = self.create_timer(
+            1.0 / p.control_rate_hz, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+        self.diagnostics = Diagnostics(self)
+        self.diagnostics.add('commands', self._diagnose)
+
+    @property
+    def now_s(self) -> float:
+        """Present ROS time, s."""
+        return self.get_clock().now().nanoseconds * 1e-9
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing that was sent is still to be done."""
+        return not self._core.status(self.now_s).moving
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take plans from now on."""
+        self._core.reset()
+        self._feed_joints()
+        self._gate.reset()
+        self._incident, self._active = NO_INCIDENT, True
+        self.get_logger().info('active' + ' (dry run)' * self.parameters.dry_run)
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Bring the arm to rest and take no more plans."""
+        self.bring_to_rest(Incident('INACTIVE', 'the adapter was deactivated'))
+        self._active = False
+        return super().on_deactivate(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Bring the arm to rest for good."""
+        return self.on_deactivate(state)
+
+    def _on_joints(self, message: JointState) -> None:
+        names = self.parameters.joint_names
+        if self._last_joints is not None and not set(names) & set(message.name):
+            return  # another device on the same topic, such as the gripper
+        self._last_joints = message
+        self._meters.joint_states.tick()
+        self._feed_joints()
+
+    def _feed_joints(self) -> None:
+        if (message := self._last_joints) is None:
+            return
+        try:
+            self._core.on_joint_state(
+                seconds(message.header.stamp), message.name, message.position, message.velocity
+            )
+            self._joint_problem = NO_INCIDENT
+        except ObservationError as error:
+            self._joint_problem = Incident(WRONG_JOINTS, str(error))
+
+    def _on_gripper(self, message: JointState) -> None:
+        try:
+            self._core.on_gripper_state(self.parameters.closedness(message))
+        except ObservationError as error:
+            self.get_logger().error(f'gripper state: {error}', throttle_duration_sec=5.0)
+
+    def _on_plan(self, message: Plan) -> None:
+        started_s = time.monotonic()
+        try:
+            self._require_acceptable(message)
+            if self.parameters.dry_run:
+                self._forget_motion()
+            command = self._core.on_plan(plan_command(message), self.now_s)
+        except CommandRejectedError as error:
+            self._reject(Incident.of(error, message.plan_id))
+        except Exception as error:  # whatever it is, the arm must not go on because of it
+            self._reject(Incident('INTERNAL', f'{type(error).__name__}: {error}', message.plan_id))
+            self.bring_to_rest(self._incident)
+        else:
+            self._send(command)
+            self._meters.accepted.tick()
+            self._gate.on_accepted(message)
+            self._incident = NO_INCIDENT
+            if self.parameters.dry_run:
+                self._forget_motion()
+            self._meters.work.add(time.monotonic() - started_s)
+            self._meters.latency.add(self.now_s - seconds(message.observation_stamp))
+        self._publish_status()
+
+    def _require_acceptable(self, plan: Plan) -> None:
+        """Raise CommandRejectedError for what the core cannot know."""
+        if not self._active:
+            raise CommandRejectedError('INACTIVE', 'the adapter is not active; activate it first')
+        if fault := self._fault():
+            raise CommandRejectedError(fault.name, fault.message)
+        self._gate.check(plan, self.now_s)
+        if not self.parameters.dry_run and not self._gate.last_plan_id and self._moves():
+            raise CommandRejectedError(
+                TRACKING, 'the arm moves, but not because of this adapter; who moves it?'
+            )
+
+    def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._gate.on_stop(self.now_s)
+        self.bring_to_rest(Incident('STOP_REQUESTED', 'a client called adapter/stop'))
+        response.success = True
+        response.message = f'at rest in {self._core.status(self.now_s).rest_in_s:.3f} s'
+        return response
+
+    def _on_timer(self) -> None:
+        now_s = self.now_s
+        if self._active and not self.parameters.dry_run:
+            output = self._core.poll(now_s)
+            if output.trajectory is not None:
+                self._send(output.trajectory)
+            if output.closedness is not None and self._gripper is not None:
+                self._gripper.send(output.closedness)
+        state = self._core.status(now_s)
+        changed = (int(state.moving) + int(state.stopping), self._fault().code) != self._told
+        if changed or time.monotonic() >= self._next_status_s:
+            self._publish_status()
+
+    def bring_to_rest(self, why: Incident) -> None:
+        """Brake now if the arm moves and does not brake already."""
+        self._incident = why
+        now_s = self.now_s
+        try:
+            if self._active and self._moves() and not self._core.status(now_s).stopping:
+                self._send(self._core.stop(now_s))
+                self.get_logger().info(f'braking: {why.message}')
+        except Exception as error:  # what was sent before still ends at rest
+            self.get_logger().fatal(f'cannot brake: {type(error).__name__}: {error}')
+        self._publish_status()
+
+    def _moves(self) -> bool:
+        """Whether the arm moves, because of this adapter or not."""
+        try:
+            return not self.at_rest or bool(self._core.committed(self.now_s).dq[0].any())
+        except CommandRejectedError:
+            return False  # nothing is known of the arm, so nothing was sent
+
+    def _send(self, command: TrajectoryCommand) -> None:
+        if self.parameters.dry_run:
+            return
+        # A stop is never stamped: a controller refuses a trajectory that is over when it arrives,
+        # and a stop that comes late must stop the arm all the same.
+        stamped = self.parameters.stamp_trajectories and command.plan_id != NO_PLAN
+        self._trajectory_publisher.publish(trajectory_message(command, stamped=stamped))
+
+    def take_leave(self) -> bool:
+        """Brake, and return whether the arm is at rest; called until it is."""
+        if not self._leaving:
+            self._leaving = True
+            self.bring_to_rest(Incident('INACTIVE', 'the adapter was told to end'))
+            self._trajectory_publisher.wait_for_all_acked(Duration(seconds=_ACK_S))
+        return self.at_rest
+
+    def _forget_motion(self) -> None:
+        """Start from where the arm is: in a dry run nobody follows what was planned."""
+        self._core.reset()
+        self._feed_joints()
+
+    def _reject(self, incident: Incident) -> None:
+        self._incident = incident
+        self._meters.rejected.tick()
+        self.get_logger().error(
+            f'plan {incident.plan_id} rejected, {incident.name}: {incident.message}',
+            throttle_duration_sec=1.0,
+        )
+
+    def _fault(self) -> Incident:
+        """Say why no plan could be executed now."""
+        verdict = self._core.status(self.now_s).verdict
+        if verdict.reason not in (FINE, PLAN_OVERDUE):
+            return self._joint_problem or Incident(verdict.reason, verdict.message)
+        silence_s = self._meters.joint_states.age_s
+        if silence_s > max(1.0, self.parameters.joint_state_timeout_s):
+            return Incident(
+                STALE_JOINT_STATE,
+                f'no joint state for {silence_s:.1f} s while the clock stands still',
+            )
+        if not self.parameters.dry_run and not self._trajectory_publisher.get_subscription_count():
+            topic = self._trajectory_publisher.topic_name
+            return Incident('NO_CONTROLLER', f'nobody listens to {topic}; is a controller active?')
+        return NO_INCIDENT
+
+    def _publish_status(self) -> None:
+        now_s = self.now_s
+        state, fault = self._core.status(now_s), self._fault()
+        try:
+            committed = self._core.committed(now_s)
+        except CommandRejectedError:
+            committed = None  # nothing is known of the arm yet
+        report = Report(
+            self._active, state, fault, self._incident, self._gate.last_plan_id, committed
+        )
+        self._status_publisher.publish(status_message(report, now_s, self.parameters.base_frame))
+        self._told = int(state.moving) + int(state.stopping), fault.code
+        self._next_status_s = time.monotonic() + 1.0 / self.parameters.status_rate_hz
+
+    def _diagnose(self) -> Status:
+        values = self._meters.values()
+        if fault := self._fault():
+            return Status(ERROR, f'{fault.name}: {fault.message}', values)
+        writers = self.count_publishers(self._trajectory_publisher.topic_name)
+        if writers > 1:
+            return Status(WARN, f'{writers} nodes command the arm; only one may', values)
+        if self._incident.plan_id:
+            return Status(WARN, f'{self._incident.name}: {self._incident.message}', values)
+        return Status(OK, 'ready' if self._active else 'not active', values)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the adapter until it is stopped; the arm is brought to rest before it ends."""
+    torch.set_num_threads(1)  # seven joints need no thread pool beside the planner's
+    return run_with_farewell(AdapterNode, AdapterNode.take_leave, _FAREWELL_S, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

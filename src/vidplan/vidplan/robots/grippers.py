@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ways to command a gripper: a topic, the Franka Hand's actions, a Robotiq controller's action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from rclpy.action import ActionClient
+from rclpy.node import Node
+from std_msgs.msg import Float64
+
+from vidplan.ros import qos
+from vidplan_core.errors import ConfigError
+
+TOPIC = 'topic'
+FRANKA_HAND = 'franka_hand'
+ROBOTIQ = 'robotiq'
+NONE = 'none'
+BACKENDS = (TOPIC, FRANKA_HAND, ROBOTIQ, NONE)
+
+FRANKA_WIDTH_M = 0.08
+# Nearly closed counts as closed: a grasp with force instead of a motion to a width.
+_GRASP_ABOVE = 0.9
+
+Done = Callable[[], None]
+
+
+class Gripper(Protocol):
+    """Takes commands; called on change only."""
+
+    def send(self, closedness: float) -> None:
+        """Command 0 open .. 1 closed; returns at once."""
+
+
+class OneAtATime:
+    """Starts a command when the one before has ended; of those that wait, the newest counts.
+
+    The Franka Hand is slow, accepts every goal and is confused by two at once.
+    """
+
+    def __init__(self, start: Callable[[float, Done], None]) -> None:
+        self._start = start
+        self._busy = False
+        self._waiting: float | None = None
+
+    def send(self, closedness: float) -> None:
+        """Start the command, or keep it for when the present one has ended."""
+        if self._busy:
+            self._waiting = closedness
+            return
+        self._busy = True
+        self._start(closedness, self._on_done)
+
+    def _on_done(self) -> None:
+        self._busy = False
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self.send(waiting)
+
+
+class TopicGripper:
+    """Publishes the closedness, as the simulated cell understands it."""
+
+    def __init__(self, node: Node) -> None:
+        self._publisher = node.create_publisher(Float64, 'gripper/command', qos.COMMAND)
+
+    def send(self, closedness: float) -> None:
+        """Publish 0 open .. 1 closed."""
+        self._publisher.publish(Float64(data=closedness))
+
+
+class ActionGripper:
+    """Sends goals to action servers, one at a time, and logs those that fail.
+
+    Args:
+        node: for its logger.
+        goal_of: returns the client and the goal for a closedness.
+    """
+
+    def __init__(self, node: Node, goal_of: Callable[[float], tuple[Any, Any]]) -> None:
+        self._node = node
+        self._goal_of = goal_of
+        self._queue = OneAtATime(self._start)
+
+    def send(self, closedness: float) -> None:
+        """Start a goal for 0 open .. 1 closed, after the present one."""
+        self._queue.send(closedness)
+
+    def _start(self, closedness: float, done: Done) -> None:
+        client, goal = self._goal_of(closedness)
+        if not client.server_is_ready():
+            self._node.get_logger().error(
+                f'the gripper does not answer: no action server {client._action_name}',
+                throttle_duration_sec=5.0,
+            )
+            done()
+            return
+        client.send_goal_async(goal).add_done_callback(
+            lambda future: self._on_answer(future.result(), done)
+        )
+
+    def _on_answer(self, handle: Any, done: Done) -> None:
+        if not handle.accepted:
+            self._node.get_logger().error('the gripper refuses the goal')
+            done()
+            return
+        handle.get_result_async().add_done_callback(lambda _: done())
+
+
+def make_gripper(
+    node: Node, backend: str, action: str, speed_m_s: float, force_n: float, closed_position: float
+) -> Gripper | None:
+    """Return the gripper of a backend; None for `none`.
+
+    Args:
+        node: that commands it.
+        backend: one of BACKENDS.
+        action: name of the Franka Hand's node, or of the Robotiq controller's action.
+        speed_m_s: of the Franka Hand.
+        force_n: of a grasp.
+        closed_position: of the Robotiq's knuckle, rad.
+
+    Raises:
+        ConfigError: the messages of the backend are not installed.
+    """
+    if backend == NONE:
+        return None
+    if backend == TOPIC:
+        return TopicGripper(node)
+    try:
+        if backend == FRANKA_HAND:
+            return ActionGripper(node, _franka_goals(node, action, speed_m_s, force_n))
+        return ActionGripper(node, _robotiq_goals(node, action, force_n, closed_position))
+    except ImportError as error:
+        raise ConfigError(
+            f'parameter gripper_backend is {backend!r}, but {error.name or error} is not '
+            'installed: install franka_msgs (Franka Hand) or control_msgs (Robotiq), or set '
+            'gripper_backend to topic or none'
+        ) from error
+
+
+def _franka_goals(
+    node: Node, name: str, speed_m_s: float, force_n: float
+) -> Callable[[float], tuple[Any, Any]]:
+    from franka_msgs.action import Grasp, Move
+
+    move = ActionClient(node, Move, f'{name}/move')
+    grasp = ActionClient(node, Grasp, f'{name}/grasp')
+
+    def goal_of(closedness: float) -> tuple[Any, Any]:
+        if closedness < _GRASP_ABOVE:
+            return move, Move.Goal(width=(1.0 - closedness) * FRANKA_WIDTH_M, speed=speed_m_s)
+        # Any width counts as grasped: the size of the object is not known.
+        goal = Grasp.Goal(width=0.0, speed=speed_m_s, force=force_n)
+        goal.epsilon.inner = goal.epsilon.outer = FRANKA_WIDTH_M
+        return grasp, goal
+
+    return goal_of
+
+
+def _robotiq_goals(
+    node: Node, action: str, force_n: float, closed_position: float
+) -> Callable[[float], tuple[Any, Any]]:
+    from control_msgs.action import ParallelGripperCommand
+
+    client = ActionClient(node, ParallelGripperCommand, action)
+
+    def goal_of(closedness: float) -> tuple[Any, Any]:
+        goal = ParallelGripperCommand.Goal()
+        goal.command.position = [closedness * closed_position]
+        goal.command.effort = [force_n]
+        return client, goal
+
+    return goal_of

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three cameras, arm and gripper become one observation, or none with a reason."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from rclpy.node import Node
+from sensor_msgs.msg import Image, JointState
+
+from vidplan.robots.joint_buffer import JointBuffer, JointSample
+from vidplan.robots.robot import RobotParameters
+from vidplan.ros import qos
+from vidplan.ros.conversions import joint_values, observation_message, seconds
+from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter, RateMeter, Status
+from vidplan.ros.images import image_to_rgb
+from vidplan.ros.parameters import declare, parameter
+from vidplan.ros.running import run_node
+from vidplan_core.data.observation import (
+    CameraSynchroniser,
+    Observation,
+    StitchLayout,
+    SynchronousImages,
+    check_contrast,
+)
+from vidplan_core.errors import ObservationError
+from vidplan_core.geometry.fk import flange_pose
+from vidplan_core.geometry.se3 import matrix_to_quaternion
+from vidplan_msgs.msg import Observation as ObservationMessage
+
+# A frame may come this much early (share of the period) and still count as due.
+_EARLY = 0.25
+
+
+@dataclass(frozen=True)
+class Parameters(RobotParameters):
+    """Parameters of the stitcher."""
+
+    views: tuple[str, ...] = parameter(
+        ('left', 'right', 'wrist'),
+        'Cameras from top to bottom of the stitched image; each is read from <view>/image_raw.',
+    )
+    view_height: int = parameter(
+        96, 'Height of each view in the stitched image, pixels.', low=8, high=2048
+    )
+    view_width: int = parameter(
+        160, 'Width of each view in the stitched image, pixels.', low=8, high=2048
+    )
+    publish_rate_hz: float = parameter(
+        15.0, 'Largest rate of observations, Hz.', low=0.5, high=120.0
+    )
+    max_skew_s: float = parameter(
+        0.07, 'Largest difference between the stamps of the cameras, s.', low=0.0, high=1.0
+    )
+    max_age_s: float = parameter(
+        0.5, 'Age above which an image or gripper state is stale, s.', low=0.01, high=10.0
+    )
+    max_joint_gap_s: float = parameter(
+        0.05,
+        'Largest distance from the images to the nearest joint state, s.',
+        low=0.001,
+        high=1.0,
+    )
+    min_contrast: float = parameter(
+        4.0,
+        'Standard deviation of the levels (0 to 255) below which an image shows nothing, as with '
+        'a covered lens; 0 takes every image.',
+        low=0.0,
+        high=64.0,
+    )
+
+
+class Stitcher(Node):
+    """Publishes `observation` whenever all inputs show one moment in time.
+
+    Whatever is wrong with an input is kept as that input's problem until a good message comes;
+    diagnostics and the log name it, and nothing is published that could be planned from wrongly.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('stitcher', **kwargs)
+        self.parameters = declare(self, Parameters)
+        p = self.parameters
+        self._layout = StitchLayout(p.views, p.view_height, p.view_width)
+        self._synchroniser = CameraSynchroniser(p.views, p.max_skew_s, p.max_age_s)
+        self._joints = JointBuffer()
+        self._gripper: tuple[float, float] | None = None
+        self._problems: dict[str, str] = {}
+        self._next_due_s = 0.0
+        self._last_stamp_s = -1.0
+        self._rates = {name: RateMeter() for name in (*p.views, 'joint_states', 'observation')}
+        self._latency = DurationMeter()
+        self._work = DurationMeter()
+        self._create_interfaces()
+
+    def _create_interfaces(self) -> None:
+        self._publisher = self.create_publisher(ObservationMessage, 'observation', qos.OBSERVATION)
+        for view in self.parameters.views:
+            self.create_subscription(
+                Image, f'{view}/image_raw', partial(self._on_image, view), qos.SENSOR
+            )
+        self.create_subscription(JointState, 'joint_states', self._on_joints, qos.SENSOR)
+        self.create_subscription(JointState, 'gripper/joint_states', self._on_gripper, qos.SENSOR)
+        self.diagnostics = Diagnostics(self)
+        self.diagnostics.add('observation', self._status)
+
+    @property
+    def now_s(self) -> float:
+        """Present ROS time, s."""
+        return self.get_clock().now().nanoseconds * 1e-9
+
+    def _on_joints(self, message: JointState) -> None:
+        self._rates['joint_states'].tick()
+        names = self.parameters.joint_names
+        if self._joints.newest and not set(names) & set(message.name):
+            return  # another device on the same topic, such as the gripper
+        try:
+            self._joints.push(
+                JointSample(
+                    seconds(message.header.stamp),
+                    joint_values(message, names),
+                    joint_values(message, names, 'velocity'),
+                )
+            )
+        except ObservationError as error:
+            self._report('joint_states', error)
+        else:
+            self._problems.pop('joint_states', None)
+
+    def _on_gripper(self, message: JointState) -> None:
+        try:
+            value = self.parameters.closedness(message)
+        except ObservationError as error:
+            self._report('gripper', error)
+        else:
+            self._gripper = seconds(message.header.stamp), value
+            self._problems.pop('gripper', None)
+
+    def _on_image(self, view: str, message: Image) -> None:
+        self._rates[view].tick()
+        started_s = time.monotonic()
+        try:
+            image = image_to_rgb(message)
+            check_contrast(view, image, self.parameters.min_contrast)
+            self._synchroniser.push(view, seconds(message.header.stamp), image)
+        except ObservationError as error:
+            self._report(view, error)
+            return
+        self._problems.pop(view, None)
+        if not self._problems:
+            self._publish_if_due(started_s)
+
+    def _publish_if_due(self, started_s: float) -> None:
+        try:
+            images = self._synchroniser.take(self.now_s)
+            if self._is_due(images.stamp_s):
+                self._publish(images)
+                self._work.add(time.monotonic() - started_s)
+        except ObservationError as error:
+            # The other views of this instant are on their way, or something is missing: the
+            # diagnostics tell when it lasts.
+            self.get_logger().debug(str(error))
+
+    def _is_due(self, stamp_s: float) -> bool:
+        if stamp_s < self._last_stamp_s:  # time restarted
+            self._last_stamp_s, self._next_due_s = -1.0, 0.0
+        period_s = 1.0 / self.parameters.publish_rate_hz
+        return stamp_s > self._last_stamp_s and stamp_s >= self._next_due_s - _EARLY * period_s
+
+    def _publish(self, images: SynchronousImages) -> None:
+        p = self.parameters
+        joints, gap_s = self._joints.at(images.stamp_s, p.max_joint_gap_s)
+        position, rotation = flange_pose(torch.from_numpy(joints.q))
+        observation = Observation(
+            images.stamp_s,
+            self._layout.stitch(images.images),
+            joints.q,
+            joints.dq,
+            self._closedness(images.stamp_s),
+            position.numpy(),
+            matrix_to_quaternion(rotation).numpy(),
+        )
+        self._publisher.publish(
+            observation_message(
+                observation,
+                self._layout,
+                p.joint_names,
+                p.base_frame,
+                [images.stamps_s[view] for view in p.views],
+                max(images.skew_s, gap_s),
+            )
+        )
+        period_s = 1.0 / p.publish_rate_hz
+        # From when it was due, or every period would be rounded up to whole frames.
+        due_s = self._next_due_s + period_s
+        self._next_due_s = due_s if due_s > images.stamp_s else images.stamp_s + period_s
+        self._last_stamp_s = images.stamp_s
+        self._rates['observation'].tick()
+        self._latency.add(self.now_s - images.stamp_s)
+
+    def _closedness(self, stamp_s: float) -> float:
+        if self._gripper is None:
+            raise ObservationError('no gripper state yet')
+        gripper_s, value = self._gripper
+        age_s = stamp_s - gripper_s
+        if age_s > self.parameters.max_age_s:
+            raise ObservationError(
+                f'the gripper state is stale: {age_s:.3f} s old, '
+                f'allowed {self.parameters.max_age_s:.3f} s'
+            )
+        return value
+
+    def _report(self, source: str, error: ObservationError) -> None:
+        self._problems[source] = str(error)
+        self.get_logger().error(f'{source}: {error}', throttle_duration_sec=2.0)
+
+    def problem(self) -> str:
+        """Say why nothing can be published now; empty when it can."""
+        if self._problems:
+            return '; '.join(f'{source}: {text}' for source, text in self._problems.items())
+        try:
+            stamp_s = self._synchroniser.take(self.now_s).stamp_s
+            self._joints.at(stamp_s, self.parameters.max_joint_gap_s)
+            self._closedness(stamp_s)
+        except ObservationError as error:
+            return str(error)
+        return ''
+
+    def _status(self) -> Status:
+        values: dict[str, object] = {f'{k}_hz': meter.hz for k, meter in self._rates.items()}
+        values['observations'] = self._rates['observation'].count
+        values['age_s'] = self._rates['observation'].age_s
+        values |= self._latency.values('latency') | self._work.values('work')
+        reason = self.problem()
+        # Steady time: a stalled clock hides the age of stamps, not that nothing arrives.
+        silent = self._rates['observation'].age_s > max(1.0, self.parameters.max_age_s)
+        if not reason and not silent:
+            return Status(OK, 'publishing', values)
+        reason = reason or 'no new images arrive: are the cameras and the clock running?'
+        self.get_logger().warning(f'no observation: {reason}', throttle_duration_sec=5.0)
+        return Status(ERROR if silent else WARN, reason, values)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the stitcher until it is stopped."""
+    torch.set_num_threads(1)  # seven joints need no thread pool beside the planner's
+    return run_node(Stitcher, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

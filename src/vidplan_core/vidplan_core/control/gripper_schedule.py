@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When the gripper is told to change: real grippers are slow and must not be flooded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidplan_core.control.commands import GripperEvent
+from vidplan_core.errors import ConfigError
+
+BINARY = 'binary'
+POSITION = 'position'
+
+
+@dataclass(frozen=True)
+class GripperRule:
+    """How planned closedness becomes commands, which are sent on change only.
+
+    Attributes:
+        mode: 'binary' opens or closes wholly; 'position' follows the closedness.
+        close_above: in binary mode an open gripper closes above this closedness.
+        open_below: in binary mode a closed gripper opens below this closedness.
+        deadband: in position mode smaller changes are not sent.
+    """
+
+    mode: str = BINARY
+    close_above: float = 0.6
+    open_below: float = 0.4
+    deadband: float = 0.02
+
+    def __post_init__(self) -> None:
+        if self.mode not in (BINARY, POSITION):
+            raise ConfigError(
+                f"gripper mode must be '{BINARY}' or '{POSITION}', got '{self.mode}'"
+            )
+        if not 0 <= self.open_below <= self.close_above <= 1 or self.deadband < 0:
+            raise ConfigError(
+                'need 0 <= open_below <= close_above <= 1 and deadband >= 0, got '
+                f'{self.open_below}, {self.close_above}, {self.deadband}'
+            )
+
+    def next(self, present: float, planned: float) -> float:
+        """Return what a gripper at `present` shall be commanded when `planned` is due."""
+        if self.mode == POSITION:
+            return planned if abs(planned - present) > self.deadband else present
+        if planned > self.close_above:
+            return 1.0
+        if planned < self.open_below:
+            return 0.0
+        return present
+
+    def events(
+        self, present: float, times_s: Iterable[float], closedness: Iterable[float]
+    ) -> tuple[GripperEvent, ...]:
+        """Return the changes within a chunk, whose frames are due at `times_s`."""
+        found = []
+        for time_s, planned in zip(times_s, closedness, strict=True):
+            command = self.next(present, float(planned))
+            if command != present:
+                found.append(GripperEvent(float(time_s), command))
+                present = command
+        return tuple(found)
+
+
+class GripperSchedule:
+    """What the gripper was last told, and what it will be told when."""
+
+    def __init__(self) -> None:
+        self._commanded: float | None = None
+        self._measured: float | None = None
+        self._events: tuple[GripperEvent, ...] = ()
+
+    def measure(self, closedness: float) -> None:
+        """Take in the measured closedness, which counts until the first command."""
+        self._measured = closedness
+
+    def replace(self, events: tuple[GripperEvent, ...]) -> None:
+        """Forget what was scheduled; schedule this."""
+        self._events = events
+
+    def present(self, fallback: float = 0.0) -> float:
+        """Return the closedness last commanded, else measured, else the fallback."""
+        if self._commanded is not None:
+            return self._commanded
+        return fallback if self._measured is None else self._measured
+
+    def pop_due(self, now_s: float) -> float | None:
+        """Return the closedness to command now, or None when nothing changes."""
+        due = [event for event in self._events if event.time_s <= now_s]
+        if not due:
+            return None
+        self._events = self._events[len(due) :]
+        self._commanded = due[-1].closedness
+        return self._commanded
+
+    def at(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the scheduled closedness (K,) at times (K,)."""
+        values = np.full(np.shape(times_s), self.present())
+        for event in self._events:
+            values[times_s >= event.time_s] = event.closedness
+        return values

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The last checks before a command reaches the robot; every rejection has a named reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from vidplan_core.control import plan_checks
+from vidplan_core.control.commands import PlanCommand, TrajectoryCommand
+from vidplan_core.control.rejection import (
+    INVALID,
+    JUMP,
+    LIMIT,
+    NOT_AT_REST,
+    TRACKING,
+    WORKSPACE,
+    WRONG_JOINTS,
+    WRONG_SIZE,
+)
+from vidplan_core.errors import CommandRejectedError
+from vidplan_core.geometry.fk import flange_pose, tcp_position
+from vidplan_core.geometry.limits import FR3_HARD, JointLimits
+from vidplan_core.geometry.se3 import quaternion_to_matrix
+from vidplan_core.geometry.workspace import COMMAND_BOX, FLANGE_BOX, WorkspaceBox
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SafetyConfig:
+    """What a command may be.
+
+    Attributes:
+        limits: joint limits that no trajectory may break.
+        tool_box: where the tool centre point may be.
+        flange_box: where the flange may be.
+        max_age_s: oldest observation that a plan may be made from, s.
+        max_delay_s: how far ahead a plan may begin, s.
+        max_frames: longest chunk.
+        max_period_s: longest time between frames, s.
+        max_jump_m: distance between frame 0 and where the arm will be then, m.
+        max_jump_rad: the same for the orientation, rad.
+        max_joint_jump_rad: largest difference between measured and commanded joint angles, rad.
+        max_speed_m_s: of the flange between frames, m/s.
+        max_turn_rad_s: of the flange between frames, rad/s.
+        sample_period_s: spacing at which a trajectory is checked between its points, s.
+    """
+
+    limits: JointLimits = FR3_HARD
+    tool_box: WorkspaceBox = COMMAND_BOX
+    flange_box: WorkspaceBox = FLANGE_BOX
+    max_age_s: float = 1.5
+    max_delay_s: float = 2.0
+    max_frames: int = 64
+    max_period_s: float = 1.0
+    max_jump_m: float = 0.03
+    max_jump_rad: float = 0.2
+    max_joint_jump_rad: float = 0.15
+    max_speed_m_s: float = 0.7
+    max_turn_rad_s: float = 2.0
+    sample_period_s: float = 0.01
+
+
+class CommandChecker:
+    """Looks at every command with fresh eyes: nothing that a planner promised is taken for true.
+
+    All methods return None or raise CommandRejectedError, whose `reason` is a constant of
+    `rejection` and whose message says what was wrong and what would be right.
+    """
+
+    def __init__(self, config: SafetyConfig | None = None) -> None:
+        """Check against `config`, or the defaults for an FR3 on a table."""
+        self.config = config or SafetyConfig()
+
+    def check_plan(self, plan: PlanCommand, now_s: float) -> None:
+        """Check all that can be known of a plan without the arm's state."""
+        config = self.config
+        plan_checks.check_sizes(plan, config.max_frames)
+        plan_checks.check_numbers(plan)
+        plan_checks.check_times(
+            plan, now_s, config.max_age_s, config.max_delay_s, config.max_period_s
+        )
+        rotations = quaternion_to_matrix(_tensor(plan.quaternions)).numpy()
+        self._check_boxes(np.asarray(plan.positions), rotations, 'frame')
+        plan_checks.check_speeds(plan, rotations, config.max_speed_m_s, config.max_turn_rad_s)
+
+    def check_start(
+        self, found: tuple[ArrayLike, ArrayLike], expected: tuple[ArrayLike, ArrayLike]
+    ) -> None:
+        """Check that a chunk begins where the arm will be.
+
+        Args:
+            found: position (3,) in m and rotation (3, 3) of the chunk's frame.
+            expected: position and rotation of the arm at that time.
+        """
+        (p0, r0), (p1, r1) = found, expected
+        distance_m = float(np.linalg.norm(np.subtract(p0, p1)))
+        angle_rad = float(plan_checks.rotation_angle(r0, r1))
+        if not distance_m <= self.config.max_jump_m or not angle_rad <= self.config.max_jump_rad:
+            raise CommandRejectedError(
+                JUMP,
+                f'the chunk begins {distance_m:.3f} m and {angle_rad:.3f} rad from where the arm '
+                f'will be, allowed {self.config.max_jump_m:.3f} m and '
+                f'{self.config.max_jump_rad:.3f} rad; plan from the committed motion',
+            )
+
+    def check_tracking(self, commanded: Array, measured: Array) -> None:
+        """Check that the arm (7,) is where it was sent (7,): else something holds or moves it."""
+        error = np.abs(np.subtract(commanded, measured))
+        joint = int(error.argmax())
+        if not error[joint] <= self.config.max_joint_jump_rad:
+            raise CommandRejectedError(
+                TRACKING,
+                f'{self.config.limits.names[joint]} is {error[joint]:.3f} rad from where it was '
+                f'sent, allowed {self.config.max_joint_jump_rad:.3f} rad; is the controller '
+                'following, is the arm blocked?',
+            )
+
+    def check_trajectory(self, command: TrajectoryCommand, q: Array, dq: Array) -> None:
+        """Check a trajectory, at its points and densely between them.
+
+        Args:
+            command: what would be sent.
+            q: angles (7,) that the controller starts from, rad.
+            dq: velocities (7,) that it starts from, rad/s.
+        """
+        self._check_joints(command.joint_names)
+        self._check_points(command)
+        path = command.path_from(q, dq)
+        steps = max(2, math.ceil(path.duration_s / self.config.sample_period_s) + 1)
+        # The points themselves are checked too: they need not fall on the grid.
+        times = np.union1d(np.linspace(0, path.duration_s, steps), path.times_s)
+        angles, speeds, rates = path.sample(times)
+        found = self.config.limits.violation(angles, speeds, rates)
+        found = found or path.violation(self.config.limits)
+        if found is not None:
+            raise CommandRejectedError(LIMIT, f'{found}; plan a slower or a shorter motion')
+        position, rotation = flange_pose(torch.from_numpy(angles))
+        self._check_boxes(position.numpy(), rotation.numpy(), 'sample')
+
+    def _check_boxes(self, positions: Array, rotations: Array, what: str) -> None:
+        tools = tcp_position(_tensor(positions), _tensor(rotations)).numpy()
+        found = self.config.tool_box.violation(tools, f'the tool at {what}')
+        found = found or self.config.flange_box.violation(positions, f'the flange at {what}')
+        if found is not None:
+            raise CommandRejectedError(WORKSPACE, found)
+
+    def _check_joints(self, names: Sequence[str]) -> None:
+        if tuple(names) != self.config.limits.names:
+            raise CommandRejectedError(
+                WRONG_JOINTS, f'expected {list(self.config.limits.names)}, got {list(names)}'
+            )
+
+    def _check_points(self, command: TrajectoryCommand) -> None:
+        if not command.points:
+            raise CommandRejectedError(WRONG_SIZE, 'a trajectory needs at least one point')
+        width = len(command.joint_names)
+        for point in command.points:
+            if np.shape(point.q) != (width,) or np.shape(point.dq) != (width,):
+                raise CommandRejectedError(
+                    WRONG_SIZE,
+                    f'points need {width} positions and velocities, got {np.shape(point.q)} and '
+                    f'{np.shape(point.dq)}',
+                )
+            plan_checks.require_finite('points', [point.time_from_start_s, *point.q, *point.dq])
+        times = np.array([0.0, *(point.time_from_start_s for point in command.points)])
+        if (np.diff(times) <= 0).any():
+            raise CommandRejectedError(
+                INVALID, f'times of points must rise from above 0, got {times[1:].tolist()}'
+            )
+        if np.any(command.points[-1].dq):
+            raise CommandRejectedError(
+                NOT_AT_REST, f'the last velocity must be zero, got {command.points[-1].dq}'
+            )
+
+
+def _tensor(values: ArrayLike) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(values, dtype=np.float64))

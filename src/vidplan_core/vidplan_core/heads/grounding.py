@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a value head is told of an instruction: its words, and where the present shows them.
+
+A head that had to learn from words alone which of the things in view is meant would need far
+more data than the semantic scorer, which knows it already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.geometry.camera import Camera
+from vidplan_core.heads.places import triangulate
+from vidplan_core.language.instruction import PICK, PLACE, REACH, Instruction, parse_instruction
+from vidplan_core.language.semantic import SemanticScorer
+from vidplan_core.world_model.world_model import WorldModel
+
+VERBS = (REACH, PICK, PLACE)
+MAPS = 2  # of the target and of the destination
+# Peaks this much above the scorer's threshold are certain.
+PEAK_SCALE = 0.05
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Instructions read before what is seen.
+
+    text: the verb, one of three, and the scorer's embeddings of the target and of the
+        destination, which is zero where there is none, (batch, 3 + 2 * width).
+    maps: relevancy of target and destination, (batch, 2, rows, columns) of the latents.
+    places: where they are, (batch, 2, 4): x, y, z in m, base frame, and a certainty in [0, 1];
+        None from a world model that does not know its cameras.
+    """
+
+    text: Tensor
+    maps: Tensor
+    places: Tensor | None = None
+
+
+@torch.no_grad()
+def read(
+    scorer: SemanticScorer,
+    model: WorldModel,
+    present: Tensor,
+    poses: PoseChunk,
+    instructions: Sequence[str | Instruction],
+) -> Reading:
+    """Read one instruction before each of some scenes.
+
+    Args:
+        scorer: knows the words.
+        model: decodes what is seen.
+        present: its latents, (batch, channels, rows, columns).
+        poses: flange poses (batch, frames), frame 0 the present.
+        instructions: as many as scenes.
+
+    Raises:
+        InstructionError: an instruction is not understood.
+    """
+    parsed = [_parsed(instruction) for instruction in instructions]
+    text = torch.stack([_words(scorer, wanted) for wanted in parsed])
+    views = model.decode(present[:, None])[:, 0].float().clamp(0.0, 1.0)
+    dense = scorer.dense(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+    maps = torch.stack(
+        [_maps(scorer, seen, wanted) for seen, wanted in zip(dense, parsed, strict=True)]
+    )
+    size = (present.shape[-2] // views.shape[1], present.shape[-1])
+    fitted = functional.interpolate(maps.flatten(0, 1), size, mode='bilinear')
+    places = _places(scorer, model.config.cameras, maps, poses) if model.config.cameras else None
+    return Reading(text, fitted.flatten(1, 2).unflatten(0, maps.shape[:2]), places)
+
+
+def _places(
+    scorer: SemanticScorer, cameras: Sequence[Camera], maps: Tensor, poses: PoseChunk
+) -> Tensor:
+    """Places (batch, 2, 4) of maps (batch, 2, views, rows, columns)."""
+    batch, things, views = maps.shape[:3]
+    found = scorer.localise(maps.flatten(0, 2))
+    surplus = (found.peak - scorer.config.threshold) / PEAK_SCALE
+    certainty = surplus.sigmoid().unflatten(0, (batch, things, views))
+    certainty = certainty * maps.flatten(2).any(-1)[..., None]  # no destination, no place
+    centroid = found.centroid.unflatten(0, (batch, things, views))
+    position, rotation = poses.position[:, 0], poses.rotation[:, 0]
+    points = [
+        triangulate(cameras, centroid[:, k], certainty[:, k], position, rotation)
+        for k in range(things)
+    ]
+    return torch.cat([torch.stack(points, 1), certainty.amax(-1)[..., None]], dim=-1)
+
+
+def _words(scorer: SemanticScorer, wanted: Instruction) -> Tensor:
+    """The verb, and the embeddings of target and destination; zeros for none."""
+    target = scorer.encode_text([wanted.target])[0]
+    verb = target.new_tensor([float(wanted.verb == name) for name in VERBS])
+    if wanted.destination is None:
+        return torch.cat([verb, target, torch.zeros_like(target)])
+    return torch.cat([verb, target, scorer.encode_text([wanted.destination])[0]])
+
+
+def _maps(scorer: SemanticScorer, dense: Tensor, wanted: Instruction) -> Tensor:
+    """Relevancy (2, views, rows, columns) of target and destination; zeros for none."""
+    maps = [scorer.compare(dense, [wanted.target])[:, 0]]
+    if wanted.destination is None:
+        return torch.stack([maps[0], torch.zeros_like(maps[0])])
+    return torch.stack([*maps, scorer.compare(dense, [wanted.destination])[:, 0]])
+
+
+def _parsed(instruction: str | Instruction) -> Instruction:
+    return parse_instruction(instruction) if isinstance(instruction, str) else instruction

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The value head: how good a frame is for an instruction.
+
+V = gamma^(F - t) * success in [0, 1], with F the frame of the success, so that it grows on the
+way there (the paper's exponent has the wrong sign). Its distribution has 20 bins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vidplan_core.errors import ModelError
+from vidplan_core.heads.estimate import expectation
+from vidplan_core.heads.grounding import Reading, read
+from vidplan_core.heads.inputs import HeadInput
+from vidplan_core.heads.network import Head, HeadConfig, load_head
+from vidplan_core.heads.places import offsets
+from vidplan_core.language.instruction import Instruction
+from vidplan_core.language.semantic import SemanticScorer
+from vidplan_core.world_model.world_model import Imagination, WorldModel
+
+FOLDER = 'value'
+POOLS = 4
+# Its embedding tells whether the scorer is the one that a head was trained with.
+PROBE_PHRASE, PROBE_NUMBERS, PROBE_TOLERANCE = 'bowl', 8, 0.02
+
+
+def text_probe(scorer: SemanticScorer) -> tuple[float, ...]:
+    """A few numbers of the scorer's text tower that a value head remembers."""
+    numbers = scorer.encode_text([PROBE_PHRASE])[0, :PROBE_NUMBERS]
+    return tuple(round(value, 4) for value in numbers.float().tolist())
+
+
+class ValueHead(Head):
+    """Distribution of the value of each new frame."""
+
+    def __init__(self, config: HeadConfig) -> None:
+        super().__init__(config)
+        width = config.widths[0]
+        self.where = nn.Conv2d(width, POOLS, 1)
+        self.out = nn.Sequential(
+            nn.Linear((POOLS + 1) * width + config.embedding, 4 * width),
+            nn.SiLU(),
+            nn.Linear(4 * width, config.bin_count),
+        )
+
+    def forward(self, inputs: HeadInput) -> Tensor:
+        """Logits (batch, frames, bins)."""
+        embedding = self.network.embedding(inputs)
+        features = self.network.features(inputs, embedding)
+        flat = features.flatten(0, 1)
+        places = self.where(flat).flatten(2).softmax(dim=-1)
+        looked = torch.einsum('bpn,bcn->bpc', places, flat.flatten(2)).flatten(1)
+        pooled = torch.cat([looked, flat.mean(dim=(2, 3)), embedding], dim=1)
+        logits: Tensor = self.out(pooled)
+        return logits.unflatten(0, features.shape[:2])
+
+    def logits(self, inputs: HeadInput) -> Tensor:
+        """Logits (batch, frames, bins) in the precision of the latents, at least float32."""
+        return self._wide(self, inputs)
+
+    def value(self, inputs: HeadInput) -> Tensor:
+        """Expected value of each new frame, (batch, frames); differentiable."""
+        return expectation(self.logits(inputs), self.bins, -1)
+
+    def judge(self, imagination: Imagination, reading: Reading) -> Tensor:
+        """`value` of what a world model imagined, for an instruction read before it."""
+        return self.value(value_input(imagination, reading))
+
+    def check_scorer(self, scorer: SemanticScorer) -> None:
+        """Raise ModelError when the scorer's text is not what this head was trained with."""
+        found, known = torch.tensor(text_probe(scorer)), torch.tensor(self.config.text_probe)
+        if len(known) and not torch.allclose(found, known, atol=PROBE_TOLERANCE):
+            raise ModelError(
+                'the value head was trained with another semantic scorer; train it again with '
+                '`vidplan-train heads --kind value`'
+            )
+
+
+def value_input(imagination: Imagination, reading: Reading) -> HeadInput:
+    """What a value head reads of an imagination, for instructions read before it."""
+    beside, count = None, len(imagination.latents)
+    if reading.places is not None:
+        beside = offsets(reading.places.expand(count, -1, -1), imagination.chunk)
+    return HeadInput.of(imagination, reading.text, reading.maps, beside)
+
+
+def value_inputs(
+    scorer: SemanticScorer,
+    model: WorldModel,
+    imagination: Imagination,
+    instructions: Sequence[str | Instruction],
+) -> HeadInput:
+    """`value_input` of imaginations of different scenes, each with an instruction of its own."""
+    present = imagination.condition.history[:, -1]
+    reading = read(scorer, model, present, imagination.chunk, instructions)
+    return value_input(imagination, reading)
+
+
+def value_loss(logits: Tensor, values: Tensor, head: ValueHead) -> Tensor:
+    """Mean cross-entropy of the bins of values (batch, frames) in [0, 1]."""
+    flat = logits.float().flatten(0, 1)
+    return functional.cross_entropy(flat, head.bins.index(values.float()).flatten())
+
+
+def load_value(models: Path, device: str | torch.device = 'cpu') -> ValueHead:
+    """Value head of a models folder; errors as `load_head`."""
+    return load_head(ValueHead, models / FOLDER, device)

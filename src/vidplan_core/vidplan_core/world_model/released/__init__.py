@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ctrl-World as it was released: import and presets."""

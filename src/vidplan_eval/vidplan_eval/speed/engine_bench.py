@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures the engine: milliseconds, arithmetic, memory, recompilations, waits for the GPU."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from vidplan_core.world_model.world_model import WorldModel
+from vidplan_eval.speed.engine import Engine
+from vidplan_eval.speed.timing import Effort, Stage, measure, peak_memory_mb, wait
+
+Row = dict[str, Any]
+Progress = Callable[[str, Row], None]
+
+
+def compile_networks(model: WorldModel, *, cuda_graphs: bool) -> None:
+    """Compile what is evaluated most: the network and the decoder, in place.
+
+    Shapes are fixed: a batch of one and one of all candidates each get their own code, in the
+    warm-up. CUDA graphs are PyTorch's mode `reduce-overhead`.
+    """
+    mode = 'reduce-overhead' if cuda_graphs else None
+    decoder: Any = getattr(model.autoencoder, 'vae', model.autoencoder)
+    for module in (model.backbone, decoder.decoder):
+        module.compile(mode=mode, dynamic=False)
+
+
+def to_channels_last(model: nn.Module) -> None:
+    """Lay the weights of convolutions out with the channels last, as tensor cores like."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.contiguous(memory_format=torch.channels_last)
+        elif isinstance(module, nn.Conv3d):
+            module.weight.data = module.weight.contiguous(memory_format=torch.channels_last_3d)
+
+
+def bench_engine(
+    engine: Engine,
+    effort: Effort,
+    prepare: Callable[[], None],
+    tell: Progress,
+    only: tuple[str, ...] = (),
+) -> Row:
+    """Measure every stage.
+
+    Args:
+        engine: with the model as it is loaded.
+        effort: per stage.
+        prepare: changes the model before anything is timed, for example compiles it.
+        tell: called with the name and the row of every stage that is done.
+        only: names of stages, all where empty.
+    """
+    chosen = [(path, stage) for path, stage in engine.stages() if not only or path[0] in only]
+    # Arithmetic is counted on the modules as they are: compiled ones hide it.
+    tflop = {path: count_tflop(stage) for path, stage in chosen}
+    prepare()
+    result: Row = {}
+    recompilations = 0
+    for path, stage in chosen:
+        row, compiled = _measure(stage, effort, engine.device)
+        recompilations += compiled
+        row['tflop'] = tflop[path]
+        row['tflop_per_s'] = 1e3 * tflop[path] / row['ms_p50']
+        _place(result, path, row)
+        tell('.'.join(path), row)
+    return {
+        **result,
+        'recompilations': recompilations,
+        'peak_memory_mb': peak_memory_mb(engine.device),
+    }
+
+
+def count_tflop(stage: Stage) -> float:
+    """Multiplications and additions of one run of a stage, in 10^12."""
+    with FlopCounterMode(display=False, custom_mapping=_CPU_ATTENTION) as counter:
+        stage()
+    return float(counter.get_total_flops()) / 1e12
+
+
+def graphs_compiled() -> int:
+    """Number of graphs that torch.compile has made in this process so far."""
+    from torch._dynamo.utils import counters
+
+    return int(counters['stats'].get('unique_graphs', 0))
+
+
+def waits_for_device(stage: Stage, device: torch.device) -> int | None:
+    """How often one run of a stage makes the host wait for the GPU; None on a CPU."""
+    if device.type != 'cuda':
+        return None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        torch.cuda.set_sync_debug_mode('warn')
+        try:
+            stage()
+        finally:
+            torch.cuda.set_sync_debug_mode('default')
+    return sum('synchroniz' in str(warning.message) for warning in caught)
+
+
+def _measure(stage: Stage, effort: Effort, device: torch.device) -> tuple[Row, int]:
+    """A stage's row, and how many graphs were compiled after its warm-up."""
+    for _ in range(effort.warm_up):
+        stage()
+    wait(device)
+    waits = waits_for_device(stage, device)
+    if device.type == 'cuda':
+        torch.cuda.reset_peak_memory_stats(device)
+    before = graphs_compiled()
+    seconds = measure(stage, Effort(effort.repeats, 0, effort.limit_s), device)
+    row: Row = {
+        'ms_p50': 1e3 * seconds['p50_s'],
+        'ms_p99': 1e3 * seconds['p99_s'],
+        'count': seconds['count'],
+    }
+    if device.type == 'cuda':
+        row['peak_memory_mb'] = torch.cuda.max_memory_allocated(device) / 1e6
+        row['waits_for_device'] = waits
+    return row, graphs_compiled() - before
+
+
+def _place(result: Row, path: tuple[str, ...], row: Row) -> None:
+    for name in path[:-1]:
+        result = result.setdefault(name, {})
+    result[path[-1]] = row
+
+
+def _attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+    """Of softmax(q k) v, shapes (batch, heads, tokens, width): two products."""
+    *batch, queries, width = query
+    return 2 * prod(batch) * queries * key[-2] * (width + value[-1])
+
+
+def _attention_backward(_: Any, query: Any, key: Any, value: Any, *__: Any, **___: Any) -> int:
+    """Five products: the scores again, and the gradients of scores, values, queries, keys."""
+    *batch, queries, width = query
+    return 2 * prod(batch) * queries * key[-2] * (3 * width + 2 * value[-1])
+
+
+# PyTorch counts the attention kernels of GPUs only.
+_ATEN = torch.ops.aten
+_CPU_ATTENTION = {
+    _ATEN._scaled_dot_product_flash_attention_for_cpu: _attention,
+    _ATEN._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+}

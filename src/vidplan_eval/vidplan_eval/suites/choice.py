@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The suite `choice`: whether the planner takes the candidate that the simulator finds best.
+
+Each state is a new scene with the arm at rest. Every candidate is executed in a branch of the
+simulator; the best is the one after which the tool is nearest to the named object. Beside the
+planner stand: always the same candidate, the same score without the world model, and the
+planner's own score on the futures that really came.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.data.observation import Observation
+from vidplan_core.errors import VidPlanError
+from vidplan_core.geometry.se3 import quaternion_to_matrix
+from vidplan_core.metrics.intervals import bootstrap_interval, exact_interval, percentile
+from vidplan_core.planner.session import PlanningSystem, PlanResult
+from vidplan_eval.episode import Episode
+from vidplan_eval.world import World
+
+PLANNER, KINEMATIC, TRUTH = 'vidplan', 'no_world_model', 'true_futures'
+CHOOSERS = (PLANNER, KINEMATIC, TRUTH)
+
+
+@dataclass
+class ChoiceRow:
+    """One state.
+
+    Attributes:
+        seed: of the scene.
+        target: the named object.
+        distances_m: tool to the object's centre after each candidate.
+        best: the candidate with the smallest distance.
+        chosen: by chooser, the candidate it takes; none where it found no target.
+        scores: by chooser, its score of every candidate.
+        latency_s: duration of the planner's choice.
+        error: why the state cannot be judged, or what went wrong; '' otherwise.
+    """
+
+    seed: int
+    target: str
+    distances_m: list[float] = field(default_factory=list)
+    best: int | None = None
+    chosen: dict[str, int] = field(default_factory=dict)
+    scores: dict[str, list[float]] = field(default_factory=dict)
+    latency_s: float | None = None
+    error: str = ''
+
+
+class ChoiceSuite:
+    """Judges the choices of one state after the other."""
+
+    def __init__(self, planner: PlanningSystem, kinematic: PlanningSystem, world: World) -> None:
+        """Compare two planning systems that differ in their method only."""
+        self._systems = {PLANNER: planner, KINEMATIC: kinematic}
+        self._world = world
+        self._frames = planner.world_model.config.frames
+        self._phrase = ''
+        self._memory: torch.Tensor | None = None
+
+    def judge(self, episode: Episode) -> ChoiceRow:
+        """Return the row of a scene; a crash becomes a row with its error."""
+        row = ChoiceRow(episode.seed, episode.kind)
+        try:
+            self._judge(episode, row)
+        except Exception:  # one broken state must not cost the others
+            row.error = traceback.format_exc(limit=8)
+        return row
+
+    def _judge(self, episode: Episode, row: ChoiceRow) -> None:
+        history = self._start(episode)
+        plans = self._plans(episode, history, row)
+        candidates = next((plan.candidates for plan in plans.values()), None)
+        if candidates is None:
+            candidates = self._unguided(history[-1])
+        if len(candidates) == 1:
+            row.error = 'the tool is over the target already: there is nothing to choose'
+            return
+        futures = self._execute(episode, candidates, row)
+        for name, plan in plans.items():
+            row.scores[name] = list(plan.scores)
+            row.chosen[name] = int(plan.best)
+        if PLANNER in plans:
+            row.latency_s = plans[PLANNER].latency_s
+            assert self._memory is not None  # a target that was found has a place
+            row.scores[TRUTH] = self._score(futures, self._phrase, self._memory)
+            row.chosen[TRUTH] = int(np.argmax(row.scores[TRUTH]))
+
+    def _start(self, episode: Episode) -> list[Observation]:
+        """Set the scene up and look as often as the world model needs; the arm stands."""
+        world = self._world
+        world.reset(episode.scene)
+        history = [world.observe()]
+        for _ in range(self._systems[PLANNER].world_model.config.history_frames - 1):
+            world.advance_to(world.now_s + world.period_s)
+            history.append(world.observe())
+        return history
+
+    def _plans(
+        self, episode: Episode, history: list[Observation], row: ChoiceRow
+    ) -> dict[str, PlanResult]:
+        plans = {}
+        for name, system in self._systems.items():
+            task = system.new_task(episode.instruction)
+            try:
+                plans[name] = system.plan(task, history, None, lambda: False)
+            except VidPlanError as error:
+                row.error = f'{error.code}: {error}'
+                continue
+            if name == PLANNER:
+                self._phrase, self._memory = task.phrase, task.memory.place
+        return plans
+
+    def _unguided(self, present: Observation) -> PoseChunk:
+        """The candidates of a planner that does not know where the target is."""
+        system = self._systems[PLANNER]
+        model = system.world_model.config
+        numbers = (
+            torch.as_tensor(value, dtype=torch.float32)
+            for value in (present.position, present.quaternion, present.q)
+        )
+        position, quaternion, q = numbers
+        return system.planner.basis.propose(
+            position,
+            quaternion_to_matrix(quaternion),
+            torch.zeros(3),
+            q,
+            present.closedness,
+            model.frames,
+            model.frame_period_s,
+        )
+
+    def _execute(
+        self, episode: Episode, candidates: PoseChunk, row: ChoiceRow
+    ) -> list[list[Observation]]:
+        """Execute every candidate from the same moment; returns what was then seen."""
+        world = self._world
+        moment = world.cell.save()
+        futures = []
+        for index in range(len(candidates)):
+            world.restore(moment)
+            start_s = world.now_s
+            if not world.execute(candidates.select(index), start_s, start_s):
+                raise RuntimeError(f'candidate {index} was refused: {world.rejections[-1]}')
+            futures.append(self._watch(start_s))
+            apart = world.cell.tcp - world.cell.truth()[episode.kind]
+            row.distances_m.append(float(np.linalg.norm(apart)))
+        row.best = int(np.argmin(row.distances_m))
+        return futures
+
+    def _watch(self, start_s: float) -> list[Observation]:
+        """Let a chunk run; returns the observations at the frames that the planner scores."""
+        seen = []
+        for frame in range(1, self._frames):
+            self._world.advance_to(start_s + frame * self._world.period_s)
+            if frame in self._systems[PLANNER].config.score_frames:
+                seen.append(self._world.observe())
+        return seen
+
+    @torch.no_grad()
+    def _score(
+        self, futures: list[list[Observation]], phrase: str, memory: torch.Tensor
+    ) -> list[float]:
+        """Return the planner's score of what really came."""
+        system = self._systems[PLANNER]
+        model = system.world_model.config
+        stacked = np.stack([[seen.image for seen in future] for future in futures])
+        images = torch.from_numpy(stacked).unflatten(2, (len(model.views), model.height))
+        views = images.permute(0, 1, 2, 5, 3, 4).float().to(system.device) / 255.0
+        position, quaternion = (
+            torch.from_numpy(
+                np.stack([[getattr(seen, name) for seen in future] for future in futures])
+            ).float()
+            for name in ('position', 'quaternion')
+        )
+        score = system.objective.score(
+            views,
+            position.to(system.device),
+            quaternion_to_matrix(quaternion).to(system.device),
+            phrase,
+            memory,
+        )
+        return [float(value) for value in score.total]
+
+
+def summarise_choices(seed: int, rows: Sequence[ChoiceRow], total: int) -> dict[str, Any]:
+    """Return the result file of the suite; states without a best candidate are not counted."""
+    judged = [row for row in rows if row.best is not None]
+    candidates = max((len(row.distances_m) for row in judged), default=0)
+    counts = [sum(row.best == index for row in judged) for index in range(candidates)]
+    constant = counts.index(max(counts)) if counts else 0
+    latencies = [row.latency_s for row in judged if row.latency_s is not None]
+    return {
+        'suite': 'choice',
+        'seed': seed,
+        'episodes': len(rows),
+        'episodes_asked': total,
+        'judged': len(judged),
+        'candidates': candidates,
+        'always_the_same': {
+            'candidate': constant,
+            **_agreement(judged, [constant] * len(judged)),
+        },
+        **{
+            name: _agreement(judged, [row.chosen.get(name) for row in judged]) for name in CHOOSERS
+        },
+        'best_counts': counts,
+        'choice_latency_p50_s': percentile(latencies, 50.0),
+        'rows': [asdict(row) for row in rows],
+    }
+
+
+def _agreement(rows: Sequence[ChoiceRow], choices: Sequence[int | None]) -> dict[str, Any]:
+    """How often a chooser takes the best; one that chose nothing disagrees."""
+    agreed = sum(choice == row.best for row, choice in zip(rows, choices, strict=True))
+    regrets = [
+        100.0 * (row.distances_m[choice] - min(row.distances_m))
+        for row, choice in zip(rows, choices, strict=True)
+        if choice is not None
+    ]
+    return {
+        'agreed': agreed,
+        'rate': agreed / len(rows) if rows else None,
+        'interval_95': list(exact_interval(agreed, len(rows))),
+        'undecided': sum(choice is None for choice in choices),
+        'regret_cm': float(np.mean(regrets)) if regrets else None,
+        'regret_interval_95_cm': list(bootstrap_interval(regrets)),
+    }

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Collect episodes of the simulated cell: images, poses, joints, object places, segments."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vidplan_training.engine.progress import Progress
+
+EVALUATION_SEEDS = 1_000_000
+SEGMENTATION_EVERY = 6
+HEIGHT, WIDTH = 96, 160
+NO_AIM = -1
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Declare `vidplan-train collect`."""
+    parser = subparsers.add_parser('collect', help='record episodes of the simulated cell')
+    parser.add_argument('--out', type=Path, required=True)
+    parser.add_argument('--episodes', type=int, default=3000)
+    parser.add_argument('--frames', type=int, default=20, help='per episode, at 5 Hz')
+    parser.add_argument('--shard', type=int, default=50, help='episodes per shard')
+    parser.add_argument('--seed', type=int, default=0, help='of the first episode')
+    parser.add_argument('--workers', type=int, default=1)
+    parser.add_argument(
+        '--evaluation', action='store_true', help='for evaluation: seeds from a million up'
+    )
+    parser.add_argument(
+        '--unseen',
+        choices=['objects', 'lights'],
+        default='',
+        help='scenes with what no training scene has; with --evaluation only',
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Record every shard that is not complete yet, in parallel."""
+    if args.evaluation != (args.seed + args.episodes > EVALUATION_SEEDS):
+        raise ValueError(
+            f'seeds below {EVALUATION_SEEDS} are for training, the others for --evaluation only'
+        )
+    if args.unseen and not args.evaluation:
+        raise ValueError('unseen objects and lights are for --evaluation only')
+    count = -(-args.episodes // args.shard)
+    jobs = []
+    for index in range(count):
+        folder = args.out / f'shard_{args.seed // args.shard + index:04d}'
+        if not (folder / 'meta.json').exists():
+            first = args.seed + index * args.shard
+            size = min(args.shard, args.episodes - index * args.shard)
+            jobs.append((folder, first, size, args.frames, args.unseen))
+    progress = Progress('collect (shards)', count, count - len(jobs))
+    context = multiprocessing.get_context('spawn')
+    with context.Pool(args.workers) as pool:
+        for done, _ in enumerate(pool.imap_unordered(_record_shard, jobs), 1):
+            progress.update(count - len(jobs) + done)
+    return 0
+
+
+def _record_shard(job: tuple[Path, int, int, int, str]) -> None:
+    folder, first, size, frames, unseen = job
+    recorder = EpisodeRecorder(unseen)
+    episodes = [recorder.record(seed, frames) for seed in range(first, first + size)]
+    part = folder.with_suffix('.part')
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for name in episodes[0]:
+        np.save(part / f'{name}.npy', np.stack([episode[name] for episode in episodes]))
+    meta: dict[str, Any] = {
+        'seeds': list(range(first, first + size)),
+        'kinds': recorder.kinds,
+        'segment_names': list(recorder.cell.segment_names),
+        'segmentation_frames': list(range(0, frames, SEGMENTATION_EVERY)),
+        'frame_period_s': 0.2,
+        'views': ['left', 'right', 'wrist'],
+    }
+    (part / 'meta.json').write_text(json.dumps(meta))
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+
+
+class EpisodeRecorder:
+    """Runs one behaviour in one scene after the other and records what is seen at 5 Hz."""
+
+    def __init__(self, unseen: str = '') -> None:
+        """Record scenes like those of training, or with what is `unseen` there."""
+        from vidplan_sim.cell import Cell
+        from vidplan_sim.objects import KINDS
+        from vidplan_sim.unseen import UNSEEN_NAMES
+
+        self.unseen = unseen
+        self.cell = Cell(unseen=unseen == 'objects')
+        extra = UNSEEN_NAMES if unseen == 'objects' else ()
+        self.kinds = list(dict.fromkeys([*(kind.name for kind in KINDS), 'bowl', *extra]))
+
+    def record(self, seed: int, frames: int) -> dict[str, np.ndarray]:
+        """One episode as arrays (frames, ...).
+
+        `aim` is the number of the kind that the arm goes for, `NO_AIM` where for none.
+        """
+        from vidplan_sim.scene import random_scene
+        from vidplan_training.collect.behaviours import choose
+        from vidplan_training.collect.motion import Motion
+
+        rng = np.random.default_rng([seed, 7])
+        self.cell.reset(random_scene(seed, unseen=self.unseen))
+        behaviour = choose(rng, list(self.cell.truth()))
+        motion = Motion(self.cell)
+        rows: list[dict[str, np.ndarray]] = []
+        for frame in range(frames):
+            if frame % 2 == 0:
+                decision = behaviour(rng, motion.tcp, self.cell.truth())
+                motion.start(decision)
+            aim = self.kinds.index(behaviour.aim) if behaviour.aim else NO_AIM
+            rows.append(self._look(frame) | {'aim': np.int16(aim)})
+            self.cell.step(0.2)
+        names = rows[0].keys()
+        return {n: np.stack([row[n] for row in rows if n in row]) for n in names}
+
+    def _look(self, frame: int) -> dict[str, np.ndarray]:
+        images = self.cell.render()
+        position, quaternion = self.cell.flange_pose()
+        truth = self.cell.truth()
+        nowhere = np.full(3, np.nan)
+        row = {
+            'images': np.stack([_small(image) for image in images.values()]),
+            'position': position.astype(np.float32),
+            'quaternion': quaternion.astype(np.float32),
+            'closedness': np.float32(self.cell.closedness),
+            'q': self.cell.q.astype(np.float32),
+            'objects': np.stack([truth.get(k, nowhere) for k in self.kinds]).astype(np.float32),
+        }
+        if frame % SEGMENTATION_EVERY == 0:
+            segments = self.cell.segmentation().values()
+            # The centre pixel of each 2x2 block: labels cannot be averaged.
+            row['segmentation'] = np.stack([s[1::2, 1::2] for s in segments]).astype(np.uint8)
+        return row
+
+
+def _small(image: np.ndarray) -> np.ndarray:
+    return cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)

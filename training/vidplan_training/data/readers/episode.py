@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One recorded episode, whatever its layout on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidplan_core.geometry.se3 import euler_xyz_to_matrix, matrix_to_euler_xyz
+from vidplan_training.data.readers.errors import (
+    NOT_FINITE,
+    TOO_SHORT,
+    UNEQUAL_LENGTHS,
+    WRONG_SHAPE,
+    EpisodeError,
+)
+
+Picture = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Poses:
+    """Flange poses in the robot base frame and the gripper, at the model's frames.
+
+    position: (frames, 3), m.
+    rotation: (frames, 3, 3).
+    closedness: (frames,), 0 open .. 1 closed.
+    """
+
+    position: Tensor
+    rotation: Tensor
+    closedness: Tensor
+
+    @staticmethod
+    def from_euler(pose: np.ndarray, closedness: np.ndarray) -> Poses:
+        """From x, y, z (m) and extrinsic xyz roll, pitch, yaw (rad), (frames, 6), as DROID's."""
+        values = torch.from_numpy(np.asarray(pose, np.float64))
+        rotation = euler_xyz_to_matrix(values[:, 3:]).float()
+        grip = torch.from_numpy(np.asarray(closedness, np.float64)).float()
+        return Poses(values[:, :3].float(), rotation, grip)
+
+    @property
+    def states(self) -> Tensor:
+        """As Ctrl-World has them: x, y, z, roll, pitch, yaw, closedness, (frames, 7)."""
+        euler = matrix_to_euler_xyz(self.rotation.double()).float()
+        return torch.cat([self.position, euler, self.closedness[:, None]], dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Joints:
+    """What the robot did and was told, at its own rate.
+
+    pose: of the flange as recorded, x, y, z (m), roll, pitch, yaw (rad), (steps, 6).
+    position: (steps, 7), rad.
+    velocity: commands (steps, 7), as the policy gives them (DROID: within [-1, 1]).
+    closedness: (steps,).
+    period_s: between steps.
+    """
+
+    pose: np.ndarray
+    position: np.ndarray
+    velocity: np.ndarray
+    closedness: np.ndarray
+    period_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """Poses, and pictures or latents that are read when they are asked for.
+
+    pictures: yields one frame after the other, uint8 (views, height, width, 3), rgb; raises
+        EpisodeError where a video breaks off. None when there are none.
+    latents: (frames, channels, views * rows, columns), as the autoencoder gave them, not
+        scaled. None when there are none.
+    joints: reads them; None when the layout has none.
+    success: whether the task was done, where that is known.
+    """
+
+    id: str
+    file: Path
+    poses: Poses
+    frame_period_s: float
+    text: str = ''
+    success: bool | None = None
+    pictures: Callable[[], Iterator[Picture]] | None = None
+    latents: Callable[[], Tensor] | None = None
+    joints: Callable[[], Joints] | None = None
+
+    @property
+    def frames(self) -> int:
+        """Number of model frames."""
+        return len(self.poses.position)
+
+    def check_length(self, shortest: int) -> None:
+        """Raise EpisodeError when there are fewer frames than a window needs."""
+        if self.frames < shortest:
+            raise EpisodeError(
+                self.id, TOO_SHORT, self.file, f'{self.frames} frames, a window has {shortest}'
+            )
+
+
+class Source(Protocol):
+    """A data set of episodes.
+
+    name: for messages.
+    views: of every picture and latent, in their order.
+    frame_period_s: between model frames.
+    """
+
+    name: str
+    views: tuple[str, ...]
+    frame_period_s: float
+
+    def ids(self, held_out: bool) -> list[str]:
+        """Episodes of the training or of the held-out split, in a fixed order."""
+        ...
+
+    def read(self, episode: str) -> Episode:
+        """One episode; raises EpisodeError saying which file is wrong and how."""
+        ...
+
+
+def numbers(
+    values: object, episode: str, file: Path, name: str, width: int | None = None
+) -> np.ndarray:
+    """An array (rows, width), or (rows,) without a width, of finite numbers.
+
+    Raises EpisodeError for another shape, or with the first row that is not finite.
+    """
+    try:
+        array = np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise EpisodeError(episode, WRONG_SHAPE, file, f'{name}: {error}') from error
+    if width is None and array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != (1 if width is None else 2) or (width and array.shape[1] != width):
+        expected = '(rows,)' if width is None else f'(rows, {width})'
+        raise EpisodeError(
+            episode, WRONG_SHAPE, file, f'{name} has shape {array.shape}, not {expected}'
+        )
+    bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+    if bad.any():
+        detail = f'{name} in {int(bad.sum())} of {len(array)} rows, first in row {bad.argmax()}'
+        raise EpisodeError(episode, NOT_FINITE, file, detail)
+    return array
+
+
+def check_lengths(episode: str, file: Path, lengths: dict[str, int]) -> None:
+    """Raise EpisodeError unless all lengths are equal."""
+    if len(set(lengths.values())) > 1:
+        told = ', '.join(f'{name} {length}' for name, length in lengths.items())
+        raise EpisodeError(episode, UNEQUAL_LENGTHS, file, told)

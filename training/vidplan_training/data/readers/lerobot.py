@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DROID, or a data set recorded like it, in LeRobot's format (see lerobot_layout.py)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.compute as compute
+import pyarrow.parquet as parquet
+
+from vidplan_core.errors import ConfigError
+from vidplan_training.data.readers.episode import (
+    Episode,
+    Joints,
+    Picture,
+    Poses,
+    check_lengths,
+    numbers,
+)
+from vidplan_training.data.readers.errors import (
+    MISSING_COLUMN,
+    MISSING_FILE,
+    UNREADABLE,
+    EpisodeError,
+)
+from vidplan_training.data.readers.lerobot_layout import Entry, read_layout
+from vidplan_training.data.readers.video import Clip, count_frames, decode
+
+HELD_OUT = 100
+# Of cadene/droid_1.0.1, in the order of Ctrl-World's views.
+CAMERAS = (
+    'observation.images.exterior_1_left',
+    'observation.images.exterior_2_left',
+    'observation.images.wrist_left',
+)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names in the tables; the values are DROID's.
+
+    pose: x, y, z (m), extrinsic xyz roll, pitch, yaw (rad) of the flange in the base frame.
+    gripper: 0 open .. 1 closed.
+    joints: 7 angles, rad.
+    velocity: 7 commanded joint velocities, for the adapter only.
+    success, text: optional, the same in every row.
+    """
+
+    pose: str = 'observation.state.cartesian_position'
+    gripper: str = 'observation.state.gripper_position'
+    joints: str = 'observation.state.joint_position'
+    velocity: str = 'action.joint_velocity'
+    success: str = 'is_episode_successful'
+    text: str = 'language_instruction'
+
+
+class LeRobotSource:
+    """A LeRobot data set of version 2.0, 2.1 or 3.0.
+
+    Every hundredth episode is held out, as in Ctrl-World's training; of fewer, the last tenth.
+
+    Args:
+        data: the folder with `meta/`.
+        cameras: video of each view, in the order of the views.
+        frame_period_s: between model frames; a multiple of the recording's.
+        size: height and width of pictures; None keeps the videos'.
+        columns: names in the tables.
+
+    Raises FileNotFoundError without metadata, ConfigError when they do not fit.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        cameras: Sequence[str] = CAMERAS,
+        frame_period_s: float = 0.2,
+        size: tuple[int, int] | None = None,
+        columns: Columns | None = None,
+    ) -> None:
+        self.name = f'LeRobot episodes in {data}'
+        self.views: tuple[str, ...] = ('left', 'right', 'wrist')
+        if len(cameras) != len(self.views):
+            raise ConfigError(f'{len(self.views)} cameras are needed {self.views}, not {cameras}')
+        self.frame_period_s = frame_period_s
+        self._columns, self._size = columns or Columns(), size
+        self._layout = read_layout(data, cameras)
+        steps = frame_period_s * self._layout.rate_hz
+        self._stride = round(steps)
+        if self._stride < 1 or abs(steps - self._stride) > 1e-3:
+            raise ConfigError(
+                f'frames of {frame_period_s} s cannot be taken from {self._layout.rate_hz} Hz; '
+                f'choose a multiple of {1 / self._layout.rate_hz:.4f} s'
+            )
+
+    def ids(self, held_out: bool) -> list[str]:
+        """Indices of episodes, in order."""
+        every = sorted(self._layout.entries)
+        chosen = {i for i in every if i % HELD_OUT == HELD_OUT - 1}
+        chosen = chosen or set(every[-max(1, len(every) // 10) :])
+        return [str(index) for index in every if (index in chosen) == held_out]
+
+    def read(self, episode: str) -> Episode:
+        """See `Source`."""
+        entry, names = self._layout.entries[int(episode)], self._columns
+        rows = _rows(episode, entry)
+        pose = _numbers(rows, names.pose, episode, entry, 6)
+        gripper = _numbers(rows, names.gripper, episode, entry)
+        self._check_videos(episode, entry, len(pose))
+        success = _first(rows, names.success)
+        return Episode(
+            id=episode,
+            file=entry.table,
+            poses=Poses.from_euler(pose[:: self._stride], gripper[:: self._stride]),
+            frame_period_s=self.frame_period_s,
+            text=entry.text or str(_first(rows, names.text) or ''),
+            success=None if success is None else bool(success),
+            pictures=partial(self._pictures, episode, entry),
+            joints=partial(self._joints, episode, entry),
+        )
+
+    def _check_videos(self, episode: str, entry: Entry, rows: int) -> None:
+        """The metadata, the table and the videos must tell of the same number of steps."""
+        lengths = {'metadata': entry.rows, 'table': rows}
+        for camera, (file, start_s) in entry.videos.items():
+            count = count_frames(episode, file)
+            own = count - round(start_s * self._layout.rate_hz)
+            # A file says 0 when it does not know; in a shared one other episodes may follow.
+            lengths[camera] = (min(own, rows) if self._layout.joined else own) if count else rows
+        check_lengths(episode, entry.table, lengths)
+
+    def _pictures(self, episode: str, entry: Entry) -> Iterator[Picture]:
+        wanted = range(0, entry.rows, self._stride)
+        views = [
+            decode(
+                episode, Clip(file, self._layout.rate_hz, entry.rows, start_s), wanted, self._size
+            )
+            for file, start_s in entry.videos.values()
+        ]
+        for pictures in zip(*views, strict=True):
+            yield np.stack(pictures)
+
+    def _joints(self, episode: str, entry: Entry) -> Joints:
+        rows, names = _rows(episode, entry), self._columns
+        return Joints(
+            _numbers(rows, names.pose, episode, entry, 6),
+            _numbers(rows, names.joints, episode, entry, 7),
+            _numbers(rows, names.velocity, episode, entry, 7),
+            _numbers(rows, names.gripper, episode, entry),
+            1.0 / self._layout.rate_hz,
+        )
+
+
+def _rows(episode: str, entry: Entry) -> pyarrow.Table:
+    """Rows of one episode, in the order of its frames."""
+    try:
+        table = _table(entry.table)
+        if 'episode_index' in table.column_names:
+            mine = compute.equal(table['episode_index'], entry.index)
+            table = table.filter(mine)
+        if 'frame_index' in table.column_names:
+            table = table.sort_by('frame_index')
+    except FileNotFoundError as error:
+        raise EpisodeError(episode, MISSING_FILE, entry.table, 'no such table') from error
+    except (pyarrow.ArrowException, OSError) as error:
+        raise EpisodeError(episode, UNREADABLE, entry.table, str(error)) from error
+    return table
+
+
+@functools.lru_cache(maxsize=2)
+def _table(file: Path) -> pyarrow.Table:
+    """A whole table; cached, because version 3 keeps many episodes in one."""
+    return parquet.read_table(file)
+
+
+def _numbers(
+    rows: pyarrow.Table, name: str, episode: str, entry: Entry, width: int | None = None
+) -> np.ndarray:
+    if name not in rows.column_names:
+        detail = f"'{name}'; the table has {', '.join(rows.column_names)}"
+        raise EpisodeError(episode, MISSING_COLUMN, entry.table, detail)
+    values = [np.nan if value is None else value for value in rows[name].to_pylist()]
+    empty = np.empty((0,) if width is None else (0, width))
+    return numbers(values or empty, episode, entry.table, name, width)
+
+
+def _first(rows: pyarrow.Table, name: str) -> Any:
+    """First value of an optional column; lists of one are unpacked."""
+    if name not in rows.column_names or not len(rows):
+        return None
+    value = rows[name][0].as_py()
+    return value[0] if isinstance(value, list) and value else value

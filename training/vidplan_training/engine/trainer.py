@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One resumable training loop for every model, on one process or many."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vidplan_core.errors import ConfigError
+from vidplan_training.engine.curves import Curves
+from vidplan_training.engine.interruption import Interruption
+from vidplan_training.engine.processes import Processes
+from vidplan_training.engine.progress import Progress
+from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.engine.training_state import fill, write_state
+
+LossFunction = Callable[[int], Tensor]
+Report = Callable[[int], 'str | Mapping[str, float]']
+PRECISIONS = ('no', 'bf16')
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """Optimisation of one run; `iterations` is the whole length, resumed parts included.
+
+    A batch is computed in `accumulate` parts per process, one after the other. `precision` of
+    the networks is `no` or `bf16`; empty is what `accelerate launch` was told, or else bf16 on
+    a GPU. Curves go to `log`, or to a folder beside the checkpoint.
+    """
+
+    iterations: int
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    warmup: int = 200
+    clip: float = 1.0
+    ema: float = 0.999
+    save_every: int = 500
+    accumulate: int = 1
+    precision: str = ''
+    log: Path | None = None
+    log_every: int = 10
+
+
+def add_trainer_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that every training has."""
+    parser.add_argument('--accumulate', type=int, default=1, help='parts of a batch, in turn')
+    parser.add_argument('--precision', choices=PRECISIONS, default='', help='of the networks')
+    parser.add_argument('--log', type=Path, help='folder for TensorBoard')
+    parser.add_argument(
+        '--save-every', type=int, default=TrainerConfig.save_every, help='iterations'
+    )
+
+
+def options(args: argparse.Namespace) -> dict[str, Any]:
+    """What `add_trainer_arguments` declared, for `TrainerConfig`."""
+    names = ('accumulate', 'precision', 'log', 'save_every')
+    return {name: getattr(args, name) for name in names}
+
+
+class Trainer:
+    """AdamW with a cosine schedule and an average of the weights, checkpointed.
+
+    The loss of an iteration may depend on the iteration alone (its data are drawn from a
+    generator seeded with it), so that a resumed run follows the curve of an unbroken one.
+
+    With several processes, or with accumulation, the loss function is called for one part of
+    the batch at a time. It then takes its rows and its noise through `share`; the mean over
+    the parts must be the loss of the batch.
+    """
+
+    def __init__(self, module: nn.Module, config: TrainerConfig, checkpoint: Path) -> None:
+        self.processes = Processes()
+        self.module, self.config, self.checkpoint = module, config, checkpoint
+        self._precision = _precision(config.precision, self.device)
+        if config.accumulate < 1:
+            raise ConfigError(f'accumulate must be at least 1, not {config.accumulate}')
+        module.to(self.device)
+        trained = [p for p in module.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            trained, config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
+        )
+        self.average = {n: p.detach().clone() for n, p in module.named_parameters()}
+        self.iteration, self.gradient_norm = 0, math.nan
+        self._share, self._divided = WHOLE, False
+        self._interruption, self._stopping = Interruption(), False
+        self._resume()
+        self.processes.synchronise(module)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the module is and its batches must be."""
+        return self.processes.device
+
+    @property
+    def main(self) -> bool:
+        """Whether this process is the one that prints and writes files."""
+        return self.processes.main
+
+    @property
+    def share(self) -> Share:
+        """The part of the batch that the loss function is asked for now."""
+        self._divided = True
+        return self._share
+
+    def run(self, loss_function: LossFunction, report: Report | None = None) -> None:
+        """Train to the configured number of iterations, saving on the way and at the end.
+
+        SIGINT and SIGTERM save too, and then end the program.
+        """
+        curves = self._curves()
+        with Interruption() as self._interruption:
+            try:
+                self._loop(loss_function, report, curves)
+            finally:
+                if curves:
+                    curves.close()
+        self.save()
+        if self._stopping:
+            self._print(f'stopped at iteration {self.iteration}; run again to go on')
+            raise SystemExit(128 + (self._interruption.signal or 15))
+
+    def step(self, loss_function: LossFunction) -> float:
+        """One iteration; returns its loss over all processes.
+
+        Raises FloatingPointError when the loss or its gradient is not finite, and ConfigError
+        when there are several parts and the loss function did not ask for its share.
+        """
+        for group in self.optimizer.param_groups:
+            group['lr'] = self.learning_rate
+        self.optimizer.zero_grad(set_to_none=True)
+        value = self._backward(loss_function)
+        if not math.isfinite(value):
+            raise FloatingPointError(f'loss is {value} at iteration {self.iteration}')
+        self.processes.average_gradients(self.module.parameters())
+        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.config.clip)
+        self.gradient_norm = float(norm)
+        if not math.isfinite(self.gradient_norm):
+            raise FloatingPointError(
+                f'the gradient is {self.gradient_norm} at iteration {self.iteration}'
+            )
+        self.optimizer.step()
+        self.iteration += 1
+        self._update_average()
+        return value
+
+    def save(self) -> None:
+        """Write the checkpoint atomically."""
+        if self.main:
+            state = {
+                'iteration': self.iteration,
+                'module': self.module.state_dict(),
+                'average': self.average,
+                'optimizer': self.optimizer.state_dict(),
+            }
+            write_state(self.checkpoint, state)
+        self.processes.wait()
+
+    def use_average(self) -> nn.Module:
+        """Load the averaged weights into the module and return it in evaluation mode."""
+        with torch.no_grad():
+            for name, parameter in self.module.named_parameters():
+                parameter.copy_(self.average[name])
+        return self.module.eval()
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next iteration: a warm-up, then half a cosine down to a fiftieth."""
+        warm = min(1.0, (self.iteration + 1) / max(self.config.warmup, 1))
+        fraction = min(self.iteration / max(self.config.iterations, 1), 1.0)
+        shape = 0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * fraction))
+        return self.config.learning_rate * warm * shape
+
+    def _loop(
+        self, loss_function: LossFunction, report: Report | None, curves: Curves | None
+    ) -> None:
+        config = self.config
+        progress = Progress(self.checkpoint.stem, config.iterations, self.iteration)
+        smooth, began, first = math.nan, time.monotonic(), self.iteration
+        while self.iteration < config.iterations and not self._stopping:
+            rate = self.learning_rate
+            loss = self.step(loss_function)
+            smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
+            if curves and self.iteration % config.log_every == 0:
+                speed = (self.iteration - first) / max(time.monotonic() - began, 1e-9)
+                curves.numbers(
+                    self.iteration,
+                    {
+                        'loss': loss,
+                        'loss_smooth': smooth,
+                        'learning_rate': rate,
+                        'gradient_norm': self.gradient_norm,
+                        'iterations_per_s': speed,
+                    },
+                )
+            note = f'loss {smooth:.4f}'
+            if self.iteration % config.save_every == 0:
+                self.save()
+                note += self._report(report, curves)
+                self._print(f'[{self.iteration}] {note}')
+            if self.main:
+                progress.update(self.iteration, note)
+
+    def _report(self, report: Report | None, curves: Curves | None) -> str:
+        """Ask for a report, in the main process; the others wait at their next gradient."""
+        if not self.main:
+            return ''
+        told = report(self.iteration) if report else ''
+        if isinstance(told, Mapping):
+            if curves:
+                curves.numbers(self.iteration, told)
+            told = '  '.join(f'{name} {value:.4g}' for name, value in told.items())
+        elif curves and told:
+            curves.note(self.iteration, told)
+        return f'  {told}' if told else ''
+
+    def _backward(self, loss_function: LossFunction) -> float:
+        """Gradients of all parts of this process; returns the loss over all processes."""
+        parts = self.config.accumulate
+        total = torch.zeros((), device=self.device)
+        for part in range(parts):
+            index, count = self.processes.index * parts + part, self.processes.count * parts
+            self._share = Share(index, count)
+            # The same for every part: each draws for the whole batch and takes its own rows.
+            torch.manual_seed(self.iteration)
+            with self._autocast():
+                loss = loss_function(self.iteration)
+            (loss / parts).backward()
+            total += loss.detach().to(total) / parts
+        self._check_divided()
+        stop = torch.tensor(float(self._interruption.signal != 0))
+        value, stopping = self.processes.mean([total, stop])
+        self._stopping = stopping.item() > 0
+        return value.item()
+
+    def _check_divided(self) -> None:
+        if self._share.count > 1 and not self._divided:
+            raise ConfigError(
+                f'this training does not divide its batch, so that {self._share.count} parts '
+                'would all do the same; run it in one process without accumulation'
+            )
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self._precision == 'bf16':
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return nullcontext()
+
+    def _curves(self) -> Curves | None:
+        if not self.main or self.iteration >= self.config.iterations:
+            return None
+        beside = self.checkpoint.with_name(f'{self.checkpoint.stem}_curves')
+        return Curves(self.config.log or beside, self.iteration)
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.config.ema, (1 + self.iteration) / (10 + self.iteration))
+        for name, parameter in self.module.named_parameters():
+            self.average[name].lerp_(parameter, 1.0 - decay)
+
+    def _resume(self) -> None:
+        if not self.checkpoint.exists():
+            return
+        state = fill(self.module, self.optimizer, self.checkpoint)
+        self.average = {n: value.to(self.device) for n, value in state['average'].items()}
+        self.iteration = state['iteration']
+        self._print(f'resumed {self.checkpoint} at iteration {self.iteration}')
+
+    def _print(self, line: str) -> None:
+        if self.main:
+            print(line, flush=True)
+
+
+def _precision(asked: str, device: torch.device) -> str:
+    """Of the networks: what was asked for, or told to `accelerate`, or what the device likes."""
+    told = asked or os.environ.get('ACCELERATE_MIXED_PRECISION', '')
+    chosen = told or ('bf16' if device.type == 'cuda' else 'no')
+    if chosen not in PRECISIONS:
+        raise ConfigError(f"precision must be one of {PRECISIONS}, not '{chosen}'")
+    return chosen

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calibrate the conformal lower bound of a value head and measure its coverage."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vidplan_core.heads.conformal import LowerBound, calibrate, save_bound, shortfall
+from vidplan_core.metrics.intervals import exact_interval
+from vidplan_training.evaluation.main import written
+from vidplan_training.evaluation.sampling import add_sampling
+
+BATCH = 16
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Declare `vidplan-train conformal`."""
+    parser = subparsers.add_parser(
+        'conformal',
+        help='bound predicted values from below, with known probability',
+        description='One clip of every held-out episode, with a random instruction: half of the '
+        'episodes choose the margin, which is written beside the value head; the other half '
+        'tells how often the bound holds at all imagined frames together.',
+    )
+    parser.add_argument('--data', type=Path, required=True, help='folder written by collect')
+    parser.add_argument('--models', type=Path, default=Path('models/cell'))
+    parser.add_argument('--alpha', type=float, default=0.1, help='share of episodes it may fail')
+    add_sampling(parser)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--json', type=Path, help='write the result')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Calibrate, write the bound and print its coverage."""
+    shortfalls = held_out_shortfalls(args)
+    bound, result = calibrated(shortfalls, args.alpha, args.seed)
+    save_bound(args.models / 'value', bound)
+    print(written(result, args.json))
+    return 0
+
+
+def calibrated(
+    shortfalls: np.ndarray, alpha: float, seed: int
+) -> tuple[LowerBound, dict[str, Any]]:
+    """The bound of one half of the episodes, and how it does on the other half.
+
+    Raises:
+        ValueError: fewer than four episodes.
+    """
+    if len(shortfalls) < 4:
+        raise ValueError(f'{len(shortfalls)} held-out episodes; a bound needs 4, better hundreds')
+    order = np.random.default_rng([seed, 17]).permutation(len(shortfalls))
+    first, second = np.array_split(shortfalls[order], 2)
+    bound = calibrate(first, alpha)
+    held = int((second <= bound.margin).sum())
+    return bound, {
+        'alpha': alpha,
+        'margin': bound.margin,
+        'calibration_episodes': len(first),
+        'test_episodes': len(second),
+        'coverage': held / len(second),
+        'interval_95': {'coverage': list(exact_interval(held, len(second)))},
+        'seed': seed,
+    }
+
+
+@torch.no_grad()
+def held_out_shortfalls(args: argparse.Namespace) -> np.ndarray:
+    """By how much the value head promises too much, one number per held-out episode.
+
+    Raises:
+        ModelError: the models lack a value head, or it does not fit.
+        ValueError: the data hold training episodes only.
+    """
+    from vidplan_core.heads.estimate import expectation
+    from vidplan_training.evaluation.value import make_run
+
+    run = make_run(args)
+    draws = one_each(run.data, np.random.default_rng([args.seed, 18]), run.ahead)
+    worst = []
+    for first in range(0, len(draws), BATCH):
+        part = draws[first : first + BATCH]
+        predicted = expectation(run.logits(part), run.head.bins, -1).numpy()
+        true = run.data.values_of(part, run.ahead, run.ahead).numpy()
+        worst += [shortfall(mine, its) for mine, its in zip(predicted, true, strict=True)]
+    return np.array(worst)
+
+
+def one_each(data: Any, rng: np.random.Generator, ahead: int) -> list[Any]:
+    """The first random clip with an instruction of each episode that comes up, by episode."""
+    found: dict[int, Any] = {}
+    for _ in range(20 * len(data)):
+        draw = data.draw(rng, ahead)
+        found.setdefault(draw.episode, draw)
+        if len(found) == len(data):
+            break
+    return [found[episode] for episode in sorted(found)]

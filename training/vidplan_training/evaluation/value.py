@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the value head tells progress from standstill, success from failure, best from rest."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidplan_core.heads.estimate import expectation
+from vidplan_core.heads.grounding import VERBS
+from vidplan_core.heads.value import ValueHead, load_value, value_inputs
+from vidplan_core.language.semantic import SemanticScorer
+from vidplan_core.metrics.calibration import Reliability
+from vidplan_core.metrics.episode_sums import EpisodeMeans
+from vidplan_core.metrics.ranking import Separation
+from vidplan_core.world_model.checkpoint import load_world_model
+from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.world_model import WorldModel
+from vidplan_training.data.latents import Statistics, encode_shards
+from vidplan_training.engine.progress import Progress
+from vidplan_training.evaluation.clips import held_out_shards
+from vidplan_training.evaluation.intervals import intervals_of, values_of
+from vidplan_training.evaluation.sampling import add_sampling, sampling_from
+from vidplan_training.evaluation.value_choice import best_of_six
+from vidplan_training.recipes.heads.rollouts import imagine_ahead
+from vidplan_training.recipes.heads.value_episodes import PLAYED, WAYS, Draw, ValueEpisodes, Way
+
+ORDERS = (*(f'order_{verb}' for verb in VERBS), 'order_by_chance')
+SHORTEST_WAY, LONGEST_WAY = 3, 16  # clips on a way of which an order is told
+
+
+def add_parser(kinds: argparse._SubParsersAction) -> None:
+    """Declare `vidplan-train evaluate value`."""
+    parser = kinds.add_parser(
+        'value',
+        help='whether the value head is calibrated and ranks',
+        description='Imagines clips of held-out episodes with instructions that come true and '
+        'others that do not; and six motions of fresh scenes, each also carried out in the '
+        'simulator.',
+    )
+    parser.add_argument('--data', type=Path, required=True, help='episodes of evaluation seeds')
+    parser.add_argument('--models', type=Path, default=Path('models/cell'))
+    parser.add_argument('--draws', type=int, default=6, help='clips per episode')
+    parser.add_argument('--scenes', type=int, default=100, help='for the best of six')
+    add_sampling(parser)
+    parser.add_argument('--threads', type=int, help='default: as PyTorch chooses')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--json', type=Path)
+
+
+@dataclass
+class ValueRun:
+    """One evaluation: models, episodes, and what has been counted."""
+
+    model: WorldModel
+    head: ValueHead
+    scorer: SemanticScorer
+    data: ValueEpisodes
+    sampling: SamplingConfig
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.reliability, self.top_label = Reliability(), Reliability()
+        self.ranking, self.progress = Separation(0.0, 1.0), Separation(0.0, 1.0)
+        self.by_way = {way: Separation(0.0, 1.0) for way in WAYS}
+        self.orders = EpisodeMeans(['order', *ORDERS, 'best', 'regret'])
+
+    @property
+    def ahead(self) -> int:
+        """New frames of a chunk."""
+        return self.model.config.frames - 1
+
+    def logits(self, draws: list[Draw]) -> Tensor:
+        """Predicted distributions (batch, frames, bins) of the clips' new frames."""
+        clips = self.data.clips(draws, self.model.config.history_frames, self.ahead)
+        imagination, _ = imagine_ahead(self.model, clips, (), self.sampling, self.seed)
+        wanted = [self.data.instruction(d.verb, d.kind) for d in draws]
+        return self.head.logits(value_inputs(self.scorer, self.model, imagination, wanted))
+
+    def count(self, draws: list[Draw]) -> None:
+        """Compare the values of clips of one episode with what they were worth."""
+        logits = self.logits(draws)
+        expected = expectation(logits, self.head.bins, -1)
+        true = self.data.values_of(draws, self.ahead, self.ahead)
+        episode = draws[0].episode
+        self.reliability.add(episode, expected.flatten(), true.flatten())
+        confidence, label = logits.softmax(-1).flatten(0, 1).max(-1)
+        right = label == self.head.bins.index(true).flatten()
+        self.top_label.add(episode, confidence, right)
+        for draw, score, worth in zip(draws, expected[:, -1].numpy(), true[:, -1].numpy()):
+            if worth == 0.0:
+                self.by_way[draw.way].add(episode, score, positive=False)
+            if worth in (0.0, 1.0):
+                self.ranking.add(episode, score, positive=worth == 1.0)
+            self.progress.add(episode, score, positive=worth > 0.0)
+            if worth == 1.0:
+                for separation in self.by_way.values():
+                    separation.add(episode, score, positive=True)
+
+    def count_order(self, episode: int) -> None:
+        """Follow the arm on its ways to what it set out to do, along which values should rise."""
+        ways = self.data.ways(episode)
+        for way in ways:
+            order = self._order(episode, way)
+            self.orders.add(episode, **{'order': order, f'order_{VERBS[way.verb]}': order})
+        aimed = {(way.verb, way.kind) for way in ways}
+        first = self.data.success[episode].argmax(axis=0)
+        for verb, kind in np.argwhere(self.data.success[episode].any(axis=0)):
+            if (verb, kind) not in aimed:
+                way = Way(int(verb), int(kind), 0, int(first[verb, kind]))
+                self.orders.add(episode, order_by_chance=self._order(episode, way))
+
+    def _order(self, episode: int, way: Way) -> float:
+        """Rank correlation of values and time; NaN where the way is too short to tell."""
+        last = way.success - self.ahead
+        start = max(way.start, last - LONGEST_WAY + 1)
+        if last - start < SHORTEST_WAY - 1:
+            return float('nan')
+        frames = np.arange(self.data.lengths[episode])
+        draws = [
+            Draw(episode, frames, present, way.verb, way.kind, PLAYED)
+            for present in range(start, last + 1)
+        ]
+        expected = expectation(self.logits(draws), self.head.bins, -1)[:, -1]
+        return rank_correlation(expected.numpy())
+
+
+@torch.no_grad()
+def evaluate_value(args: argparse.Namespace) -> dict[str, Any]:
+    """Every number that the value head is judged by, with intervals over episodes.
+
+    Raises:
+        ModelError: a model is missing or does not fit the others.
+        ValueError: the data are for training.
+    """
+    run = make_run(args)
+    rng = np.random.default_rng([args.seed, 23])
+    by_episode: dict[int, list[Draw]] = {}
+    for _ in range(args.draws * len(run.data)):
+        draw = run.data.draw(rng, run.ahead)
+        by_episode.setdefault(draw.episode, []).append(draw)
+    progress = Progress('evaluate (episodes)', len(by_episode))
+    for done, (episode, draws) in enumerate(by_episode.items(), 1):
+        run.count(draws)
+        run.count_order(episode)
+        progress.update(done)
+    for scene, found in enumerate(best_of_six(run.model, run.head, run.scorer, args)):
+        run.orders.add(1_000_000 + scene, best=float(found.agrees), regret=found.regret_m)
+    return _result(run, args)
+
+
+def make_run(args: argparse.Namespace) -> ValueRun:
+    """Load models and episodes."""
+    model, head = load_world_model(args.models), load_value(args.models)
+    head.config.check_fits(model.config, model.mean.shape[2])
+    scorer = SemanticScorer.load(args.models / 'semantic')
+    head.check_scorer(scorer)
+    found = held_out_shards(args.data)
+    encode_shards(found, model.autoencoder)
+    data = ValueEpisodes(found, Statistics.of(model.config), head.config.gamma)
+    return ValueRun(model, head, scorer, data, sampling_from(args), args.seed)
+
+
+def rank_correlation(values: np.ndarray) -> float:
+    """Spearman's correlation of values with their order; NaN when all are equal."""
+    from scipy.stats import spearmanr
+
+    if np.ptp(values) == 0.0:
+        return float('nan')
+    return float(spearmanr(np.arange(len(values)), values).statistic)
+
+
+def _result(run: ValueRun, args: argparse.Namespace) -> dict[str, Any]:
+    numbers = {
+        'ece': run.reliability.error(),
+        'value_order_correlation': run.orders.mean('order'),
+        'failure_below_success': run.ranking.area(),
+        'best_of_6_agreement': run.orders.mean('best'),
+        'top_label_ece': run.top_label.error(),
+        'failure_below_progress': run.progress.area(),
+        **{f'value_{name}': run.orders.mean(name) for name in ORDERS},
+        'best_of_6_regret_m': run.orders.mean('regret'),
+        **{f'{way}_below_success': s.area() for way, s in run.by_way.items()},
+    }
+    return {
+        **values_of(numbers),
+        'episodes': len(run.data),
+        'scenes': args.scenes,
+        'seed': args.seed,
+        'gamma': run.head.config.gamma,
+        'reliability': run.reliability.diagram(),
+        'interval_95': intervals_of(numbers),
+    }

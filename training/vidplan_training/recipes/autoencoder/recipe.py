@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train the per-view autoencoder on images of the cell."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidplan_core.errors import ConfigError
+from vidplan_core.world_model.autoencoder import Autoencoder
+from vidplan_core.world_model.checkpoint import load_weights, save_autoencoder
+from vidplan_core.world_model.config import AutoencoderConfig
+from vidplan_training.data.dataset import split
+from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.engine.trainer import Trainer, TrainerConfig, add_trainer_arguments, options
+from vidplan_training.recipes.autoencoder.equivariance import (
+    followed,
+    mean_inside,
+    moved,
+    random_moves,
+    unmoved,
+    with_noise,
+)
+
+KL_WEIGHT = 2e-4
+CHECKED = 96  # held-out pictures
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Declare `vidplan-train autoencoder`."""
+    parser = subparsers.add_parser('autoencoder', help='train the per-view autoencoder')
+    parser.add_argument('--data', type=Path, required=True, help='folder written by collect')
+    parser.add_argument('--out', type=Path, default=Path('models/cell/autoencoder'))
+    parser.add_argument('--work', type=Path, default=Path('outputs/autoencoder.pt'))
+    parser.add_argument('--iterations', type=int, default=6000)
+    parser.add_argument('--batch', type=int, default=48)
+    parser.add_argument('--learning-rate', type=float, default=2e-3)
+    parser.add_argument('--latent-channels', type=int, default=8)
+    parser.add_argument('--start', type=Path, help='folder of an autoencoder to go on from')
+    parser.add_argument(
+        '--decoder-only',
+        action='store_true',
+        help='keep the encoder of --start: its latents stay what world models know',
+    )
+    parser.add_argument(
+        '--equivariance', type=float, default=0.1, help='weight: latents move as pictures do'
+    )
+    parser.add_argument(
+        '--noise', type=float, default=0.15, help='that decoding forgives, in deviations'
+    )
+    parser.add_argument('--seed', type=int, default=0)
+    add_trainer_arguments(parser)
+
+
+class ImageBatches:
+    """Random batches of single views, drawn from a generator seeded by the iteration."""
+
+    def __init__(self, data: Path, held_out: bool, batch: int, seed: int) -> None:
+        self._arrays = [shard.array('images') for shard in split(data, held_out)]
+        self._batch, self._seed = batch, seed
+
+    def __call__(self, iteration: int, share: Share = WHOLE) -> Tensor:
+        """Own rows of a batch, (rows, 3, height, width) in [-1, 1]."""
+        rng = np.random.default_rng([self._seed, iteration])
+        places = [self._place(rng) for _ in range(self._batch)]
+        picked = [np.asarray(array[where]) for array, where in places[share.rows(self._batch)]]
+        images = torch.from_numpy(np.stack(picked)).permute(0, 3, 1, 2)
+        return images.float() / 127.5 - 1.0
+
+    def _place(self, rng: np.random.Generator) -> tuple[np.ndarray, tuple[int, ...]]:
+        array = self._arrays[rng.integers(len(self._arrays))]
+        return array, tuple(int(rng.integers(size)) for size in array.shape[:3])
+
+
+def loss_of(
+    autoencoder: Autoencoder,
+    images: Tensor,
+    equivariance: float = 0.0,
+    noise: float = 0.0,
+    share: Share = WHOLE,
+) -> Tensor:
+    """Absolute plus squared error plus a little divergence from a normal latent.
+
+    Args:
+        autoencoder: to train.
+        images: (batch, 3, height, width) in [-1, 1].
+        equivariance: weight of how badly latents follow moved pictures; 0 moves none.
+        noise: that some latents are decoded with, in deviations.
+        share: of the batch, that the images are.
+    """
+    with torch.autocast(images.device.type, torch.bfloat16):
+        mean, log_variance = autoencoder.moments(images)
+        follows = (
+            followed(autoencoder, images, mean, share) if equivariance else unmoved(images, mean)
+        )
+        sample = follows.latents + share.randn_like(mean) * (0.5 * log_variance).exp()
+        reconstruction = autoencoder.decode(with_noise(sample, noise, share))
+    error = reconstruction.float() - follows.pictures.values
+    size = mean_inside(error.abs() + 4.0 * error**2, follows.pictures.inside)
+    divergence = 0.5 * (mean.float() ** 2 + log_variance.float().exp() - 1 - log_variance.float())
+    return size + equivariance * follows.error + KL_WEIGHT * divergence.mean()
+
+
+@torch.no_grad()
+def psnr_of_moved(autoencoder: Autoencoder, images: Tensor) -> float:
+    """PSNR in dB of moved latents, decoded, beside moved pictures (batch, 3, height, width)."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        moves = random_moves(len(images), WHOLE)
+    wanted, latents = moved(images, moves), moved(autoencoder.encode(images), moves)
+    error = (autoencoder.decode(latents.values).clamp(-1, 1) - wanted.values.clamp(-1, 1)) / 2
+    return float(-10 * mean_inside(error.square(), wanted.inside).log10())
+
+
+@torch.no_grad()
+def psnr_by_view(autoencoder: Autoencoder, data: Path, frames: int = 100) -> dict[str, float]:
+    """Reconstruction PSNR in dB per view on held-out frames, pixels in [0, 1]."""
+    array = split(data, True)[0].array('images')
+    flat = array.reshape(-1, *array.shape[2:])
+    picked = flat[np.linspace(0, len(flat) - 1, frames).astype(int)]
+    result = {}
+    for view, name in enumerate(('left', 'right', 'wrist')):
+        images = torch.from_numpy(picked[:, view]).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        images = images.to(next(autoencoder.parameters()).device)
+        restored = autoencoder.decode(autoencoder.encode(images)).clamp(-1, 1)
+        error = ((restored - images) / 2).square().mean(dim=(1, 2, 3))
+        result[name] = round(float((-10 * error.log10()).mean()), 2)
+    return result
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, then write the averaged weights and their held-out PSNR."""
+    if args.decoder_only and not args.start:
+        raise ConfigError('--decoder-only needs the encoder that it keeps: --start FOLDER')
+    torch.manual_seed(args.seed)
+    autoencoder = Autoencoder(AutoencoderConfig(latent_channels=args.latent_channels))
+    if args.start:
+        load_weights(autoencoder, args.start)
+    autoencoder.encoder.requires_grad_(not args.decoder_only)
+    autoencoder.to(memory_format=torch.channels_last)
+    config = TrainerConfig(args.iterations, args.learning_rate, ema=0.998, **options(args))
+    trainer = Trainer(autoencoder, config, args.work)
+    batches = ImageBatches(args.data, False, args.batch, args.seed)
+
+    def loss(iteration: int) -> Tensor:
+        images = batches(iteration, trainer.share).to(trainer.device)
+        ordered = images.contiguous(memory_format=torch.channels_last)
+        return loss_of(
+            autoencoder, ordered, args.equivariance, args.noise, trainer.share
+        )
+
+    trainer.run(loss, lambda _: f'held-out PSNR {psnr_by_view(autoencoder, args.data, 40)}')
+    trainer.use_average()
+    if not trainer.main:
+        return 0
+    autoencoder.cpu()
+    save_autoencoder(args.out, autoencoder)
+    check = ImageBatches(args.data, True, CHECKED, args.seed)(0)
+    metrics = {
+        'held_out_psnr_db': psnr_by_view(autoencoder, args.data),
+        'held_out_moved_psnr_db': round(psnr_of_moved(autoencoder, check), 2),
+        'seed': args.seed,
+    }
+    (args.out / 'metrics.json').write_text(json.dumps(metrics, indent=1) + '\n')
+    print(metrics)
+    return 0

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loss of the flow map: flow matching on the diagonal s = t, self-distillation beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from vidplan_core.errors import ConfigError
+from vidplan_core.world_model.backbones.interface import Condition
+from vidplan_core.world_model.flow import spread, velocity
+from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.world_model import WorldModel
+from vidplan_training.data.latents import Clips
+from vidplan_training.engine.loss_weight import LossWeight
+from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.recipes.flow_map.self_distillation import (
+    Jump,
+    Velocity,
+    lsd_target,
+    psd_target,
+    random_jumps,
+)
+from vidplan_training.recipes.world_model.recipe import (
+    DROPPED_ACTIONS,
+    HISTORY_NOISE,
+    condition_of,
+    flow_times,
+    split_clip,
+)
+
+TARGETS: dict[str, Callable[[Velocity, Tensor, Jump], Tensor]] = {
+    'psd': psd_target,
+    'psd-midpoint': psd_target,
+    'lsd': lsd_target,
+}
+DIAGONALS = ('edm', 'uniform')
+WEIGHTINGS = ('velocity', 'state')
+GUIDED = ('all', 'jumps')
+# Jumps of less flow time than this are one step of the teacher where only jumps are guided.
+SHORT = 0.06
+
+
+@dataclass(frozen=True)
+class FlowMapConfig:
+    """The objective.
+
+    variant: 'psd' (u uniform between s and t), 'psd-midpoint' or 'lsd'.
+    share: of a batch that is distilled; the rest is flow matching.
+    one_step: share of the distilled rows that jump from pure noise to data at once.
+    diagonal: distribution of s = t: 'edm' (of sigma) or 'uniform' (of s).
+    pure_noise: share of the diagonal at s = 0.
+    weighting: 'velocity' squares errors of v_{s,t}; 'state' those of X_{s,t}, which are
+        (t - s) times as large.
+    guidance: of the first and the last frame; the diagonal then learns the guided velocity of
+        the frozen reference instead of data minus noise, and planning needs no second pass.
+        (1, 1) learns the reference's own velocity.
+    guided: 'all', or 'jumps': then the diagonal stays the data's, so that the same weights are
+        still the teacher and give the mean of all futures, and only jumps are guided.
+    """
+
+    variant: str = 'psd'
+    share: float = 1.0 / 3.0
+    one_step: float = 0.1
+    diagonal: str = 'edm'
+    pure_noise: float = 0.1
+    weighting: str = 'velocity'
+    guidance: tuple[float, float] | None = None
+    guided: str = 'all'
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ('variant', tuple(TARGETS)),
+            ('diagonal', DIAGONALS),
+            ('weighting', WEIGHTINGS),
+            ('guided', GUIDED),
+        ):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name} must be one of {known}, not '{getattr(self, name)}'")
+        for name in ('share', 'one_step', 'pure_noise'):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f'{name} must lie between 0 and 1')
+        if self.guided == 'jumps' and (self.variant == 'lsd' or self.guidance is None):
+            raise ConfigError("guided 'jumps' needs guidance, and the variant psd or psd-midpoint")
+
+    def distilled(self, batch: int) -> Tensor:
+        """Which rows of a batch are distilled, (batch,) bool: evenly spread over its parts."""
+        whole = torch.floor(torch.arange(batch + 1) * self.share + 0.5)
+        return whole.diff() > 0
+
+
+class FlowMap(nn.Module):
+    """What is trained: the world model's backbone, and the weight of its losses if learned."""
+
+    def __init__(self, model: WorldModel, learned_weight: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self.loss_weight = LossWeight() if learned_weight else None
+
+    def loss(
+        self,
+        clips: Clips,
+        config: FlowMapConfig,
+        reference: WorldModel | None = None,
+        share: Share = WHOLE,
+    ) -> Tensor:
+        """Mean loss of a batch; all rows pass through the network together.
+
+        Args:
+            clips: the batch, or one's own share of it.
+            config: the objective.
+            reference: the frozen teacher, needed for guidance only.
+            share: which part of the batch `clips` are.
+        """
+        batch = prepare(self.model, clips, config, share)
+        wanted = wanted_velocity(self.model, batch, config, reference)
+        noise = HISTORY_NOISE * share.randn_like(batch.clean.history)
+        noisy = replace(batch.clean, history=batch.clean.history + noise)
+        start, target = batch.jump.start, batch.jump.target
+        predicted = velocity_field(self.model, noisy)(batch.x, start, target)
+        losses = (predicted - wanted).square().flatten(1).mean(1)
+        if config.weighting == 'state':
+            losses = losses * torch.where(target > start, (target - start) ** 2, 1.0)
+        if self.loss_weight is not None:
+            losses = self.loss_weight.balanced(losses, start, target)
+        return losses.mean()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows on their way from noise to data.
+
+    straight: data minus noise, (rows, frames, channels, height, width).
+    x: between the two, at the flow times where the jumps start.
+    jump: where they should go; the rows that are not distilled stay where they are.
+    distilled: which rows they are, (rows,) bool.
+    clean: what the teacher is conditioned on.
+    """
+
+    straight: Tensor
+    x: Tensor
+    jump: Jump
+    distilled: Tensor
+    clean: Condition
+
+
+def prepare(model: WorldModel, clips: Clips, config: FlowMapConfig, share: Share) -> Batch:
+    """Draw times, noise and dropped actions for a batch."""
+    parts = split_clip(clips, model.config.history_frames)
+    data = model.to_data(parts.future, parts.history[:, -1:])
+    noise = share.randn_like(data)
+    distilled = share.of(config.distilled(share.count * len(data)))
+    jump = _jumps(config, distilled, share).to(data.device)
+    x = torch.lerp(noise, data, spread(jump.start, data))
+    keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
+    clean = replace(condition_of(model, clips, parts), keep=keep)
+    return Batch(data - noise, x, jump, distilled, clean)
+
+
+@torch.no_grad()
+def wanted_velocity(
+    model: WorldModel, batch: Batch, config: FlowMapConfig, reference: WorldModel | None
+) -> Tensor:
+    """What the network should say of every row, under stop-gradient."""
+    wanted, kinds = batch.straight.clone(), batch.distilled
+    matched, distilled = (kind.nonzero()[:, 0].to(wanted.device) for kind in (~kinds, kinds))
+    if config.guidance is not None and config.guided == 'all' and len(matched):
+        condition, time = batch.clean.rows(matched), batch.jump.start[matched]
+        wanted[matched] = guided_velocity(
+            reference, condition, batch.x[matched], time, config.guidance
+        )
+    if len(distilled):
+        exact, condition = config.variant == 'lsd', batch.clean.rows(distilled)
+        teacher = velocity_field(model, condition, exact)
+        if config.guidance is not None and config.guided == 'jumps':
+            teacher = guided_when_short(teacher, reference, condition, config.guidance)
+        wanted[distilled] = TARGETS[config.variant](
+            teacher, batch.x[distilled], batch.jump.rows(distilled)
+        )
+    return wanted
+
+
+def velocity_field(model: WorldModel, condition: Condition, exact: bool = False) -> Velocity:
+    """v_{s,t} of a world model under a condition; `exact` as in `WorldModel.network`."""
+    network = model.network(condition, exact)
+    return lambda x, start, target: velocity(network, x, start, target)
+
+
+def guided_when_short(
+    own: Velocity,
+    reference: WorldModel | None,
+    condition: Condition,
+    guidance: tuple[float, float],
+) -> Velocity:
+    """v_{s,t} of one's `own`, but where s and t are near each other the reference's, guided."""
+
+    def field(x: Tensor, start: Tensor, target: Tensor) -> Tensor:
+        found = own(x, start, target)
+        short = (target - start < SHORT).nonzero()[:, 0]
+        if not len(short):
+            return found
+        guided = guided_velocity(
+            reference, condition.rows(short), x[short], start[short], guidance
+        )
+        return found.index_copy(0, short, guided.to(found))
+
+    return field
+
+
+@torch.no_grad()
+def guided_velocity(
+    reference: WorldModel | None,
+    condition: Condition,
+    x: Tensor,
+    time: Tensor,
+    guidance: tuple[float, float],
+) -> Tensor:
+    """Velocity of the reference's denoiser at flow times (rows,), guided frame by frame."""
+    if reference is None:
+        raise ConfigError('guidance is learned from a reference model; none was given')
+    sampling = SamplingConfig(guidance_first=guidance[0], guidance_last=guidance[1])
+    return velocity(reference.guided(condition, sampling), x, time, time)
+
+
+def _jumps(config: FlowMapConfig, distilled: Tensor, share: Share) -> Jump:
+    """Jumps of the distilled rows; the others stay where they are, s = t."""
+    count = len(distilled)
+    time = flow_times(count, config.pure_noise, share)
+    if config.diagonal == 'uniform':
+        time = torch.where(time > 0, share.rand(count), time)
+    jump = random_jumps(count, config.variant == 'psd-midpoint', config.one_step, share)
+    start, middle, target = (
+        torch.where(distilled, v, time) for v in (jump.start, jump.middle, jump.target)
+    )
+    return Jump(start, middle, target, jump.rest)

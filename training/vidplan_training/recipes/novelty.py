@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Remember what training scenes look like, so that strange ones are noticed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidplan_core.heads.novelty import (
+    FOLDER,
+    SIDES,
+    Novelty,
+    NoveltyConfig,
+    save_novelty,
+    squares,
+)
+from vidplan_core.world_model.checkpoint import load_autoencoder, world_model_config
+from vidplan_core.world_model.config import WorldModelConfig
+from vidplan_training.data.dataset import Shard, split
+from vidplan_training.data.latents import LATENTS, encode_shards
+
+LEAST_VARIANCE = 1e-6  # of a direction, in units of the normalised latents
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Declare `vidplan-train novelty`."""
+    parser = subparsers.add_parser(
+        'novelty', help='remember what training scenes look like, to notice strange ones'
+    )
+    parser.add_argument('--data', type=Path, required=True, help='folder written by collect')
+    parser.add_argument('--models', type=Path, default=Path('models/cell'))
+    parser.add_argument('--out', type=Path, help='models folder to write to; default: --models')
+    parser.add_argument('--bank', type=int, default=NoveltyConfig.bank, help='remembered squares')
+    parser.add_argument('--frames', type=int, default=2000, help='that they are taken from')
+    parser.add_argument('--seed', type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fill the memory, find what is usual on held-out episodes, write both."""
+    config = world_model_config(args.models / 'world_model')
+    training, held_out = split(args.data, False), split(args.data, True)
+    encode_shards(training + held_out, load_autoencoder(args.models / 'autoencoder'))
+    rng = np.random.default_rng([args.seed, 31])
+    novelty = remember(random_latents(training, config, args.frames, rng), config, args.bank, rng)
+    novelty = with_usual(novelty, random_latents(held_out, config, args.frames // 4, rng))
+    print(f'usual {novelty.config.usual}, spread {novelty.config.spread}')
+    save_novelty((args.out or args.models) / FOLDER, novelty)
+    return 0
+
+
+def random_latents(
+    found: Sequence[Shard], config: WorldModelConfig, count: int, rng: np.random.Generator
+) -> Tensor:
+    """Normalised latents (count, channels, rows, columns) of random frames of all shards."""
+    mean, std = (torch.tensor(v)[:, None, None] for v in (config.latent_mean, config.latent_std))
+    parts = []
+    for shard, share in zip(found, np.array_split(np.arange(count), len(found))):
+        latents = shard.array(LATENTS)
+        episodes, frames = (rng.integers(size, size=len(share)) for size in latents.shape[:2])
+        parts.append(torch.from_numpy(np.asarray(latents[episodes, frames], np.float32)))
+    return (torch.cat(parts) - mean) / std
+
+
+def remember(
+    latents: Tensor, config: WorldModelConfig, bank: int, rng: np.random.Generator
+) -> Novelty:
+    """A memory of random squares of latents (batch, channels, rows, columns).
+
+    Raises:
+        ValueError: the latents have fewer squares than are to be remembered.
+    """
+    views = len(config.views)
+    novelty = Novelty(NoveltyConfig(latents.shape[1], views, bank))
+    for side in SIDES:
+        found = squares(latents, views, side).flatten(0, 1)
+        if len(found) < bank:
+            raise ValueError(f'{len(found)} squares are too few to remember {bank}')
+        mean, whitening = whitened(found)
+        chosen = torch.from_numpy(rng.choice(len(found), bank, replace=False))
+        novelty.get_buffer(f'mean_{side}').copy_(mean)
+        novelty.get_buffer(f'whitening_{side}').copy_(whitening)
+        novelty.get_buffer(f'bank_{side}').copy_(novelty.white(found[chosen], side))
+    return novelty
+
+
+def whitened(found: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (size,) and whitening (size, size) of rows (count, size)."""
+    mean = found.mean(0)
+    apart = found - mean
+    values, vectors = torch.linalg.eigh(apart.T @ apart / len(apart))
+    return mean, vectors * values.clamp_min(LEAST_VARIANCE).rsqrt()
+
+
+def with_usual(novelty: Novelty, latents: Tensor) -> Novelty:
+    """The same memory, told what is usual by scenes that it does not hold."""
+    found = torch.cat([novelty.statistics(part) for part in latents.split(16)])
+    usual, spread = (tuple(v.tolist()) for v in (found.mean(0), found.std(0)))
+    told = Novelty(replace(novelty.config, usual=usual, spread=spread))
+    told.load_state_dict(novelty.state_dict())
+    return told

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train the semantic scorer: a small open_clip model whose patches know the phrases."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vidplan_core.language.dense import run_block, value_path
+from vidplan_core.language.open_clip_model import WEIGHTS_FILE, open_clip_module, save_open_clip
+from vidplan_core.language.relevancy import Centring
+from vidplan_core.language.semantic import SemanticConfig, SemanticScorer, write_config
+from vidplan_core.models.precision import has_amx
+from vidplan_training.engine.trainer import Trainer, TrainerConfig
+from vidplan_training.recipes.semantic.card import write_card
+from vidplan_training.recipes.semantic.check import MADE_UP, calibrate, score_scenes, summarise
+from vidplan_training.recipes.semantic.data import (
+    Batch,
+    SegmentedViews,
+    augment,
+    coverage,
+    held_out_views,
+    training_views,
+)
+from vidplan_training.recipes.semantic.decoded import decode_shards
+from vidplan_training.recipes.semantic.loss import (
+    MAX_SCALE,
+    balance,
+    contrastive_loss,
+    dense_loss,
+    neutral_mask,
+    patch_targets,
+)
+from vidplan_training.recipes.semantic.phrases import NEGATIVES, PhraseBook, phrase_book
+
+PATCH = 8
+CAPTION_AREA_PX = 30
+UNKNOWN_PHRASES = 24
+CONTRASTIVE_WEIGHT = 0.1
+CENTRING = Centring(floor=0.0, power=2.0, connected=0.5)
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What an iteration draws: views, and the share of them that a world model decoded."""
+
+    batch: int
+    decoded: float
+    seed: int
+
+
+def model_description(height: int, width: int, vision_width: int, layers: int) -> dict[str, Any]:
+    """Return the open_clip description of the cell's model, one view at its size."""
+    return {
+        'model_cfg': {
+            'embed_dim': 128,
+            'vision_cfg': {
+                'image_size': [height, width],
+                'patch_size': PATCH,
+                'layers': layers,
+                'width': vision_width,
+                'head_width': 64,
+                'mlp_ratio': 2.0,
+            },
+            'text_cfg': {
+                'context_length': 16,
+                'vocab_size': 49408,
+                'width': 64,
+                'heads': 2,
+                'layers': 2,
+            },
+        },
+        'preprocess_cfg': {
+            'mean': [0.5] * 3,
+            'std': [0.25] * 3,
+            'interpolation': 'bilinear',
+            'resize_mode': 'squash',
+        },
+    }
+
+
+def build_model(description: dict[str, Any]) -> nn.Module:
+    """Return a fresh open_clip model of a description."""
+    return open_clip_module().CLIP(**description['model_cfg'])
+
+
+class Lesson:
+    """The loss of an iteration, drawn from the iteration's number alone."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        views: SegmentedViews,
+        book: PhraseBook,
+        mix: Mix,
+        description: dict[str, Any],
+    ) -> None:
+        self._model: Any = model
+        self.book, self.description = book, description
+        self._views, self._mix = views, mix
+        context = description['model_cfg']['text_cfg']['context_length']
+        tokenizer = open_clip_module().tokenizer.SimpleTokenizer(context_length=context)
+        self._tokenize = tokenizer
+        self._preprocess = description['preprocess_cfg']
+
+    def __call__(self, iteration: int) -> Tensor:
+        """Return the sum of the dense and the contrastive loss."""
+        rng = np.random.default_rng([self._mix.seed, iteration])
+        batch = augment(self._views.sample(rng, self._mix.batch, self._mix.decoded), rng)
+        known, unknown = self.book.known(rng), self.book.unknown(rng, UNKNOWN_PHRASES)
+        captions, matches = self._captions(batch, rng)
+        texts = self._encode([*known, *unknown, *NEGATIVES, *captions])
+        phrases, negatives, captioned = texts.split(
+            [len(known) + len(unknown), len(NEGATIVES), len(captions)]
+        )
+        patches, pooled = self._look(batch.images, len(captions))
+        targets, weight = self._targets(batch, len(unknown))
+        scale = self._scale()
+        allowed = neutral_mask([*known, *unknown], NEGATIVES)
+        dense = dense_loss(patches, phrases, negatives, allowed, targets, weight, scale)
+        return dense + CONTRASTIVE_WEIGHT * contrastive_loss(pooled, captioned, matches, scale)
+
+    def _look(self, images: Tensor, pooled: int) -> tuple[Tensor, Tensor]:
+        """Return patch embeddings of all images and pooled ones of the first few."""
+        tower = self._model.visual
+        mean, std = self._preprocess['mean'][0], self._preprocess['std'][0]
+        with torch.autocast('cpu', torch.bfloat16, enabled=has_amx()):
+            tokens = tower._embeds((images - mean) / std)
+            *blocks, last = tower.transformer.resblocks
+            for block in blocks:
+                tokens = run_block(block, tokens)
+            patches = value_path(tower, tokens)
+            whole, _ = tower._pool(run_block(last, tokens[:pooled]))
+            whole = whole @ tower.proj
+        return F.normalize(patches.float(), dim=-1), F.normalize(whole.float(), dim=-1)
+
+    def _encode(self, sentences: list[str]) -> Tensor:
+        return self._model.encode_text(self._tokenize(sentences), normalize=True)
+
+    def _scale(self) -> Tensor:
+        return self._model.logit_scale.exp().clamp(max=MAX_SCALE)
+
+    def _targets(self, batch: Batch, unknown: int) -> tuple[Tensor, Tensor]:
+        """Return targets and weights, (batch, patches, known + unknown phrases)."""
+        covered = coverage(batch.labels, len(self.book.names), PATCH)
+        targets = F.pad(patch_targets(covered[..., 1:]), (0, unknown))
+        weight = balance(targets).expand_as(targets).clone()
+        # The hand is part of the robot, so its patches say nothing about the word.
+        robot, gripper = (self.book.names.index(name) for name in ('robot', 'gripper'))
+        weight[..., robot - 1] *= covered[..., gripper] == 0
+        return targets, weight
+
+    def _captions(self, batch: Batch, rng: np.random.Generator) -> tuple[list[str], Tensor]:
+        """Return captions of a quarter of the views, and which are true of which of those."""
+        captions, named, shown = [], [], []
+        for labels in batch.labels[: max(2, self._mix.batch // 4)]:
+            areas = torch.bincount(labels.flatten(), minlength=len(self.book.names))
+            visible = [
+                name
+                for name, area in zip(self.book.names, areas, strict=True)
+                if area >= CAPTION_AREA_PX and name != 'background'
+            ]
+            caption, subjects = self.book.caption(rng, visible)
+            captions.append(caption)
+            named.append(subjects)
+            shown.append(set(visible))
+        matches = [[subjects <= visible for subjects in named] for visible in shown]
+        return captions, torch.tensor(matches)
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Declare `vidplan-train semantic`."""
+    parser = subparsers.add_parser('semantic', help='train the semantic scorer')
+    parser.add_argument('--data', type=Path, required=True, help='folder written by collect')
+    parser.add_argument('--out', type=Path, default=Path('models/cell/semantic'))
+    parser.add_argument(
+        '--work',
+        type=Path,
+        default=Path('outputs/semantic.pt'),
+        help='checkpoint; training resumes from it',
+    )
+    parser.add_argument(
+        '--reconstructions',
+        type=Path,
+        default=None,
+        help='folder of shard_*/reconstructions.npy: the same views as decoded',
+    )
+    parser.add_argument(
+        '--models',
+        type=Path,
+        default=None,
+        help='models folder whose world model first imagines the views into --reconstructions',
+    )
+    parser.add_argument(
+        '--decoded',
+        type=float,
+        default=0.4,
+        help='share of decoded views, where there are any (0 to 1)',
+    )
+    parser.add_argument('--iterations', type=int, default=4000)
+    parser.add_argument('--batch', type=int, default=32)
+    parser.add_argument('--learning-rate', type=float, default=1.5e-3)
+    parser.add_argument('--width', type=int, default=192, help='of the image tower')
+    parser.add_argument('--layers', type=int, default=4, help='of the image tower')
+    parser.add_argument('--start', type=Path, help='folder of a scorer to go on from')
+    parser.add_argument('--scenes', type=int, default=300, help='held-out scenes to judge by')
+    parser.add_argument('--seed', type=int, default=0)
+
+
+def prepare(args: argparse.Namespace) -> tuple[Lesson, Trainer]:
+    """Return the lessons and the trainer of a run, resumed from its checkpoint if there is one."""
+    views = training_views(args.data, args.reconstructions)
+    height, width = views.scene(views.frames()[0]).images.shape[-2:]
+    description = model_description(height, width, args.width, args.layers)
+    torch.manual_seed(args.seed)
+    model = build_model(description)
+    if args.start:
+        model.load_state_dict(load_file(args.start / WEIGHTS_FILE))
+    mix = Mix(args.batch, args.decoded if views.has_alternatives() else 0.0, args.seed)
+    warmup = min(200, args.iterations // 10 + 1)
+    config = TrainerConfig(args.iterations, args.learning_rate, warmup=warmup, save_every=200)
+    lesson = Lesson(model, views, phrase_book(views.names, _described()), mix, description)
+    return lesson, Trainer(model, config, args.work)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, calibrate, judge and write the model folder."""
+    if args.models is not None:
+        if args.reconstructions is None:
+            raise ValueError('--models writes decoded views; say where: --reconstructions DIR')
+        decode_shards(args.data, args.models, args.reconstructions)
+    lesson, trainer = prepare(args)
+    trainer.run(lesson)
+    save_open_clip(trainer.use_average(), lesson.description, args.out)
+    held_out = held_out_views(args.data, args.reconstructions)
+    report = judge(args.out, held_out, lesson.book, args.scenes)
+    print(json.dumps({k: v for k, v in report.items() if k != 'phrases'}, indent=2))
+    return 0
+
+
+def judge(folder: Path, views: SegmentedViews, book: PhraseBook, scenes: int) -> dict[str, Any]:
+    """Calibrate on one half of the held-out scenes, measure on the other, write both down."""
+    config = SemanticConfig(
+        model_name='', negatives=NEGATIVES, relevancy_scale=None, centring=CENTRING
+    )
+    write_config(config, folder)
+    scorer = SemanticScorer.load(folder)
+    known = len(book.names) - 1
+    phrases = [*(book.phrases[name][0] for name in book.names[1:]), *MADE_UP]
+    segments = [*range(1, 1 + known), *[-1] * len(MADE_UP)]
+    frames = _spread(views.frames(), scenes)
+    first, second = frames[: len(frames) // 2], frames[len(frames) // 2 :]
+    threshold = calibrate(score_scenes(scorer, views, first, phrases, segments), known)
+    write_config(replace(config, threshold=threshold), folder)
+    report: dict[str, Any] = {'threshold': threshold}
+    scores = score_scenes(scorer, views, second, phrases, segments)
+    report |= summarise(scores, phrases, known, threshold)
+    if views.has_alternatives():
+        decoded = score_scenes(scorer, views, second, phrases, segments, alternative=True)
+        report['decoded'] = summarise(decoded, phrases, known, threshold)
+    (folder / 'metrics.json').write_text(json.dumps(report, indent=2) + '\n')
+    write_card(folder, report)
+    return report
+
+
+def _spread(frames: list[tuple[int, int, int]], count: int) -> list[tuple[int, int, int]]:
+    picked = np.linspace(0, len(frames) - 1, min(count, len(frames)))
+    return [frames[i] for i in picked.astype(int)]
+
+
+def _described() -> dict[str, tuple[str, ...]]:
+    from vidplan_sim.objects import BOWL, KINDS
+
+    return {kind.name: kind.phrases for kind in (*KINDS, BOWL)}

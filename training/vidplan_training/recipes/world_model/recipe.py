@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train the action-conditioned world model on latents of recorded episodes.
+
+The first part of the training is a regression of the future: the network sees pure noise
+(flow time 0) and learns the mean. The last part mixes in all noise levels of EDM, so that
+the same weights can be sampled in several steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.errors import ConfigError, ModelError
+from vidplan_core.world_model.backbones.interface import Condition
+from vidplan_core.world_model.backbones.unet2d import UNet2D
+from vidplan_core.world_model.checkpoint import (
+    OTHER_PARTS,
+    load_weights,
+    save_world_model,
+    world_model_config,
+)
+from vidplan_core.world_model.context import Context
+from vidplan_core.world_model.flow import raw_target, scaled_input, spread
+from vidplan_core.world_model.world_model import WorldModel
+from vidplan_training.data.latents import Clips
+from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.engine.trainer import Trainer, TrainerConfig, add_trainer_arguments, options
+from vidplan_training.recipes.world_model.data import (
+    Material,
+    add_data_arguments,
+    add_size_arguments,
+    gather,
+)
+
+LOG_SIGMA_MEAN, LOG_SIGMA_STD = 0.7, 1.6  # of the released Ctrl-World training
+HISTORY_NOISE = 0.05
+DROPPED_ACTIONS = 0.05  # share of clips without actions, for classifier-free guidance
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Declare `vidplan-train world-model`."""
+    parser = subparsers.add_parser('world-model', help='train the action-conditioned world model')
+    add_data_arguments(parser)
+    add_size_arguments(parser)
+    parser.add_argument('--models', type=Path, default=Path('models/cell'))
+    parser.add_argument('--work', type=Path, default=Path('outputs/world_model.pt'))
+    parser.add_argument('--out', type=Path, help='folder to write; default: MODELS/world_model')
+    parser.add_argument('--iterations', type=int, default=6000)
+    parser.add_argument('--batch', type=int, default=24)
+    parser.add_argument('--learning-rate', type=float, default=1e-3)
+    parser.add_argument('--regression', type=float, default=0.75, help='first part of the run')
+    parser.add_argument('--start', type=Path, help='folder of a trained world model to go on from')
+    parser.add_argument('--compile', action='store_true', help='compile the network first')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--export-only', action='store_true', help='write the average so far')
+    add_trainer_arguments(parser)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A clip's past and future; the present belongs to both."""
+
+    history: Tensor
+    future: Tensor
+    past: PoseChunk
+    chunk: PoseChunk
+
+
+def split_clip(clips: Clips, history: int) -> Split:
+    """Cut clips (batch, history - 1 + frames) at the present."""
+    before, after = slice(0, history), slice(history - 1, None)
+    latents, poses = clips.latents, clips.poses
+    return Split(latents[:, before], latents[:, after], poses.part(before), poses.part(after))
+
+
+def flow_times(batch: int, share_of_noise: float, share: Share = WHOLE) -> Tensor:
+    """Flow times (batch,): a share at pure noise, the rest by EDM's distribution of sigma."""
+    sigma = (LOG_SIGMA_MEAN + LOG_SIGMA_STD * share.randn(batch)).exp()
+    return torch.where(share.rand(batch) < share_of_noise, torch.zeros(batch), 1 / (1 + sigma))
+
+
+def loss_of(
+    model: WorldModel, clips: Clips, share_of_noise: float, share: Share = WHOLE
+) -> Tensor:
+    """EDM loss with unit weight on the raw output F, written along the flow (see flow.py).
+
+    The wanted velocity at x = s x1 + (1-s) x0 is x1 - x0, for every noise x0.
+    """
+    parts = split_clip(clips, model.config.history_frames)
+    data = model.to_data(parts.future, parts.history[:, -1:])
+    noise = share.randn_like(data)
+    time = flow_times(len(data), share_of_noise, share).to(data.device)
+    x = noise + spread(time, data) * (data - noise)
+    target = raw_target(x, data - noise, time)
+    history = parts.history + HISTORY_NOISE * share.randn_like(parts.history)
+    keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
+    condition = replace(condition_of(model, clips, replace(parts, history=history)), keep=keep)
+    with torch.autocast(data.device.type, torch.bfloat16):
+        raw = model.backbone(scaled_input(x, time), condition, time, time)
+    return (raw.float() - target).square().mean()
+
+
+def condition_of(model: WorldModel, clips: Clips, parts: Split) -> Condition:
+    """What the network is told of clips."""
+    ages = model.config.history_ages
+    return model.condition(
+        Context(parts.history, parts.past, texts_of(model, clips), ages), parts.chunk
+    )
+
+
+def texts_of(model: WorldModel, clips: Clips) -> Tensor | None:
+    """Embeddings of the instructions, for a model that reads them."""
+    if model.text_encoder is None:
+        return None
+    return model.text_encoder(clips.texts or ('',) * len(clips.latents))
+
+
+@torch.no_grad()
+def held_out_error(model: WorldModel, clips: Clips) -> dict[str, float]:
+    """Latent mean squared error of the new frames in one step, against copying."""
+    parts = split_clip(clips, model.config.history_frames)
+    time = torch.zeros(len(parts.future), device=parts.future.device)
+    condition = condition_of(model, clips, parts)
+    noise = model.noise(0, parts.future.shape[1]).expand_as(parts.future)
+    with torch.autocast(time.device.type, torch.bfloat16):
+        raw = model.backbone(noise, condition, time, time)
+    predicted = model.from_data(-raw.float(), parts.history[:, -1:])
+    error = (predicted - parts.future)[:, 1:].square().mean().item()
+    copied = (parts.history[:, -1:] - parts.future)[:, 1:].square().mean().item()
+    return {'held_out_error': error, 'held_out_copy': copied}
+
+
+def go_on_from(model: WorldModel, folder: Path) -> None:
+    """Start with the weights of an earlier model, which may lack gates and cameras.
+
+    Raises ModelError where they do not fit.
+    """
+    config = world_model_config(folder)
+    with torch.device('meta'):  # no weights of its own, so that there are two copies at most
+        earlier = WorldModel(config, model.autoencoder, model.text_encoder)
+    load_weights(earlier, folder, optional=OTHER_PARTS)
+    if config.backbone.target_time:
+        # The first models saw one target time only; here the denoiser's own is trained.
+        earlier.backbone.restart_target(1.0)
+    state = earlier.backbone.state_dict()
+    if isinstance(model.backbone, UNet2D):
+        state = model.backbone.grown(state)
+    try:
+        model.backbone.load_state_dict(state)
+    except RuntimeError as error:
+        raise ModelError(f'{folder} is of another size than asked for: {error}') from error
+
+
+def run(args: argparse.Namespace) -> int:
+    """Encode, train, write the averaged weights."""
+    if args.source != 'cell' and args.out is None:
+        raise ConfigError('say where the model shall be, apart from the models of the cell: --out')
+    material = gather(args)
+    torch.manual_seed(args.seed)
+    model = WorldModel(material.config, material.autoencoder, material.text_encoder)
+    model.requires_grad_(False).backbone.requires_grad_(True)
+    if args.start:
+        go_on_from(model, args.start)
+    if model.config.backbone.target_time:
+        # The target time means nothing until the flow map is distilled.
+        model.backbone.target_embedding.requires_grad_(False)
+    warmup = min(200, args.iterations // 10)
+    config = TrainerConfig(args.iterations, args.learning_rate, warmup=warmup, **options(args))
+    trainer = Trainer(model, config, args.work)
+    if not args.export_only:
+        _train(trainer, model, material, args)
+    trainer.use_average()
+    if trainer.main:
+        save_world_model(args.out or args.models / 'world_model', model)
+    return 0
+
+
+def _train(
+    trainer: Trainer, model: WorldModel, material: Material, args: argparse.Namespace
+) -> None:
+    data, check = material.training, material.held_out.to(trainer.device)
+    print(f'{len(data)} training clips', flush=True)
+
+    def loss(iteration: int) -> Tensor:
+        noise = 1.0 if iteration < args.regression * args.iterations else 0.5
+        clips = data.random(iteration, args.batch, args.seed, trainer.share).to(trainer.device)
+        return loss_of(model, clips, noise, trainer.share)
+
+    if args.compile:
+        model.backbone.compile()
+    trainer.run(loss, lambda _: held_out_error(model, check))
