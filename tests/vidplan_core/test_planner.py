@@ -243,14 +243,29 @@ def test_committed_motion_is_sampled_and_then_rests(motion: CommittedMotion) -> 
     ('values', 'message'),
     [
         ({'method': 'magic'}, 'magic'),
-        ({'steps': 0}, 'steps = 0'),
-        ({'sampler': 'euler'}, "sampler 'euler'"),
-        ({'committed_frames': 9}, 'committed_frames = 9'),
-        ({'score_frames': (0,)}, 'score_frames'),
-        ({'step_m': 0.0}, 'step_m = 0.0'),
-        ({'distance_weight': float('nan')}, 'distance_weight'),
+        ({'steps': 0}, 'steps is 0; allowed: 1 .. 50'),
+        ({'sampler': 'euler'}, "sampler is 'euler'; allowed: one of flow_map, edm"),
+        ({'committed_frames': -1}, 'committed_frames is -1; allowed: from 0 model frames'),
+        (
+            {'score_frames': (0,)},
+            r'score_frames is \[0\]; allowed: a list, each from 1, at least 1',
+        ),
+        ({'score_frames': ()}, r'score_frames is \[\]; allowed: a list'),
+        ({'step_m': 0.0}, r'step_m is 0.0; allowed: 0.001 .. 0.3 m'),
+        ({'distance_weight': float('nan')}, 'distance_weight is nan; allowed: 0 .. 1000 1/m'),
+        ({'conformal': 1}, 'conformal is 1; allowed: true or false'),
     ],
 )
 def test_impossible_configuration_is_named(values: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         PlannerConfig(**values)
+
+
+@pytest.mark.parametrize(
+    'values', [{'score_frames': (1, 4)}, {'committed_frames': 4, 'score_frames': (1,)}]
+)
+def test_frames_are_bounded_by_what_the_model_imagines(values: dict) -> None:
+    config = PlannerConfig(**values)
+    config.check_frames(5)
+    with pytest.raises(ConfigError, match=f'{next(iter(values))} is .*; allowed: up to 2'):
+        config.check_frames(3)

@@ -1,105 +1,128 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every knob of the planner in one block, checked once."""
+"""Every knob of the planner in one block, declared and checked once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from vidplan_core.errors import ConfigError
+from vidplan_core.knobs import check_knobs, knob
 from vidplan_core.planner.objective.combination import Doubt
 from vidplan_core.world_model.sampler import KINDS, SamplingConfig
 
 METHODS = ('vidplan', 'no_refine', 'random', 'kinematic')
-_WEIGHTS = (
-    'relevancy_weight',
-    'distance_weight',
-    'value_weight',
-    'uncertainty_discount',
-    'uncertainty_weight',
-)
+_LENGTH = {'unit': 'm', 'low': 0.001, 'high': 0.3}
+_WEIGHT = {'low': 0.0, 'high': 1000.0}
 
 
 @dataclass(frozen=True)
 class PlannerConfig:
-    """How to plan.
+    """How to plan; each knob says what it does."""
 
-    Attributes:
-        method: `vidplan`; `no_refine` without gradients; `random` takes any candidate;
-            `kinematic` scores by localisation and forward kinematics, without imagining.
-        steps: evaluations of the world model per imagination.
-        sampler: `flow_map` imagines one thing that may happen, in jumps; `edm` denoises, and in
-            one step gives the mean of all that may happen.
-        seed: of the imagination's noise and of random choices.
-        committed_frames: model frames between an observation and the start of its plan, in
-            which the arm keeps doing what it was told; must outlast the planning.
-        score_frames: frames of the chunk that are decoded and scored, 1 .. 4.
-        step_m: length of a candidate's motion; shorter when the target is nearer.
-        smallest_step_m: and never shorter than this.
-        refine_iterations: gradient steps on the chosen motion; 0 for none.
-        refine_step_m: length of the first gradient step.
-        reach_m: longest motion within a chunk (the box that refinement stays in).
-        relevancy_weight: of the mean relevancy peak over the views, per unit.
-        distance_weight: of the distance between tool and target, per metre.
-        standoff_m: where above the target's height the tool should come to rest.
-        target_height_m: assumed height of a target's visible centre above the table.
-        reached_m: horizontal distance at which the tool counts as over the target.
-        reached_height_m: height above the goal at which it counts as reached.
-        patience: cycles without the target in any view until it counts as lost.
-        value_weight: of the value head's expected value, as far as it differs from that of
-            coming to rest where it is doubted; no effect without that head.
-        usual_uncertainty: uncertainty up to which an imagination is fully trusted, in [0, 1];
-            like the next two without effect where there is no uncertainty head.
-        uncertainty_discount: how fast trust in relevancy, nearness and value falls above it.
-        uncertainty_weight: subtracted from a score per unit of uncertainty above it.
-        conformal: whether values count by their conformal lower bound.
-        frame_softness: of the maximum over scored frames, in units of score; 0 is the maximum.
-    """
-
-    method: str = 'vidplan'
-    steps: int = 1
-    sampler: str = 'edm'
-    seed: int = 0
-    committed_frames: int = 2
-    score_frames: tuple[int, ...] = (4,)
-    step_m: float = 0.12
-    smallest_step_m: float = 0.02
-    refine_iterations: int = 3
-    refine_step_m: float = 0.05
-    reach_m: float = 0.14
-    relevancy_weight: float = 0.2
-    distance_weight: float = 10.0
-    standoff_m: float = 0.06
-    target_height_m: float = 0.03
-    reached_m: float = 0.025
-    reached_height_m: float = 0.03
-    patience: int = 8
-    value_weight: float = 0.1
-    usual_uncertainty: float = 0.54
-    uncertainty_discount: float = 30.0
-    uncertainty_weight: float = 0.5
-    conformal: bool = False
-    frame_softness: float = 0.0
+    method: str = knob(
+        'vidplan',
+        'how motions are chosen; no_refine: without gradients, random: any candidate, kinematic: '
+        'by localisation and forward kinematics, without imagining (all for comparison)',
+        choices=METHODS,
+        section='Which motions are considered.',
+    )
+    step_m: float = knob(0.12, 'length of a candidate motion', **_LENGTH)
+    smallest_step_m: float = knob(0.02, 'its length when the target is near', **_LENGTH)
+    steps: int = knob(1, 'evaluations of the world model per imagination', low=1, high=50)
+    sampler: str = knob(
+        'edm',
+        'edm: in one step the mean of all that may happen; flow_map: one thing that may',
+        choices=KINDS,
+    )
+    seed: int = knob(0, "of the imagination's noise and of random choices", low=0, high=2**31 - 1)
+    score_frames: tuple[int, ...] = knob(
+        (4,),
+        "imagined frames that are decoded and scored, up to the models' last; 0 is the present",
+        low=1,
+        empty=False,
+    )
+    refine_iterations: int = knob(
+        3, 'gradient steps on the chosen motion; 0: none', low=0, high=50
+    )
+    refine_step_m: float = knob(0.05, 'length of the first gradient step', **_LENGTH)
+    reach_m: float = knob(
+        0.14, 'longest motion within a plan, the box that refinement stays in', **_LENGTH
+    )
+    relevancy_weight: float = knob(
+        0.2,
+        'of the mean relevancy peak over the views',
+        section='What a motion is worth.',
+        **_WEIGHT,
+    )
+    distance_weight: float = knob(
+        10.0, 'of the distance between tool and target', unit='1/m', **_WEIGHT
+    )
+    value_weight: float = knob(
+        0.1,
+        'of the expected value in [0, 1], as far as it differs from that of coming to rest where '
+        "it is doubted; needs the models' value head",
+        **_WEIGHT,
+    )
+    usual_uncertainty: float = knob(
+        0.54,
+        'uncertainty up to which an imagination is fully trusted; this and the next two need the '
+        "models' uncertainty head",
+        low=0.0,
+        high=1.0,
+    )
+    uncertainty_discount: float = knob(
+        30.0, 'how fast trust falls above that, exp(-discount * excess); 0: never', **_WEIGHT
+    )
+    uncertainty_weight: float = knob(
+        0.5, 'subtracted from the score per unit of uncertainty above that', **_WEIGHT
+    )
+    conformal: bool = knob(False, 'whether values count by their conformal lower bound')
+    frame_softness: float = knob(
+        0.0, 'of the maximum over score_frames, in units of score; 0: the maximum', **_WEIGHT
+    )
+    standoff_m: float = knob(
+        0.06, "above the target's height, where the tool should rest", unit='m', low=0.0, high=1.0
+    )
+    target_height_m: float = knob(
+        0.03,
+        'above the table, assumed for the visible centre of a target',
+        unit='m',
+        low=0.0,
+        high=1.0,
+    )
+    reached_m: float = knob(0.025, 'horizontal distance that counts as over the target', **_LENGTH)
+    reached_height_m: float = knob(0.03, 'above the goal that counts as reached', **_LENGTH)
+    patience: int = knob(
+        8, 'cycles without a view of the target until it is lost', low=0, high=1000
+    )
+    committed_frames: int = knob(
+        2,
+        'between an observation and the start of its plan, while the arm goes on with what it was '
+        "told: must outlast planning; fewer than the models' frames",
+        unit='model frames',
+        low=0,
+        section='Pace. Planning must take less than committed_frames times the frame period.',
+    )
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ConfigError(f"method '{self.method}' is not one of {METHODS}")
-        if self.sampler not in KINDS:
-            raise ConfigError(f"sampler '{self.sampler}' is not one of {KINDS}")
-        counts = {'steps': (1, 50), 'committed_frames': (0, 4), 'refine_iterations': (0, 50)}
-        for name, (low, high) in counts.items():
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(f'{name} = {getattr(self, name)}, allowed {low} .. {high}')
-        if not self.score_frames or not all(1 <= f <= 4 for f in self.score_frames):
-            raise ConfigError(f'score_frames = {self.score_frames}, allowed are some of 1 .. 4')
-        lengths = ('step_m', 'smallest_step_m', 'refine_step_m', 'reach_m', 'reached_m')
-        for name in lengths:
-            if not 0 < getattr(self, name) <= 0.3:
-                raise ConfigError(f'{name} = {getattr(self, name)} m, allowed above 0 up to 0.3')
-        for name in (*_WEIGHTS, 'standoff_m', 'target_height_m', 'frame_softness'):
-            if not 0 <= getattr(self, name) <= 1000:
-                raise ConfigError(f'{name} = {getattr(self, name)}, allowed 0 .. 1000')
-        if not 0 <= self.usual_uncertainty <= 1:
-            raise ConfigError(f'usual_uncertainty = {self.usual_uncertainty}, allowed 0 .. 1')
+        check_knobs(self)
+
+    def check_frames(self, frames: int) -> None:
+        """Check what counts in frames against a world model that imagines `frames` of them.
+
+        Raises:
+            ConfigError: a frame beyond its last; frame 0 is the present.
+        """
+        last = frames - 1
+        for name, value in (
+            ('score_frames', max(self.score_frames)),
+            ('committed_frames', self.committed_frames),
+        ):
+            if value > last:
+                raise ConfigError(
+                    f'{name} is {getattr(self, name)!r}; allowed: up to {last}, the last frame '
+                    f'that these models imagine'
+                )
 
     @property
     def sampling(self) -> SamplingConfig:

@@ -46,6 +46,7 @@ class PlanningSystem:
         device: torch.device,
         judge: Judge | None = None,
     ) -> None:
+        config.check_frames(world_model.config.frames)
         self.world_model, self.scorer, self.config = world_model, scorer, config
         self.device, self.cameras = device, cameras
         self.objective = ReachObjective(scorer, scorer.config.threshold, cameras, config)
