@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-from tiny import CHANNELS
 
+from tests.fakes.tiny import CHANNELS
 from vidplan_training.data.latents import LATENTS
 
 FRAMES = 8

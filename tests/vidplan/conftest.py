@@ -6,5 +6,5 @@ from __future__ import annotations
 import contextlib
 
 with contextlib.suppress(ImportError):
-    from tests.ros_harness import ros as ros
-    from tests.vidplan.server_graph import graph as graph
+    from tests.fakes.ros_harness import ros as ros
+    from tests.vidplan.planning_server.server_graph import graph as graph

@@ -6,4 +6,4 @@ from __future__ import annotations
 import contextlib
 
 with contextlib.suppress(ImportError):
-    from tests.ros_harness import ros as ros
+    from tests.fakes.ros_harness import ros as ros

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip('rclpy', reason='needs ROS 2')
+pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.parameter import Parameter
+
+from tests.vidplan.robots.fake_robot import BLACK, COLOURS, HOME, FakeRobot
+from vidplan.robots.stitcher_node import Stitcher
+from vidplan.ros.conversions import observation_from_message, stamp
+from vidplan.ros.images import image_to_rgb
+from vidplan_core.data.observation import StitchLayout
+from vidplan_core.data.readings import seconds
+from vidplan_core.errors import ConfigError
+from vidplan_core.geometry.fk import flange_pose
+from vidplan_msgs.msg import Observation
+
+pytestmark = pytest.mark.ros
+LAYOUT = StitchLayout(height=12, width=20)
+
+
+@pytest.fixture
+def stitcher(ros: Any) -> Stitcher:
+    # Generous times: a busy machine must not look like a broken camera.
+    overrides = {
+        'view_height': 12,
+        'view_width': 20,
+        'publish_rate_hz': 60.0,
+        'max_age_s': 5.0,
+        'max_joint_gap_s': 1.0,
+    }
+    return ros.add(
+        Stitcher(
+            parameter_overrides=[Parameter(name, value=value) for name, value in overrides.items()]
+        )
+    )
+
+
+@pytest.fixture
+def robot(ros: Any, stitcher: Stitcher) -> FakeRobot:
+    robot = FakeRobot(ros.node)
+    ros.connect(*robot.publishers)
+    return robot
+
+
+def repeat(ros: Any, publish: Callable[[], None], until: Callable[[], Any]) -> Any:
+    """Publish at about 20 Hz until the condition holds."""
+
+    def step() -> Any:
+        publish()
+        ros.spin_for(0.05)
+        return until()
+
+    return ros.spin_until(step)
+
+
+def test_observation_of_three_views(ros: Any, robot: FakeRobot) -> None:
+    observations = ros.collect(Observation, 'observation')
+    message = repeat(ros, robot.publish_all, lambda: observations)[-1]
+    assert message.header.frame_id == 'base'
+    assert list(message.views) == list(COLOURS)
+    stacked = image_to_rgb(message.image).reshape(3, 12, 20, 3)
+    for view, rgb in zip(COLOURS, stacked, strict=True):
+        assert (view, (rgb[:, BLACK:] == COLOURS[view]).all()) == (view, True)
+        assert not rgb[:, :BLACK].any()
+    seen = observation_from_message(message, LAYOUT)
+    position, _ = flange_pose(torch.tensor(HOME, dtype=torch.float64))
+    np.testing.assert_allclose(seen.position, position, atol=1e-12)
+    np.testing.assert_allclose(seen.q, HOME)
+    assert seen.closedness == pytest.approx(0.25)
+    # The joint state may arrive after the images; then the one before it is the nearest.
+    assert message.skew_s < 1.0
+    assert len(message.view_stamps) == 3
+
+
+def test_joints_are_matched_by_name(ros: Any, robot: FakeRobot) -> None:
+    observations = ros.collect(Observation, 'observation')
+    names = [f'fr3_joint{i}' for i in (7, 6, 5, 4, 3, 2, 1)] + ['fr3_finger_joint1']
+    reversed_q = [*reversed(HOME), 0.04]
+    message = repeat(
+        ros,
+        lambda: robot.publish_all(q=reversed_q, dq=[0.0] * 8, names=names),
+        lambda: observations,
+    )[-1]
+    assert list(message.joint_positions) == pytest.approx(HOME)
+
+
+BAD_INPUTS: dict[str, tuple[Callable[[FakeRobot], None], str]] = {
+    'missing camera': (
+        lambda robot: robot.publish_all(views=('left', 'right')),
+        'no image yet of: wrist',
+    ),
+    'wrong encoding': (
+        lambda robot: (robot.publish_all(), robot.publish_image('left', encoding='yuv422')),
+        "left: encoding 'yuv422'",
+    ),
+    'wrong size': (
+        lambda robot: (robot.publish_all(), robot.publish_image('right', height=13)),
+        'right: 720 bytes of data',
+    ),
+    'covered lens': (
+        lambda robot: (robot.publish_all(), robot.publish_image('wrist', data=bytes(720))),
+        "view 'wrist' shows nothing: its levels differ by 0.0 only",
+    ),
+    'NaN joint': (
+        lambda robot: robot.publish_all(q=[*HOME[:3], math.nan, *HOME[4:]]),
+        'position of fr3_joint4 is nan',
+    ),
+    'no velocities': (lambda robot: robot.publish_all(dq=[]), '0 values of velocity'),
+    'missing joint': (
+        lambda robot: robot.publish_all(
+            q=HOME[:6], dq=[0.0] * 6, names=[f'fr3_joint{i}' for i in range(1, 7)]
+        ),
+        'lacks fr3_joint7',
+    ),
+    'other robot': (
+        lambda robot: robot.publish_all(names=[f'panda_joint{i}' for i in range(1, 8)]),
+        'lacks fr3_joint1',
+    ),
+}
+
+
+@pytest.mark.parametrize('case', BAD_INPUTS)
+def test_bad_input_is_named_and_survived(
+    ros: Any, robot: FakeRobot, stitcher: Stitcher, case: str
+) -> None:
+    publish, says = BAD_INPUTS[case]
+    observations = ros.collect(Observation, 'observation')
+    repeat(ros, lambda: publish(robot), lambda: says in stitcher.problem())
+    if case not in ('wrong encoding', 'wrong size'):
+        assert not observations
+    observations.clear()
+    repeat(ros, robot.publish_all, lambda: observations)
+    assert stitcher.problem() == ''
+
+
+def test_silence_is_an_error_in_diagnostics(
+    ros: Any, robot: FakeRobot, stitcher: Stitcher
+) -> None:
+    arrays = ros.collect(DiagnosticArray, '/diagnostics')
+
+    def wrist_missing() -> DiagnosticStatus | None:
+        robot.publish_all(views=('left', 'right'))
+        stitcher.diagnostics.publish()
+        status = arrays[-1].status[0] if arrays else None
+        return status if status and 'wrist' in status.message else None
+
+    status = ros.spin_until(wrist_missing)
+    assert status.level == DiagnosticStatus.ERROR
+    assert status.name == 'stitcher: observation'
+    values = {entry.key: entry.value for entry in status.values}
+    assert values['observations'] == '0'
+    assert {'left_hz', 'joint_states_hz', 'latency_p50_s', 'age_s'} <= values.keys()
+
+
+def test_rate_is_limited(ros: Any) -> None:
+    node = ros.add(
+        Stitcher(
+            parameter_overrides=[
+                Parameter('publish_rate_hz', value=5.0),
+                Parameter('max_age_s', value=10.0),
+            ]
+        )
+    )
+    robot = FakeRobot(ros.node)
+    ros.connect(*robot.publishers)
+    observations = ros.collect(Observation, 'observation')
+    start_s = seconds(robot.now())
+    for frame in range(25):
+        robot.publish_all(stamp=stamp(start_s + 0.04 * frame))
+        ros.spin_for(0.02)
+    ros.spin_until(lambda: seconds(observations[-1].header.stamp) >= start_s + 0.75)
+    stamps = [seconds(observation.header.stamp) for observation in observations]
+    # 25 frames within a second become 5 observations, at least three quarters of 0.2 s apart.
+    assert len(stamps) <= 6
+    assert np.diff(stamps).min() > 0.15 - 1e-6
+    assert node.problem() == ''
+
+
+def test_impossible_parameter(ros: Any) -> None:
+    same = [Parameter('gripper_closed_position', value=0.04)]
+    with pytest.raises(ConfigError, match='must differ'):
+        Stitcher(parameter_overrides=same)

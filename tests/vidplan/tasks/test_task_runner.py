@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every way a task can end: a fake planner, a fake arm and a clock ten times as fast."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.fakes.fake_planner import PERIOD_S, FakeArm, FakePlanningSystem, observation
+from vidplan.tasks.endings import Ending, TaskEnd
+from vidplan.tasks.observation_feed import Bell, ObservationFeed
+from vidplan.tasks.task import Outcome, Phase, Progress, Request, Timing
+from vidplan.tasks.task_runner import Surroundings, TaskRunner
+from vidplan_core.data.history import History
+from vidplan_core.errors import ModelError, ObservationError
+
+pytestmark = pytest.mark.clock
+SPEED = 10.0
+LIMIT_S = 30.0
+
+
+class Bench:
+    """Feeds observations and adapter statuses at 15 Hz of the fast clock, in a thread."""
+
+    def __init__(self) -> None:
+        self._origin_s = time.monotonic()
+        self.bell = Bell()
+        self.feed = ObservationFeed(
+            History(3, PERIOD_S), now_s=self.now_s, max_age_s=1.5, max_silence_s=1.0
+        )
+        self.arm = FakeArm(self.now_s)
+        self.system = FakePlanningSystem()
+        self.worker = ThreadPoolExecutor(1)
+        self.timing = Timing(
+            execute_s=0.4, settle_s=0.05, cause_s=0.3, rest_hold_s=0.02, max_rest_s=0.3
+        )
+        self.errors: list[Exception] = []
+        self.progress: list[tuple[Phase, int]] = []
+        self.end: TaskEnd | None = None
+        self.cameras = self.adapter = True
+        self._running = True
+        self._thread = threading.Thread(target=self._feed_all, daemon=True)
+        self._thread.start()
+
+    def now_s(self) -> float:
+        return 100.0 + SPEED * (time.monotonic() - self._origin_s)
+
+    def close(self) -> None:
+        self._running = False
+        self._thread.join()
+        self.worker.shutdown()
+
+    def _feed_all(self) -> None:
+        while self._running:
+            if self.cameras:
+                self.feed.push(observation(self.now_s()))
+            if self.adapter:
+                self.arm.beat()
+            self.bell.ring()
+            time.sleep(1 / 15 / SPEED)
+
+    def run(
+        self,
+        instruction: str = 'move to the carrot',
+        *,
+        target: str = '',
+        limit_s: float = LIMIT_S,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> Outcome:
+        def tell(progress: Progress) -> None:
+            self.progress.append((progress.phase, progress.cycle))
+            on_progress(progress)
+
+        surroundings = Surroundings(
+            self.system, self.feed, self.arm, self.worker,
+            now_s=self.now_s, bell=self.bell, timing=self.timing,
+            on_internal_error=self.errors.append,
+        )  # fmt: skip
+        request = Request(instruction, target, limit_s)
+        return TaskRunner(surroundings, request, lambda: self.end, tell).run()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    time.sleep(0.1)  # one second of history
+    yield made
+    made.close()
+
+
+def while_executing(act: Callable[[], None]) -> Callable[[Progress], None]:
+    return lambda progress: act() if progress.phase is Phase.EXECUTING else None
+
+
+def test_success_after_the_planner_says_done_and_the_arm_rests(bench: Bench) -> None:
+    outcome = bench.run()
+    assert (outcome.ending, outcome.message) == (Ending.NONE, '')
+    assert (outcome.cycles, outcome.score, outcome.target) == (3, 1.0, 'carrot')
+    assert len(bench.arm.sent) == 2
+    assert bench.arm.report().at_rest
+    phases = [phase for phase, _ in bench.progress]
+    assert phases[:3] == [Phase.OBSERVING, Phase.PLANNING, Phase.EXECUTING]
+    assert phases[-1] is Phase.STOPPING
+
+
+def test_each_plan_starts_before_the_last_one_ends(bench: Bench) -> None:
+    bench.system.cycles = 4
+    bench.run()
+    starts = [start_s for _, start_s in bench.arm.sent]
+    gaps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    # A chunk lasts 0.8 s; the next takes over after 0.4 s and a camera period or two.
+    assert all(0.3 <= gap <= 0.8 for gap in gaps)
+
+
+@pytest.mark.parametrize('verb', ['pick up the carrot', 'put the carrot in the bowl'])
+def test_more_than_moving_ends_honestly(bench: Bench, verb: str) -> None:
+    outcome = bench.run(verb)
+    assert outcome.ending is Ending.TASK_INCOMPLETE
+    assert 'only moving to the target works' in outcome.message
+    assert bench.arm.report().at_rest
+
+
+def test_an_explicit_target_overrides_the_phrase(bench: Bench) -> None:
+    assert bench.run('move to the orange thing there', target='fish').target == 'fish'
+
+
+def test_time_limit(bench: Bench) -> None:
+    bench.system.cycles = 1000
+    outcome = bench.run(limit_s=2.0)
+    assert outcome.ending is Ending.TIME_LIMIT
+    assert 2.0 <= outcome.duration_s < 6.0
+    assert bench.arm.report().at_rest
+
+
+@pytest.mark.parametrize('limit_s', [0.0, -1.0, math.nan, math.inf])
+def test_impossible_time_limit(bench: Bench, limit_s: float) -> None:
+    assert bench.run(limit_s=limit_s).ending is Ending.INVALID_TIME_LIMIT
+    assert not bench.arm.sent
+
+
+@pytest.mark.parametrize('ending', [Ending.CANCELED, Ending.PREEMPTED, Ending.SHUTDOWN])
+def test_interruption_brings_the_arm_to_rest(bench: Bench, ending: Ending) -> None:
+    bench.system.cycles = 1000
+
+    def interrupt() -> None:
+        bench.end = TaskEnd(ending, 'because')
+
+    outcome = bench.run(on_progress=while_executing(interrupt))
+    assert (outcome.ending, outcome.message) == (ending, 'because')
+    assert bench.arm.stops >= 1
+    assert bench.arm.report().at_rest
+
+
+def test_interruption_abandons_a_plan_in_the_making(bench: Bench) -> None:
+    bench.system.plan_s = 60.0
+    threading.Timer(0.1, lambda: setattr(bench, 'end', TaskEnd(Ending.CANCELED, ''))).start()
+    assert bench.run().ending is Ending.CANCELED
+    bench.worker.shutdown()
+    assert bench.system.abandoned == 1
+    assert not bench.arm.sent
+    assert bench.arm.stops == 0
+
+
+@pytest.mark.parametrize('words', ['', 'make me a sandwich', 'do not move to the carrot'])
+def test_nonsense_does_not_move_the_arm(bench: Bench, words: str) -> None:
+    outcome = bench.run(words)
+    assert outcome.ending is Ending.INVALID_INSTRUCTION
+    assert outcome.message
+    assert not bench.arm.sent
+
+
+def test_target_that_nothing_matches_does_not_move_the_arm(bench: Bench) -> None:
+    outcome = bench.run('move to the unicorn')
+    assert outcome.ending is Ending.TARGET_NOT_FOUND
+    assert 'unicorn' in outcome.message
+    assert not bench.arm.sent
+
+
+def test_no_observation_ever() -> None:
+    bench = Bench.__new__(Bench)
+    bench.feed = ObservationFeed(
+        History(3, PERIOD_S), now_s=lambda: 5.0, max_age_s=1.5, max_silence_s=1.0
+    )
+    bench.feed.note_source("view 'wrist' is stale")
+    problem = bench.feed.problem()
+    assert problem is not None
+    assert problem.ending is Ending.NO_OBSERVATION
+    assert 'wrist' in problem.message
+
+
+def test_cameras_stop_in_mid_motion(bench: Bench) -> None:
+    bench.system.cycles = 1000
+
+    def pull_the_cable() -> None:
+        bench.cameras = False
+        # The stitcher tells once a second, after the goal has ended perhaps.
+        words = "view 'left' is stale: its newest image is 2 s old"
+        threading.Timer(0.3, bench.feed.note_source, [words]).start()
+
+    outcome = bench.run(on_progress=while_executing(pull_the_cable))
+    assert outcome.ending is Ending.STALE_OBSERVATION
+    assert "view 'left'" in outcome.message
+    assert bench.arm.report().at_rest
+
+
+def test_everything_stands_still_with_the_clock() -> None:
+    steady_s = [0.0]
+    feed = ObservationFeed(
+        History(1, PERIOD_S), now_s=lambda: 5.0, max_age_s=1.0, max_silence_s=2.0,
+        steady_s=lambda: steady_s[0],
+    )  # fmt: skip
+    feed.push(observation(5.0))
+    assert feed.problem() is None
+    steady_s[0] = 2.5
+    problem = feed.problem()
+    assert problem is not None
+    assert problem.ending is Ending.STALE_OBSERVATION
+
+
+def test_unusable_observation(bench: Bench) -> None:
+    bench.cameras = False
+    time.sleep(0.02)
+    bench.feed.reject('encoding yuv422 is not one of rgb8, bgr8')
+    outcome = bench.run()
+    assert outcome.ending is Ending.INVALID_OBSERVATION
+    assert 'yuv422' in outcome.message
+
+
+def test_no_adapter(bench: Bench) -> None:
+    bench.adapter = False
+    bench.arm = type(bench.arm)(bench.now_s)
+    bench.arm._report = None
+    outcome = bench.run()
+    assert outcome.ending is Ending.NO_ADAPTER
+
+
+def test_adapter_dies_in_mid_motion(bench: Bench) -> None:
+    bench.system.cycles = 1000
+    bench.system.plan_s = 0.001
+    bench.arm.ignores_stop = True
+
+    def die() -> None:
+        bench.adapter = False
+        bench.arm.beat = lambda: None  # type: ignore[method-assign]
+
+    outcome = bench.run(limit_s=1000.0, on_progress=while_executing(die))
+    assert outcome.ending is Ending.NO_ADAPTER
+    assert 'did not report rest' in outcome.message
+
+
+def test_adapter_fault_in_mid_motion(bench: Bench) -> None:
+    bench.system.cycles = 1000
+
+    def break_down() -> None:
+        bench.arm.fault = 'TRACKING: joint 4 is 0.3 rad off'
+
+    outcome = bench.run(on_progress=while_executing(break_down))
+    assert outcome.ending is Ending.ADAPTER_FAULT
+    assert 'joint 4' in outcome.message
+
+
+def test_plans_that_the_adapter_keeps_refusing(bench: Bench) -> None:
+    bench.system.cycles = 1000
+    bench.arm.refuses = True
+    outcome = bench.run()
+    assert outcome.ending is Ending.PLAN_REJECTED
+    assert 'JUMP' in outcome.message
+    assert len(bench.arm.sent) == bench.timing.max_rejected_plans
+
+
+@pytest.mark.parametrize(
+    ('error', 'ending'),
+    [
+        (ModelError('the rollout is not finite'), Ending.MODEL_ERROR),
+        (ObservationError('views of another size'), Ending.INVALID_OBSERVATION),
+        (ZeroDivisionError('oops'), Ending.INTERNAL),
+    ],
+    ids=['model', 'observation', 'unexpected'],
+)
+def test_planner_fails_in_mid_motion(bench: Bench, error: Exception, ending: Ending) -> None:
+    bench.system.error, bench.system.error_cycle = error, 1
+    outcome = bench.run()
+    assert outcome.ending is ending
+    assert str(error) in outcome.message
+    assert len(bench.arm.sent) == 1
+    assert bench.arm.report().at_rest
+    assert bench.errors == ([error] if ending is Ending.INTERNAL else [])
+
+
+def test_score_that_is_not_finite(bench: Bench) -> None:
+    bench.system.score = math.nan
+    assert bench.run().ending is Ending.MODEL_ERROR
+    assert not bench.arm.sent
+
+
+def test_late_plan_from_rest_starts_later(bench: Bench) -> None:
+    bench.system.plan_s, bench.system.lead_s = 0.1, 0.4  # takes 1 s of the fast clock
+    bench.system.cycles = 1
+    assert bench.run().ending is Ending.NONE
+    (observed_s, start_s), *_ = bench.arm.sent
+    assert start_s > observed_s + 0.9
+
+
+def test_late_plan_from_motion_is_not_sent(bench: Bench) -> None:
+    bench.system.cycles = 1000
+    bench.system.lead_s = -10.0  # always due long ago
+    bench.arm.until_s = bench.now_s() + 1e6
+    bench.arm.beat()
+    outcome = bench.run()
+    assert outcome.ending is Ending.PLAN_TOO_LATE
+    assert not bench.arm.sent
+
+
+def test_arm_that_does_not_stop_is_told(bench: Bench) -> None:
+    bench.arm.ignores_stop = True
+    bench.system.lead_s = 50.0
+    outcome = bench.run()
+    assert outcome.ending is Ending.ADAPTER_FAULT
+    assert 'did not report rest' in outcome.message
+    assert bench.arm.stops >= 2
+
+
+def test_the_next_plan_waits_for_the_answer_to_the_last(bench: Bench) -> None:
+    bench.system.cycles = 1000
+    bench.adapter = False
+    silent = bench.arm.beat
+    bench.arm.beat = lambda: None  # type: ignore[method-assign]
+    threading.Timer(0.3, silent).start()
+    outcome = bench.run(limit_s=8.0)
+    assert outcome.ending is Ending.TIME_LIMIT
+    # Three seconds of the fast clock without an answer: the second plan came after them.
+    first, second = (observed_s for observed_s, _ in bench.arm.sent[:2])
+    assert second - first > 1.5
+
+
+def test_what_comes_late_at_the_start_is_waited_for(bench: Bench) -> None:
+    bench.timing = Timing(execute_s=0.4, settle_s=5.0, rest_hold_s=0.02)
+    bench.cameras = False
+    time.sleep(0.25)  # observations are stale now
+    threading.Timer(0.2, lambda: setattr(bench, 'cameras', True)).start()
+    assert bench.run().ending is Ending.NONE

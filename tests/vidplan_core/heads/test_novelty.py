@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strange scenes are noticed by their distance from remembered ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.fakes.tiny import tiny_config
+from vidplan_core.errors import ModelError
+from vidplan_core.heads.novelty import (
+    FOLDER,
+    SIDES,
+    Novelty,
+    load_novelty,
+    save_novelty,
+    squares,
+)
+from vidplan_core.world_model.checkpoint import WEIGHTS
+from vidplan_training.recipes.novelty import remember, with_usual
+
+CHANNELS, VIEWS = 4, 3
+
+
+def scenes(count: int, seed: int) -> torch.Tensor:
+    """Smooth latents (count, channels, 12, 8) of a narrow kind."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.randn(count, CHANNELS, 3, 2, generator=generator)
+    fine = 0.2 * torch.randn(count, CHANNELS, 12, 8, generator=generator)
+    return coarse.repeat_interleave(4, 2).repeat_interleave(4, 3) + fine
+
+
+@pytest.fixture(scope='module')
+def novelty() -> Novelty:
+    made = remember(scenes(60, 0), tiny_config(), 300, np.random.default_rng(0))
+    return with_usual(made, scenes(40, 1))
+
+
+def test_squares_stay_within_their_view() -> None:
+    latents = torch.arange(2 * CHANNELS * 12 * 8.0).reshape(2, CHANNELS, 12, 8)
+    for side in SIDES:
+        found = squares(latents, VIEWS, side)
+        each = (4 - side + 1) * (8 - side + 1)
+        assert found.shape == (2, VIEWS * each, CHANNELS * side**2)
+        corner = latents[1, :, 4 : 4 + side, :side]  # the second view's first
+        torch.testing.assert_close(found[1, each], corner.flatten())
+
+
+def test_what_is_remembered_is_not_strange() -> None:
+    latents = scenes(5, 3)
+    whole = remember(latents, tiny_config(), 5 * 36, np.random.default_rng(0))
+    distances = whole.distances(latents, SIDES[1])
+    torch.testing.assert_close(distances, torch.zeros(5, VIEWS, 2, 6), atol=2e-2, rtol=0)
+
+
+def test_usual_scenes_are_usual_and_a_strange_thing_or_light_is_not(novelty: Novelty) -> None:
+    usual = scenes(40, 2)
+    thing = usual.clone()
+    thing[:, :, 5:8, 2:5] += torch.tensor([4.0, -4.0, 4.0, -4.0])[:, None, None]
+    light = usual + 3.0
+    seen, strange, bright = (novelty.score(latents) for latents in (usual, thing, light))
+    assert abs(float(seen.median())) < 1.5
+    assert strange.min() > seen.quantile(0.9)
+    assert bright.min() > seen.quantile(0.9)
+
+
+def test_the_memory_survives_its_file(tmp_path: Path, novelty: Novelty) -> None:
+    save_novelty(tmp_path / FOLDER, novelty)
+    again = load_novelty(tmp_path)
+    assert again.config == novelty.config
+    latents = scenes(3, 4)
+    torch.testing.assert_close(again.score(latents), novelty.score(latents), atol=0.05, rtol=0.02)
+    weights = tmp_path / FOLDER / WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(ModelError, match='corrupt'):
+        load_novelty(tmp_path)
+
+
+def test_a_memory_of_other_latents_is_refused(novelty: Novelty) -> None:
+    novelty.config.check_fits(tiny_config(), CHANNELS)
+    with pytest.raises(ModelError, match='vidplan-train novelty'):
+        novelty.config.check_fits(tiny_config(), 8)
+    with pytest.raises(ValueError, match='too few'):
+        remember(scenes(2, 0), tiny_config(), 10_000, np.random.default_rng(0))

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Choice, refinement, memory and the plan cycle, on fakes whose best answer is known."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from tests.fakes.tiny import down
+from vidplan_core.control.commands import CommittedMotion
+from vidplan_core.errors import ConfigError, ModelError
+from vidplan_core.geometry.camera import Camera, load_cameras
+from vidplan_core.language.relevancy import Localisation
+from vidplan_core.planner.committed import angles_at, chunk_ahead, rests, velocity_at
+from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.planner.memory import TargetMemory
+from vidplan_core.planner.objective.reach import ReachObjective, Sighting
+from vidplan_core.planner.refine import into_ball, refine
+
+# Refinement
+
+
+def quadratic(goal: Tensor, ripple: float = 0.0):
+    """A hill, with rings around its top; what is kept of a motion is its double."""
+
+    def value(motion: Tensor) -> tuple[Tensor, Tensor]:
+        away = (motion - goal).norm()
+        return ripple * torch.cos(60 * away) - away.square(), 2 * motion
+
+    return value
+
+
+@given(st.lists(st.floats(-0.1, 0.1), min_size=3, max_size=3), st.sampled_from([0.0, 0.002]))
+@settings(max_examples=30, deadline=None)
+def test_refinement_never_gets_worse_and_stays_in_its_ball(
+    goal: list[float], ripple: float
+) -> None:
+    start = torch.tensor([[0.05, 0.0, 0.0]])
+    value = quadratic(torch.tensor(goal), ripple)
+    refined = refine(value, start, iterations=6, step=0.04, radius=0.08)
+    values = refined.values.tolist()
+    assert len(values) == 7
+    assert values == sorted(values)
+    assert values[0] == float(value(start)[0])
+    assert values[-1] == float(value(refined.motion)[0])
+    assert torch.equal(refined.kept, 2 * refined.motion)
+    assert float(refined.motion.norm()) <= 0.08 + 1e-6
+
+
+def test_refinement_finds_the_top_of_a_hill() -> None:
+    goal = torch.tensor([0.06, 0.03, -0.02])
+    refined = refine(quadratic(goal), torch.zeros(1, 3), iterations=30, step=0.04, radius=0.14)
+    assert float((refined.motion - goal).norm()) < 5e-3
+
+
+def test_refinement_stops_when_asked_and_survives_values_that_are_not_finite() -> None:
+    start = torch.tensor([[0.05, 0.0, 0.0]])
+    stopped = refine(
+        quadratic(torch.zeros(3)),
+        start,
+        iterations=9,
+        step=0.04,
+        radius=1,
+        should_stop=lambda: True,
+    )
+    assert torch.equal(stopped.motion, start)
+    broken = refine(lambda m: (m.sum() * math.nan, m), start, iterations=3, step=0.04, radius=1)
+    assert torch.equal(broken.motion, start)
+
+
+def test_into_ball_leaves_short_vectors_alone() -> None:
+    vectors = torch.tensor([[0.01, 0.0, 0.0], [3.0, 4.0, 0.0]])
+    torch.testing.assert_close(
+        into_ball(vectors, 0.5), torch.tensor([[0.01, 0.0, 0.0], [0.3, 0.4, 0.0]])
+    )
+
+
+# Cameras and the objective
+
+
+def overhead(mount: str = 'base') -> Camera:
+    """A camera 1 m above x = 0.5 that looks straight down, picture 1 m x 0.6 m at z = 0."""
+    rotation = ((0.0, -1.0, 0.0), (-1.0, 0.0, 0.0), (0.0, 0.0, -1.0))
+    position = (0.5, 0.0, 1.0) if mount == 'base' else (0.0, 0.0, 0.0)
+    return Camera(mount, position, rotation, (1.0, 1.0 / 0.6), 0.02)
+
+
+@pytest.mark.parametrize(
+    ('centroid', 'expected'),
+    [
+        ((0.5, 0.5), (0.5, 0.0)),
+        ((0.75, 0.5), (0.5, -0.25)),  # right in the picture is -y
+        ((0.5, 1.0), (0.2, 0.0)),  # down in the picture is -x
+    ],
+    ids=['centre', 'right', 'down'],
+)
+def test_rays_meet_the_table(centroid: tuple[float, float], expected: tuple[float, float]) -> None:
+    point = overhead().on_plane(torch.tensor(centroid), torch.zeros(3), torch.eye(3), 0.0)
+    torch.testing.assert_close(point, torch.tensor([*expected, 0.0]), atol=1e-6, rtol=0)
+
+
+def test_level_rays_stay_finite() -> None:
+    camera = Camera('base', (0.0, 0.0, 1.0), ((0, 0, 1), (-1, 0, 0), (0, -1, 0)), (1.0, 1.0), 0.1)
+    centroid = torch.tensor([0.5, 0.5], requires_grad=True)
+    point = camera.on_plane(centroid, torch.zeros(3), torch.eye(3), 0.0)
+    (gradient,) = torch.autograd.grad(point.sum(), centroid)
+    assert torch.isfinite(point).all()
+    assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        (None, 'missing'),
+        ('nonsense', 'not a camera layout'),
+        ('{"left": {}}', 'mount|rotation'),
+        ('{"right": {}}', "named 'left'"),
+    ],
+    ids=['missing', 'json', 'empty', 'view'],
+)
+def test_wrong_camera_layouts_are_named(tmp_path: Path, text: str | None, message: str) -> None:
+    path = tmp_path / 'cameras.json'
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ModelError, match=message):
+        load_cameras(path, ('left',))
+
+
+class BrightnessScorer:
+    """Finds the brightest pixel: relevancy is the mean over colours."""
+
+    def relevancy(self, images: Tensor, phrase: str) -> Tensor:
+        return images.mean(1)
+
+    def localise(self, relevancy: Tensor) -> Localisation:
+        weights = relevancy.square() / relevancy.square().sum((-2, -1), keepdim=True)
+        rows, columns = relevancy.shape[-2:]
+        x, y = (torch.arange(columns) + 0.5) / columns, (torch.arange(rows) + 0.5) / rows
+        centroid = torch.stack([(weights * x).sum((-2, -1)), (weights.mT * y).sum((-2, -1))], -1)
+        peak = relevancy.amax((-2, -1))
+        return Localisation(peak, centroid, peak, peak > 0.5)
+
+
+def spot(x: int, y: int) -> Tensor:
+    """One view (1, 1, 3, 60, 100) with a single bright pixel."""
+    picture = torch.zeros(1, 1, 3, 60, 100)
+    picture[..., y, x] = 1.0
+    return picture
+
+
+@pytest.fixture
+def objective() -> ReachObjective:
+    return ReachObjective(BrightnessScorer(), 0.5, {'top': overhead()}, PlannerConfig())
+
+
+def test_the_nearer_future_scores_higher(objective: ReachObjective) -> None:
+    images = spot(50, 30).expand(3, -1, -1, -1, -1)[:, None]
+    position = torch.tensor([[[0.5, 0.0, 0.2]], [[0.5, 0.1, 0.2]], [[0.5, 0.0, 0.3]]])
+    score = objective.score(
+        images, position, down().expand(3, 1, 3, 3), 'spot', torch.tensor([0.5, 0.0, 0.03])
+    )
+    assert score.total.argmax() == 0
+    assert set(score.terms) == {'relevancy', 'distance_m'}
+    assert score.sighting.points.shape == (3, 1, 3)
+
+
+def test_a_candidate_counts_as_its_best_frame(objective: ReachObjective) -> None:
+    images = spot(50, 30)[:, None].expand(1, 2, -1, -1, -1, -1)
+    near, far = [0.5, 0.0, 0.2], [0.5, 0.2, 0.2]
+    turn = down().expand(1, 2, 3, 3)
+    memory = torch.tensor([0.5, 0.0, 0.03])
+    there_and_away = objective.score(images, torch.tensor([[near, far]]), turn, 'spot', memory)
+    there = objective.score(images, torch.tensor([[near, near]]), turn, 'spot', memory)
+    torch.testing.assert_close(there_and_away.total, there.total)
+
+
+def test_a_place_far_from_the_memory_is_not_believed(objective: ReachObjective) -> None:
+    sighting = objective.look(spot(95, 30), torch.zeros(1, 3), down()[None], 'spot')
+    memory = torch.tensor([0.5, 0.1, 0.03])
+    torch.testing.assert_close(objective.fuse(sighting, memory)[0], memory, atol=0.01, rtol=0)
+
+
+# Memory
+
+
+def sighting_of(points: list[list[float]], certainty: list[float]) -> Sighting:
+    return Sighting(
+        torch.tensor([points]), torch.tensor([certainty]), torch.tensor([certainty]),
+        torch.zeros(1, len(points), 2, 2),
+    )  # fmt: skip
+
+
+def test_memory_sides_with_the_views_that_agree() -> None:
+    memory = TargetMemory()
+    here, near, elsewhere = [0.5, 0.0, 0.03], [0.51, 0.01, 0.03], [0.3, 0.3, 0.03]
+    assert memory.update(sighting_of([here, elsewhere, near], [0.9, 0.9, 0.9]), torch.ones(3))
+    assert float((memory.place - torch.tensor(here)).norm()) < 0.02
+
+
+def test_memory_keeps_its_place_and_counts_misses() -> None:
+    memory = TargetMemory()
+    assert not memory.update(sighting_of([[0.5, 0.0, 0.0]], [0.1]), torch.ones(1))
+    assert memory.place is None
+    memory.update(sighting_of([[0.5, 0.0, 0.0]], [0.9]), torch.ones(1))
+    memory.update(sighting_of([[0.9, 0.0, 0.0]], [0.1]), torch.ones(1))
+    assert memory.missed == 1
+    torch.testing.assert_close(memory.place, torch.tensor([0.5, 0.0, 0.0]))
+
+
+# Committed motion
+
+
+@pytest.fixture
+def motion() -> CommittedMotion:
+    """Along x at 0.1 m/s for 0.4 s, then rest."""
+    times = np.array([10.0, 10.2, 10.4])
+    position = np.stack([0.1 * (times - 10) + 0.5, 0 * times, 0 * times + 0.3], -1)
+    return CommittedMotion(times, position, np.tile([1.0, 0, 0, 0], (3, 1)), np.zeros(3))
+
+
+def test_committed_motion_is_sampled_and_then_rests(motion: CommittedMotion) -> None:
+    chunk = chunk_ahead(motion, 10.1, 5, 0.2)
+    x = chunk.position[0, :, 0].numpy()
+    np.testing.assert_allclose(x, [0.51, 0.53, 0.54, 0.54, 0.54], atol=1e-9)
+    np.testing.assert_allclose(velocity_at(motion, 10.2), [0.1, 0, 0], atol=1e-9)
+    np.testing.assert_allclose(velocity_at(motion, 10.5), 0)
+    assert not rests(motion, 10.0)
+    assert rests(motion, 10.4)
+    assert angles_at(motion, 10.2) is None
+
+
+# Configuration
+
+
+@pytest.mark.parametrize(
+    ('values', 'message'),
+    [
+        ({'method': 'magic'}, 'magic'),
+        ({'steps': 0}, 'steps is 0; allowed: 1 .. 50'),
+        ({'sampler': 'euler'}, "sampler is 'euler'; allowed: one of flow_map, edm"),
+        ({'committed_frames': -1}, 'committed_frames is -1; allowed: from 0 model frames'),
+        (
+            {'score_frames': (0,)},
+            r'score_frames is \[0\]; allowed: a list, each from 1, at least 1',
+        ),
+        ({'score_frames': ()}, r'score_frames is \[\]; allowed: a list'),
+        ({'step_m': 0.0}, r'step_m is 0.0; allowed: 0.001 .. 0.3 m'),
+        ({'distance_weight': float('nan')}, 'distance_weight is nan; allowed: 0 .. 1000 1/m'),
+        ({'conformal': 1}, 'conformal is 1; allowed: true or false'),
+    ],
+)
+def test_impossible_configuration_is_named(values: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        PlannerConfig(**values)
+
+
+@pytest.mark.parametrize(
+    'values', [{'score_frames': (1, 4)}, {'committed_frames': 4, 'score_frames': (1,)}]
+)
+def test_frames_are_bounded_by_what_the_model_imagines(values: dict) -> None:
+    config = PlannerConfig(**values)
+    config.check_frames(5)
+    with pytest.raises(ConfigError, match=f'{next(iter(values))} is .*; allowed: up to 2'):
+        config.check_frames(3)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report is one whole page, whatever the run was."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.fakes.run_logs import run_log
+from vidplan_eval.viz import charts, report
+from vidplan_eval.viz.report import write_run_report
+from vidplan_eval.viz.runlog import RunLog
+from vidplan_eval.viz.video import write_run_video
+
+VOID = {'meta', 'img', 'br', 'link'}
+
+
+class Page(HTMLParser):
+    """Checks that every tag is closed, and collects words, tags and sources."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+        self.words = ''
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.sources += [value for name, value in attrs if name in ('src', 'href')]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words += data
+
+
+def read(path) -> Page:
+    return Page(path.read_text(encoding='utf-8'))
+
+
+def test_the_page_is_self_contained(tmp_path):
+    log = run_log()
+    video = write_run_video(log, tmp_path / 'run.mp4')
+    facts = {'command': 'vidplan run "x"'}
+    page = read(write_run_report(log, tmp_path / 'a.html', video_path=video, facts=facts))
+    assert page.sources
+    assert all(source.startswith('data:') for source in page.sources)
+    assert page.sources[0].startswith('data:video/mp4;base64,')
+    for words in ('move to the <carrot> & stop', 'SUCCESS', '1000000', 'vidplan run "x"'):
+        assert words in page.words
+
+
+def test_a_large_video_is_linked(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, 'EMBED_LIMIT_BYTES', 10)
+    video = write_run_video(run_log(), tmp_path / 'run.mp4')
+    page = read(write_run_report(run_log(), tmp_path / 'sub' / 'a.html', video_path=video))
+    assert page.sources[0] == '../run.mp4'
+
+
+@pytest.mark.parametrize(
+    'log',
+    [RunLog('move'), RunLog('move', seen=run_log().seen), run_log(3), run_log(success=False)],
+    ids=['nothing', 'no plans', 'one plan', 'failure'],
+)
+def test_every_run_has_a_page(tmp_path, log):
+    page = read(write_run_report(log, tmp_path / 'a.html'))
+    assert 'h1' in page.tags
+    assert '$' not in page.words
+
+
+def test_the_instruction_cannot_add_markup(tmp_path):
+    log = RunLog('<script>alert(1)</script>')
+    assert 'script' not in read(write_run_report(log, tmp_path / 'a.html')).tags
+
+
+@pytest.mark.parametrize(
+    ('values', 'drawn'),
+    [([1.0, 2.0, 3.0], True), ([1.0], False), ([float('nan'), 1.0, 1.0], True), ([], False)],
+)
+def test_charts_need_two_numbers(values, drawn):
+    assert bool(charts.line(list(range(len(values))), values, 'score')) == drawn

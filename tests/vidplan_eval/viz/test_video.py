@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Videos that decode again, and what is lined up in them."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+
+from tests.fakes.run_logs import PERIOD_S, run_log, stitched
+from vidplan_eval.viz.drawing import Plane, fit, font, heat_colours, overlay_relevancy
+from vidplan_eval.viz.imagination import executed_steps, imagined_at, plan_at, split_views
+from vidplan_eval.viz.pictures import png_bytes, rollout_picture, save_png
+from vidplan_eval.viz.runlog import RunLog
+from vidplan_eval.viz.video import (
+    END_HOLD_S,
+    VideoError,
+    VideoWriter,
+    draw_run_frame,
+    frame_rate,
+    write_run_video,
+)
+
+
+def decoded(path):
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = [frame.to_ndarray(format='rgb24') for frame in container.decode(stream)]
+        return frames, stream.codec_context, float(stream.average_rate)
+
+
+def test_the_video_plays_in_real_time_in_a_format_browsers_know(tmp_path):
+    log = run_log()
+    path = write_run_video(log, tmp_path / 'deep' / 'run.mp4')
+    frames, codec, rate_hz = decoded(path)
+    assert (codec.name, codec.pix_fmt) == ('h264', 'yuv420p')
+    assert rate_hz == pytest.approx(1 / PERIOD_S)
+    assert len(frames) == len(log.seen) + round(END_HOLD_S / PERIOD_S)
+    assert [entry.name for entry in path.parent.iterdir()] == ['run.mp4']
+
+
+def test_frames_survive_encoding(tmp_path):
+    frames = [np.full((33, 49, 3), shade, np.uint8) for shade in (30, 120, 220)]
+    with VideoWriter(tmp_path / 'a.mp4', 5.0) as writer:
+        for frame in frames:
+            writer.add(frame)
+    back, _, _ = decoded(tmp_path / 'a.mp4')
+    assert [image.shape for image in back] == [(32, 48, 3)] * 3
+    for image, frame in zip(back, frames, strict=True):
+        assert abs(float(image.mean()) - float(frame.mean())) < 4
+
+
+def test_a_failure_leaves_no_file(tmp_path):
+    def fail():
+        with VideoWriter(tmp_path / 'a.mp4', 5.0) as writer:
+            writer.add(np.zeros((16, 16, 3), np.uint8))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_to_show_is_an_error(tmp_path):
+    with pytest.raises(VideoError, match='no observation'):
+        write_run_video(RunLog('move'), tmp_path / 'a.mp4')
+    with pytest.raises(VideoError, match='no frame'), VideoWriter(tmp_path / 'b.mp4', 5.0):
+        pass
+
+
+def test_a_run_without_plans_and_result_can_be_shown():
+    log = RunLog('move to the pea', seen=run_log().seen[:1])
+    assert frame_rate(log) == pytest.approx(5.0)
+    assert draw_run_frame(log, 0).width > 1000
+
+
+def test_the_followed_plan_is_the_latest_that_has_started():
+    log = run_log()
+    assert plan_at(log, 0.1) is None
+    assert plan_at(log, 0.2).cycle == 0
+    assert plan_at(log, 0.61).cycle == 1
+
+
+def test_the_imagined_frame_is_the_one_that_is_due():
+    log = run_log()
+    imagined = imagined_at(log, 0.4)
+    assert (imagined.plan.cycle, imagined.step) == (0, 1)
+    assert np.array_equal(imagined.image, stitched(2, 190))
+    assert imagined_at(log, 30.0) is None
+
+
+def test_only_executed_frames_are_judged():
+    log = run_log()
+    steps = executed_steps(log)
+    # Plans start 0.4 s apart, so two frames of each are executed; the last one's run goes on.
+    assert [(step.cycle, step.step) for step in steps[:4]] == [(0, 1), (0, 2), (1, 1), (1, 2)]
+    assert all(np.mean(step.imagined_db) > np.mean(step.copied_db) for step in steps)
+
+
+def test_a_frame_without_observation_is_not_judged():
+    log = run_log()
+    log.seen = [frame for frame in log.seen if not 0.3 < frame.stamp_s < 0.5]
+    assert (0, 1) not in [(step.cycle, step.step) for step in executed_steps(log)]
+
+
+def test_views_are_split_in_order():
+    image = np.repeat(np.arange(3, dtype=np.uint8), 4)[:, None, None] * np.ones(
+        (1, 5, 3), np.uint8
+    )
+    assert [int(view.mean()) for view in split_views(image, 3)] == [0, 1, 2]
+
+
+def test_rollout_pictures_pair_real_and_imagined(tmp_path):
+    real = np.stack([stitched(step) for step in range(5)])
+    picture = rollout_picture(real, real, title='x', tile_height=48)
+    assert save_png(picture, tmp_path / 'a' / 'b.png').read_bytes() == png_bytes(picture)
+    with pytest.raises(ValueError, match='two'):
+        rollout_picture(real, real[:4])
+
+
+def test_relevancy_brightens_only_what_is_relevant():
+    image = np.full((20, 30, 3), 100, np.uint8)
+    relevancy = np.full((4, 6), 0.5)
+    relevancy[1, 1] = 1.0
+    shown = overlay_relevancy(image, relevancy)
+    assert shown[7, 7].sum() > 300 > shown[19, 29].sum()
+    assert heat_colours(np.array([[0.0, 1.0]])).shape == (1, 2, 3)
+
+
+def test_paths_are_drawn_to_one_scale():
+    plane = Plane(across=1, up=0, low=(-1.0, 0.0), high=(1.0, 1.0), flip=True)
+    points = np.array([[0.5, 0.0, 9.0], [0.5, 0.5, 9.0], [1.0, 0.0, 9.0]])
+    centre, left, top = plane.pixels(points, (200, 200))
+    assert centre == pytest.approx((100, 100))
+    assert left == pytest.approx((50, 100))
+    assert top == pytest.approx((100, 50))
+
+
+def test_long_words_are_cut():
+    assert fit('short', 200, 14) == 'short'
+    cut = fit('a very long instruction ' * 5, 120, 14)
+    assert cut.endswith('...')
+    assert font(14).getlength(cut) <= 120
