@@ -9,15 +9,15 @@ from pathlib import Path
 import torch
 
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.world_model.autoencoder import Autoencoder
-from vidplan_core.world_model.checkpoint import save_autoencoder, save_world_model
-from vidplan_core.world_model.config import (
-    AutoencoderConfig,
-    BackboneConfig,
-    TextConfig,
-    WorldModelConfig,
-)
+from vidplan_core.world_model.autoencoders.build import save_autoencoder
+from vidplan_core.world_model.autoencoders.config import AutoencoderConfig
+from vidplan_core.world_model.autoencoders.convolutional import Autoencoder
+from vidplan_core.world_model.backbones.svd import SvdConfig
+from vidplan_core.world_model.backbones.unet2d import UNet2DConfig
+from vidplan_core.world_model.checkpoint import save_world_model
+from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.released.presets import ModelSpec, ctrl_world
+from vidplan_core.world_model.text import TextConfig
 from vidplan_core.world_model.world_model import WorldModel
 
 CHANNELS = 4
@@ -31,7 +31,7 @@ def tiny_config() -> WorldModelConfig:
         residual_std=0.5,
         latent_mean=(0.1,) * CHANNELS,
         latent_std=(1.5,) * CHANNELS,
-        backbone=BackboneConfig(widths=(16, 32), attention_head_dim=16, token_dim=16),
+        backbone=UNet2DConfig(widths=(16, 32), attention_head_dim=16, token_dim=16),
     )
 
 
@@ -66,8 +66,8 @@ def straight_chunk(motions: torch.Tensor, frames: int = 5) -> PoseChunk:
 def tiny_ctrl_world(target_time: bool = False) -> ModelSpec:
     """Ctrl-World's configuration, shrunk: every part is there, of the real classes."""
     full = ctrl_world(target_time)
-    sizes = BackboneConfig(
-        kind='svd', widths=(32, 32, 64), attention_head_dim=16, token_dim=32, text_dim=16,
+    sizes = SvdConfig(
+        widths=(32, 32, 64), attention_head_dim=16, token_dim=32, text_dim=16,
         micro_dim=8, present_scale=full.world_model.backbone.present_scale,
         noise_augmentation=full.world_model.backbone.noise_augmentation, target_time=target_time,
     )  # fmt: skip

@@ -12,9 +12,9 @@ import torch
 from tests.training.recordings import Recording, write_lerobot
 
 from vidplan_core.data.action import DROID_STATS
-from vidplan_core.world_model.autoencoder import Autoencoder
-from vidplan_core.world_model.checkpoint import save_autoencoder
-from vidplan_core.world_model.config import AutoencoderConfig
+from vidplan_core.world_model.autoencoders.build import save_autoencoder
+from vidplan_core.world_model.autoencoders.config import AutoencoderConfig
+from vidplan_core.world_model.autoencoders.convolutional import Autoencoder
 from vidplan_training.cli import main
 from vidplan_training.data.readers.ctrl_world import CtrlWorldSource
 from vidplan_training.data.readers.lerobot import CAMERAS, LeRobotSource

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vidplan_core.world_model.autoencoder import Autoencoder
-from vidplan_core.world_model.config import AutoencoderConfig
+from vidplan_core.world_model.autoencoders.config import AutoencoderConfig
+from vidplan_core.world_model.autoencoders.convolutional import Autoencoder
 from vidplan_training.engine.share import WHOLE, Share
 from vidplan_training.recipes.autoencoder.equivariance import (
     SHIFT,

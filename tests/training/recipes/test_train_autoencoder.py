@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidplan_core.world_model.checkpoint import load_autoencoder
+from vidplan_core.world_model.autoencoders.build import load_autoencoder
 from vidplan_training.cli import main
 
 

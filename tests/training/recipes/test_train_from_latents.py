@@ -18,14 +18,9 @@ from safetensors.torch import load_file
 from tests.fakes.tiny import tiny_ctrl_world
 from tests.training.recordings import write_ctrl_world
 from vidplan_core.errors import ModelError
-from vidplan_core.world_model.checkpoint import (
-    load_world_model,
-    read_config,
-    save_autoencoder,
-    save_weights,
-    save_world_model,
-)
-from vidplan_core.world_model.config import to_dict
+from vidplan_core.models.io import read_config, save_weights, to_dict
+from vidplan_core.world_model.autoencoders.build import save_autoencoder
+from vidplan_core.world_model.checkpoint import load_world_model, save_world_model
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.cli import main
 from vidplan_training.engine.trainer import Trainer

@@ -19,7 +19,7 @@ from vidplan_core.heads.novelty import (
     save_novelty,
     squares,
 )
-from vidplan_core.world_model.checkpoint import WEIGHTS
+from vidplan_core.models.io import WEIGHTS
 from vidplan_training.recipes.novelty import remember, with_usual
 
 CHANNELS, VIEWS = 4, 3

@@ -16,11 +16,11 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
 from vidplan_core.geometry.camera import Camera, load_cameras
 from vidplan_core.geometry.fk import tcp_position
-from vidplan_core.world_model.autoencoder import Autoencoder
+from vidplan_core.world_model.autoencoders.config import AutoencoderConfig
+from vidplan_core.world_model.autoencoders.convolutional import Autoencoder
 from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.backbones.unet2d import FIRST_BELIEF, UNet2D
 from vidplan_core.world_model.checkpoint import load_world_model
-from vidplan_core.world_model.config import AutoencoderConfig
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.flow import denoised, scaled_input
 from vidplan_core.world_model.view_geometry import (

@@ -13,12 +13,12 @@ from safetensors.torch import load_file, save_file
 
 from tests.fakes.tiny import CHANNELS, save_models, straight_chunk, tiny_config, tiny_world_model
 from vidplan_core.errors import ConfigError, ModelError, ObservationError
-from vidplan_core.world_model.autoencoder import Autoencoder
+from vidplan_core.world_model.autoencoders.config import AutoencoderConfig
+from vidplan_core.world_model.autoencoders.convolutional import Autoencoder
 from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.checkpoint import (
     load_world_model,
 )
-from vidplan_core.world_model.config import AutoencoderConfig
 from vidplan_core.world_model.flow import denoised, scaled_input
 from vidplan_core.world_model.world_model import Context, WorldModel, action_tokens
 

@@ -17,8 +17,9 @@ from torch import Tensor
 from vidplan_core.data.action import DROID_STATS, EulerStats
 from vidplan_core.errors import ConfigError
 from vidplan_core.models.precision import fast_precision
-from vidplan_core.world_model.checkpoint import WEIGHTS, load_autoencoder
-from vidplan_core.world_model.config import to_dict
+from vidplan_core.models.io import WEIGHTS
+from vidplan_core.world_model.autoencoders.build import load_autoencoder
+from vidplan_core.models.io import to_dict
 from vidplan_training.data.dataset import split
 from vidplan_training.data.latents import encode_shards
 from vidplan_training.engine.processes import Processes

@@ -13,7 +13,7 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.se3 import quaternion_to_matrix
-from vidplan_core.world_model.autoencoder import AnyAutoencoder
+from vidplan_core.world_model.autoencoders.build import AnyAutoencoder
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_training.data.dataset import Shard, batches_of
 from vidplan_training.engine.progress import Progress

@@ -20,7 +20,8 @@ from vidplan_core.heads.novelty import (
     save_novelty,
     squares,
 )
-from vidplan_core.world_model.checkpoint import load_autoencoder, world_model_config
+from vidplan_core.world_model.autoencoders.build import load_autoencoder
+from vidplan_core.world_model.checkpoint import world_model_config
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_training.data.dataset import Shard, split
 from vidplan_training.data.latents import LATENTS, encode_shards

@@ -20,9 +20,9 @@ from torch.nn import functional
 from vidplan_core.errors import ModelError
 from vidplan_core.heads.bins import Bins
 from vidplan_core.heads.inputs import HeadInput
+from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
 from vidplan_core.models.precision import fast_precision
-from vidplan_core.world_model.checkpoint import load_weights, read_config, save_weights
-from vidplan_core.world_model.config import WorldModelConfig, from_dict, to_dict
+from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.flow import noise_condition
 
 AnyHead = TypeVar('AnyHead', bound='Head')

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidplan_core.errors import ModelError
-from vidplan_core.world_model.checkpoint import load_weights, read_config, save_weights
-from vidplan_core.world_model.config import WorldModelConfig, from_dict, to_dict
+from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
+from vidplan_core.world_model.config import WorldModelConfig
 
 FOLDER = 'novelty'
 SIDES = (1, 3)  # of the compared squares of latents

@@ -64,7 +64,7 @@ class PlanningSystem:
             ModelError: a file is missing, corrupt or does not fit.
         """
         world_model = load_world_model(models, device)
-        if world_model.config.backbone.kind == 'unet2d':  # others compute as their weights are
+        if not world_model.config.backbone.own_precision:
             narrow(world_model.backbone, torch.device(device))
             narrow(world_model.autoencoder, torch.device(device))
         cameras = load_cameras(models / 'cameras.json', world_model.config.views)

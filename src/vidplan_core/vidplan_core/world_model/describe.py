@@ -13,12 +13,14 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from vidplan_core.world_model.config import AutoencoderConfig, BackboneConfig, WorldModelConfig
+from vidplan_core.world_model.autoencoders.config import AutoencoderConfig
+from vidplan_core.world_model.backbones.registry import BACKBONES
+from vidplan_core.world_model.backbones.unet2d import UNet2DConfig
+from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.released.import_layout import released
 from vidplan_core.world_model.released.presets import ModelSpec, ctrl_world, svd_for_cell
 
 SIZES = ('full', 'cell')
-BACKBONES = ('unet2d', 'svd')
 
 
 def describe(spec: ModelSpec) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -32,7 +34,7 @@ def describe(spec: ModelSpec) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 def cell(backbone: str = 'unet2d') -> ModelSpec:
     """The simulated cell's model with either backbone."""
-    sizes = svd_for_cell() if backbone == 'svd' else BackboneConfig()
+    sizes = svd_for_cell() if backbone == 'svd' else UNet2DConfig()
     channels = AutoencoderConfig().latent_channels
     ones, zeros = (1.0,) * channels, (0.0,) * channels
     config = WorldModelConfig(latent_mean=zeros, latent_std=ones, backbone=sizes)
@@ -46,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         '--flow-map', action='store_true', help='full: with the embedding of the target time'
     )
-    parser.add_argument('--backbone', choices=BACKBONES, default='unet2d', help='cell only')
+    parser.add_argument('--backbone', choices=tuple(BACKBONES), default='unet2d', help='cell only')
     args = parser.parse_args(argv)
     spec = ctrl_world(args.flow_map) if args.size == 'full' else cell(args.backbone)
     for name, shape in describe(spec):

@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError, ModelError
 from vidplan_core.geometry.fk import JOINTS, flange_pose
+from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
 from vidplan_core.models.tensors import mismatches, not_finite, refuse, shapes
-from vidplan_core.world_model.checkpoint import load_weights, read_config, save_weights
-from vidplan_core.world_model.config import from_dict, to_dict
 from vidplan_core.world_model.released.import_source import read_tensors
 
 

@@ -4,20 +4,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vidplan_core.language.open_clip_model import open_clip_module
+from vidplan_core.models.io import from_dict, load_weights, read_config
 from vidplan_core.models.torchvision_shim import ensure_torchvision
-from vidplan_core.world_model.config import TextConfig
-
-ensure_torchvision()  # transformers imports torchvision where it is installed
-
-from transformers import CLIPTextConfig, CLIPTextModelWithProjection  # noqa: E402
 
 _CACHED_PHRASES = 512
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """CLIP's text tower; the values are those of openai/clip-vit-base-patch32."""
+
+    vocabulary: int = 49408
+    positions: int = 77
+    width: int = 512
+    layers: int = 12
+    heads: int = 8
+    projection: int = 512
 
 
 class TextEncoder(nn.Module):
@@ -25,6 +35,9 @@ class TextEncoder(nn.Module):
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
+        ensure_torchvision()  # transformers imports torchvision where it is installed
+        from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+
         self.config = config
         self.clip = CLIPTextModelWithProjection(
             CLIPTextConfig(
@@ -72,3 +85,12 @@ class TextEncoder(nn.Module):
             self._tokenizer = tokenizer(context_length=self.config.positions)
         rows: Tensor = self._tokenizer(list(phrases))
         return rows
+
+
+def load_text_encoder(folder: Path) -> TextEncoder:
+    """Text tower of a model folder, in evaluation mode and full precision: it runs once."""
+    config = from_dict(TextConfig, read_config(folder))
+    with torch.device('meta'):
+        encoder = TextEncoder(config)
+    load_weights(encoder, folder)
+    return encoder.float().eval()

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +14,10 @@ from torch import Tensor, nn
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError, ModelError, ObservationError
 from vidplan_core.models.precision import fast_precision
-from vidplan_core.world_model.autoencoder import STRIDE, AnyAutoencoder
-from vidplan_core.world_model.backbones.interface import Condition, build_backbone
+from vidplan_core.world_model.autoencoders.build import AnyAutoencoder
+from vidplan_core.world_model.autoencoders.config import STRIDE
+from vidplan_core.world_model.backbones.interface import Condition
+from vidplan_core.world_model.backbones.registry import build_backbone
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.context import FEATURES, Context, action_tokens
 from vidplan_core.world_model.flow import RawNetwork
@@ -26,10 +27,11 @@ from vidplan_core.world_model.sampler import (
     guided_network,
     integrate,
 )
+from vidplan_core.world_model.text import TextEncoder
 from vidplan_core.world_model.view_geometry import carried, ray_maps
 
-if TYPE_CHECKING:
-    from vidplan_core.world_model.text import TextEncoder
+# Children of a world model that are stored in folders of their own.
+OTHER_PARTS = ('autoencoder.', 'text_encoder.')
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class WorldModel(nn.Module):
             raise ModelError(
                 f"unknown action features '{config.action_features}'; known: {', '.join(FEATURES)}"
             )
-        self.backbone = build_backbone(config, channels, FEATURES[config.action_features])
+        features = FEATURES[config.action_features]
+        self.backbone = build_backbone(config.backbone, config.clip_format(channels, features))
         for name, values in (('mean', config.latent_mean), ('std', config.latent_std)):
             # On a device of its own: a model may be built on the meta device first.
             numbers = torch.tensor(values, device='cpu').reshape(1, 1, channels, 1, 1)

@@ -72,8 +72,7 @@ def _in_precision(model: WorldModel, dtype: str) -> WorldModel:
     if dtype == 'fp32':
         model.fast = False
         return model.float()
-    own = model.config.backbone.kind == 'svd'  # which computes in the precision of its weights
-    if own:
+    if model.config.backbone.own_precision:
         model.fast = False
         model.backbone.to(torch.bfloat16)
         model.autoencoder.to(torch.bfloat16)

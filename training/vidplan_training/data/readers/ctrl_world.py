@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan_core.world_model.config import SCALING_FACTOR
+from vidplan_core.world_model.autoencoders.config import SCALING_FACTOR
 from vidplan_training.data.readers.episode import (
     Episode,
     Joints,

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vidplan_core.world_model.autoencoder import Autoencoder
+from vidplan_core.world_model.autoencoders.convolutional import Autoencoder
 from vidplan_training.engine.share import Share
 
 SHIFT = 0.12  # of height and width, to either side: more than a latent's place

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from vidplan_core.errors import ConfigError
-from vidplan_core.world_model.autoencoder import Autoencoder
-from vidplan_core.world_model.checkpoint import load_weights, save_autoencoder
-from vidplan_core.world_model.config import AutoencoderConfig
+from vidplan_core.models.io import load_weights
+from vidplan_core.world_model.autoencoders.build import save_autoencoder
+from vidplan_core.world_model.autoencoders.config import AutoencoderConfig
+from vidplan_core.world_model.autoencoders.convolutional import Autoencoder
 from vidplan_training.data.dataset import split
 from vidplan_training.engine.share import WHOLE, Share
 from vidplan_training.engine.trainer import Trainer, TrainerConfig, add_trainer_arguments, options

@@ -14,14 +14,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vidplan_core.world_model.checkpoint import (
-    OTHER_PARTS,
-    load_weights,
-    save_world_model,
-    world_model_config,
-)
+from vidplan_core.models.io import load_weights
+from vidplan_core.world_model.checkpoint import save_world_model, world_model_config
 from vidplan_core.world_model.sampler import CTRL_WORLD_SAMPLING, SamplingConfig
-from vidplan_core.world_model.world_model import WorldModel
+from vidplan_core.world_model.world_model import OTHER_PARTS, WorldModel
 from vidplan_training.engine.processes import Processes
 from vidplan_training.engine.trainer import Trainer, TrainerConfig, add_trainer_arguments, options
 from vidplan_training.recipes.flow_map.check import HeldOut, averaged

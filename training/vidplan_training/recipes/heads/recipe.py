@@ -13,7 +13,8 @@ from vidplan_core.heads import uncertainty as uncertainty_head
 from vidplan_core.heads import value
 from vidplan_core.heads.bins import ERROR_BINS, KINDS
 from vidplan_core.heads.network import HeadConfig, save_head
-from vidplan_core.world_model.checkpoint import load_weights, load_world_model
+from vidplan_core.models.io import load_weights
+from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_training.engine.processes import Processes
 from vidplan_training.engine.trainer import (
     Trainer,

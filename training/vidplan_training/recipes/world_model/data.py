@@ -7,24 +7,20 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor, nn
 
 from vidplan_core.errors import ConfigError, ModelError
 from vidplan_core.geometry.camera import Camera, load_cameras
-from vidplan_core.world_model.autoencoder import STRIDE, AnyAutoencoder
-from vidplan_core.world_model.checkpoint import (
-    load_autoencoder,
-    load_text_encoder,
-    world_model_config,
-)
-from vidplan_core.world_model.config import (
-    AutoencoderConfig,
-    BackboneConfig,
-    WorldModelConfig,
-)
+from vidplan_core.world_model.autoencoders.build import AnyAutoencoder, load_autoencoder
+from vidplan_core.world_model.autoencoders.config import STRIDE, AutoencoderConfig
+from vidplan_core.world_model.backbones.interface import BackboneConfig
+from vidplan_core.world_model.backbones.unet2d import UNet2DConfig
+from vidplan_core.world_model.checkpoint import world_model_config
+from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.released.presets import svd_for_cell
+from vidplan_core.world_model.text import TextEncoder, load_text_encoder
 from vidplan_training.data.dataset import Shard, split
 from vidplan_training.data.episode_clips import ClipSource, EpisodeClips, Window
 from vidplan_training.data.extract_latents import extract
@@ -34,12 +30,9 @@ from vidplan_training.data.readers.episode import Source
 from vidplan_training.data.readers.options import add_source_arguments, open_source
 from vidplan_training.engine.processes import Processes
 
-if TYPE_CHECKING:
-    from vidplan_core.world_model.text import TextEncoder
-
 CHECKED_CLIPS = 96
-BACKBONES: dict[str, Callable[[], BackboneConfig]] = {
-    'unet2d': BackboneConfig,
+BACKBONE_SIZES: dict[str, Callable[[], BackboneConfig]] = {
+    'unet2d': UNet2DConfig,
     'svd': svd_for_cell,
 }
 
@@ -97,7 +90,7 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the sizes of a new model."""
     usual = WorldModelConfig()
     sizes = parser.add_argument_group('sizes of a new model (of a robot: --start keeps its own)')
-    sizes.add_argument('--backbone', choices=tuple(BACKBONES), default=usual.backbone.kind)
+    sizes.add_argument('--backbone', choices=tuple(BACKBONE_SIZES), default=usual.backbone.kind)
     sizes.add_argument('--widths', type=int, nargs='+', help='of the levels of the network')
     sizes.add_argument(
         '--still-gate',
@@ -233,21 +226,21 @@ def _config(
 def _cameras(args: argparse.Namespace) -> tuple[Camera, ...]:
     """The nominal cameras beside the models, for a backbone that can use them."""
     path: Path = args.models / 'cameras.json'
-    if not args.geometry or args.backbone != 'unet2d':
+    if not args.geometry or not _backbone(args).takes_cameras:
         return ()
     return tuple(load_cameras(path, WorldModelConfig().views).values())
 
 
 def _backbone(args: argparse.Namespace) -> BackboneConfig:
-    sizes = BACKBONES[args.backbone]()
-    if sizes.kind == 'unet2d':
+    sizes = BACKBONE_SIZES[args.backbone]()
+    if isinstance(sizes, UNet2DConfig):
         sizes = replace(sizes, still_gate=args.still_gate)
     return replace(sizes, widths=tuple(args.widths)) if args.widths else sizes
 
 
 def text_encoder_for(models: Path, config: WorldModelConfig) -> TextEncoder | None:
     """The text tower of a models folder, for a model that reads instructions."""
-    return load_text_encoder(models / 'text_encoder') if config.backbone.text_dim else None
+    return load_text_encoder(models / 'text_encoder') if config.backbone.reads_text else None
 
 
 def autoencoder_for(models: Path, config: WorldModelConfig) -> Any:

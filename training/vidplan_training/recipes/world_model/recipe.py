@@ -17,17 +17,12 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError, ModelError
+from vidplan_core.models.io import load_weights
 from vidplan_core.world_model.backbones.interface import Condition
-from vidplan_core.world_model.backbones.unet2d import UNet2D
-from vidplan_core.world_model.checkpoint import (
-    OTHER_PARTS,
-    load_weights,
-    save_world_model,
-    world_model_config,
-)
+from vidplan_core.world_model.checkpoint import save_world_model, world_model_config
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.flow import raw_target, scaled_input, spread
-from vidplan_core.world_model.world_model import WorldModel
+from vidplan_core.world_model.world_model import OTHER_PARTS, WorldModel
 from vidplan_training.data.latents import Clips
 from vidplan_training.engine.share import WHOLE, Share
 from vidplan_training.engine.trainer import Trainer, TrainerConfig, add_trainer_arguments, options
@@ -145,12 +140,10 @@ def go_on_from(model: WorldModel, folder: Path) -> None:
     with torch.device('meta'):  # no weights of its own, so that there are two copies at most
         earlier = WorldModel(config, model.autoencoder, model.text_encoder)
     load_weights(earlier, folder, optional=OTHER_PARTS)
-    if config.backbone.target_time:
+    if config.backbone.reads_target_time:
         # The first models saw one target time only; here the denoiser's own is trained.
         earlier.backbone.restart_target(1.0)
-    state = earlier.backbone.state_dict()
-    if isinstance(model.backbone, UNet2D):
-        state = model.backbone.grown(state)
+    state = model.backbone.grown(earlier.backbone.state_dict())
     try:
         model.backbone.load_state_dict(state)
     except RuntimeError as error:
@@ -167,7 +160,7 @@ def run(args: argparse.Namespace) -> int:
     model.requires_grad_(False).backbone.requires_grad_(True)
     if args.start:
         go_on_from(model, args.start)
-    if model.config.backbone.target_time:
+    if model.config.backbone.reads_target_time:
         # The target time means nothing until the flow map is distilled.
         model.backbone.target_embedding.requires_grad_(False)
     warmup = min(200, args.iterations // 10)

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one interface with two implementations: noisy latents and conditions to raw output."""
+"""The one interface of all backbones: noisy latents and conditions to raw output."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import ClassVar
 
 from torch import Tensor, nn
-
-from vidplan_core.errors import ModelError
-from vidplan_core.world_model.config import WorldModelConfig
 
 
 @dataclass(frozen=True)
@@ -42,10 +41,69 @@ class Condition:
         return replace(self, keep=self.actions.new_zeros(len(self.actions)))
 
 
-class Backbone(Protocol):
+@dataclass(frozen=True)
+class ClipFormat:
+    """The clips that a backbone is built for, whatever its own sizes are.
+
+    Attributes:
+        channels: of the latents.
+        rows, columns: of the latents of all views together.
+        history_frames: past frames, the present included.
+        frames: of the prediction, the present included.
+        features: per action.
+        residual_std: what changes from the present are divided by; None where the modelled data
+            are the latents themselves.
+        sigma_min, sigma_max: the noise levels that it is conditioned on.
+        cameras: whether conditions come with rays and the present moved along.
+    """
+
+    channels: int
+    rows: int
+    columns: int
+    history_frames: int
+    frames: int
+    features: int
+    residual_std: float | None
+    sigma_min: float
+    sigma_max: float
+    cameras: bool = False
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """What the configurations of all backbones have in common.
+
+    Attributes:
+        kind: the backbone's name in the registry.
+        widths: of the levels of the network.
+        retired: keys that files of earlier versions hold and that never had an effect on it.
+        takes_cameras: whether it can be conditioned on rays and the present moved along.
+        own_precision: whether it computes in the precision of its weights, without autocast.
+    """
+
+    kind: str = field(default='', init=False)
+    widths: tuple[int, ...] = (64, 128, 192)
+
+    retired: ClassVar[frozenset[str]] = frozenset()
+    takes_cameras: ClassVar[bool] = False
+    own_precision: ClassVar[bool] = False
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the network reads the instruction."""
+        return False
+
+    @property
+    def reads_target_time(self) -> bool:
+        """Whether it is conditioned on the time that a step aims at, as flow maps are."""
+        return True
+
+
+class Backbone(nn.Module, ABC):
     """Raw network F of the EDM preconditioning."""
 
-    def __call__(
+    @abstractmethod
+    def forward(
         self, noisy: Tensor, condition: Condition, start: Tensor, target: Tensor
     ) -> Tensor:
         """Raw output, shaped like `noisy`.
@@ -57,26 +115,14 @@ class Backbone(Protocol):
             target: flow time that the step aims at, (batch,); equal to `start` it asks for
                 the denoiser.
         """
-        ...
 
+    @abstractmethod
+    def restart_target(self, gap: float) -> None:
+        """Make what the target time adds at a gap part of every prediction, and unlearn the rest.
 
-def make_no_op(embedding: Any) -> None:
-    """Let diffusers' embedding of the target time add nothing, and yet learn.
+        A network that was trained for one gap only becomes a denoiser, ready for a flow map.
+        """
 
-    Only its last layer becomes zero: were the first one too, neither would ever get a gradient.
-    """
-    nn.init.zeros_(embedding.linear_2.weight)
-    nn.init.zeros_(embedding.linear_2.bias)
-
-
-def build_backbone(config: WorldModelConfig, channels: int, features: int) -> nn.Module:
-    """Backbone named by `config.backbone.kind`; raises ModelError for an unknown kind."""
-    if config.backbone.kind == 'unet2d':
-        from vidplan_core.world_model.backbones.unet2d import UNet2D
-
-        return UNet2D(config, channels, features)
-    if config.backbone.kind == 'svd':
-        from vidplan_core.world_model.backbones.svd import SvdBackbone
-
-        return SvdBackbone(config, channels, features)
-    raise ModelError(f"unknown backbone '{config.backbone.kind}'; known: unet2d, svd")
+    def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of an earlier network of this kind, with whatever it lacked added."""
+        return dict(state)

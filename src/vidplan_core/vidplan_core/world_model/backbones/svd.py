@@ -9,22 +9,79 @@ Ctrl-World gives each frame its own (the pose that the robot has in it, plus the
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
 from vidplan_core.models.torchvision_shim import ensure_torchvision
-from vidplan_core.world_model.backbones.interface import Condition, make_no_op
-from vidplan_core.world_model.config import BackboneConfig, WorldModelConfig
+from vidplan_core.world_model.backbones.interface import (
+    Backbone,
+    BackboneConfig,
+    ClipFormat,
+    Condition,
+)
+from vidplan_core.world_model.backbones.target_embedding import make_no_op
 from vidplan_core.world_model.flow import noise_condition
 
-ensure_torchvision()  # diffusers imports torchvision where it is installed
+if TYPE_CHECKING:
+    from diffusers import UNetSpatioTemporalConditionModel
 
-from diffusers import UNetSpatioTemporalConditionModel  # noqa: E402
-from diffusers.models.attention_processor import AttnProcessor2_0  # noqa: E402
-from diffusers.models.embeddings import TimestepEmbedding, Timesteps  # noqa: E402
+
+@dataclass(frozen=True)
+class SvdConfig(BackboneConfig):
+    """Sizes of Stable Video Diffusion's network, and the numbers that it is conditioned on.
+
+    Attributes:
+        layers_per_block: residual blocks per level.
+        attention_head_dim: channels per attention head.
+        token_dim: width of the tokens, one per frame.
+        text_dim: length of the instruction's embedding; 0 for a network that reads none. It
+            must divide `token_dim`.
+        frame_rate, motion_bucket, noise_augmentation: the three numbers by which SVD is
+            conditioned on the kind of clip; no noise is added for the last one.
+        micro_dim: sinusoids per such number.
+        present_scale: of the present latent in the condition channels.
+        target_time: whether the network is conditioned on the time that a step aims at.
+        target_scale: of that time before its sinusoids, which are made for 0 .. 1000.
+    """
+
+    kind: str = field(default='svd', init=False)
+    layers_per_block: int = 1
+    attention_head_dim: int = 32
+    token_dim: int = 128
+    text_dim: int = 0
+    frame_rate: float = 7.0
+    motion_bucket: float = 127.0
+    noise_augmentation: float = 0.0
+    micro_dim: int = 256
+    present_scale: float = 1.0
+    target_time: bool = True
+    target_scale: float = 1000.0
+
+    retired: ClassVar[frozenset[str]] = frozenset({'position_channels', 'still_gate'})
+    own_precision: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if any(width % 32 or width % self.attention_head_dim for width in self.widths):
+            raise ModelError(
+                f'widths {self.widths} must be multiples of 32 (groups of the normalisation) and '
+                f'of attention_head_dim {self.attention_head_dim}'
+            )
+        if self.text_dim and self.token_dim % self.text_dim:
+            raise ModelError(f'text_dim {self.text_dim} must divide token_dim {self.token_dim}')
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the network reads the instruction."""
+        return self.text_dim > 0
+
+    @property
+    def reads_target_time(self) -> bool:
+        """Whether it is conditioned on the time that a step aims at, as flow maps are."""
+        return self.target_time
 
 
 class ActionEncoder(nn.Module):
@@ -47,23 +104,23 @@ class ActionEncoder(nn.Module):
         return tokens
 
 
-class SvdBackbone(nn.Module):
+class SvdBackbone(Backbone):
     """History, noisy frames and the present as channels; actions and text as tokens."""
 
     facts: Tensor
 
-    def __init__(self, config: WorldModelConfig, channels: int, features: int) -> None:
+    def __init__(self, config: SvdConfig, clip: ClipFormat) -> None:
         super().__init__()
-        sizes = config.backbone
-        _check(sizes)
-        self.config, self.sigmas = sizes, (config.sigma_min, config.sigma_max)
-        self.unet = build_unet(sizes, channels)
+        self.config, self.sigmas = config, (clip.sigma_min, clip.sigma_max)
+        self.unet = build_unet(config, clip.channels)
         self.unet.set_attn_processor(_processors(self.unet))
-        self.action_encoder = ActionEncoder(features, sizes.token_dim)
-        facts = (sizes.frame_rate, sizes.motion_bucket, sizes.noise_augmentation)
+        self.action_encoder = ActionEncoder(clip.features, config.token_dim)
+        facts = (config.frame_rate, config.motion_bucket, config.noise_augmentation)
         self.register_buffer('facts', torch.tensor(facts, device='cpu'), persistent=False)
-        if sizes.target_time:
-            width = sizes.widths[0]
+        if config.target_time:
+            from diffusers.models.embeddings import TimestepEmbedding, Timesteps
+
+            width = config.widths[0]
             self.target_features = Timesteps(width, True, downscale_freq_shift=0)
             self.target_embedding = TimestepEmbedding(width, 4 * width)
             make_no_op(self.target_embedding)
@@ -103,12 +160,12 @@ class SvdBackbone(nn.Module):
         make_no_op(self.target_embedding)
 
     def _embedding(self, start: Tensor, target: Tensor, dtype: torch.dtype) -> Tensor:
-        """What every frame is told (batch, width): noise level, the clip's numbers, the gap."""
-        unet, sizes = self.unet, self.config
+        """Embedding (batch, width) for every frame: noise level, the clip's numbers, the gap."""
+        unet = self.unet
         level = unet.time_proj(noise_condition(start, *self.sigmas)).to(dtype)
         micro = unet.add_time_proj(self.facts).flatten()[None].to(dtype)
         embedding: Tensor = unet.time_embedding(level) + unet.add_embedding(micro)
-        if sizes.target_time:
+        if self.config.target_time:
             embedding = embedding + self._gap(target - start, dtype)
         return embedding
 
@@ -154,6 +211,8 @@ class OneToken:
     """
 
     def __init__(self) -> None:
+        from diffusers.models.attention_processor import AttnProcessor2_0
+
         self._general = AttnProcessor2_0()
 
     def __call__(
@@ -166,20 +225,23 @@ class OneToken:
         return value.expand_as(hidden_states)
 
 
-def build_unet(sizes: BackboneConfig, channels: int) -> UNetSpatioTemporalConditionModel:
+def build_unet(config: SvdConfig, channels: int) -> UNetSpatioTemporalConditionModel:
     """Diffusers' network of a size; Ctrl-World's is its default configuration."""
-    last = len(sizes.widths) - 1
+    ensure_torchvision()  # diffusers imports torchvision where it is installed
+    from diffusers import UNetSpatioTemporalConditionModel
+
+    last = len(config.widths) - 1
     return UNetSpatioTemporalConditionModel(
         in_channels=2 * channels,
         out_channels=channels,
         down_block_types=tuple(_block('Down', level < last) for level in range(last + 1)),
         up_block_types=tuple(_block('Up', level > 0) for level in range(last + 1)),
-        block_out_channels=sizes.widths,
-        addition_time_embed_dim=sizes.micro_dim,
-        projection_class_embeddings_input_dim=3 * sizes.micro_dim,
-        layers_per_block=sizes.layers_per_block,
-        cross_attention_dim=sizes.token_dim,
-        num_attention_heads=tuple(width // sizes.attention_head_dim for width in sizes.widths),
+        block_out_channels=config.widths,
+        addition_time_embed_dim=config.micro_dim,
+        projection_class_embeddings_input_dim=3 * config.micro_dim,
+        layers_per_block=config.layers_per_block,
+        cross_attention_dim=config.token_dim,
+        num_attention_heads=tuple(width // config.attention_head_dim for width in config.widths),
     )
 
 
@@ -197,16 +259,6 @@ def _processors(unet: UNetSpatioTemporalConditionModel) -> dict[str, Any]:
         name: OneToken() if name.endswith('attn2.processor') else processor
         for name, processor in unet.attn_processors.items()
     }
-
-
-def _check(sizes: BackboneConfig) -> None:
-    if any(width % 32 or width % sizes.attention_head_dim for width in sizes.widths):
-        raise ModelError(
-            f'widths {sizes.widths} must be multiples of 32 (groups of the normalisation) and '
-            f'of attention_head_dim {sizes.attention_head_dim}'
-        )
-    if sizes.text_dim and sizes.token_dim % sizes.text_dim:
-        raise ModelError(f'text_dim {sizes.text_dim} must divide token_dim {sizes.token_dim}')
 
 
 def _exact(device: torch.device) -> AbstractContextManager[object]:

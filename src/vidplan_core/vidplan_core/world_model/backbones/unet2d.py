@@ -4,21 +4,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
 from vidplan_core.models.torchvision_shim import ensure_torchvision
-from vidplan_core.world_model.backbones.interface import Condition, make_no_op
-from vidplan_core.world_model.config import WorldModelConfig
+from vidplan_core.world_model.backbones.interface import (
+    Backbone,
+    BackboneConfig,
+    ClipFormat,
+    Condition,
+)
+from vidplan_core.world_model.backbones.target_embedding import make_no_op
 from vidplan_core.world_model.flow import noise_condition, raw_of_guess, spread
 from vidplan_core.world_model.view_geometry import RAY_CHANNELS
-
-ensure_torchvision()  # diffusers imports torchvision where it is installed
-
-from diffusers import UNet2DModel  # noqa: E402
-from diffusers.models.embeddings import TimestepEmbedding, Timesteps  # noqa: E402
 
 # The sinusoids of diffusers are made for 0..1000; c_noise lies in [-1, 1.1], times in [0, 1].
 NOISE_SCALE = 250.0
@@ -29,36 +31,49 @@ CARRIED_ERROR = 0.5
 FIRST_BELIEF = -3.0
 
 
-class UNet2D(nn.Module):
+@dataclass(frozen=True)
+class UNet2DConfig(BackboneConfig):
+    """Sizes of the 2-D U-Net.
+
+    Attributes:
+        layers_per_block: residual blocks per level.
+        attention_head_dim: channels per attention head.
+        position_channels: learned channels that tell the places of the latent apart.
+        token_dim: width in which an action is read.
+        still_gate: whether it may say of each place and frame that nothing changes.
+    """
+
+    kind: str = field(default='unet2d', init=False)
+    layers_per_block: int = 1
+    attention_head_dim: int = 32
+    position_channels: int = 8
+    token_dim: int = 128
+    still_gate: bool = False
+
+    retired: ClassVar[frozenset[str]] = frozenset({
+        'text_dim', 'frame_rate', 'motion_bucket', 'noise_augmentation', 'micro_dim',
+        'present_scale', 'target_time', 'target_scale',
+    })  # fmt: skip
+    takes_cameras: ClassVar[bool] = True
+
+
+class UNet2D(Backbone):
     """All views are one picture, all frames are its channels, all actions one embedding."""
 
-    def __init__(self, config: WorldModelConfig, channels: int, features: int) -> None:
+    def __init__(self, config: UNet2DConfig, clip: ClipFormat) -> None:
         super().__init__()
-        sizes = config.backbone
-        self.sigmas = (config.sigma_min, config.sigma_max)
-        self.still_gate, self.frames = sizes.still_gate, config.frames
-        self.residual, self.residual_std = config.residual, config.residual_std
-        self.knows_cameras = bool(config.cameras)
-        told = RAY_CHANNELS + channels if self.knows_cameras else 0
-        gates = int(sizes.still_gate) + int(self.knows_cameras)
-        inputs = (config.frames + config.history_frames) * channels + sizes.position_channels
-        last = len(sizes.widths) - 1
-        self.unet = UNet2DModel(
-            in_channels=inputs + config.frames * told,
-            out_channels=config.frames * (channels + gates),
-            layers_per_block=sizes.layers_per_block,
-            block_out_channels=sizes.widths,
-            down_block_types=tuple(_block('Down', i > 0) for i in range(last + 1)),
-            up_block_types=tuple(_block('Up', i < last) for i in range(last + 1)),
-            attention_head_dim=sizes.attention_head_dim,
-            norm_num_groups=16,
-            resnet_time_scale_shift='scale_shift',
-            class_embed_type='identity',
-        )
-        embedding = 4 * sizes.widths[0]
-        frames = config.history_frames - 1 + config.frames
+        ensure_torchvision()  # diffusers imports torchvision where it is installed
+        from diffusers.models.embeddings import TimestepEmbedding, Timesteps
+
+        self.sigmas = (clip.sigma_min, clip.sigma_max)
+        self.still_gate, self.frames = config.still_gate, clip.frames
+        self.residual_std = clip.residual_std
+        self.knows_cameras = clip.cameras
+        self.unet = _unet(config, clip)
+        embedding = 4 * config.widths[0]
+        frames = clip.history_frames - 1 + clip.frames
         self.token = nn.Sequential(
-            nn.Linear(features, sizes.token_dim), nn.SiLU(), nn.Linear(sizes.token_dim, 64)
+            nn.Linear(clip.features, config.token_dim), nn.SiLU(), nn.Linear(config.token_dim, 64)
         )
         self.mix = nn.Sequential(
             nn.SiLU(),
@@ -70,8 +85,7 @@ class UNet2D(nn.Module):
         self.target_embedding = TimestepEmbedding(64, embedding)
         make_no_op(self.target_embedding)
         self.position = nn.Parameter(
-            0.1
-            * torch.randn(1, sizes.position_channels, config.latent_height, config.latent_width)
+            0.1 * torch.randn(1, config.position_channels, clip.rows, clip.columns)
         )
 
     def forward(
@@ -101,7 +115,7 @@ class UNet2D(nn.Module):
             raise ModelError('this network knows its cameras and was not told of the views')
         present = condition.history[:, -1:]
         change = (condition.carried - present) * _kept(condition, present)
-        return change / self.residual_std if self.residual else present + change
+        return present + change if self.residual_std is None else change / self.residual_std
 
     def _gated(
         self, raw: Tensor, noisy: Tensor, guess: Tensor | None, start: Tensor
@@ -164,6 +178,29 @@ class UNet2D(nn.Module):
         features = self.target_features(TIME_SCALE * gap).to(dtype)
         embedding: Tensor = self.target_embedding(features)
         return embedding
+
+
+def _unet(config: UNet2DConfig, clip: ClipFormat) -> nn.Module:
+    """Diffusers' network: frames, past and whatever the cameras add as channels."""
+    from diffusers import UNet2DModel
+
+    geometry = RAY_CHANNELS + clip.channels if clip.cameras else 0
+    gates = int(config.still_gate) + int(clip.cameras)
+    inputs = (clip.frames + clip.history_frames) * clip.channels + config.position_channels
+    last = len(config.widths) - 1
+    unet: nn.Module = UNet2DModel(
+        in_channels=inputs + clip.frames * geometry,
+        out_channels=clip.frames * (clip.channels + gates),
+        layers_per_block=config.layers_per_block,
+        block_out_channels=config.widths,
+        down_block_types=tuple(_block('Down', i > 0) for i in range(last + 1)),
+        up_block_types=tuple(_block('Up', i < last) for i in range(last + 1)),
+        attention_head_dim=config.attention_head_dim,
+        norm_num_groups=16,
+        resnet_time_scale_shift='scale_shift',
+        class_embed_type='identity',
+    )
+    return unet
 
 
 def _kept(condition: Condition, like: Tensor) -> Tensor | float:

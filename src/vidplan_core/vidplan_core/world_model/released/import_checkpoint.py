@@ -7,24 +7,22 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vidplan_core.errors import ModelError
+from vidplan_core.models.io import save_weights, to_dict
 from vidplan_core.models.tensors import fill, mismatches, not_finite, refuse, shapes
-from vidplan_core.world_model.backbones.interface import make_no_op
-from vidplan_core.world_model.checkpoint import (
-    OTHER_PARTS,
-    load_autoencoder,
-    load_text_encoder,
-    save_weights,
-)
-from vidplan_core.world_model.config import to_dict
+from vidplan_core.world_model.autoencoders.build import load_autoencoder
+from vidplan_core.world_model.backbones.svd import SvdConfig
+from vidplan_core.world_model.backbones.target_embedding import make_no_op
 from vidplan_core.world_model.released.import_layout import UNUSED, ours, part, released
 from vidplan_core.world_model.released.import_source import read_tensors
 from vidplan_core.world_model.released.presets import ModelSpec, ctrl_world
-from vidplan_core.world_model.world_model import WorldModel
+from vidplan_core.world_model.text import load_text_encoder
+from vidplan_core.world_model.world_model import OTHER_PARTS, WorldModel
 
 CTRL_WORLD, FLOW_MAP = 'Ctrl-World', 'flow map of Ctrl-World'
 
@@ -97,7 +95,7 @@ def read_released(path: Path, spec: ModelSpec | None = None) -> Released:
     tensors = {str(ours(name)): value for name, value in used.items()}
     notes = []
     if kind == FLOW_MAP and _is_dead(tensors):
-        spec = _rescaled(spec, ctrl_world().world_model.backbone.target_scale)
+        spec = _with_sizes(spec, target_scale=SvdConfig.target_scale)
         notes.append(
             'its embedding of the target time never learned: kept as the constant that it is, '
             'ready to learn'
@@ -190,16 +188,19 @@ def _released_shapes(spec: ModelSpec, kind: str) -> dict[str, tuple[int, ...]]:
 
 def _fitting(spec: ModelSpec, kind: str) -> ModelSpec:
     """The size with what the two kinds of checkpoint differ in."""
-    sizes = replace(spec.world_model.backbone, target_time=True)
     if kind == CTRL_WORLD:
-        return replace(spec, world_model=replace(spec.world_model, backbone=sizes))
-    model = replace(spec.world_model, backbone=sizes, sigma_min=FLOW_MAP_SIGMA_MIN)
-    return _rescaled(replace(spec, world_model=model), FLOW_MAP_TARGET_SCALE)
+        return _with_sizes(spec, target_time=True)
+    model = replace(spec.world_model, sigma_min=FLOW_MAP_SIGMA_MIN)
+    fitting = replace(spec, world_model=model)
+    return _with_sizes(fitting, target_time=True, target_scale=FLOW_MAP_TARGET_SCALE)
 
 
-def _rescaled(spec: ModelSpec, scale: float) -> ModelSpec:
-    sizes = replace(spec.world_model.backbone, target_scale=scale)
-    return replace(spec, world_model=replace(spec.world_model, backbone=sizes))
+def _with_sizes(spec: ModelSpec, **sizes: Any) -> ModelSpec:
+    backbone = spec.world_model.backbone
+    if not isinstance(backbone, SvdConfig):
+        raise ModelError(f"released networks are of kind 'svd', not '{backbone.kind}'")
+    changed = replace(backbone, **sizes)
+    return replace(spec, world_model=replace(spec.world_model, backbone=changed))
 
 
 def _is_target(name: str) -> bool:

@@ -8,20 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidplan_core.errors import ModelError
-from vidplan_core.world_model.autoencoder import build_autoencoder
-from vidplan_core.world_model.config import (
-    SCALING_FACTOR,
-    AutoencoderConfig,
-    BackboneConfig,
-    TextConfig,
-    WorldModelConfig,
-    from_dict,
-)
+from vidplan_core.models.io import from_dict
+from vidplan_core.world_model.autoencoders.build import build_autoencoder
+from vidplan_core.world_model.autoencoders.config import SCALING_FACTOR, AutoencoderConfig
+from vidplan_core.world_model.backbones.svd import SvdConfig
+from vidplan_core.world_model.config import WorldModelConfig
+from vidplan_core.world_model.text import TextConfig, TextEncoder
 from vidplan_core.world_model.world_model import WorldModel
 
 # Which past frames the released rollouts see; a place is one call of the model, 4 new frames.
 HISTORY_WITH_POLICY = (0, 0, -12, -9, -6, -3)
-HISTORY_WITH_REPLAY = (0, 0, -8, -6, -4, -2)
 FRAMES_PER_CALL = 4
 
 
@@ -35,11 +31,7 @@ class ModelSpec:
 
     def build(self) -> WorldModel:
         """A model of random weights; inside `torch.device('meta')` one without any."""
-        text = None
-        if self.text is not None:
-            from vidplan_core.world_model.text import TextEncoder
-
-            text = TextEncoder(self.text)
+        text = None if self.text is None else TextEncoder(self.text)
         return WorldModel(self.world_model, build_autoencoder(self.autoencoder), text)
 
 
@@ -50,8 +42,7 @@ def ctrl_world(target_time: bool = True) -> ModelSpec:
     by DROID's percentiles. Upstream tells the network of a noise augmentation of 0.02 in its
     rollouts although it was trained with 0; noise in training is its own, too.
     """
-    backbone = BackboneConfig(
-        kind='svd',
+    backbone = SvdConfig(
         widths=(320, 640, 1280, 1280),
         layers_per_block=2,
         attention_head_dim=64,
@@ -81,11 +72,9 @@ def ctrl_world(target_time: bool = True) -> ModelSpec:
     return ModelSpec(world_model, autoencoder, TextConfig())
 
 
-def svd_for_cell() -> BackboneConfig:
+def svd_for_cell() -> SvdConfig:
     """Ctrl-World's kind of network for the cell's views: about 20 M parameters."""
-    return BackboneConfig(
-        kind='svd', widths=(64, 128, 192), layers_per_block=1, token_dim=128, micro_dim=64
-    )
+    return SvdConfig(widths=(64, 128, 192), layers_per_block=1, token_dim=128, micro_dim=64)
 
 
 def read_spec(path: Path) -> ModelSpec:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
 from vidplan_core.models.torchvision_shim import ensure_torchvision
-from vidplan_core.world_model.config import SCALING_FACTOR, AutoencoderConfig
+from vidplan_core.world_model.autoencoders.config import SCALING_FACTOR, AutoencoderConfig
 
 ensure_torchvision()  # diffusers imports torchvision where it is installed
 

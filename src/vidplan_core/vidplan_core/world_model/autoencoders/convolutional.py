@@ -3,21 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidplan_core.errors import ModelError
-from vidplan_core.world_model.config import AutoencoderConfig
-
-if TYPE_CHECKING:
-    from vidplan_core.world_model.temporal_autoencoder import TemporalAutoencoder
-
-AnyAutoencoder: TypeAlias = 'Autoencoder | TemporalAutoencoder'
-
-STRIDE = 8
+from vidplan_core.world_model.autoencoders.config import AutoencoderConfig
 
 
 class ResidualBlock(nn.Module):
@@ -92,14 +82,3 @@ class Autoencoder(nn.Module):
         mean, log_variance = self.moments(images)
         sample = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
         return self.decode(sample), mean, log_variance
-
-
-def build_autoencoder(config: AutoencoderConfig) -> AnyAutoencoder:
-    """Autoencoder named by `config.kind`; raises ModelError for an unknown kind."""
-    if config.kind == 'convolutional':
-        return Autoencoder(config)
-    if config.kind == 'temporal':
-        from vidplan_core.world_model.temporal_autoencoder import TemporalAutoencoder
-
-        return TemporalAutoencoder(config)
-    raise ModelError(f"unknown autoencoder '{config.kind}'; known: convolutional, temporal")
