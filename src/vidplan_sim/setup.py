@@ -18,5 +18,5 @@ setup(
     maintainer_email='vidplan@example.com',
     description='A simulated Franka cell that speaks like the robot.',
     license='Apache-2.0',
-    entry_points={'console_scripts': ['cell = vidplan_sim.node:main']},
+    entry_points={'console_scripts': ['cell = vidplan_sim.ros.node:main']},
 )

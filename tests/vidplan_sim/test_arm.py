@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from vidplan_sim import arm
+from vidplan_sim.arm import kinematics as arm
 from vidplan_sim.world import build_model
 
 

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from vidplan_sim import cameras
+from vidplan_sim.render import cameras
 from vidplan_sim.scene import OBJECT_AREA_M, START_REGION_M
 
 HEIGHT, WIDTH = 96, 160  # the size that the cell's world model sees

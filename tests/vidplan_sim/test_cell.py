@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from vidplan_sim.arm import ARM_JOINTS, forward
+from vidplan_sim.arm.kinematics import ARM_JOINTS, forward
+from vidplan_sim.arm.trajectory_controller import Point, TrajectoryRejected
 from vidplan_sim.cell import Cell, SimulationDiverged
-from vidplan_sim.objects import KIND_NAMES
+from vidplan_sim.objects.everyday import KIND_NAMES
 from vidplan_sim.scene import ObjectPlacement, Scene, random_scene
-from vidplan_sim.trajectory_controller import Point, TrajectoryRejected
 
 SIZE = (96, 160)
 

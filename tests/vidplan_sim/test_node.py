@@ -24,9 +24,9 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from vidplan_msgs.msg import Truth
-from vidplan_sim.arm import ARM_JOINTS
-from vidplan_sim.node import CellNode, make_room_for_images
-from vidplan_sim.parameters import PARAMETERS
+from vidplan_sim.arm.kinematics import ARM_JOINTS
+from vidplan_sim.ros.node import CellNode, make_room_for_images
+from vidplan_sim.ros.parameters import PARAMETERS
 
 pytestmark = pytest.mark.ros
 TOPIC = 'fr3_arm_controller/joint_trajectory'

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from vidplan_sim.pacing import RealTimePacer
+from vidplan_sim.ros.pacing import RealTimePacer
 
 
 class FakeTime:

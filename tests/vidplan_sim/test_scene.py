@@ -9,8 +9,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from vidplan_sim.arm import TCP_FROM_FLANGE_M, forward
-from vidplan_sim.objects import BOWL, KINDS, kind_named
+from vidplan_sim.arm.kinematics import TCP_FROM_FLANGE_M, forward
+from vidplan_sim.objects.catalogue import kind_named
+from vidplan_sim.objects.everyday import BOWL, KINDS
 from vidplan_sim.scene import (
     BOWL_GAP_M,
     MAX_OBJECTS,

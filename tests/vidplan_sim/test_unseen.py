@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from vidplan_sim.cell import Cell
-from vidplan_sim.objects import KIND_NAMES, kind_named
+from vidplan_sim.objects.catalogue import kind_named
+from vidplan_sim.objects.everyday import KIND_NAMES
+from vidplan_sim.objects.unseen import UNSEEN_KINDS, UNSEEN_NAMES
 from vidplan_sim.scene import UNSEEN, random_scene
-from vidplan_sim.unseen import UNSEEN_KINDS, UNSEEN_NAMES
 
 SEED = 1_000_003
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidplan_sim.objects import KINDS
+from vidplan_sim.objects.everyday import KINDS
 from vidplan_sim.scene import Scene, random_scene
 
 # Seeds from here on are for evaluation only: nothing is trained or tuned on them.

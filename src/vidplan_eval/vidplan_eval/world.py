@@ -13,10 +13,10 @@ from vidplan_core.data.observation import Observation, StitchLayout
 from vidplan_core.errors import CommandRejectedError
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.se3 import matrix_to_quaternion
-from vidplan_sim.arm import ARM_JOINTS
+from vidplan_sim.arm.kinematics import ARM_JOINTS
+from vidplan_sim.arm.trajectory_controller import Point
 from vidplan_sim.cell import Cell, CellState
 from vidplan_sim.scene import Scene
-from vidplan_sim.trajectory_controller import Point
 
 # The adapter node's period: joint states come and due commands go at this rate.
 CONTROL_PERIOD_S = 0.02

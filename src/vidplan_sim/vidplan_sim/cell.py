@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from vidplan_sim.arm import ARM_JOINTS
-from vidplan_sim.cameras import DEFAULT_SIZE, VIEWS
-from vidplan_sim.franka import FINGER_OPEN_M, OPEN_CTRL
+from vidplan_sim.arm.franka import FINGER_OPEN_M, OPEN_CTRL
+from vidplan_sim.arm.kinematics import ARM_JOINTS
+from vidplan_sim.arm.trajectory_controller import Point, Trajectory, TrajectoryController
+from vidplan_sim.objects.unseen import UNSEEN_KINDS
+from vidplan_sim.render.cameras import DEFAULT_SIZE, VIEWS
+from vidplan_sim.render.views import SEGMENT_NAMES, Views, check_size
 from vidplan_sim.scene import Scene
 from vidplan_sim.staging import Stage
-from vidplan_sim.trajectory_controller import Point, Trajectory, TrajectoryController
-from vidplan_sim.unseen import UNSEEN_KINDS
-from vidplan_sim.views import SEGMENT_NAMES, Views, check_size
 from vidplan_sim.world import TIMESTEP_S, build_model
 
 SETTLE_S = 0.4

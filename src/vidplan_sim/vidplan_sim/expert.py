@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vidplan_sim.arm import (
+from vidplan_sim.arm.kinematics import (
     ARM_JOINTS,
     UnreachablePose,
     down_rotation,
@@ -15,9 +15,9 @@ from vidplan_sim.arm import (
     solve_ik,
     tcp_to_flange,
 )
+from vidplan_sim.arm.trajectory_controller import Point
 from vidplan_sim.cell import Cell
-from vidplan_sim.objects import kind_named
-from vidplan_sim.trajectory_controller import Point
+from vidplan_sim.objects.catalogue import kind_named
 
 SPEED_M_S = 0.25
 TURN_SPEED_RAD_S = 1.2

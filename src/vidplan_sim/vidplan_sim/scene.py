@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vidplan_sim.arm import Q_READY, down_rotation, solve_ik, tcp_to_flange
-from vidplan_sim.objects import KIND_NAMES
-from vidplan_sim.unseen import UNSEEN_NAMES, unseen_light
+from vidplan_sim.arm.kinematics import Q_READY, down_rotation, solve_ik, tcp_to_flange
+from vidplan_sim.objects.everyday import KIND_NAMES
+from vidplan_sim.objects.unseen import UNSEEN_NAMES, unseen_light
 
 OBJECT_AREA_M = ((0.40, 0.60), (-0.18, 0.18))  # x and y of the objects' centres
 START_REGION_M = ((0.42, 0.58), (-0.15, 0.15), (0.14, 0.20))  # x, y and z of the TCP at start

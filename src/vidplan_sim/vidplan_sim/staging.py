@@ -8,8 +8,9 @@ import colorsys
 import mujoco
 import numpy as np
 
-from vidplan_sim import cameras
-from vidplan_sim.objects import BOWL, KINDS, kind_named
+from vidplan_sim.objects.catalogue import kind_named
+from vidplan_sim.objects.everyday import BOWL, KINDS
+from vidplan_sim.render import cameras
 from vidplan_sim.scene import MAX_OBJECTS, TABLE_LOOKS, ObjectPlacement, Scene
 from vidplan_sim.world import PARKED_GROUP
 

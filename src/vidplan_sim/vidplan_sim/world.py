@@ -10,10 +10,11 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from vidplan_sim import cameras
-from vidplan_sim.franka import OBJECT_BITS, load_robot
-from vidplan_sim.objects import BOWL, KINDS, ObjectKind
-from vidplan_sim.shapes import Part, quaternion_of
+from vidplan_sim.arm.franka import OBJECT_BITS, load_robot
+from vidplan_sim.objects.everyday import BOWL, KINDS
+from vidplan_sim.objects.kind import ObjectKind
+from vidplan_sim.objects.shapes import Part, quaternion_of
+from vidplan_sim.render import cameras
 
 TIMESTEP_S = 0.004
 SMALLEST_INERTIA = 2e-5  # kg m^2; lighter things rattle at this time step

@@ -14,7 +14,7 @@ from vidplan_core.data.observation import StitchLayout
 from vidplan_core.language.relevancy import scene_peak
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_sim.cell import Cell
-from vidplan_sim.objects import KIND_NAMES
+from vidplan_sim.objects.everyday import KIND_NAMES
 from vidplan_sim.scene import random_scene
 
 SEEDS = range(910_000, 910_006)  # neither trained on nor used for evaluation

@@ -12,7 +12,7 @@ from trajectory_msgs.msg import JointTrajectory
 from tests.vidplan.robots.fake_robot import HOME
 from vidplan_core.data.readings import seconds
 from vidplan_core.geometry.limits import joint_names
-from vidplan_sim.trajectory_controller import Point, Trajectory, TrajectoryController
+from vidplan_sim.arm.trajectory_controller import Point, Trajectory, TrajectoryController
 
 
 class FakeArm(Node):

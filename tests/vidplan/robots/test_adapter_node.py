@@ -34,7 +34,7 @@ from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.limits import joint_names
 from vidplan_core.geometry.se3 import matrix_to_quaternion
 from vidplan_msgs.msg import AdapterStatus, Plan
-from vidplan_sim.trajectory_controller import Point, Trajectory
+from vidplan_sim.arm.trajectory_controller import Point, Trajectory
 
 pytestmark = pytest.mark.ros
 

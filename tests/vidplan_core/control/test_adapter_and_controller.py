@@ -15,7 +15,7 @@ from vidplan_core.errors import CommandRejectedError
 from vidplan_core.geometry.fk import flange_pose, tcp_position
 from vidplan_core.geometry.limits import FR3_HARD
 from vidplan_core.geometry.workspace import COMMAND_BOX
-from vidplan_sim.trajectory_controller import Point, Trajectory, TrajectoryController
+from vidplan_sim.arm.trajectory_controller import Point, Trajectory, TrajectoryController
 
 STEP_S = 0.01
 

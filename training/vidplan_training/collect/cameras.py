@@ -22,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def layout() -> dict[str, dict[str, object]]:
     """Camera layout by view, as vidplan_core.geometry.camera reads it."""
-    from vidplan_sim.cameras import DEFAULT_SIZE, VIEWS, intrinsics, nominal_pose
+    from vidplan_sim.render.cameras import DEFAULT_SIZE, VIEWS, intrinsics, nominal_pose
 
     height, width = DEFAULT_SIZE
     views: dict[str, dict[str, object]] = {}

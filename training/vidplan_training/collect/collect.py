@@ -93,8 +93,8 @@ class EpisodeRecorder:
     def __init__(self, unseen: str = '') -> None:
         """Record scenes like those of training, or with what is `unseen` there."""
         from vidplan_sim.cell import Cell
-        from vidplan_sim.objects import KINDS
-        from vidplan_sim.unseen import UNSEEN_NAMES
+        from vidplan_sim.objects.everyday import KINDS
+        from vidplan_sim.objects.unseen import UNSEEN_NAMES
 
         self.unseen = unseen
         self.cell = Cell(unseen=unseen == 'objects')

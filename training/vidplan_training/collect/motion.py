@@ -12,7 +12,7 @@ from vidplan_core.errors import IkError
 from vidplan_core.geometry.fk import flange_pose, jacobian
 from vidplan_core.geometry.ik import IkSolver
 from vidplan_core.planner.proposals.hermite import hermite_chunk
-from vidplan_sim.trajectory_controller import Point
+from vidplan_sim.arm.trajectory_controller import Point
 from vidplan_training.collect.behaviours import Decision
 
 if TYPE_CHECKING:

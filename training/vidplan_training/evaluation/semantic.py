@@ -20,7 +20,7 @@ import torch
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.metrics.intervals import bootstrap_interval
 from vidplan_sim.cell import Cell
-from vidplan_sim.objects import BOWL, KINDS
+from vidplan_sim.objects.everyday import BOWL, KINDS
 from vidplan_sim.scene import ObjectPlacement, Scene, random_scene
 from vidplan_sim.staging import SCALE_RANGE
 from vidplan_training.engine.progress import Progress

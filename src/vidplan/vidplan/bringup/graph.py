@@ -213,7 +213,7 @@ def _planning_processes(dry_run: Value | bool) -> tuple[Process, ...]:
 _CELL = Process(
     'vidplan_sim',
     'cell',
-    'vidplan_sim.node',
+    'vidplan_sim.ros.node',
     # The cell is the clock, so it never takes its time from /clock.
     parameters=(
         ('seed', Value('seed')),

@@ -52,7 +52,7 @@ def choose_scene(
 
 def kind_of(phrase: str) -> str:
     """Return the kind of object that a phrase means, '' if none or several fit."""
-    from vidplan_sim.objects import BOWL, KINDS
+    from vidplan_sim.objects.everyday import BOWL, KINDS
 
     kinds = (*KINDS, BOWL)
     exact = [kind.name for kind in kinds if phrase in (kind.name, kind.noun, *kind.phrases)]

@@ -25,7 +25,7 @@ from vidplan_core.planner.session import PlanningSystem, PlanResult
 from vidplan_eval.episode import Episode, make_episode
 from vidplan_eval.phantom import Haunting, PhantomWorldModel
 from vidplan_eval.world import World
-from vidplan_sim.arm import Q_READY, down_rotation, solve_ik, tcp_to_flange
+from vidplan_sim.arm.kinematics import Q_READY, down_rotation, solve_ik, tcp_to_flange
 
 # A phantom this far from the object, horizontally, is a lie whatever the planner tolerates [m].
 WRONG_M = 0.10

@@ -46,7 +46,7 @@ SHARE_OF_KIND_NAMES = 0.5  # the other instructions name the object in other wor
 def phrases_of(kind: str) -> tuple[str, ...]:
     """Other words for a kind of object, without articles."""
     from vidplan_core.language.instruction import noun_phrase
-    from vidplan_sim.objects import kind_named
+    from vidplan_sim.objects.catalogue import kind_named
 
     return tuple(noun_phrase(phrase) for phrase in kind_named(kind).phrases)
 

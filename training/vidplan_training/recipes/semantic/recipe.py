@@ -278,6 +278,6 @@ def _spread(frames: list[tuple[int, int, int]], count: int) -> list[tuple[int, i
 
 
 def _described() -> dict[str, tuple[str, ...]]:
-    from vidplan_sim.objects import BOWL, KINDS
+    from vidplan_sim.objects.everyday import BOWL, KINDS
 
     return {kind.name: kind.phrases for kind in (*KINDS, BOWL)}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidplan_sim.objects import BLACK, ORANGE, SILVER, WHITE, ObjectKind
-from vidplan_sim.shapes import Part, ball, box, can, egg, rod, turned
+from vidplan_sim.objects.colours import BLACK, ORANGE, SILVER, WHITE
+from vidplan_sim.objects.kind import ObjectKind
+from vidplan_sim.objects.shapes import Part, ball, box, can, egg, rod, turned
 
 # Main lights far weaker or far stronger than any of training (0.4 to 0.65), and flat ones.
 DIM, GLARING = (0.05, 0.2), (0.95, 1.2)

@@ -3,41 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from vidplan_sim.shapes import Part, ball, box, can, egg, rod, turned
-
-WHITE, BLACK, SILVER = (0.95, 0.95, 0.93), (0.04, 0.04, 0.05), (0.7, 0.71, 0.73)
-ORANGE, LEAF, BROWN = (1.0, 0.42, 0.03), (0.1, 0.5, 0.12), (0.3, 0.18, 0.08)
-
-
-@dataclass(frozen=True)
-class ObjectKind:
-    """A kind of object that the cell knows.
-
-    Attributes:
-        name: key used in scenes, segments and ground truth.
-        noun: the word of an instruction.
-        phrases: texts that describe it.
-        parts: geoms, z measured from the table that it stands on.
-        height_m: of the standing object; its frame sits at half of it.
-        mass_kg: total mass.
-        graspable: whether the Franka hand can pick it up from above, fingers along its y axis.
-        grasp_height_m: where the fingertips close, above the table.
-        rolls: whether its contacts need rolling friction.
-    """
-
-    name: str
-    noun: str
-    phrases: tuple[str, ...]
-    parts: tuple[Part, ...]
-    height_m: float
-    mass_kg: float = 0.08
-    graspable: bool = True
-    grasp_height_m: float = 0.02
-    rolls: bool = False
+from vidplan_sim.objects.colours import BLACK, BROWN, LEAF, ORANGE, SILVER, WHITE
+from vidplan_sim.objects.kind import ObjectKind
+from vidplan_sim.objects.shapes import Part, ball, box, can, egg, rod, turned
 
 
 def _carrot() -> ObjectKind:
@@ -253,7 +223,7 @@ def _bowl() -> ObjectKind:
                                                                          0.019)):
             walls.append(_wall(radius, z, yaw, lean, half_height))
     return ObjectKind('bowl', 'bowl', ('bowl', 'a blue bowl', 'an empty bowl'),
-                      (outside, inside, *walls), 0.057, mass_kg=0.6, graspable=False)
+                      (outside, inside, *walls), 0.057, mass_kg=0.6)
 
 
 def _round_body(radius: float, low: float, high: float) -> tuple[Part, ...]:
@@ -283,17 +253,3 @@ KINDS: tuple[ObjectKind, ...] = (
 )
 BOWL: ObjectKind = _bowl()
 KIND_NAMES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
-
-
-def kind_named(name: str) -> ObjectKind:
-    """The kind with a name, the bowl included.
-
-    Raises:
-        ValueError: there is no such kind; the message lists the known ones.
-    """
-    from vidplan_sim.unseen import UNSEEN_KINDS  # which are made of this file's parts
-
-    for kind in (*KINDS, BOWL, *UNSEEN_KINDS):
-        if kind.name == name:
-            return kind
-    raise ValueError(f"unknown object kind '{name}'; known: {', '.join((*KIND_NAMES, 'bowl'))}")

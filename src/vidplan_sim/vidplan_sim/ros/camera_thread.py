@@ -11,8 +11,8 @@ from contextlib import closing
 
 import numpy as np
 
-from vidplan_sim.cameras import VIEWS
 from vidplan_sim.cell import Cell, CellState
+from vidplan_sim.render.cameras import VIEWS
 
 
 class CameraThread:

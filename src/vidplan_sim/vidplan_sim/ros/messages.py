@@ -13,8 +13,8 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from vidplan_msgs.msg import Truth
-from vidplan_sim.cameras import intrinsics
-from vidplan_sim.trajectory_controller import Point
+from vidplan_sim.arm.trajectory_controller import Point
+from vidplan_sim.render.cameras import intrinsics
 
 _NANOSECONDS = 1_000_000_000
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidplan_sim.arm import HAND_YAW_RAD, TCP_FROM_FLANGE_M
+from vidplan_sim.arm.kinematics import HAND_YAW_RAD, TCP_FROM_FLANGE_M
 
 VIEWS = ('left', 'right', 'wrist')
 DEFAULT_SIZE = (192, 320)  # height, width in pixels

@@ -27,16 +27,16 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from vidplan_msgs.msg import Truth
-from vidplan_sim import messages
-from vidplan_sim.arm import ARM_JOINTS, FINGER_JOINTS
-from vidplan_sim.camera_thread import CameraThread
-from vidplan_sim.cameras import VIEWS
+from vidplan_sim.arm.franka import FINGER_OPEN_M
+from vidplan_sim.arm.kinematics import ARM_JOINTS, FINGER_JOINTS
+from vidplan_sim.arm.trajectory_controller import TrajectoryRejected
 from vidplan_sim.cell import Cell
-from vidplan_sim.franka import FINGER_OPEN_M
-from vidplan_sim.pacing import RealTimePacer
-from vidplan_sim.parameters import declare_parameters
+from vidplan_sim.render.cameras import VIEWS
+from vidplan_sim.ros import messages
+from vidplan_sim.ros.camera_thread import CameraThread
+from vidplan_sim.ros.pacing import RealTimePacer
+from vidplan_sim.ros.parameters import declare_parameters
 from vidplan_sim.scene import Scene, random_scene
-from vidplan_sim.trajectory_controller import TrajectoryRejected
 
 BASE_FRAME = 'base'
 _GRIPPER_HZ = 30.0
@@ -231,7 +231,7 @@ def make_room_for_images() -> None:
 
     Its default holds less than three images, and drops what comes while it is full.
     """
-    profile = Path(__file__).parent / 'assets' / 'fastdds.xml'
+    profile = Path(__file__).parents[1] / 'assets' / 'fastdds.xml'
     if 'FASTDDS_DEFAULT_PROFILES_FILE' not in os.environ:
         os.environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', str(profile))
 

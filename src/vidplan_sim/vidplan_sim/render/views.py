@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import mujoco
 import numpy as np
 
-from vidplan_sim.cameras import VIEWS
-from vidplan_sim.franka import GRIPPER_BODIES
-from vidplan_sim.objects import BOWL, KIND_NAMES
-from vidplan_sim.unseen import UNSEEN_NAMES
+from vidplan_sim.arm.franka import GRIPPER_BODIES
+from vidplan_sim.objects.everyday import BOWL, KIND_NAMES
+from vidplan_sim.objects.unseen import UNSEEN_NAMES
+from vidplan_sim.render.cameras import VIEWS
 
 SEGMENT_NAMES: tuple[str, ...] = ('background', 'robot', 'gripper', BOWL.name, *KIND_NAMES)
 MAX_SIZE = (960, 1280)  # height, width of the off-screen buffer

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import tiny_config, tiny_ctrl_world
 from torch import Tensor
 
+from tests.fakes.tiny import tiny_config, tiny_ctrl_world
 from vidplan_core.data.action import RELATIVE_FEATURES
 from vidplan_core.errors import ModelError
 from vidplan_core.models.io import from_dict, to_dict
@@ -32,7 +32,7 @@ TINY: dict[str, BackboneConfig] = {
     'unet2d': tiny_config().backbone,
     'svd': replace(tiny_ctrl_world().world_model.backbone, text_dim=0),
 }
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize('kind', BACKBONES)
