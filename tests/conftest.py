@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import os
 
+from tests.fakes.ros_domain import claim_domain
+
 # Before anything imports torch, MuJoCo or rclpy: they read these once.
-# Domains 1..101 are valid everywhere; 0 is where real robots talk.
-os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 101)
+_domain, _held_until_the_end = claim_domain()
+os.environ['ROS_DOMAIN_ID'] = str(_domain)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 os.environ.setdefault('MUJOCO_GL', 'egl')
 os.environ.setdefault('OMP_NUM_THREADS', '1')

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that takes ROS arguments and does what its parameter `mode` says."""
+"""A process that takes ROS arguments and does what its parameter `mode` says.
+
+Other parameters: it makes the file `tells` when it is up, and waits for the file `awaits` first.
+"""
 
 from __future__ import annotations
 
 import signal
 import sys
 import time
+from pathlib import Path
 
 ENDS = {signal.SIGINT: 'interrupted', signal.SIGTERM: 'terminated'}
 
@@ -15,14 +19,22 @@ def leave(number: int, _: object) -> None:
     sys.exit(0)
 
 
+def argument(name: str) -> str:
+    begin = f"{name}:='"
+    return next((w[len(begin) : -1] for w in sys.argv if w.startswith(begin)), '')
+
+
 def main() -> None:
-    mode = next(
-        (word.split(":='")[1].rstrip("'") for word in sys.argv if word.startswith('mode:=')), ''
-    )
+    mode = argument('mode')
     deaf = {'deaf': {signal.SIGINT}, 'stubborn': {signal.SIGINT, signal.SIGTERM}}.get(mode, set())
     for number in ENDS:
         signal.signal(number, signal.SIG_IGN if number in deaf else leave)
     print(f'up as {mode}', flush=True)
+    if path := argument('tells'):
+        Path(path).touch()
+    if path := argument('awaits'):
+        while not Path(path).exists():
+            time.sleep(0.01)
     if mode == 'fails':
         sys.exit(3)
     if mode == 'finishes':

@@ -20,13 +20,15 @@ from vidplan.bringup.process import ProcessGroup
 from vidplan.cli import up
 from vidplan.cli.main import main
 
-GRACE_S = 0.5
+# Short where it runs out on purpose, long where the processes end by themselves.
+SHORT_S = 0.2
+LONG_S = 60.0
 
 
-def fake(name: str, mode: str, **fields: object) -> Process:
+def fake(name: str, mode: str, *, tells: str = '', awaits: str = '', **fields: object) -> Process:
     process = Process(
         'no_such_package', name, 'tests.vidplan.bringup.fake_process',
-        parameters=(('mode', mode),), parameter_files=(),
+        parameters=(('mode', mode), ('tells', tells), ('awaits', awaits)), parameter_files=(),
     )  # fmt: skip
     return replace(process, **fields)  # type: ignore[arg-type]
 
@@ -48,7 +50,7 @@ class Lines:
         wait_until(lambda: set(wanted) <= set(self.all))
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline_s, 'waited too long'
@@ -90,17 +92,24 @@ def make(lines: Lines, *processes: Process, **given: object) -> ProcessGroup:
 def test_lines_come_under_the_name_and_all_end_when_asked(lines: Lines) -> None:
     with make(lines, fake('one', 'obeys'), fake('two', 'obeys')) as group:
         lines.wait_for(('one', 'up as obeys'), ('two', 'up as obeys'))
-        assert group.stop(GRACE_S)
+        assert group.stop(LONG_S)
         assert [child.exit_code for child in group.children] == [0, 0]
     assert ('one', 'interrupted') in lines.all
 
 
-def test_a_deaf_process_is_asked_twice_and_then_ended(lines: Lines) -> None:
-    with make(lines, fake('deaf', 'deaf'), fake('stubborn', 'stubborn')) as group:
-        lines.wait_for(('deaf', 'up as deaf'), ('stubborn', 'up as stubborn'))
-        assert not group.stop(GRACE_S)
-        assert [child.exit_code for child in group.children] == [0, -signal.SIGKILL]
+def test_a_deaf_process_is_asked_twice(lines: Lines) -> None:
+    with make(lines, fake('deaf', 'deaf')) as group:
+        lines.wait_for(('deaf', 'up as deaf'))
+        assert group.stop(3.0)
+        assert group.children[0].exit_code == 0
     assert ('deaf', 'terminated') in lines.all
+
+
+def test_a_stubborn_process_is_ended(lines: Lines) -> None:
+    with make(lines, fake('stubborn', 'stubborn')) as group:
+        lines.wait_for(('stubborn', 'up as stubborn'))
+        assert not group.stop(SHORT_S)
+        assert group.children[0].exit_code == -signal.SIGKILL
 
 
 def test_each_end_is_told_once(lines: Lines) -> None:
@@ -173,37 +182,45 @@ def run_up(monkeypatch: pytest.MonkeyPatch, processes: tuple[Process, ...], *wor
 
 
 def test_up_ends_with_zero_after_a_signal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], signals: None
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    signals: None,
+    tmp_path: Path,
 ) -> None:
-    timer = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    models = str(Path(__file__).parent)
-    status = run_up(
-        monkeypatch, (fake('one', 'obeys'), fake('second', 'obeys')), '--models', models
-    )
+    files = [tmp_path / 'one', tmp_path / 'second']
+
+    def interrupt_when_up() -> None:
+        wait_until(lambda: all(file.exists() for file in files))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt_when_up)
+    thread.start()
+    processes = tuple(fake(file.name, 'obeys', tells=str(file)) for file in files)
+    status = run_up(monkeypatch, processes, '--models', str(tmp_path))
+    thread.join()
     assert status == 0
     assert '[second] interrupted' in capsys.readouterr().out.replace('[second]  ', '[second] ')
 
 
 @pytest.mark.parametrize(
-    ('process', 'status'),
-    [
-        (fake('it', 'fails', required=True), 1),
-        (fake('it', 'finishes', required=True), 0),
-        (fake('it', 'fails'), 1),
-    ],
+    ('mode', 'required', 'status'),
+    [('fails', True, 1), ('finishes', True, 0), ('fails', False, 1)],
     ids=['required fails', 'required is done', 'the only one fails'],
 )
 def test_up_ends_when_the_graph_falls_apart(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     signals: None,
-    process: Process,
+    tmp_path: Path,
+    mode: str,
+    required: bool,
     status: int,
 ) -> None:
-    others = (fake('other', 'obeys'),) if process.required else ()
-    models = str(Path(__file__).parent)
-    assert run_up(monkeypatch, (process, *others), '--models', models) == status
+    # The other one can be interrupted once it is up.
+    is_up = str(tmp_path / 'other')
+    others = (fake('other', 'obeys', tells=is_up),) if required else ()
+    process = fake('it', mode, awaits=is_up if required else '', required=required)
+    assert run_up(monkeypatch, (process, *others), '--models', str(tmp_path)) == status
     assert 'it ended with exit code' in capsys.readouterr().out
 
 
