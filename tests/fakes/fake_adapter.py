@@ -12,7 +12,7 @@ from tests.fakes.fake_planner import VIEW, observation
 from vidplan.ros import qos
 from vidplan.ros.conversions import observation_message, pose_message, seconds
 from vidplan_core.data.observation import StitchLayout
-from vidplan_core.geometry.limits import joint_names
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_msgs.msg import AdapterStatus, Plan
 from vidplan_msgs.msg import Observation as ObservationMessage
 
@@ -34,8 +34,9 @@ class FakeStitcher(Node):
             return
         seen = observation(self.get_clock().now().nanoseconds * 1e-9, view=self.view)
         layout = StitchLayout(height=self.view[0], width=self.view[1])
+        names = default_robot().joint_names
         self.publisher.publish(
-            observation_message(seen, layout, joint_names(), 'base', [seen.stamp_s] * 3, 0.0)
+            observation_message(seen, layout, names, 'base', [seen.stamp_s] * 3, 0.0)
         )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from vidplan_core.geometry.limits import joint_names
+from vidplan_core.geometry.robot import RobotModel
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_eval.bags.bag_types import typestore
 from vidplan_eval.bags.recording import (
     CAMERAS,
@@ -93,7 +94,7 @@ def observation_message(time_s: float) -> Any:
         view_width=WIDTH,
         view_stamps=[_header(time_s).stamp] * 3,
         skew_s=0.0,
-        joint_names=list(joint_names()),
+        joint_names=list(default_robot().joint_names),
         joint_positions=angles(time_s),
         joint_velocities=np.zeros(7),
         gripper_closedness=0.25,
@@ -101,15 +102,16 @@ def observation_message(time_s: float) -> Any:
     )
 
 
-def messages(duration_s: float, *, joints: Any, encoding: str) -> list[tuple[float, str, Any]]:
+def messages(
+    duration_s: float, *, robot: RobotModel, encoding: str
+) -> list[tuple[float, str, Any]]:
     rows: list[tuple[float, str, Any]] = []
     for step in range(round(duration_s * 50)):
         time_s = START_S + step / 50
         dq = np.zeros(7)
         dq[0] = 0.2
-        rows.append((time_s, JOINTS, joint_message(joints, angles(time_s), dq, time_s)))
-        fingers = ('fr3_finger_joint1', 'fr3_finger_joint2')
-        gripper = joint_message(fingers, np.full(2, 0.03), np.zeros(2), time_s)
+        rows.append((time_s, JOINTS, joint_message(robot.joint_names, angles(time_s), dq, time_s)))
+        gripper = joint_message(robot.gripper.joints, np.full(2, 0.03), np.zeros(2), time_s)
         rows.append((time_s, GRIPPER, gripper))
     for step in range(round(duration_s * 15)):
         for shift, role in enumerate(CAMERAS):
@@ -138,12 +140,12 @@ def write_bag(
     duration_s: float = 2.0,
     *,
     without: tuple[str, ...] = (),
-    joints: Any = None,
+    robot: RobotModel | None = None,
     encoding: str = 'rgb8',
 ) -> Path:
     """Write a bag, leaving out the messages of some roles."""
     topics = [BagTopic(role, f'/{role}', kind) for role, kind in TYPES.items()]
-    rows = messages(duration_s, joints=joints or joint_names(), encoding=encoding)
+    rows = messages(duration_s, robot=robot or default_robot(), encoding=encoding)
     with BagWriter(path, topics, store=STORE) as writer:
         for time_s, role, message in rows:
             if role not in without:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from vidplan_core.geometry.limits import FR3
+from vidplan_core.geometry.robot_files import default_robot
 
+FR3 = default_robot().limits
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -11,7 +11,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from tests.vidplan.robots.fake_robot import HOME
 from vidplan_core.data.readings import seconds
-from vidplan_core.geometry.limits import joint_names
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_sim.arm.trajectory_controller import Point, Trajectory, TrajectoryController
 
 
@@ -20,7 +20,7 @@ class FakeArm(Node):
 
     def __init__(self) -> None:
         super().__init__('fake_arm')
-        self.controller = TrajectoryController(joint_names())
+        self.controller = TrajectoryController(default_robot().joint_names)
         self.controller.hold(np.array(HOME), 0.0)
         self.speaking = True
         self.broken_joint = False
@@ -61,7 +61,8 @@ class FakeArm(Node):
         if not self.speaking:
             return
         q, dq = self.state
-        message = JointState(name=list(joint_names()), position=list(q), velocity=list(dq))
+        names = default_robot().joint_names
+        message = JointState(name=list(names), position=list(q), velocity=list(dq))
         if self.broken_joint:
             message.position[3] = float('nan')
         message.header.stamp = self.get_clock().now().to_msg()

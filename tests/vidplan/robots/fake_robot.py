@@ -11,7 +11,7 @@ from sensor_msgs.msg import Image, JointState
 
 from vidplan.ros import qos
 from vidplan.ros.images import to_image
-from vidplan_core.geometry.limits import joint_names
+from vidplan_core.geometry.robot_files import default_robot
 
 HOME = (0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785)
 COLOURS = {'left': (255, 0, 0), 'right': (0, 255, 0), 'wrist': (0, 0, 255)}
@@ -48,7 +48,7 @@ class FakeRobot:
         self, q: Any = HOME, dq: Any = (0.0,) * 7, names: Any = None, stamp: Time | None = None
     ) -> None:
         message = JointState(
-            name=list(names or joint_names()), position=list(q), velocity=list(dq)
+            name=list(names or default_robot().joint_names), position=list(q), velocity=list(dq)
         )
         message.header.stamp = stamp or self.now()
         self.joints.publish(message)

@@ -31,7 +31,7 @@ from vidplan.ros.conversions import pose_message, stamp
 from vidplan_core.data.readings import seconds
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import flange_pose
-from vidplan_core.geometry.limits import joint_names
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import matrix_to_quaternion
 from vidplan_msgs.msg import AdapterStatus, Plan
 from vidplan_sim.arm.trajectory_controller import Point, Trajectory
@@ -50,8 +50,9 @@ class Bench:
     def __init__(self, ros: Any, **overrides: Any) -> None:
         self.ros = ros
         self.arm = ros.add(FakeArm())
+        values = {'gripper_backend': 'topic'} | overrides
         self.adapter = ros.add(
-            AdapterNode(parameter_overrides=[Parameter(k, value=v) for k, v in overrides.items()])
+            AdapterNode(parameter_overrides=[Parameter(k, value=v) for k, v in values.items()])
         )
         self.statuses = ros.collect(AdapterStatus, 'adapter/status', qos.LATCHED)
         self.publisher = ros.node.create_publisher(Plan, 'plan', qos.COMMAND)
@@ -275,7 +276,7 @@ def test_lost_joint_states_stop_the_arm(bench: Bench, attribute: str) -> None:
 
 def test_an_arm_that_somebody_else_moves_is_left_alone(bench: Bench) -> None:
     there = np.array(HOME) + [0.3, 0, 0, 0, 0, 0, 0]
-    push = Trajectory(joint_names(), [Point(list(there), [0.0] * 7, None, 1.0)])
+    push = Trajectory(default_robot().joint_names, [Point(list(there), [0.0] * 7, None, 1.0)])
     bench.arm.controller.accept(push, bench.arm.now_s, *bench.arm.state)
     bench.ros.spin_until(lambda: np.abs(bench.arm.state[1]).max() > 0.2)
     bench.ros.spin_for(0.05)
@@ -359,15 +360,16 @@ def test_the_process_brakes_before_it_ends(ros: Any, number: int) -> None:
 
 @pytest.mark.parametrize(('name', 'value', 'says'), [
     ('velocity_scale', 3.0, 'velocity_scale'),
-    ('gripper_backend', 'magnet', 'topic, franka_hand'),
+    ('gripper_backend', 'magnet', 'robot, topic, franka_hand'),
     ('tool_box_lower_m', [0.9, 0.0, 0.0], 'tool_box_lower_m'),
-    ('joint_names', ['a'], 'must have 7'),
+    ('robot', 'fr3_hnad', 'fer_hand, fr3_hand, fr3_robotiq'),
     ('gripper_open_below', 0.9, 'open_below'),
     ('gripper_backend', 'franka_hand', 'franka_msgs'),
 ])  # fmt: skip
 def test_impossible_parameters_are_named(ros: Any, name: str, value: Any, says: str) -> None:
+    values = {'gripper_backend': 'topic', name: value}
     with pytest.raises(ConfigError, match=says):
-        AdapterNode(parameter_overrides=[Parameter(name, value=value)])
+        AdapterNode(parameter_overrides=[Parameter(k, value=v) for k, v in values.items()])
 
 
 @pytest.mark.parametrize('node', ['stitcher', 'adapter'])

@@ -188,6 +188,6 @@ def test_rate_is_limited(ros: Any) -> None:
 
 
 def test_impossible_parameter(ros: Any) -> None:
-    same = [Parameter('gripper_closed_position', value=0.04)]
-    with pytest.raises(ConfigError, match='must differ'):
-        Stitcher(parameter_overrides=same)
+    unknown = [Parameter('robot', value='fr4_hand')]
+    with pytest.raises(ConfigError, match="no file 'fr4_hand' in config/robots"):
+        Stitcher(parameter_overrides=unknown)

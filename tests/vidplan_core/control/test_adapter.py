@@ -23,8 +23,9 @@ from vidplan_core.control.adapter_types import AdapterConfig
 from vidplan_core.control.gripper_schedule import GripperRule
 from vidplan_core.control.safety import SafetyConfig
 from vidplan_core.errors import CommandRejectedError, ConfigError, ObservationError
-from vidplan_core.geometry.limits import FR3, FR3_HARD, JointLimits
+from vidplan_core.geometry.robot_files import default_robot
 
+FR3, FR3_HARD = default_robot().limits, default_robot().hard_limits
 END_S = (FRAMES - 1) * PERIOD_S
 
 
@@ -232,18 +233,6 @@ def test_joints_are_found_by_name() -> None:
     names = ('fr3_finger_joint1', *NAMES[::-1], 'fr3_finger_joint2')
     adapter.on_joint_state(0.01, names, [0.04, *START_Q[::-1], 0.04], np.zeros(9))
     np.testing.assert_array_equal(adapter.committed(0.01).q[-1], START_Q)
-
-
-def test_limits_of_two_robots_do_not_mix() -> None:
-    other = JointLimits(
-        tuple(f'left_{name}' for name in NAMES),
-        FR3.lower,
-        FR3.upper,
-        FR3.velocity,
-        FR3.acceleration,
-    )
-    with pytest.raises(ConfigError, match='left_fr3_joint1'):
-        AdapterConfig(limits=other)
 
 
 # Stopping

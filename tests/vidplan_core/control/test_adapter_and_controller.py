@@ -13,10 +13,11 @@ from tests.vidplan_core.control.arm import NAMES, START_Q, flange, plan_from, re
 from vidplan_core.control.commands import TrajectoryCommand
 from vidplan_core.errors import CommandRejectedError
 from vidplan_core.geometry.fk import flange_pose, tcp_position
-from vidplan_core.geometry.limits import FR3_HARD
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.workspace import COMMAND_BOX
 from vidplan_sim.arm.trajectory_controller import Point, Trajectory, TrajectoryController
 
+FR3_HARD = default_robot().hard_limits
 STEP_S = 0.01
 
 

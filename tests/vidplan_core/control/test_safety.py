@@ -19,8 +19,10 @@ from vidplan_core.control import rejection
 from vidplan_core.control.commands import PlanCommand, TrajectoryCommand, TrajectoryPoint
 from vidplan_core.control.safety import CommandChecker
 from vidplan_core.errors import CommandRejectedError
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.trajectory import joint_trajectory
 
+LIMITS = default_robot().limits
 checker = CommandChecker()
 REST = np.zeros(7)
 
@@ -118,7 +120,7 @@ def test_no_absurd_number_passes(name: str, frame: int, value: float) -> None:
 
 
 def good_command() -> TrajectoryCommand:
-    path = joint_trajectory(np.linspace(START_Q, START_Q + 0.02, 4), REST, 0.2)
+    path = joint_trajectory(np.linspace(START_Q, START_Q + 0.02, 4), REST, 0.2, LIMITS)
     return TrajectoryCommand.from_path(path, 0.0, NAMES, 1)
 
 
@@ -200,7 +202,7 @@ def test_whatever_passes_keeps_every_limit(seed: int, size: float) -> None:
     )
     command = TrajectoryCommand(1, 0.0, NAMES, points)
     samples = command.path_from(START_Q, REST).sample(np.linspace(0, 0.6, 701))
-    allowed = checker.config.limits.violation(*samples) is None
+    allowed = checker.robot.hard_limits.violation(*samples) is None
     try:
         checker.check_trajectory(command, START_Q, REST)
     except CommandRejectedError as error:

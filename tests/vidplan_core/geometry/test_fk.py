@@ -10,15 +10,16 @@ import pytest
 import torch
 
 from vidplan_core.geometry.fk import (
-    TCP_OFFSET_M,
     flange_pose,
     jacobian,
     pose_and_jacobian,
     tcp_position,
 )
-from vidplan_core.geometry.limits import FR3
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import euler_xyz_to_matrix, so3_exp, so3_log
 
+ROBOT = default_robot()
+FR3 = ROBOT.limits
 DROID = Path(__file__).parents[4] / 'shared' / 'data' / 'droid' / 'annotation'
 
 
@@ -59,7 +60,7 @@ def test_home_points_the_gripper_down() -> None:
     np.testing.assert_allclose(position, [0.3069, 0.0, 0.5903], atol=1e-4)
     np.testing.assert_allclose(rotation[:, 2], [0, 0, -1], atol=1e-6)
     np.testing.assert_allclose(
-        tcp_position(position, rotation), [0.3069, 0.0, 0.5903 - TCP_OFFSET_M], atol=1e-4
+        tcp_position(position, rotation), [0.3069, 0.0, 0.5903 - ROBOT.tool.position[2]], atol=1e-4
     )
 
 

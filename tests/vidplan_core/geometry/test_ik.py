@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from vidplan_core.errors import IkError
 from vidplan_core.geometry.fk import flange_pose
-from vidplan_core.geometry.ik import HOME_Q, IkSolver, arm_mjcf
-from vidplan_core.geometry.limits import FR3
+from vidplan_core.geometry.ik import IkSolver, arm_mjcf
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import so3_exp
+
+ROBOT = default_robot()
+FR3, HOME_Q = ROBOT.limits, ROBOT.home
 
 # The arm in the middle of its workspace, gripper down.
 START = np.array([0.0, -0.2, 0.0, -2.4, 0.0, 2.2, 0.785])
@@ -38,7 +41,7 @@ def smooth_chunk(offset: tuple[float, ...], turn: tuple[float, ...]) -> tuple:
 
 
 def test_model_is_the_arm_of_the_forward_kinematics() -> None:
-    model = mujoco.MjModel.from_xml_string(arm_mjcf())
+    model = mujoco.MjModel.from_xml_string(arm_mjcf(ROBOT.chain))
     data = mujoco.MjData(model)
     for q in np.random.default_rng(0).uniform(FR3.lower, FR3.upper, (20, 7)):
         data.qpos[:] = q

@@ -4,9 +4,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidplan_core.geometry.ik import HOME_Q
-from vidplan_core.geometry.limits import FR3, FR3_HARD, JointLimits, joint_names
+from vidplan_core.geometry.limits import JointLimits
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.workspace import COMMAND_BOX, PLANNING_BOX, WorkspaceBox
+
+ROBOT = default_robot()
+FR3, FR3_HARD, HOME_Q = ROBOT.limits, ROBOT.hard_limits, ROBOT.home
 
 
 def test_planning_stays_inside_what_the_robot_allows() -> None:
@@ -69,11 +72,6 @@ def test_senseless_limits_are_refused(change: dict) -> None:
 def test_arrays_are_read_only() -> None:
     with pytest.raises(ValueError):
         FR3.lower[0] = 0.0
-
-
-def test_joint_names_with_prefix() -> None:
-    assert joint_names()[0] == 'fr3_joint1'
-    assert joint_names('left')[6] == 'left_fr3_joint7'
 
 
 def test_box_names_axis_and_range() -> None:

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidplan_core.geometry.limits import FR3, FR3_HARD, JointLimits
+from vidplan_core.geometry.limits import JointLimits
 from vidplan_core.geometry.path import JointTrajectoryPlan
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.trajectory import HOLD_S, brake, hold, joint_trajectory
 
+FR3, FR3_HARD = default_robot().limits, default_robot().hard_limits
 PERIOD_S = 0.2
 MIDDLE = (FR3.lower + FR3.upper) / 2
 
@@ -35,7 +37,7 @@ def random_motion(seed: int, step: float, speed: float) -> tuple[np.ndarray, np.
 @given(seeds, st.floats(0, 1.5), st.floats(0, 0.6))
 def test_keeps_every_limit_and_ends_at_rest(seed: int, step: float, speed: float) -> None:
     waypoints, velocity = random_motion(seed, step, speed)
-    plan = joint_trajectory(waypoints, velocity, PERIOD_S)
+    plan = joint_trajectory(waypoints, velocity, PERIOD_S, FR3)
     assert (np.diff(plan.times_s) > 0).all()
     assert plan.times_s[0] == 0
     np.testing.assert_array_equal(plan.q[0], waypoints[0])
@@ -66,7 +68,7 @@ def test_gentle_motion_keeps_its_time_and_smoothness() -> None:
     goal = MIDDLE + 0.1
     part = np.arange(5)[:, None] / 4
     waypoints = MIDDLE + (goal - MIDDLE) * part**2 * (3 - 2 * part)
-    plan = joint_trajectory(waypoints, np.zeros(7), PERIOD_S)
+    plan = joint_trajectory(waypoints, np.zeros(7), PERIOD_S, FR3)
     np.testing.assert_allclose(plan.times_s, PERIOD_S * np.arange(5))
     # The waypoints lie on one cubic, so the spline is that cubic: one jerk for all segments.
     _, _, before = plan.sample(plan.times_s[1:-1] - 1e-9)
@@ -76,14 +78,14 @@ def test_gentle_motion_keeps_its_time_and_smoothness() -> None:
 
 def test_first_interval_may_be_shorter() -> None:
     waypoints = np.linspace(MIDDLE, MIDDLE + 0.05, 4)
-    plan = joint_trajectory(waypoints, np.zeros(7), PERIOD_S, first_s=0.15)
+    plan = joint_trajectory(waypoints, np.zeros(7), PERIOD_S, FR3, first_s=0.15)
     np.testing.assert_allclose(np.diff(plan.times_s) / plan.times_s[1], [1, 4 / 3, 4 / 3])
 
 
 def test_wrong_direction_brakes_first() -> None:
     velocity = 0.9 * FR3.velocity
     waypoints = np.linspace(MIDDLE, MIDDLE - 0.3, 5)
-    plan = joint_trajectory(waypoints, velocity, PERIOD_S)
+    plan = joint_trajectory(waypoints, velocity, PERIOD_S, FR3)
     assert len(plan.times_s) == 6
     np.testing.assert_array_equal(plan.dq[1], 0)
     assert LOOSE.violation(*plan.sample(np.linspace(0, plan.duration_s, 2000))) is None
@@ -123,7 +125,7 @@ def test_resting_arm_holds() -> None:
 
 def test_cut_and_then_are_the_same_motion() -> None:
     waypoints, velocity = random_motion(3, 0.2, 0.1)
-    plan = joint_trajectory(waypoints, velocity, PERIOD_S)
+    plan = joint_trajectory(waypoints, velocity, PERIOD_S, FR3)
     middle = 0.37 * plan.duration_s
     joined = plan.cut(0, middle).then(plan.cut(middle, plan.duration_s))
     times = np.linspace(-0.1, plan.duration_s + 0.1, 200)
@@ -133,7 +135,7 @@ def test_cut_and_then_are_the_same_motion() -> None:
 
 def test_rests_after_its_end() -> None:
     waypoints, velocity = random_motion(4, 0.3, 0.2)
-    plan = joint_trajectory(waypoints, velocity, PERIOD_S)
+    plan = joint_trajectory(waypoints, velocity, PERIOD_S, FR3)
     q, dq, ddq = plan.sample(plan.duration_s + 5)
     np.testing.assert_allclose(q, waypoints[-1])
     np.testing.assert_array_equal([dq, ddq], 0)
@@ -151,4 +153,4 @@ def test_rests_after_its_end() -> None:
 )
 def test_senseless_input_is_refused(waypoints, velocity, period_s) -> None:  # noqa: ANN001
     with pytest.raises(ValueError):
-        joint_trajectory(waypoints, velocity, period_s)
+        joint_trajectory(waypoints, velocity, period_s, FR3)

@@ -16,6 +16,7 @@ from vidplan.cli import replay
 from vidplan.cli.main import main
 from vidplan_core.data.observation import StitchLayout
 from vidplan_core.geometry.fk import flange_pose
+from vidplan_core.geometry.robot_files import load_robot
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_eval.bags.observations import Source, grid, read_observations
 from vidplan_eval.bags.recording import CAMERAS, GOAL, GRIPPER, JOINTS, OBSERVATION, RESULT
@@ -202,9 +203,10 @@ def test_a_missing_bag_is_named_before_models_are_loaded(tmp_path, monkeypatch, 
 
 
 def test_another_robots_joints_can_be_named(tmp_path, tiny_models):
-    names = [f'panda_joint{number}' for number in range(1, 8)]
-    path = write_bag(tmp_path / 'bag', joints=names)
-    assert replay.run(arguments(str(path), '--joint-prefix', 'panda')) == 0
+    robot = load_robot('fer_hand', 'left')
+    path = write_bag(tmp_path / 'bag', robot=robot)
+    given = ('--robot', 'fer_hand', '--joint-prefix', 'left')
+    assert replay.run(arguments(str(path), *given)) == 0
 
 
 def test_a_camera_that_lags_too_much_is_no_observation(bag_path):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidplan_core.errors import ConfigError
+from vidplan_core.geometry.robot import NONE, TOPIC
+from vidplan_core.geometry.robot_files import DEFAULT_ROBOT
 
 Setting = bool | int | float | str
 
@@ -136,6 +138,11 @@ _COMMON = (
     Argument('record', False, 'Write a bag of everything that an evaluation needs.'),
     Argument('record_dir', 'outputs/bags', 'Folder in which a recording makes its own folder.'),
     Argument('dry_run', False, 'Plan, check and report, but send nothing to the robot.'),
+    Argument(
+        'robot',
+        DEFAULT_ROBOT,
+        'Robot: a file of config/robots (fr3_hand, fr3_robotiq, fer_hand), or a path.',
+    ),
     Argument('left_image', '/left/image_raw', 'Left scene camera, sensor_msgs/Image.'),
     Argument('right_image', '/right/image_raw', 'Right scene camera, sensor_msgs/Image.'),
     Argument('wrist_image', '/wrist/image_raw', 'Wrist camera, sensor_msgs/Image.'),
@@ -163,19 +170,28 @@ _STATES: tuple[Entry, ...] = (
     ('joint_states', Value('joint_states')),
     ('gripper/joint_states', Value('gripper_states')),
 )
+_ROBOT: tuple[Entry, ...] = (('robot', Value('robot')),)
 _COMMANDS: tuple[Entry, ...] = (
     ('fr3_arm_controller/joint_trajectory', Value('trajectory')),
     ('gripper/command', Value('gripper_command')),
 )
 
 
-def _planning_processes(dry_run: Value | bool) -> tuple[Process, ...]:
+def _planning_processes(
+    dry_run: Value | bool, gripper: tuple[Entry, ...] = ()
+) -> tuple[Process, ...]:
+    """Return stitcher, planning server, adapter and recorder.
+
+    Args:
+        dry_run: whether the adapter only checks.
+        gripper: parameter of the adapter where a graph has its own way to command the gripper.
+    """
     return (
         Process(
             'vidplan',
             'stitcher',
             'vidplan.robots.stitcher_node',
-            parameters=_SIM_TIME,
+            parameters=_SIM_TIME + _ROBOT,
             remappings=_CAMERAS + _STATES,
             environment=_ONE_THREAD,
         ),
@@ -194,7 +210,13 @@ def _planning_processes(dry_run: Value | bool) -> tuple[Process, ...]:
             'vidplan',
             'adapter',
             'vidplan.robots.adapter_node',
-            parameters=(*_SIM_TIME, ('dry_run', dry_run), ('autostart', Value('autostart'))),
+            parameters=(
+                *_SIM_TIME,
+                *_ROBOT,
+                ('dry_run', dry_run),
+                ('autostart', Value('autostart')),
+                *gripper,
+            ),
             remappings=_STATES + _COMMANDS,
             environment=_ONE_THREAD,
         ),
@@ -265,7 +287,8 @@ CELL = Graph(
         Argument('objects', 0, 'Number of objects beside the bowl, 1 .. 6; 0: the seed decides.'),
         Argument('real_time_factor', 1.0, 'Simulated seconds per real second, up to 1.'),
     ),
-    (_CELL, *_planning_processes(dry_run=Value('dry_run'))),
+    # The cell's gripper listens to a topic, whatever the robot's file says of the real one.
+    (_CELL, *_planning_processes(Value('dry_run'), (('gripper_backend', TOPIC),))),
 )
 
 REPLAY = Graph(
@@ -278,7 +301,7 @@ REPLAY = Graph(
         Argument('wait_for_goal', False, 'Begin to play only when a goal has come.'),
     ),
     # Not an argument here: a bag must never move a robot.
-    (_PLAYER, *_planning_processes(dry_run=True)),
+    (_PLAYER, *_planning_processes(True, (('gripper_backend', NONE),))),
 )
 
 GRAPHS = {graph.name: graph for graph in (PLANNING, CELL, REPLAY)}

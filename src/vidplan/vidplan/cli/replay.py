@@ -40,7 +40,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         '--plan-every', type=positive, default=2, metavar='N', help='frames between two plans'
     )
     parser.add_argument(
-        '--joint-prefix', default='fr3', help='joints are PREFIX_joint1 .. 7 (default fr3)'
+        '--robot',
+        default='fr3_hand',
+        help='a file of config/robots, or the path of another (default fr3_hand)',
+    )
+    parser.add_argument(
+        '--joint-prefix', default='', help='before every joint name (left: left_fr3_joint1)'
     )
     return parser
 
@@ -91,6 +96,7 @@ def _read(
     args: argparse.Namespace,
 ) -> tuple[Recorded, PlanningSystem, list[Observation], list[Window]]:
     """Read the bag; what is wrong with it is told before the models are loaded."""
+    from vidplan_core.geometry.robot_files import load_robot
     from vidplan_eval.bags.observations import Source, read_observations, sees_sensors
     from vidplan_eval.bags.rosbag import Bag, BagError
     from vidplan_eval.replay.fidelity import windows
@@ -101,7 +107,7 @@ def _read(
         recorded = recorded_task(bag)
         system = _load(args)
         model = system.world_model.config
-        source = Source(joints=_joints(args.joint_prefix))
+        source = Source(load_robot(args.robot, args.joint_prefix))
         observations = read_observations(bag, _layout(system), model.frame_period_s, source)
     sizes = (model.history_frames, model.frames, model.frame_period_s)
     found = windows(observations, *sizes, model.history_ages)
@@ -124,10 +130,6 @@ def _layout(system: PlanningSystem) -> Any:
 
     model = system.world_model.config
     return StitchLayout(tuple(model.views), model.height, model.width)
-
-
-def _joints(prefix: str) -> tuple[str, ...]:
-    return tuple(f'{prefix}_joint{number}' for number in range(1, 8))
 
 
 def _result(

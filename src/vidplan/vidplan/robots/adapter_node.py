@@ -75,14 +75,7 @@ class AdapterNode(LifecycleNode):
         self._status_publisher = self.create_publisher(
             AdapterStatus, 'adapter/status', qos.LATCHED
         )
-        self._gripper = make_gripper(
-            self,
-            p.gripper_backend,
-            p.gripper_action,
-            p.gripper_speed_m_s,
-            p.gripper_force_n,
-            p.gripper_closed_position,
-        )
+        self._gripper = make_gripper(self, p.gripper, p.gripper_speed_m_s, p.gripper_force_n)
         self.create_subscription(Plan, 'plan', self._on_plan, qos.COMMAND)
         self.create_subscription(JointState, 'joint_states', self._on_joints, qos.SENSOR)
         self.create_subscription(JointState, 'gripper/joint_states', self._on_gripper, qos.SENSOR)
@@ -124,7 +117,7 @@ class AdapterNode(LifecycleNode):
         return self.on_deactivate(state)
 
     def _on_joints(self, message: JointState) -> None:
-        names = self.parameters.joint_names
+        names = self.parameters.model.joint_names
         if self._last_joints is not None and not set(names) & set(message.name):
             return  # another device on the same topic, such as the gripper
         self._last_joints = message

@@ -7,15 +7,17 @@ import dataclasses
 from dataclasses import dataclass
 from typing import cast
 
-from vidplan.robots import grippers
 from vidplan.robots.robot import RobotParameters
 from vidplan.ros.parameters import parameter
 from vidplan_core.control.adapter_types import AdapterConfig
 from vidplan_core.control.gripper_schedule import BINARY, POSITION, GripperRule
 from vidplan_core.control.safety import SafetyConfig
 from vidplan_core.errors import ConfigError
-from vidplan_core.geometry.limits import FR3, FR3_HARD
+from vidplan_core.geometry.robot import GRIPPER_INTERFACES, GripperModel
 from vidplan_core.geometry.workspace import COMMAND_BOX, FLANGE_BOX, Point, WorkspaceBox
+
+# The value of gripper_backend that leaves it to the robot's file.
+AS_ROBOT = 'robot'
 
 _SAFETY = SafetyConfig()
 _REACH_M = 1.2
@@ -119,15 +121,16 @@ class AdapterParameters(RobotParameters):
         high=_REACH_M,
     )
     gripper_backend: str = parameter(
-        grippers.TOPIC,
-        'How the gripper is commanded: std_msgs/Float64 on gripper/command, actions of the Franka '
-        'Hand, action of a Robotiq controller, or not at all.',
-        choices=grippers.BACKENDS,
+        AS_ROBOT,
+        "How the gripper is commanded: as the robot's file says, std_msgs/Float64 on "
+        'gripper/command, actions of the Franka Hand, action of a Robotiq controller, or not at '
+        'all.',
+        choices=(AS_ROBOT, *GRIPPER_INTERFACES),
     )
     gripper_action: str = parameter(
-        'franka_gripper',
+        '',
         'Name of the Franka Hand node, or of the Robotiq action '
-        '(robotiq_gripper_controller/gripper_cmd).',
+        "(robotiq_gripper_controller/gripper_cmd); empty: as the robot's file says.",
     )
     gripper_mode: str = parameter(
         BINARY,
@@ -151,18 +154,19 @@ class AdapterParameters(RobotParameters):
     )
     gripper_force_n: float = parameter(20.0, 'Force of a grasp, N.', low=1.0, high=70.0)
 
+    @property
+    def gripper(self) -> GripperModel:
+        """The robot's gripper, commanded as these parameters say; raises ConfigError."""
+        gripper = self.model.gripper
+        interface = gripper.interface if self.gripper_backend == AS_ROBOT else self.gripper_backend
+        action = self.gripper_action or gripper.action
+        return dataclasses.replace(gripper, interface=interface, action=action)
+
 
 def adapter_config(parameters: AdapterParameters) -> AdapterConfig:
     """Return the core's configuration; raises ConfigError for values that contradict others."""
     p = parameters
-    limits = dataclasses.replace(
-        FR3,
-        names=p.joint_names,
-        velocity=p.velocity_scale * FR3.velocity,
-        acceleration=p.acceleration_scale * FR3.acceleration,
-    )
     safety = SafetyConfig(
-        limits=dataclasses.replace(FR3_HARD, names=p.joint_names),
         tool_box=_box('tool_box', p.tool_box_lower_m, p.tool_box_upper_m),
         flange_box=_box('flange_box', p.flange_box_lower_m, p.flange_box_upper_m),
         max_age_s=p.max_plan_age_s,
@@ -175,7 +179,7 @@ def adapter_config(parameters: AdapterParameters) -> AdapterConfig:
     )
     rule = GripperRule(p.gripper_mode, p.gripper_close_above, p.gripper_open_below)
     return AdapterConfig(
-        limits=limits,
+        robot=p.model.slowed(p.velocity_scale, p.acceleration_scale),
         safety=safety,
         gripper=rule,
         joint_state_timeout_s=p.joint_state_timeout_s,

@@ -12,14 +12,8 @@ from std_msgs.msg import Float64
 
 from vidplan.ros import qos
 from vidplan_core.errors import ConfigError
+from vidplan_core.geometry.robot import FRANKA_HAND, NONE, TOPIC, GripperModel
 
-TOPIC = 'topic'
-FRANKA_HAND = 'franka_hand'
-ROBOTIQ = 'robotiq'
-NONE = 'none'
-BACKENDS = (TOPIC, FRANKA_HAND, ROBOTIQ, NONE)
-
-FRANKA_WIDTH_M = 0.08
 # Nearly closed counts as closed: a grasp with force instead of a motion to a width.
 _GRASP_ABOVE = 0.9
 
@@ -109,66 +103,65 @@ class ActionGripper:
 
 
 def make_gripper(
-    node: Node, backend: str, action: str, speed_m_s: float, force_n: float, closed_position: float
+    node: Node, model: GripperModel, speed_m_s: float, force_n: float
 ) -> Gripper | None:
-    """Return the gripper of a backend; None for `none`.
+    """Return what commands a gripper through its interface; None for `none`.
 
     Args:
         node: that commands it.
-        backend: one of BACKENDS.
-        action: name of the Franka Hand's node, or of the Robotiq controller's action.
+        model: the gripper.
         speed_m_s: of the Franka Hand.
         force_n: of a grasp.
-        closed_position: of the Robotiq's knuckle, rad.
 
     Raises:
-        ConfigError: the messages of the backend are not installed.
+        ConfigError: the messages of the interface are not installed.
     """
-    if backend == NONE:
+    if model.interface == NONE:
         return None
-    if backend == TOPIC:
+    if model.interface == TOPIC:
         return TopicGripper(node)
     try:
-        if backend == FRANKA_HAND:
-            return ActionGripper(node, _franka_goals(node, action, speed_m_s, force_n))
-        return ActionGripper(node, _robotiq_goals(node, action, force_n, closed_position))
+        if model.interface == FRANKA_HAND:
+            return ActionGripper(node, _franka_goals(node, model, speed_m_s, force_n))
+        return ActionGripper(node, _robotiq_goals(node, model, force_n))
     except ImportError as error:
         raise ConfigError(
-            f'parameter gripper_backend is {backend!r}, but {error.name or error} is not '
-            'installed: install franka_msgs (Franka Hand) or control_msgs (Robotiq), or set '
-            'gripper_backend to topic or none'
+            f'the gripper is commanded by {model.interface!r}, but {error.name or error} is not '
+            'installed: install franka_msgs (Franka Hand) or control_msgs (Robotiq), or set the '
+            "adapter's parameter gripper_backend to topic or none"
         ) from error
 
 
 def _franka_goals(
-    node: Node, name: str, speed_m_s: float, force_n: float
+    node: Node, model: GripperModel, speed_m_s: float, force_n: float
 ) -> Callable[[float], tuple[Any, Any]]:
     from franka_msgs.action import Grasp, Move
 
-    move = ActionClient(node, Move, f'{name}/move')
-    grasp = ActionClient(node, Grasp, f'{name}/grasp')
+    move = ActionClient(node, Move, f'{model.action}/move')
+    grasp = ActionClient(node, Grasp, f'{model.action}/grasp')
 
     def goal_of(closedness: float) -> tuple[Any, Any]:
         if closedness < _GRASP_ABOVE:
-            return move, Move.Goal(width=(1.0 - closedness) * FRANKA_WIDTH_M, speed=speed_m_s)
+            return move, Move.Goal(width=(1.0 - closedness) * model.opening_m, speed=speed_m_s)
         # Any width counts as grasped: the size of the object is not known.
         goal = Grasp.Goal(width=0.0, speed=speed_m_s, force=force_n)
-        goal.epsilon.inner = goal.epsilon.outer = FRANKA_WIDTH_M
+        goal.epsilon.inner = goal.epsilon.outer = model.opening_m
         return grasp, goal
 
     return goal_of
 
 
 def _robotiq_goals(
-    node: Node, action: str, force_n: float, closed_position: float
+    node: Node, model: GripperModel, force_n: float
 ) -> Callable[[float], tuple[Any, Any]]:
     from control_msgs.action import ParallelGripperCommand
 
-    client = ActionClient(node, ParallelGripperCommand, action)
+    client = ActionClient(node, ParallelGripperCommand, model.action)
+    travel = model.closed_position - model.open_position
 
     def goal_of(closedness: float) -> tuple[Any, Any]:
         goal = ParallelGripperCommand.Goal()
-        goal.command.position = [closedness * closed_position]
+        goal.command.position = [model.open_position + closedness * travel]
         goal.command.effort = [force_n]
         return client, goal
 

@@ -116,7 +116,7 @@ class Stitcher(Node):
 
     def _on_joints(self, message: JointState) -> None:
         self._rates['joint_states'].tick()
-        names = self.parameters.joint_names
+        names = self.parameters.model.joint_names
         if self._joints.newest and not set(names) & set(message.name):
             return  # another device on the same topic, such as the gripper
         try:
@@ -175,7 +175,7 @@ class Stitcher(Node):
     def _publish(self, images: SynchronousImages) -> None:
         p = self.parameters
         joints, gap_s = self._joints.at(images.stamp_s, p.max_joint_gap_s)
-        position, rotation = flange_pose(torch.from_numpy(joints.q))
+        position, rotation = flange_pose(torch.from_numpy(joints.q), p.model)
         observation = Observation(
             images.stamp_s,
             self._layout.stitch(images.images),
@@ -189,7 +189,7 @@ class Stitcher(Node):
             observation_message(
                 observation,
                 self._layout,
-                p.joint_names,
+                p.model.joint_names,
                 p.base_frame,
                 [images.stamps_s[view] for view in p.views],
                 max(images.skew_s, gap_s),

@@ -43,9 +43,10 @@ class ActionAdapter:
     def __init__(self, config: AdapterConfig | None = None) -> None:
         """Start without knowing where the arm is."""
         self.config = config or AdapterConfig()
-        self._checker = CommandChecker(self.config.safety)
+        self._robot = self.config.robot
+        self._checker = CommandChecker(self.config.safety, self._robot)
         self._watchdog = Watchdog(self.config.joint_state_timeout_s)
-        self._ik = IkSolver(self.config.limits, self.config.posture, self.config.ik_tolerance)
+        self._ik = IkSolver(self._robot, self.config.ik_tolerance)
         self.reset()
 
     def reset(self) -> None:
@@ -106,7 +107,7 @@ class ActionAdapter:
         """
         self._follow_clock(now_s)
         q, dq = self._timeline.desired(now_s)
-        return self._halt(brake(q, dq, self.config.limits, self.config.safety.limits), now_s)
+        return self._halt(brake(q, dq, self._robot.limits, self._robot.hard_limits), now_s)
 
     def poll(self, now_s: float) -> AdapterOutput:
         """Return what is due now; to be called at least once per control period."""
@@ -129,7 +130,7 @@ class ActionAdapter:
         inner = np.arange(now_s, end_s, self.config.committed_step_s)
         times = np.append(inner[inner < end_s - 1e-6], end_s)
         q, dq = self._timeline.desired_at(times)
-        position, rotation, jacobians = pose_and_jacobian(torch.from_numpy(q))
+        position, rotation, jacobians = pose_and_jacobian(torch.from_numpy(q), self._robot)
         velocity = (jacobians @ torch.from_numpy(dq)[..., None])[:, :3, 0]
         return CommittedMotion(
             times_s=times,
@@ -160,14 +161,14 @@ class ActionAdapter:
         self._require_order(plan)
         splice_s = plan.start_s if plan.start_s > now_s + _IMMINENT_S else now_s
         q, dq = self._timeline.desired(splice_s)
-        self._checker.check_start(_pose_at(plan, splice_s), _flange(q))
+        self._checker.check_start(_pose_at(plan, splice_s), self._flange(q))
         path = self._follow(plan, splice_s, q, dq)
         if splice_s > now_s:
             path = self._timeline.ahead(now_s, splice_s).then(path)
         due = plan.start_s + plan.period_s * np.arange(len(plan.closedness))
         present = self._gripper.present(float(plan.closedness[0]))
         events = self.config.gripper.events(present, due[1:], plan.closedness[1:])
-        names = self.config.limits.names
+        names = self._robot.joint_names
         command = TrajectoryCommand.from_path(path, now_s, names, plan.plan_id, events)
         self._checker.check_trajectory(command, *self._timeline.desired(now_s))
         self._gripper.replace(events)
@@ -193,13 +194,13 @@ class ActionAdapter:
             raise CommandRejectedError(UNREACHABLE, str(error)) from error
         first_s = float(due[ahead[0]] - splice_s)
         waypoints = np.concatenate((q[None], angles))
-        return joint_trajectory(waypoints, dq, plan.period_s, self.config.limits, first_s)
+        return joint_trajectory(waypoints, dq, plan.period_s, self._robot.limits, first_s)
 
     def _halt(self, path: JointTrajectoryPlan, now_s: float) -> TrajectoryCommand:
         """Send a motion that follows no plan; plans from before the last one stay outdated."""
         self._timeline.sent = Sent(now_s, path, NO_PLAN, self._timeline.observed_s)
         self._gripper.replace(())
-        return TrajectoryCommand.from_path(path, now_s, self.config.limits.names, NO_PLAN)
+        return TrajectoryCommand.from_path(path, now_s, self._robot.joint_names, NO_PLAN)
 
     def _settle(self, now_s: float) -> TrajectoryCommand:
         """Hold where the arm was moved to.
@@ -209,7 +210,7 @@ class ActionAdapter:
         assert self._timeline.measured is not None
         desired, resting = self._timeline.desired(now_s)
         waypoints = np.stack((desired, self._timeline.measured.q))
-        return self._halt(joint_trajectory(waypoints, resting, HOLD_S, self.config.limits), now_s)
+        return self._halt(joint_trajectory(waypoints, resting, HOLD_S, self._robot.limits), now_s)
 
     def _require_arm(self, now_s: float) -> None:
         """Raise unless the arm's state is known, and where it was sent."""
@@ -240,8 +241,12 @@ class ActionAdapter:
             self.reset()
         self._latest_s = max(self._latest_s, now_s)
 
+    def _flange(self, q: Array) -> tuple[Array, Array]:
+        position, rotation = flange_pose(torch.from_numpy(q), self._robot)
+        return position.numpy(), rotation.numpy()
+
     def _joint_index(self, names: Sequence[str]) -> list[int]:
-        wanted = self.config.limits.names
+        wanted = self._robot.joint_names
         if any(list(names).count(name) != 1 for name in wanted):
             raise ObservationError(
                 f'joint states must name each of {list(wanted)} once; got {list(names)}'
@@ -251,11 +256,6 @@ class ActionAdapter:
 
 def _tensor(values: ArrayLike) -> torch.Tensor:
     return torch.from_numpy(np.asarray(values, dtype=np.float64))
-
-
-def _flange(q: Array) -> tuple[Array, Array]:
-    position, rotation = flange_pose(torch.from_numpy(q))
-    return position.numpy(), rotation.numpy()
 
 
 def _pose_at(plan: PlanCommand, time_s: float) -> tuple[Array, Array]:

@@ -9,9 +9,9 @@ from vidplan_core.control.commands import TrajectoryCommand
 from vidplan_core.control.gripper_schedule import GripperRule
 from vidplan_core.control.safety import SafetyConfig
 from vidplan_core.control.watchdog import Verdict
-from vidplan_core.errors import ConfigError
-from vidplan_core.geometry.ik import HOME_Q, IkTolerance
-from vidplan_core.geometry.limits import FR3, JointLimits
+from vidplan_core.geometry.ik import IkTolerance
+from vidplan_core.geometry.robot import RobotModel
+from vidplan_core.geometry.robot_files import default_robot
 
 
 @dataclass(frozen=True)
@@ -19,29 +19,21 @@ class AdapterConfig:
     """How plans become motion.
 
     Attributes:
-        limits: joint limits that motions keep to; their names are the robot's joints.
-        safety: what is checked at the end, with the limits that nothing may break.
+        robot: whose `limits` motions keep to and whose `hard_limits` nothing may break; where a
+            pose leaves the elbow free, it rests as at home.
+        safety: what is checked at the end.
         gripper: how planned closedness becomes commands.
         ik_tolerance: how far a joint solution may miss its pose before the plan is rejected.
-        posture: where the elbow rests when a pose leaves it free (7,), rad.
         joint_state_timeout_s: longest age of a joint state that commands may build on, s.
         committed_step_s: spacing of the committed motion that the planner sees, s.
     """
 
-    limits: JointLimits = FR3
+    robot: RobotModel = field(default_factory=default_robot)
     safety: SafetyConfig = field(default_factory=SafetyConfig)
     gripper: GripperRule = field(default_factory=GripperRule)
     ik_tolerance: IkTolerance = field(default_factory=lambda: IkTolerance(0.01, 0.05))
-    posture: tuple[float, ...] = HOME_Q
     joint_state_timeout_s: float = 0.25
     committed_step_s: float = 0.05
-
-    def __post_init__(self) -> None:
-        if self.limits.names != self.safety.limits.names:
-            raise ConfigError(
-                f'limits of motion are for {self.limits.names}, those of safety for '
-                f'{self.safety.limits.names}'
-            )
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from vidplan_core.control.rejection import (
 )
 from vidplan_core.errors import CommandRejectedError
 from vidplan_core.geometry.fk import flange_pose, tcp_position
-from vidplan_core.geometry.limits import FR3_HARD, JointLimits
+from vidplan_core.geometry.robot import RobotModel
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.geometry.workspace import COMMAND_BOX, FLANGE_BOX, WorkspaceBox
 
@@ -37,7 +38,6 @@ class SafetyConfig:
     """What a command may be.
 
     Attributes:
-        limits: joint limits that no trajectory may break.
         tool_box: where the tool centre point may be.
         flange_box: where the flange may be.
         max_age_s: oldest observation that a plan may be made from, s.
@@ -52,7 +52,6 @@ class SafetyConfig:
         sample_period_s: spacing at which a trajectory is checked between its points, s.
     """
 
-    limits: JointLimits = FR3_HARD
     tool_box: WorkspaceBox = COMMAND_BOX
     flange_box: WorkspaceBox = FLANGE_BOX
     max_age_s: float = 1.5
@@ -74,9 +73,17 @@ class CommandChecker:
     `rejection` and whose message says what was wrong and what would be right.
     """
 
-    def __init__(self, config: SafetyConfig | None = None) -> None:
-        """Check against `config`, or the defaults for an FR3 on a table."""
+    def __init__(
+        self, config: SafetyConfig | None = None, robot: RobotModel | None = None
+    ) -> None:
+        """Check against `config`, or the defaults for an arm on a table.
+
+        Args:
+            config: what a command may be.
+            robot: whose hard limits no trajectory may break; `default_robot` if none.
+        """
         self.config = config or SafetyConfig()
+        self.robot = robot or default_robot()
 
     def check_plan(self, plan: PlanCommand, now_s: float) -> None:
         """Check all that can be known of a plan without the arm's state."""
@@ -117,7 +124,7 @@ class CommandChecker:
         if not error[joint] <= self.config.max_joint_jump_rad:
             raise CommandRejectedError(
                 TRACKING,
-                f'{self.config.limits.names[joint]} is {error[joint]:.3f} rad from where it was '
+                f'{self.robot.joint_names[joint]} is {error[joint]:.3f} rad from where it was '
                 f'sent, allowed {self.config.max_joint_jump_rad:.3f} rad; is the controller '
                 'following, is the arm blocked?',
             )
@@ -137,24 +144,24 @@ class CommandChecker:
         # The points themselves are checked too: they need not fall on the grid.
         times = np.union1d(np.linspace(0, path.duration_s, steps), path.times_s)
         angles, speeds, rates = path.sample(times)
-        found = self.config.limits.violation(angles, speeds, rates)
-        found = found or path.violation(self.config.limits)
+        found = self.robot.hard_limits.violation(angles, speeds, rates)
+        found = found or path.violation(self.robot.hard_limits)
         if found is not None:
             raise CommandRejectedError(LIMIT, f'{found}; plan a slower or a shorter motion')
-        position, rotation = flange_pose(torch.from_numpy(angles))
+        position, rotation = flange_pose(torch.from_numpy(angles), self.robot)
         self._check_boxes(position.numpy(), rotation.numpy(), 'sample')
 
     def _check_boxes(self, positions: Array, rotations: Array, what: str) -> None:
-        tools = tcp_position(_tensor(positions), _tensor(rotations)).numpy()
+        tools = tcp_position(_tensor(positions), _tensor(rotations), self.robot).numpy()
         found = self.config.tool_box.violation(tools, f'the tool at {what}')
         found = found or self.config.flange_box.violation(positions, f'the flange at {what}')
         if found is not None:
             raise CommandRejectedError(WORKSPACE, found)
 
     def _check_joints(self, names: Sequence[str]) -> None:
-        if tuple(names) != self.config.limits.names:
+        if tuple(names) != self.robot.joint_names:
             raise CommandRejectedError(
-                WRONG_JOINTS, f'expected {list(self.config.limits.names)}, got {list(names)}'
+                WRONG_JOINTS, f'expected {list(self.robot.joint_names)}, got {list(names)}'
             )
 
     def _check_points(self, command: TrajectoryCommand) -> None:

@@ -12,41 +12,42 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vidplan_core.errors import IkError
-from vidplan_core.geometry.fk import DH_ROWS, JOINTS
-from vidplan_core.geometry.limits import FR3, JointLimits
+from vidplan_core.geometry.robot import DhRow, RobotModel
+from vidplan_core.geometry.robot_files import default_robot
 
 Array = NDArray[np.float64]
 
 _FLANGE = 'flange'
 
-# Where the elbow rests when the pose leaves it free: the arm's usual start.
-HOME_Q = (0.0, -math.pi / 4, 0.0, -3 * math.pi / 4, 0.0, math.pi / 2, math.pi / 4)
 
-
-def arm_mjcf() -> str:
-    """Return an MJCF arm without meshes, built from the Denavit-Hartenberg table."""
+def arm_mjcf(chain: tuple[DhRow, ...]) -> str:
+    """Return an MJCF arm without meshes, built from Denavit-Hartenberg rows."""
     opening, closing = [], []
-    for index, (a, d, alpha) in enumerate(DH_ROWS[:JOINTS]):
-        offset = f'{a} {-math.sin(alpha) * d} {math.cos(alpha) * d}'
-        turn = f'{math.cos(alpha / 2)} {math.sin(alpha / 2)} 0 0'
+    for index, row in enumerate(chain[:-1]):
         opening.append(
-            f'<body pos="{offset}" quat="{turn}">'
+            f'<body {_placed(row)}>'
             '<inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/>'
             f'<joint name="joint{index + 1}" axis="0 0 1"/>'
         )
         closing.append('</body>')
-    site = f'<site name="{_FLANGE}" pos="0 0 {DH_ROWS[JOINTS][1]}"/>'
-    chain = ''.join([*opening, site, *closing])
-    return f'<mujoco model="arm"><worldbody>{chain}</worldbody></mujoco>'
+    site = f'<site name="{_FLANGE}" {_placed(chain[-1])}/>'
+    arm = ''.join([*opening, site, *closing])
+    return f'<mujoco model="arm"><worldbody>{arm}</worldbody></mujoco>'
+
+
+def _placed(row: DhRow) -> str:
+    a, d, alpha = row
+    offset = f'{a} {-math.sin(alpha) * d} {math.cos(alpha) * d}'
+    return f'pos="{offset}" quat="{math.cos(alpha / 2)} {math.sin(alpha / 2)} 0 0"'
 
 
 class _Bounds(mink.Limit):
     """Keep the angles between two vectors, however many iterations are taken."""
 
-    def __init__(self) -> None:
-        self.lower = np.zeros(JOINTS)
-        self.upper = np.zeros(JOINTS)
-        self._matrix = np.vstack((np.eye(JOINTS), -np.eye(JOINTS)))
+    def __init__(self, joints: int) -> None:
+        self.lower = np.zeros(joints)
+        self.upper = np.zeros(joints)
+        self._matrix = np.vstack((np.eye(joints), -np.eye(joints)))
 
     def compute_qp_inequalities(
         self, configuration: mink.Configuration, dt: float
@@ -73,22 +74,23 @@ class IkSolver:
 
     def __init__(
         self,
-        limits: JointLimits = FR3,
-        posture: ArrayLike = HOME_Q,
+        robot: RobotModel | None = None,
         tolerance: IkTolerance | None = None,
         max_iterations: int = 12,
     ) -> None:
-        """Prefer `posture` (7,) rad where the pose leaves freedom."""
-        self._limits = limits
+        """Keep to the limits of `robot` (`default_robot` if none) and prefer its home posture."""
+        robot = robot or default_robot()
+        self._limits = robot.limits
         self._tolerance = tolerance or IkTolerance()
         self._max_iterations = max_iterations
-        self._configuration = mink.Configuration(mujoco.MjModel.from_xml_string(arm_mjcf()))
+        model = mujoco.MjModel.from_xml_string(arm_mjcf(robot.chain))
+        self._configuration = mink.Configuration(model)
         self._flange = mink.FrameTask(_FLANGE, 'site', position_cost=1.0, orientation_cost=0.3)
         # Weak enough to move the flange by micrometres only, see the test of its accuracy.
-        posture_task = mink.PostureTask(self._configuration.model, cost=2e-3)
-        posture_task.set_target(np.asarray(posture, dtype=np.float64))
+        posture_task = mink.PostureTask(model, cost=2e-3)
+        posture_task.set_target(np.asarray(robot.home, dtype=np.float64))
         self._tasks = [self._flange, posture_task]
-        self._bounds = _Bounds()
+        self._bounds = _Bounds(len(robot.home))
 
     def track(self, q0: ArrayLike, positions: ArrayLike, rotations: ArrayLike, dt: float) -> Array:
         """Return joint angles (F, 7), rad, that put the flange at each pose in turn.
@@ -104,8 +106,8 @@ class IkSolver:
         """
         previous = np.asarray(q0, dtype=np.float64)
         targets, turns = np.asarray(positions, np.float64), np.asarray(rotations, np.float64)
-        _check_shapes(previous, targets, turns, dt)
-        angles = np.empty((len(targets), JOINTS))
+        _check_shapes(len(self._limits.names), previous, targets, turns, dt)
+        angles = np.empty((len(targets), len(previous)))
         for index, (position, rotation) in enumerate(zip(targets, turns, strict=True)):
             angles[index] = previous = self._reach(index, previous, position, rotation, dt)
         return angles
@@ -142,10 +144,12 @@ class IkSolver:
         return float(np.linalg.norm(error[:3])), float(np.linalg.norm(error[3:]))
 
 
-def _check_shapes(q0: Array, positions: Array, rotations: Array, dt: float) -> None:
+def _check_shapes(joints: int, q0: Array, positions: Array, rotations: Array, dt: float) -> None:
     count = len(positions)
     shapes = q0.shape, positions.shape, rotations.shape
-    if shapes != ((JOINTS,), (count, 3), (count, 3, 3)):
-        raise ValueError(f'need q0 (7,), positions (F, 3), rotations (F, 3, 3); got {shapes}')
+    if shapes != ((joints,), (count, 3), (count, 3, 3)):
+        raise ValueError(
+            f'need q0 ({joints},), positions (F, 3), rotations (F, 3, 3); got {shapes}'
+        )
     if not all(np.isfinite(values).all() for values in (q0, positions, rotations)) or not dt > 0:
         raise ValueError(f'angles and poses must be finite and dt positive, got dt = {dt}')

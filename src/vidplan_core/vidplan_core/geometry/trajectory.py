@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
-from vidplan_core.geometry.limits import FR3, JointLimits
+from vidplan_core.geometry.limits import JointLimits
 from vidplan_core.geometry.path import JointTrajectoryPlan
 
 Array = NDArray[np.float64]
@@ -26,7 +26,7 @@ def joint_trajectory(
     q_waypoints: ArrayLike,
     dq0: ArrayLike,
     period_s: float,
-    limits: JointLimits = FR3,
+    limits: JointLimits,
     first_s: float | None = None,
 ) -> JointTrajectoryPlan:
     """Join waypoints smoothly, from the velocity `dq0` at the first to rest at the last.

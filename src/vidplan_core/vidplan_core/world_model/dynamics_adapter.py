@@ -16,10 +16,13 @@ from torch import Tensor, nn
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError, ModelError
-from vidplan_core.geometry.fk import JOINTS, flange_pose
+from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
 from vidplan_core.models.tensors import mismatches, not_finite, refuse, shapes
 from vidplan_core.world_model.released.import_source import read_tensors
+
+# Of the arms that the released adapter was trained on.
+JOINTS = 7
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,13 @@ from vidplan_core.data.readings import (
 )
 from vidplan_core.errors import ObservationError
 from vidplan_core.geometry.fk import flange_pose
-from vidplan_core.geometry.limits import joint_names
+from vidplan_core.geometry.robot import RobotModel
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import matrix_to_quaternion
 from vidplan_eval.bags.recording import CAMERAS, GRIPPER, JOINTS, OBSERVATION
 from vidplan_eval.bags.rosbag import Bag, BagError
 
 SENSORS = (*CAMERAS, JOINTS, GRIPPER)
-FINGERS = ('fr3_finger_joint1', 'fr3_finger_joint2')
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,12 @@ class Source:
     """How the robot of a bag is read; the defaults are those of the stitcher.
 
     Attributes:
-        joints: arm joints from base to flange.
-        fingers: joints of the gripper.
-        finger_open: position of the fingers when open, m or rad.
-        finger_closed: position of the fingers when closed, m or rad.
+        robot: whose joints and gripper they are.
         max_skew_s: largest difference between the stamps of the cameras.
         max_joint_gap_s: largest distance from the images to the nearest joint state.
     """
 
-    joints: Sequence[str] = tuple(joint_names())
-    fingers: Sequence[str] = FINGERS
-    finger_open: float = 0.04
-    finger_closed: float = 0.0
+    robot: RobotModel = field(default_factory=default_robot)
     max_skew_s: float = 0.07
     max_joint_gap_s: float = 0.05
 
@@ -129,28 +123,35 @@ def _from_sensors(
             moments.append(chosen)
     images = _images(bag, moments)
     return [
-        _observation(layout, {_view(role): images[role, at_s] for role, at_s in chosen.items()},
-                     min(chosen.values()), arm, gripper)
+        _observation(
+            layout,
+            {_view(role): images[role, at_s] for role, at_s in chosen.items()},
+            min(chosen.values()),
+            arm.at(min(chosen.values())),
+            float(gripper.at(min(chosen.values()))[0]),
+            source.robot,
+        )
         for chosen in moments
         if all((role, at_s) in images for role, at_s in chosen.items())
-    ]  # fmt: skip
+    ]
 
 
 def _observation(
     layout: StitchLayout,
     views: dict[str, np.ndarray],
     stamp_s: float,
-    arm: Track,
-    gripper: Track,
+    state: np.ndarray,
+    closed: float,
+    robot: RobotModel,
 ) -> Observation:
-    state = arm.at(stamp_s)
-    position, rotation = flange_pose(torch.from_numpy(state[:7]))
+    q, dq = np.split(state, 2)
+    position, rotation = flange_pose(torch.from_numpy(q), robot)
     return Observation(
         stamp_s=float(stamp_s),
         image=layout.stitch(views),
-        q=state[:7],
-        dq=state[7:],
-        closedness=float(gripper.at(stamp_s)[0]),
+        q=q,
+        dq=dq,
+        closedness=closed,
         position=position.numpy(),
         quaternion=matrix_to_quaternion(rotation).numpy(),
     )
@@ -189,26 +190,29 @@ def _images(bag: Bag, moments: Sequence[dict[str, float]]) -> dict[tuple[str, fl
 
 def _read_arm(bag: Bag, source: Source) -> Track:
     rows = {}
+    names = source.robot.joint_names
     for _, _, message in bag.messages([JOINTS]):
-        if not set(source.joints) & set(message.name):
+        if not set(names) & set(message.name):
             continue  # another device on the same topic
         try:
-            q, dq = (joint_values(message, source.joints, f) for f in ('position', 'velocity'))
+            q, dq = (joint_values(message, names, f) for f in ('position', 'velocity'))
         except ObservationError as error:
             raise BagError(f'{bag.path}: {bag.topic(JOINTS)}: {error}') from None
         rows[seconds(message.header.stamp)] = np.concatenate([q, dq])
-    return _track(bag, JOINTS, rows, source.joints)
+    return _track(bag, JOINTS, rows, names)
 
 
 def _read_gripper(bag: Bag, source: Source) -> Track:
     rows = {}
+    gripper = source.robot.gripper
+    ends = gripper.open_position, gripper.closed_position
     for _, _, message in bag.messages([GRIPPER]):
         try:
-            value = closedness(message, source.fingers, source.finger_open, source.finger_closed)
+            value = closedness(message, gripper.joints, *ends)
         except ObservationError as error:
             raise BagError(f'{bag.path}: {bag.topic(GRIPPER)}: {error}') from None
         rows[seconds(message.header.stamp)] = np.array([value])
-    return _track(bag, GRIPPER, rows, source.fingers)
+    return _track(bag, GRIPPER, rows, gripper.joints)
 
 
 def _track(bag: Bag, role: str, rows: dict[float, np.ndarray], names: Sequence[str]) -> Track:

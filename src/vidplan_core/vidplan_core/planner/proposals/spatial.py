@@ -12,7 +12,8 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import flange_pose, pose_and_jacobian, tcp_position
-from vidplan_core.geometry.limits import FR3, JointLimits
+from vidplan_core.geometry.limits import JointLimits
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import so3_exp, so3_log
 from vidplan_core.geometry.workspace import PLANNING_BOX, WorkspaceBox
 from vidplan_core.planner.proposals.hermite import hermite_weights
@@ -49,7 +50,7 @@ class SpatialBasis:
     twists: Sequence[Twist] = TRANSLATIONS
     damping: float = 0.03
     substeps: int = 2
-    limits: JointLimits = FR3
+    limits: JointLimits = field(default_factory=lambda: default_robot().limits)
     box: WorkspaceBox = field(default=PLANNING_BOX)
 
     def __post_init__(self) -> None:

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a robot is: its arm as a chain with limits, its tool and its gripper."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from vidplan_core.errors import ConfigError
+from vidplan_core.geometry.limits import JointLimits
+
+#: A row (a, d, alpha) of modified (Craig) Denavit-Hartenberg parameters, m and rad.
+DhRow = tuple[float, float, float]
+
+#: Ways to command a gripper: std_msgs/Float64 on a topic, the actions of the Franka hand's node,
+#: the action of a Robotiq controller, or not at all.
+TOPIC = 'topic'
+FRANKA_HAND = 'franka_hand'
+ROBOTIQ = 'robotiq'
+NONE = 'none'
+GRIPPER_INTERFACES = (TOPIC, FRANKA_HAND, ROBOTIQ, NONE)
+
+GRIPPER_KINDS = ('franka_hand', 'robotiq_2f85')
+
+
+@dataclass(frozen=True)
+class ToolTransform:
+    """The tool centre point in the flange's frame.
+
+    Attributes:
+        position: (3,) m.
+        rpy: (3,) rad, extrinsic xyz.
+    """
+
+    position: tuple[float, float, float]
+    rpy: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        _require_finite('the tool', self.position, 3)
+        _require_finite('the tool', self.rpy, 3)
+
+
+@dataclass(frozen=True)
+class GripperModel:
+    """A gripper that opens and closes along one line.
+
+    Attributes:
+        kind: one of GRIPPER_KINDS.
+        joints: whose measured positions say how far it is closed.
+        open_position: of each joint when open, m or rad.
+        closed_position: of each joint when closed, m or rad.
+        opening_m: distance between the fingertips when open, m.
+        interface: how it is commanded, one of GRIPPER_INTERFACES.
+        action: node of the Franka hand's actions, or name of the Robotiq action.
+    """
+
+    kind: str
+    joints: tuple[str, ...]
+    open_position: float
+    closed_position: float
+    opening_m: float
+    interface: str
+    action: str = ''
+
+    def __post_init__(self) -> None:
+        for name, known in (('kind', GRIPPER_KINDS), ('interface', GRIPPER_INTERFACES)):
+            if getattr(self, name) not in known:
+                raise ConfigError(
+                    f'{name} of the gripper is {getattr(self, name)!r}; it must be one of '
+                    f'{", ".join(known)}'
+                )
+        ends = self.open_position, self.closed_position
+        _require_finite('positions of the gripper', ends, 2)
+        if ends[0] == ends[1]:
+            raise ConfigError(
+                f'open_position and closed_position of the gripper must differ, both are {ends[0]}'
+            )
+        if not self.joints or not (math.isfinite(self.opening_m) and self.opening_m > 0):
+            raise ConfigError(
+                'a gripper needs at least one joint and an opening above 0 m, got '
+                f'{self.joints} and {self.opening_m}'
+            )
+        if self.interface in (FRANKA_HAND, ROBOTIQ) and not self.action:
+            raise ConfigError(f"interface '{self.interface}' of the gripper needs an action")
+
+
+@dataclass(frozen=True, eq=False)
+class RobotModel:
+    """An arm with a tool; everything that differs from robot to robot.
+
+    Attributes:
+        name: for messages.
+        chain: Denavit-Hartenberg rows, base first: one per joint, then the flange.
+        limits: what motions keep to; its names are the robot's joints.
+        hard_limits: what no command may exceed.
+        tool: the tool centre point on the flange.
+        home: where the arm starts and where a free elbow rests, rad.
+        gripper: what it grasps with.
+    """
+
+    name: str
+    chain: tuple[DhRow, ...]
+    limits: JointLimits
+    hard_limits: JointLimits
+    tool: ToolTransform
+    home: tuple[float, ...]
+    gripper: GripperModel
+
+    def __post_init__(self) -> None:
+        names = self.limits.names
+        if len(set(names)) != len(names) or names != self.hard_limits.names:
+            raise ConfigError(
+                f'joints of the limits and of the hard limits must be the same, each once; got '
+                f'{names} and {self.hard_limits.names}'
+            )
+        if len(self.chain) != len(names) + 1 or any(len(row) != 3 for row in self.chain):
+            raise ConfigError(
+                f'the chain of {len(names)} joints needs {len(names) + 1} rows (a, d, alpha), the '
+                f'last for the flange; got {len(self.chain)}'
+            )
+        for row in self.chain:
+            _require_finite('the chain', row, 3)
+        _require_finite('home', self.home, len(names))
+        self._require_inside()
+
+    def _require_inside(self) -> None:
+        """Raise unless home keeps the limits, and they keep the hard ones."""
+        hard = self.hard_limits
+        for name, bound in (('lower', self.limits.lower), ('upper', self.limits.upper)):
+            if (found := hard.violation(bound)) is not None:
+                raise ConfigError(f'{name} limits exceed the hard limits: {found}')
+        for name in ('velocity', 'acceleration'):
+            if (getattr(self.limits, name) > getattr(hard, name)).any():
+                raise ConfigError(
+                    f'{name} limits {getattr(self.limits, name)} exceed the hard limits '
+                    f'{getattr(hard, name)}'
+                )
+        if (found := self.limits.violation(self.home)) is not None:
+            raise ConfigError(f'home exceeds the limits: {found}')
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Joint names, base first."""
+        return self.limits.names
+
+    def with_prefix(self, prefix: str) -> RobotModel:
+        """Return the robot whose joints are named `<prefix>_<name>`; itself for an empty prefix.
+
+        franka_ros2 names the joints of several arms on one machine so.
+        """
+        if not prefix:
+            return self
+        return replace(
+            self,
+            limits=replace(self.limits, names=_prefixed(prefix, self.limits.names)),
+            hard_limits=replace(self.hard_limits, names=_prefixed(prefix, self.limits.names)),
+            gripper=replace(self.gripper, joints=_prefixed(prefix, self.gripper.joints)),
+        )
+
+    def slowed(self, velocity_scale: float, acceleration_scale: float) -> RobotModel:
+        """Return the robot that uses shares of the velocities and accelerations of `limits`."""
+        return replace(
+            self,
+            limits=replace(
+                self.limits,
+                velocity=velocity_scale * self.limits.velocity,
+                acceleration=acceleration_scale * self.limits.acceleration,
+            ),
+        )
+
+
+def _prefixed(prefix: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f'{prefix}_{name}' for name in names)
+
+
+def _require_finite(what: str, values: tuple[float, ...], length: int) -> None:
+    if len(values) != length or not all(math.isfinite(value) for value in values):
+        raise ConfigError(f'{what} needs {length} finite numbers, got {values}')
