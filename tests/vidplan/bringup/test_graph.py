@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,10 +67,17 @@ def test_paths_of_defaults_exist(graph: Graph) -> None:
 
 
 def test_nothing_but_the_cell_and_the_bag_is_added_to_the_graph() -> None:
-    assert CELL.processes[1:] == PLANNING.processes
+    same = tuple(_without_gripper(process) for process in CELL.processes[1:])
+    assert same == PLANNING.processes
     assert [process.executable for process in REPLAY.processes[1:]] == [
         process.executable for process in PLANNING.processes
     ]
+
+
+def _without_gripper(process: Process) -> Process:
+    """Leave out that the gripper of the cell listens to a topic, whatever robot is chosen."""
+    parameters = (entry for entry in process.parameters if entry[0] != 'gripper_backend')
+    return dataclasses.replace(process, parameters=tuple(parameters))
 
 
 def test_a_replay_can_never_command_a_robot() -> None:

@@ -337,7 +337,8 @@ def test_nobody_to_command_is_a_fault(ros: Any) -> None:
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_the_process_brakes_before_it_ends(ros: Any, number: int) -> None:
-    command = [sys.executable, '-m', 'vidplan.robots.adapter_node']
+    words = ('--ros-args', '-p', 'gripper_backend:=topic')
+    command = [sys.executable, '-m', 'vidplan.robots.adapter_node', *words]
     process = subprocess.Popen(command, env=os.environ)
     try:
         bench = Bench.__new__(Bench)

@@ -183,7 +183,7 @@ def test_without_a_goal_only_the_world_model_is_judged(tmp_path, tiny_models, ca
             {'without': (CAMERAS[1], GRIPPER, OBSERVATION)},
             '/right/image_raw, /gripper/joint_states',
         ),
-        ({'joints': [f'panda_joint{k}' for k in range(1, 8)]}, 'has no state of fr3_joint1'),
+        ({'robot': load_robot('fer_hand')}, 'has no state of fr3_joint1'),
         ({'encoding': 'bgr16'}, "'bgr16' is not one of"),
         ({'duration_s': 0.7}, 'never 6 in a row'),
     ],
