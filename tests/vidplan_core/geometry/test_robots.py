@@ -25,6 +25,7 @@ from vidplan_core.geometry.ik import IkSolver, arm_mjcf
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot, load_robot
 from vidplan_core.geometry.se3 import matrix_to_quaternion
+from vidplan_sim.arm import franka
 
 FILES = Path(__file__).resolve().parents[3] / 'config' / 'robots'
 NAMES = sorted(path.stem for path in FILES.glob('*.yaml'))
@@ -121,7 +122,6 @@ def test_tool_agrees_with_frankik(name: str, kind: str) -> None:
 
 def test_agrees_with_the_model_of_the_simulated_cell() -> None:
     """Another author's MJCF of the same arm: mesh model, hand and all."""
-    franka = pytest.importorskip('vidplan_sim.franka')
     model = franka.load_robot().compile()
     data, robot = mujoco.MjData(model), load_robot('fr3_hand')
     for q in random_angles(robot, 10):
