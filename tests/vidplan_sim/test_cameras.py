@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from vidplan_sim.arm.kinematics import TCP_FROM_FLANGE_M
 from vidplan_sim.render import cameras
 from vidplan_sim.scene import OBJECT_AREA_M, START_REGION_M
 
@@ -53,7 +54,7 @@ def test_views_come_from_both_sides() -> None:
 
 
 def test_wrist_view_shows_the_point_between_the_fingertips_at_its_lower_edge() -> None:
-    x, y = cameras.tcp_in_wrist_image(HEIGHT, WIDTH)
+    (x, y), *_ = seen('wrist', np.array([0.0, 0.0, TCP_FROM_FLANGE_M]))
     assert x == pytest.approx(WIDTH / 2, abs=1e-6)
     assert 0.6 * HEIGHT < y < 0.95 * HEIGHT
 

@@ -59,7 +59,7 @@ def test_visible_objects_are_found_where_they_are(
                 continue
             with torch.no_grad():
                 place = scorer.localise(scorer.relevancy(images, name))
-            found.append(bool(scorer.found_in_scene(place.peak)))
+            found.append(bool(scene_peak(place.peak) >= scorer.config.threshold))
             for view in np.flatnonzero(area >= 20):
                 y, x = np.nonzero(shown[name][view])
                 centre = np.array([x.mean() + 0.5, y.mean() + 0.5])
@@ -77,7 +77,7 @@ def test_words_that_name_nothing_here_are_refused(
         with torch.no_grad():
             maps = scorer.compare(scorer.dense(images), UNKNOWN)
         peaks = scene_peak(maps.amax(dim=(2, 3)).T)
-        assert not scorer.found_in_scene(maps.amax(dim=(2, 3)).T).any(), peaks
+        assert not (peaks >= scorer.config.threshold).any(), peaks
 
 
 def test_absent_objects_are_refused(
@@ -88,7 +88,8 @@ def test_absent_objects_are_refused(
         absent = [name for name in KIND_NAMES if not shown[name].any()]
         with torch.no_grad():
             maps = scorer.compare(scorer.dense(images), absent)
-        refused += (~scorer.found_in_scene(maps.amax(dim=(2, 3)).T)).tolist()
+        peaks = scene_peak(maps.amax(dim=(2, 3)).T)
+        refused += (peaks < scorer.config.threshold).tolist()
     assert np.mean(refused) >= 0.85
 
 

@@ -9,7 +9,8 @@ pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
 from geometry_msgs.msg import Pose
 
-from vidplan.planning_server.rollout_request import RolloutError, rollout_chunk
+from vidplan.planning_server.rollout_request import rollout_chunk
+from vidplan.ros.services import ServiceError
 from vidplan_msgs.srv import Rollout
 
 FRAMES = 5
@@ -46,7 +47,7 @@ def test_candidates_after_each_other_and_quaternions_of_any_length() -> None:
     ],
 )
 def test_requests_that_are_refused(changes: dict[str, Any], code: str) -> None:
-    with pytest.raises(RolloutError) as caught:
+    with pytest.raises(ServiceError) as caught:
         rollout_chunk(request(**changes), FRAMES, max_candidates=64)
     assert caught.value.code == getattr(Rollout.Response, code)
 
@@ -54,5 +55,5 @@ def test_requests_that_are_refused(changes: dict[str, Any], code: str) -> None:
 def test_quaternion_without_length() -> None:
     bad = request()
     bad.poses[3].orientation.x = 0.0
-    with pytest.raises(RolloutError, match='no length'):
+    with pytest.raises(ServiceError, match='no length'):
         rollout_chunk(bad, FRAMES, max_candidates=64)

@@ -116,12 +116,6 @@ def test_templates_are_averaged(folder: Path) -> None:
     assert torch.allclose(embedding, expected, atol=1e-5)
 
 
-def test_scene_is_found_by_any_view(scorer: SemanticScorer) -> None:
-    threshold = scorer.config.threshold
-    peaks = torch.tensor([[0.0, threshold + 0.1, 0.0], [0.0, 0.0, threshold - 0.1]])
-    assert scorer.found_in_scene(peaks).tolist() == [True, False]
-
-
 def test_neutral_phrases_never_compete_with_their_own_word() -> None:
     assert negatives_for('robot gripper', ('object', 'robot')) == ['object']
     assert negatives_for('mug', ('object', 'robot')) == ['object', 'robot']

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +18,18 @@ from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter,
 from vidplan.ros.images import image_to_rgb, to_image
 from vidplan.ros.lifecycle import ManagedNode
 from vidplan.ros.parameters import declare, parameter
+from vidplan.ros.services import ServiceError, answer
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import InstructionError, ModelError, ObservationError
 from vidplan_msgs.srv import Score
 
 Response = Score.Response
+
+_CODES: dict[type[Exception], int] = {
+    ObservationError: Response.INVALID_IMAGE,
+    InstructionError: Response.INVALID_PHRASE,
+    ModelError: Response.MODEL_ERROR,
+}
 
 
 @dataclass(frozen=True)
@@ -34,14 +40,6 @@ class RewardParameters:
     publish_relevancy: bool = parameter(
         True, 'Publish the relevancy of every plan while somebody subscribes.', mutable=True
     )
-
-
-class ScoreError(Exception):
-    """A request that cannot be answered; `code` is one of Score's error codes."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class RewardNode(ManagedNode):
@@ -78,39 +76,24 @@ class RewardNode(ManagedNode):
             self._overlay.publish(to_image(overlay(observation.image, maps), when, 'relevancy'))
 
     def _on_score(self, request: Score.Request, response: Score.Response) -> Score.Response:
-        started_s = time.monotonic()
-        try:
+        def score() -> None:
             self._score(request, response)
-        except ScoreError as error:
-            response.error_code, response.error_msg = error.code, str(error)
-        except ObservationError as error:
-            response.error_code, response.error_msg = Response.INVALID_IMAGE, str(error)
-        except InstructionError as error:
-            response.error_code, response.error_msg = Response.INVALID_PHRASE, str(error)
-        except ModelError as error:
-            response.error_code, response.error_msg = Response.MODEL_ERROR, str(error)
-        except Exception as error:  # a service must always answer
-            self.get_logger().error(f'score: {type(error).__name__}: {error}')
-            response.error_code = Response.INTERNAL
-            response.error_msg = f'{type(error).__name__}: {error}'
-        response.duration_s = time.monotonic() - started_s
-        if response.error_code == Response.NONE:
-            self._scores.add(response.duration_s)
-        return response
+
+        return answer(response, score, _CODES, self._scores, self.get_logger())
 
     def _score(self, request: Score.Request, response: Score.Response) -> None:
         if not self.active:
-            raise ScoreError(Response.INACTIVE, 'the node reward is not active')
+            raise ServiceError(Response.INACTIVE, 'the node reward is not active')
         count = len(request.images)
         if not 0 < count <= self.parameters.max_images:
-            raise ScoreError(
+            raise ServiceError(
                 Response.NO_IMAGES, f'{count} images; allowed: 1 .. {self.parameters.max_images}'
             )
         if not request.phrase.strip():
-            raise ScoreError(Response.INVALID_PHRASE, 'the phrase is empty; name an object')
+            raise ServiceError(Response.INVALID_PHRASE, 'the phrase is empty; name an object')
         views = [image_to_rgb(image) for image in request.images]
         if len({view.shape for view in views}) > 1:
-            raise ScoreError(Response.INVALID_IMAGE, 'the images differ in size')
+            raise ServiceError(Response.INVALID_IMAGE, 'the images differ in size')
         system = self._host.system
         maps, found = self._host.submit(score, system, np.stack(views), request.phrase).result()
         response.peaks = found.peak.tolist()

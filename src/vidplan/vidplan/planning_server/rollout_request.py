@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from vidplan.ros.conversions import pose_arrays
+from vidplan.ros.services import ServiceError
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import ModelError
@@ -22,40 +23,32 @@ if TYPE_CHECKING:
 _MAX_STEPS = 64
 
 
-class RolloutError(Exception):
-    """A request that cannot be answered; `code` is one of Rollout's error codes."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 def rollout_chunk(request: Rollout.Request, frames: int, max_candidates: int) -> PoseChunk:
     """Return the requested motions.
 
     Raises:
-        RolloutError: sizes that do not fit each other or the model, or numbers not finite.
+        ServiceError: sizes that do not fit each other or the model, or numbers not finite.
     """
     codes = Rollout.Response
     total = request.candidates * request.frames
     if request.candidates < 1 or request.frames != frames:
-        raise RolloutError(
+        raise ServiceError(
             codes.WRONG_SIZE,
             f'{request.candidates} candidates of {request.frames} frames; at least one candidate '
             f'of {frames} frames is needed',
         )
     if request.candidates > max_candidates:
-        raise RolloutError(
+        raise ServiceError(
             codes.TOO_MANY, f'{request.candidates} candidates; at most {max_candidates}'
         )
     if len(request.poses) != total or len(request.closedness) != total:
-        raise RolloutError(
+        raise ServiceError(
             codes.WRONG_SIZE,
             f'{len(request.poses)} poses and {len(request.closedness)} closedness values; '
             f'candidates * frames is {total}',
         )
     if request.steps > _MAX_STEPS:
-        raise RolloutError(codes.WRONG_SIZE, f'{request.steps} steps; at most {_MAX_STEPS}')
+        raise ServiceError(codes.WRONG_SIZE, f'{request.steps} steps; at most {_MAX_STEPS}')
     return _chunk(request)
 
 
@@ -65,7 +58,7 @@ def _chunk(request: Rollout.Request) -> PoseChunk:
     norms = np.linalg.norm(quaternions, axis=-1)
     finite = all(np.isfinite(values).all() for values in (positions, quaternions, closedness))
     if not finite or (norms < 1e-6).any():
-        raise RolloutError(
+        raise ServiceError(
             Rollout.Response.NONFINITE, 'a number is not finite, or a quaternion has no length'
         )
     shape = (request.candidates, request.frames)

@@ -14,13 +14,14 @@ from sensor_msgs.msg import Image
 
 from vidplan.bringup.graph import share_directory
 from vidplan.planning_server.planning_host import PlanningHost
-from vidplan.planning_server.rollout_request import RolloutError, imagine, rollout_chunk
+from vidplan.planning_server.rollout_request import imagine, rollout_chunk
 from vidplan.ros import qos
 from vidplan.ros.conversions import stamp
 from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter, Status
 from vidplan.ros.images import to_image
 from vidplan.ros.lifecycle import ManagedNode
 from vidplan.ros.parameters import declare, parameter
+from vidplan.ros.services import ServiceError, answer
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import ModelError
 from vidplan_core.planner.config import PlannerConfig
@@ -120,31 +121,21 @@ class WorldModelNode(ManagedNode):
     def _on_rollout(
         self, request: Rollout.Request, response: Rollout.Response
     ) -> Rollout.Response:
-        started_s = time.monotonic()
-        try:
+        def rollout() -> None:
             self._roll_out(request, response)
-        except RolloutError as error:
-            response.error_code, response.error_msg = error.code, str(error)
-        except ModelError as error:
-            response.error_code, response.error_msg = Response.MODEL_ERROR, str(error)
-        except Exception as error:  # a service must always answer
-            self.get_logger().error(f'rollout: {type(error).__name__}: {error}')
-            response.error_code = Response.INTERNAL
-            response.error_msg = f'{type(error).__name__}: {error}'
-        response.duration_s = time.monotonic() - started_s
-        if response.error_code == Response.NONE:
-            self._rollouts.add(response.duration_s)
-        return response
+
+        codes: dict[type[Exception], int] = {ModelError: Response.MODEL_ERROR}
+        return answer(response, rollout, codes, self._rollouts, self.get_logger())
 
     def _roll_out(self, request: Rollout.Request, response: Rollout.Response) -> None:
         if not self.active:
-            raise RolloutError(Response.INACTIVE, 'the node world_model is not active')
+            raise ServiceError(Response.INACTIVE, 'the node world_model is not active')
         feed = self._host.feed
         problem = feed.problem() if feed is not None else None
         history = feed.sample() if feed is not None else None
         if problem is not None or history is None:
             why = problem.message if problem is not None else 'too few observations yet'
-            raise RolloutError(Response.NO_OBSERVATION, why)
+            raise ServiceError(Response.NO_OBSERVATION, why)
         system = self._host.system
         frames = system.world_model.config.frames
         chunk = rollout_chunk(request, frames, self.parameters.max_candidates)

@@ -42,12 +42,6 @@ class WorkspaceBox:
             f'allowed {self.lower[axis]:.4f} .. {self.upper[axis]:.4f}'
         )
 
-    def grow(self, margin_m: float) -> WorkspaceBox:
-        """Return the box with every face moved outwards."""
-        lower = np.asarray(self.lower) - margin_m
-        upper = np.asarray(self.upper) + margin_m
-        return WorkspaceBox(tuple(lower.tolist()), tuple(upper.tolist()))
-
 
 # Where plans may put the tool centre point: all of the table that both scene cameras see.
 PLANNING_BOX = WorkspaceBox(lower=(0.30, -0.35, 0.01), upper=(0.72, 0.35, 0.50))

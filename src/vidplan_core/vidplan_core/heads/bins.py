@@ -69,8 +69,3 @@ class Bins:
         exponent = torch.linspace(0.0, 1.0, self.count, dtype=torch.float64)
         grown = self.finest * (self.high / self.finest) ** exponent
         return torch.cat([grown.new_zeros(1), grown])
-
-
-def value_bins(count: int = VALUE_BINS) -> Bins:
-    """Uniform bins over [0, 1]."""
-    return Bins('uniform', count, 1.0)

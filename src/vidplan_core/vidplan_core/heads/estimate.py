@@ -92,11 +92,6 @@ class ErrorEstimate:
             _share(log_probability, probability, 2), expected.unflatten(2, logits.shape[3:])
         )
 
-    @property
-    def frame_entropy(self) -> Tensor:
-        """Mean entropy of each new frame, (batch, frames)."""
-        return self.entropy.mean(dim=(2, 3, 4))
-
     def view_entropy(self, views: int) -> Tensor:
         """Mean entropy of each view of each new frame, (batch, frames, views)."""
         return self.entropy.unflatten(3, (views, -1)).mean(dim=(2, 4, 5))

@@ -28,7 +28,6 @@ from vidplan_core.world_model.flow import noise_condition
 AnyHead = TypeVar('AnyHead', bound='Head')
 
 GROUPS = 8
-FULL_WIDTHS = (128, 256, 512)
 
 
 def head_precision(device: torch.device) -> AbstractContextManager[object]:

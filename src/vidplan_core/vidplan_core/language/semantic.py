@@ -21,7 +21,6 @@ from vidplan_core.language.relevancy import (
     Localisation,
     localise,
     relevancy_logits,
-    scene_peak,
 )
 from vidplan_core.models.precision import has_amx
 
@@ -189,10 +188,6 @@ class SemanticScorer:
     def localise(self, relevancy: Tensor) -> Localisation:
         """Return where the strongest region of each map is; maps are (batch, rows, columns)."""
         return localise(relevancy, self.config.threshold, self.config.centring)
-
-    def found_in_scene(self, peak: Tensor) -> Tensor:
-        """Return whether any view of a scene shows it; peaks (..., views) -> bool (...)."""
-        return scene_peak(peak) >= self.config.threshold
 
     def _exact(self) -> torch.autocast:
         """Full precision, also inside a caller's autocast: margins of cosines are small."""

@@ -25,7 +25,6 @@ from vidplan_core.world_model.sampler import GRADIENTS, SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_eval.speed.timing import Stage
 
-VALUES = ('latent', 'picture')
 # A flange above the middle of the table, pointing down; timing does not depend on it.
 POSITION_M = (0.5, 0.0, 0.35)
 STEP_M, RADIUS_M = 0.02, 0.13

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidplan_sim.arm.kinematics import HAND_YAW_RAD, TCP_FROM_FLANGE_M
+from vidplan_sim.arm.kinematics import HAND_YAW_RAD
 
 VIEWS = ('left', 'right', 'wrist')
 DEFAULT_SIZE = (192, 320)  # height, width in pixels
@@ -119,11 +119,3 @@ def nominal_pose(view: str) -> tuple[np.ndarray, np.ndarray]:
     camera = {'left': LEFT, 'right': RIGHT}[view]
     position = np.array(camera.position)
     return position, look_at(position, np.array(camera.target))
-
-
-def tcp_in_wrist_image(height: int, width: int) -> tuple[float, float]:
-    """Pixel (x, y) at which the point between the fingertips appears in the wrist image."""
-    position, rotation = wrist_pose_in_flange()
-    tcp = np.array([0.0, 0.0, TCP_FROM_FLANGE_M])
-    x, y = project(tcp, position, rotation, intrinsics('wrist', height, width))[0]
-    return float(x), float(y)
