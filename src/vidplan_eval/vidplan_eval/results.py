@@ -42,7 +42,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-class Progress:
+class EpisodeProgress:
     """One line per episode: how many, how many succeeded, how long still."""
 
     def __init__(self, total: int) -> None:

@@ -17,7 +17,7 @@ from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.session import PlanningSystem
 from vidplan_eval.bags.observations import read_observations
 from vidplan_eval.bags.rosbag import Bag
-from vidplan_eval.replay.fidelity import Judge, windows
+from vidplan_eval.replay.fidelity import FidelityMeter, windows
 
 PERIOD_S = 0.2
 
@@ -71,6 +71,7 @@ def test_fidelity_is_measured_over_sparse_pasts(
     model = system.world_model.config
     sizes = (model.history_frames, model.frames, PERIOD_S)
     found = windows(observations, *sizes, model.history_ages)[:2]
-    views = Judge(system.world_model, system.device, system.config.sampling, 0).imagine(found)
+    meter = FidelityMeter(system.world_model, system.device, system.config.sampling, 0)
+    views = meter.imagine(found)
     assert views.shape == (2, 5, 3, 3, 32, 64)
     assert views.isfinite().all()

@@ -18,10 +18,10 @@ from vidplan_core.data.observation import StitchLayout
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.robot_files import load_robot
 from vidplan_core.world_model.sampler import SamplingConfig
-from vidplan_eval.bags.observations import Source, grid, read_observations
+from vidplan_eval.bags.observations import BagSource, grid, read_observations
 from vidplan_eval.bags.recording import CAMERAS, GOAL, GRIPPER, JOINTS, OBSERVATION, RESULT
 from vidplan_eval.bags.rosbag import Bag, BagError
-from vidplan_eval.replay.fidelity import Judge, fidelity_table, poses, windows
+from vidplan_eval.replay.fidelity import FidelityMeter, fidelity_table, poses, windows
 from vidplan_eval.replay.hindsight import agreement, choices, recorded_task
 
 LAYOUT = StitchLayout(height=32, width=64)
@@ -100,8 +100,8 @@ def test_windows_do_not_cross_gaps(observations):
 
 def test_fidelity_compares_with_copying_and_the_ceiling(system, observations):
     found = windows(observations, 2, 5, PERIOD_S)
-    judge = Judge(system.world_model, system.device, SamplingConfig(1), 0)
-    fidelity = judge.compare(found)
+    meter = FidelityMeter(system.world_model, system.device, SamplingConfig(1), 0)
+    fidelity = meter.compare(found)
     assert fidelity.imagined.shape == (len(found), 4, 3)
     assert np.isfinite(fidelity.copied).all()
     # The square moves on: the farther ahead, the worse the copy, until it has left its place.
@@ -211,4 +211,4 @@ def test_another_robots_joints_can_be_named(tmp_path, tiny_models):
 
 def test_a_camera_that_lags_too_much_is_no_observation(bag_path):
     with Bag(bag_path) as bag, pytest.raises(BagError, match='no moment has an image'):
-        read_observations(bag, LAYOUT, PERIOD_S, Source(max_skew_s=0.001))
+        read_observations(bag, LAYOUT, PERIOD_S, BagSource(max_skew_s=0.001))

@@ -20,7 +20,7 @@ from vidplan_core.heads.novelty import FOLDER as NOVELTY_FOLDER
 from vidplan_core.heads.novelty import Novelty, load_novelty
 from vidplan_core.heads.uncertainty import UncertaintyHead, load_uncertainty
 from vidplan_core.metrics.calibration import ErrorCalibration
-from vidplan_core.metrics.episode_sums import EpisodeMeans, Measured
+from vidplan_core.metrics.episode_sums import EpisodeMeans, IntervalEstimate
 from vidplan_core.metrics.perceptual import FeatureDistance
 from vidplan_core.metrics.perceptual_networks import NETWORKS, load_feature_distance
 from vidplan_core.metrics.ranking import (
@@ -101,7 +101,7 @@ class Evidence:
         for name, mine in vars(self).items():
             mine.merge(getattr(other, name))
 
-    def result(self) -> dict[str, Measured]:
+    def result(self) -> dict[str, IntervalEstimate]:
         """Every metric by name."""
         return {
             **self.calibration.result(),

@@ -25,7 +25,7 @@ from vidplan.ros.diagnostics import OK, WARN, Diagnostics, Status
 from vidplan.ros.parameters import declare, parameter
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
 from vidplan_core.errors import VidPlanError
-from vidplan_eval.bags.recording import CAMERAS, JOINTS, RECORDED, Delivery, Recorded
+from vidplan_eval.bags.recording import CAMERAS, JOINTS, RECORDED, Delivery, RecordedTopic
 from vidplan_eval.bags.rosbag import BagTopic, BagWriter
 
 # After the signal to end, the other nodes still tell how they ended: the arm coming to rest,
@@ -89,7 +89,7 @@ class Recorder(Node):
         self.diagnostics.add('recording', self._status)
         self.get_logger().info(f'recording {len(topics)} topics into {path}')
 
-    def _subscribe(self, entry: Recorded) -> None:
+    def _subscribe(self, entry: RecordedTopic) -> None:
         self.create_subscription(
             message_class(entry.type_name),
             entry.role,

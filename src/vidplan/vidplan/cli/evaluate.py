@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _reach(args: argparse.Namespace) -> int:
     from vidplan_eval.lockstep import LockStep, Pace
-    from vidplan_eval.results import Progress, write_json
+    from vidplan_eval.results import EpisodeProgress, write_json
     from vidplan_eval.suites.reach import label, run_episodes, summarise
 
     system = load_system(args, method=args.method)
@@ -84,7 +84,7 @@ def _reach(args: argparse.Namespace) -> int:
         history_ages=model.history_ages,
     )
     outcomes: list[Outcome] = []
-    progress = Progress(args.episodes)
+    progress = EpisodeProgress(args.episodes)
     seeds = range(args.seed, args.seed + args.episodes)
     for outcome in run_episodes(LockStep(system, world, pace), world, seeds, args.objects):
         if args.videos is not None:
@@ -100,13 +100,13 @@ def _reach(args: argparse.Namespace) -> int:
 
 def _choice(args: argparse.Namespace) -> int:
     from vidplan_eval.episode import make_episode
-    from vidplan_eval.results import Progress, write_json
+    from vidplan_eval.results import EpisodeProgress, write_json
     from vidplan_eval.suites.choice import ChoiceSuite, summarise_choices
 
     planner = load_system(args, method='no_refine')
     suite = ChoiceSuite(planner, load_system(args, method='kinematic'), make_world(planner))
     rows = []
-    progress = Progress(args.episodes)
+    progress = EpisodeProgress(args.episodes)
     for seed in range(args.seed, args.seed + args.episodes):
         row = suite.judge(make_episode(seed, args.objects))
         rows.append(row)
@@ -120,7 +120,7 @@ def _choice(args: argparse.Namespace) -> int:
 
 
 def _hacking(args: argparse.Namespace) -> int:
-    from vidplan_eval.results import Progress, write_json
+    from vidplan_eval.results import EpisodeProgress, write_json
     from vidplan_eval.suites.hacking import HackingSuite, lure, summarise_hacking
     from vidplan_eval.viz.pictures import save_png, strip_picture
 
@@ -135,7 +135,7 @@ def _hacking(args: argparse.Namespace) -> int:
         systems[True] = weighted
     suite = HackingSuite(systems, make_world(weighted))
     rows = []
-    progress = Progress(args.episodes)
+    progress = EpisodeProgress(args.episodes)
     for seed in range(args.seed, args.seed + args.episodes):
         episode = lure(seed, args.objects)
         judged = suite.judge(episode)

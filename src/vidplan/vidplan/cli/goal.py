@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _follow(args: argparse.Namespace, node: Any, executor: Any, interrupted: list[int]) -> int:
-    from vidplan.cli.terminal import Progress
+    from vidplan.cli.terminal import StatusLine
     from vidplan.tasks.goal_client import GoalClient, GoalError
     from vidplan_msgs.action import PlanTask
 
@@ -67,7 +67,7 @@ def _follow(args: argparse.Namespace, node: Any, executor: Any, interrupted: lis
     goal = PlanTask.Goal(
         instruction=args.instruction, target=args.target, time_limit_s=args.time_limit
     )
-    with Progress() as progress:
+    with StatusLine() as progress:
         progress.say('waits for the planning server')
         if not client.wait_for_server(args.wait):
             raise GoalError(

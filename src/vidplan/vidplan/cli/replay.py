@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`vidplan replay`: judge imagination and plans against what a bag shows really happened."""
+"""`vidplan replay`: meter imagination and plans against what a bag shows really happened."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vidplan.cli.evaluate import positive
 if TYPE_CHECKING:
     from vidplan_core.data.observation import Observation
     from vidplan_core.planner.session import PlanningSystem
-    from vidplan_eval.replay.fidelity import Judge, Window
+    from vidplan_eval.replay.fidelity import FidelityMeter, ObservationWindow
     from vidplan_eval.replay.hindsight import Choice, Recorded
     from vidplan_eval.viz.runlog import RunLog
 
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """
     import numpy as np
 
-    from vidplan_eval.replay.fidelity import Judge, fidelity_table, moves
+    from vidplan_eval.replay.fidelity import FidelityMeter, fidelity_table, moves
     from vidplan_eval.replay.hindsight import choices
     from vidplan_eval.results import write_json
 
@@ -66,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
     recorded, system, observations, found = _read(args)
     read_s = perf_counter() - began_s
     model = system.world_model.config
-    judge = Judge(system.world_model, system.device, system.config.sampling, args.seed)
-    fidelity = judge.compare(found)
+    meter = FidelityMeter(system.world_model, system.device, system.config.sampling, args.seed)
+    fidelity = meter.compare(found)
     in_motion = np.array([moves(window) for window in found])
     tables = {
         name: fidelity_table(fidelity.of(chosen), model.views, model.frame_period_s)
@@ -87,17 +87,17 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         write_json(args.json, result)
     if args.out is not None:
-        log = _run_log(instruction, recorded, observations, found, made, judge, args)
-        _write_pictures(args.out, log, found, judge, tables)
+        log = _run_log(instruction, recorded, observations, found, made, meter, args)
+        _write_pictures(args.out, log, found, meter, tables)
     return 0
 
 
 def _read(
     args: argparse.Namespace,
-) -> tuple[Recorded, PlanningSystem, list[Observation], list[Window]]:
+) -> tuple[Recorded, PlanningSystem, list[Observation], list[ObservationWindow]]:
     """Read the bag; what is wrong with it is told before the models are loaded."""
     from vidplan_core.geometry.robot_files import load_robot
-    from vidplan_eval.bags.observations import Source, read_observations, sees_sensors
+    from vidplan_eval.bags.observations import BagSource, read_observations, sees_sensors
     from vidplan_eval.bags.rosbag import Bag, BagError
     from vidplan_eval.replay.fidelity import windows
     from vidplan_eval.replay.hindsight import recorded_task
@@ -107,7 +107,7 @@ def _read(
         recorded = recorded_task(bag)
         system = _load(args)
         model = system.world_model.config
-        source = Source(load_robot(args.robot, args.joint_prefix))
+        source = BagSource(load_robot(args.robot, args.joint_prefix))
         observations = read_observations(bag, _layout(system), model.frame_period_s, source)
     sizes = (model.history_frames, model.frames, model.frame_period_s)
     found = windows(observations, *sizes, model.history_ages)
@@ -136,7 +136,7 @@ def _result(
     args: argparse.Namespace,
     recorded: Recorded,
     observations: Sequence[Observation],
-    found: Sequence[Window],
+    found: Sequence[ObservationWindow],
     system: PlanningSystem,
 ) -> dict[str, Any]:
     from dataclasses import asdict
@@ -176,9 +176,9 @@ def _run_log(
     instruction: str,
     recorded: Recorded,
     observations: Sequence[Observation],
-    found: Sequence[Window],
+    found: Sequence[ObservationWindow],
     made: Sequence[Choice],
-    judge: Judge,
+    meter: FidelityMeter,
     args: argparse.Namespace,
 ) -> RunLog:
     """The bag as a run whose imagined frames are those of the executed motion."""
@@ -191,7 +191,7 @@ def _run_log(
     log.seen = [seen_frame(seen) for seen in observations]
     by_index = {choice.window.index: choice for choice in made}
     for cycle, window in enumerate(found[:: args.plan_every]):
-        imagined = judge.imagine([window])[0]
+        imagined = meter.imagine([window])[0]
         log.plans.append(hindsight_record(cycle, window, imagined, by_index.get(window.index)))
     if recorded.success is not None:
         code = 'SUCCESS' if recorded.success else 'NO SUCCESS'
@@ -203,8 +203,8 @@ def _run_log(
 def _write_pictures(
     folder: Path,
     log: RunLog,
-    found: Sequence[Window],
-    judge: Judge,
+    found: Sequence[ObservationWindow],
+    meter: FidelityMeter,
     tables: dict[str, list[dict[str, Any]]],
 ) -> None:
     from vidplan_eval.replay.fidelity import images, stitched
@@ -219,7 +219,7 @@ def _write_pictures(
     busiest = max(found, key=_motion)
     picture = rollout_picture(
         images([busiest.future])[0].numpy(),
-        stitched(judge.imagine([busiest])[0]),
+        stitched(meter.imagine([busiest])[0]),
         views=log.views,
         title='the executed motion, as it was seen and as it was imagined',
     )
@@ -242,7 +242,7 @@ def _facts(tables: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
     }
 
 
-def _motion(window: Window) -> float:
+def _motion(window: ObservationWindow) -> float:
     return float(abs(window.future[-1].position - window.future[0].position).sum())
 
 

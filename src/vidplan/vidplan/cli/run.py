@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vidplan.bags.run_logger import RunLogger
     from vidplan.bringup.process import ProcessGroup
     from vidplan.bringup.scene_choice import SceneChoice
-    from vidplan.cli.terminal import Progress
+    from vidplan.cli.terminal import StatusLine
     from vidplan.tasks.goal_client import GoalClient, GoalEnd
 
 EXIT_FAILED = 1
@@ -115,7 +115,7 @@ def _run_goal(args: argparse.Namespace, choice: SceneChoice, out: Path) -> GoalE
     from vidplan.bringup.graph import CELL
     from vidplan.bringup.process import ProcessGroup
     from vidplan.bringup.scene_choice import OBJECTS
-    from vidplan.cli.terminal import Progress
+    from vidplan.cli.terminal import StatusLine
     from vidplan_eval.viz.runlog import RunLog
 
     given: dict[str, object] = {
@@ -125,7 +125,7 @@ def _run_goal(args: argparse.Namespace, choice: SceneChoice, out: Path) -> GoalE
     }  # fmt: skip
     given |= {k: v for k, v in (('models', args.models), ('device', args.device)) if v}
     log = RunLog(instruction=args.instruction, seed=choice.seed)
-    with LogFiles(out / 'logs') as logs, Progress() as progress:
+    with LogFiles(out / 'logs') as logs, StatusLine() as progress:
         pace = given['real_time_factor']
         progress.say(
             f'starts cell and graph, scene of seed {choice.seed}, at {pace:.2g} of real time'
@@ -145,7 +145,7 @@ def _converse(
     choice: SceneChoice,
     log: Any,
     group: ProcessGroup,
-    progress: Progress,
+    progress: StatusLine,
     logs: LogFiles,
 ) -> tuple[GoalEnd, dict[str, str]]:
     """Wait until all is ready, send the goal, and listen until it ends."""
@@ -188,7 +188,7 @@ def _wait_until_ready(
     client: GoalClient,
     logger: RunLogger,
     alive: Callable[[], bool],
-    progress: Progress,
+    progress: StatusLine,
     logs: LogFiles,
     group: ProcessGroup,
 ) -> None:
@@ -208,7 +208,7 @@ def _follow(
     client: GoalClient,
     logger: RunLogger,
     alive: Callable[[], bool],
-    progress: Progress,
+    progress: StatusLine,
 ) -> GoalEnd:
     from vidplan_msgs.action import PlanTask
 

@@ -11,7 +11,7 @@ from typing import Any
 PHASES = ('observing', 'planning', 'moving', 'coming to rest')
 
 
-class Progress:
+class StatusLine:
     """One line that changes in a terminal; one line per change elsewhere. A context manager."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Progress:
 
             self._status = Console().status('')
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> StatusLine:
         if self._status is not None:
             self._status.start()
         return self

@@ -14,7 +14,7 @@ from vidplan_core.control.commands import NO_PLAN, CommittedMotion, PlanCommand,
 from vidplan_core.control.gripper_schedule import GripperSchedule
 from vidplan_core.control.rejection import NO_STATE, OUT_OF_ORDER, STALE, UNREACHABLE
 from vidplan_core.control.safety import CommandChecker
-from vidplan_core.control.timeline import Measured, Sent, Timeline
+from vidplan_core.control.timeline import MeasuredJoints, Sent, Timeline
 from vidplan_core.control.watchdog import FINE, Verdict, Watchdog
 from vidplan_core.errors import CommandRejectedError, IkError, ObservationError
 from vidplan_core.geometry.fk import flange_pose, pose_and_jacobian
@@ -76,7 +76,7 @@ class ActionAdapter:
             raise ObservationError(
                 f'joint states must be finite, got {angles} and {speeds} at {stamp_s} s'
             )
-        self._timeline.measured = Measured(stamp_s, angles, speeds)
+        self._timeline.measured = MeasuredJoints(stamp_s, angles, speeds)
 
     def on_gripper_state(self, closedness: float) -> None:
         """Take in the measured closedness, 0 open .. 1 closed."""

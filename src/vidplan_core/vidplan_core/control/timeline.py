@@ -23,7 +23,7 @@ _SAME_TIME_S = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredJoints:
     """A joint state: angles (7,) in rad and velocities (7,) in rad/s at a time in s."""
 
     stamp_s: float
@@ -61,7 +61,7 @@ class Timeline:
     """
 
     def __init__(self) -> None:
-        self.measured: Measured | None = None
+        self.measured: MeasuredJoints | None = None
         self.sent: Sent | None = None
 
     def moving(self, now_s: float) -> bool:

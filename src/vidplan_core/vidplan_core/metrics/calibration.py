@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vidplan_core.heads.bins import Bins
 from vidplan_core.heads.estimate import cumulative, position
-from vidplan_core.metrics.episode_sums import EpisodeSums, Measured
+from vidplan_core.metrics.episode_sums import EpisodeSums, IntervalEstimate
 
 CONFIDENCE_BINS = 20
 LEVELS = (0.5, 0.8, 0.9)
@@ -47,17 +47,17 @@ class Reliability:
         """Take over another worker's."""
         self.sums.merge(other.sums)
 
-    def error(self) -> Measured:
+    def error(self) -> IntervalEstimate:
         """Expected calibration error, the mean over rows."""
         return self.sums.measure(lambda sums: _gaps(sums).mean(axis=-1))
 
-    def informative_error(self, lowest: float = 0.05) -> Measured:
+    def informative_error(self, lowest: float = 0.05) -> IntervalEstimate:
         """The same over rows whose outcomes are neither nearly all 0 nor nearly all 1."""
         counts, _, outcomes = np.moveaxis(self.sums.total.sum(axis=1), -1, 0)
         rate = outcomes / np.maximum(counts, 1)
         rows = np.flatnonzero((rate > lowest) & (rate < 1.0 - lowest))
         if not rows.size:
-            return Measured(float('nan'), float('nan'), float('nan'))
+            return IntervalEstimate(float('nan'), float('nan'), float('nan'))
         return self.sums.measure(lambda sums: _gaps(sums)[..., rows].mean(axis=-1))
 
     def diagram(self) -> dict[str, list[float]]:
@@ -103,7 +103,7 @@ class ErrorCalibration:
         self.scores.merge(other.scores)
         self.positions.merge(other.positions)
 
-    def result(self) -> dict[str, Measured]:
+    def result(self) -> dict[str, IntervalEstimate]:
         """Every metric by name; `nll_gain` is the marginal's log score minus the head's."""
         named = {
             'threshold_ece': self.thresholds.error(),
@@ -118,7 +118,7 @@ class ErrorCalibration:
             named[f'coverage_{round(100 * level)}'] = self.coverage(level)
         return named
 
-    def coverage(self, level: float) -> Measured:
+    def coverage(self, level: float) -> IntervalEstimate:
         """Share of errors inside the central interval that should hold a share `level`."""
         cut = round(PIT_BINS * (1.0 - level) / 2.0)
         inside = slice(cut, PIT_BINS - cut)

@@ -21,7 +21,7 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Measured:
+class IntervalEstimate:
     """A number with its interval; NaN where the data say nothing."""
 
     value: float
@@ -68,14 +68,14 @@ class EpisodeSums:
         replicates = self._replicates.reshape(-1, *self.shape)
         return np.concatenate([self.total[None], replicates])
 
-    def measure(self, statistic: Statistic, confidence: float = 0.95) -> Measured:
+    def measure(self, statistic: Statistic, confidence: float = 0.95) -> IntervalEstimate:
         """A function of the sums, (..., *shape) -> (...), with its percentile interval."""
         with np.errstate(divide='ignore', invalid='ignore'):
             value = float(statistic(self.total))
             draws = statistic(self._replicates.reshape(-1, *self.shape))
         if not np.isfinite(value):
-            return Measured(value, float('nan'), float('nan'))
-        return Measured(value, *percentile_interval(draws, confidence))
+            return IntervalEstimate(value, float('nan'), float('nan'))
+        return IntervalEstimate(value, *percentile_interval(draws, confidence))
 
 
 class EpisodeMeans:
@@ -98,7 +98,7 @@ class EpisodeMeans:
         """Take over another worker's."""
         self.sums.merge(other.sums)
 
-    def mean(self, name: str) -> Measured:
+    def mean(self, name: str) -> IntervalEstimate:
         """Mean of one name."""
         row = self.names.index(name)
         return self.sums.measure(lambda sums: sums[..., row, 0] / sums[..., row, 1])

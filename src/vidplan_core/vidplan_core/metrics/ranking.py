@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidplan_core.metrics.episode_sums import EpisodeSums, Measured
+from vidplan_core.metrics.episode_sums import EpisodeSums, IntervalEstimate
 
 JOINT_BINS = 128
 FINE_BINS = 2000
@@ -38,7 +38,7 @@ class RankCorrelation:
         """Take over another worker's."""
         self.sums.merge(other.sums)
 
-    def correlation(self) -> Measured:
+    def correlation(self) -> IntervalEstimate:
         """Pearson's correlation of the ranks, ties sharing their mean rank."""
         return self.sums.measure(_spearman)
 
@@ -61,7 +61,7 @@ class Separation:
         """Take over another worker's."""
         self.sums.merge(other.sums)
 
-    def area(self) -> Measured:
+    def area(self) -> IntervalEstimate:
         """1 when every positive outscores every negative, 0.5 by chance, ties half."""
         return self.sums.measure(_auroc)
 
@@ -94,11 +94,11 @@ class Sparsification:
         """Take over another worker's."""
         self.sums.merge(other.sums)
 
-    def area(self) -> Measured:
+    def area(self) -> IntervalEstimate:
         """Area between the curve and the oracle's (AUSE), over the mean error."""
         return self.sums.measure(lambda s: _area(s[..., 0, :, :]) - _area(s[..., 1, :, :]))
 
-    def random_area(self) -> Measured:
+    def random_area(self) -> IntervalEstimate:
         """The same for taking away at random: its curve is flat at 1."""
         return self.sums.measure(lambda s: 1.0 - _area(s[..., 1, :, :]))
 

@@ -91,7 +91,7 @@ MEAN = SamplingConfig(1, 'edm')
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class NetworkEvaluation:
     """One evaluation of the network, as uncertainty and value heads look at it.
 
     noisy: scaled input, (batch, frames, channels, height, width).
@@ -137,7 +137,7 @@ def guided_network(
 
 def integrate(
     network: RawNetwork, noise: Tensor, sampling: SamplingConfig, grid: Tensor | None = None
-) -> tuple[Tensor, Evaluation]:
+) -> tuple[Tensor, NetworkEvaluation]:
     """Carry noise (batch, ...) along a grid of flow times to data.
 
     The state is kept in at least float32; deterministic, without noise added on the way.
@@ -154,7 +154,7 @@ def integrate(
             start = x.new_full((len(x),), now)
             target = x.new_full((len(x),), then)
             aim = target if sampling.kind == 'flow_map' else start
-            seen = Evaluation(scaled_input(x, start).to(noise), start, aim)
+            seen = NetworkEvaluation(scaled_input(x, start).to(noise), start, aim)
             raw = _evaluate(network, seen, sampling.checkpointing)
             x = moved(x, velocity_of(x, raw.to(wide), start), start, target)
     return x.to(noise), seen
@@ -164,7 +164,7 @@ def _gradient(sampling: SamplingConfig, last: bool) -> AbstractContextManager[ob
     return nullcontext() if last or sampling.gradient == 'full' else torch.no_grad()
 
 
-def _evaluate(network: RawNetwork, seen: Evaluation, checkpointing: bool) -> Tensor:
+def _evaluate(network: RawNetwork, seen: NetworkEvaluation, checkpointing: bool) -> Tensor:
     if not (checkpointing and torch.is_grad_enabled()):
         return network(seen.noisy, seen.start, seen.target)
     raw: Tensor = checkpoint(network, seen.noisy, seen.start, seen.target, use_reentrant=False)

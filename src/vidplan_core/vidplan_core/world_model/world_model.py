@@ -22,7 +22,7 @@ from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.context import FEATURES, Context, action_tokens
 from vidplan_core.world_model.flow import RawNetwork
 from vidplan_core.world_model.sampler import (
-    Evaluation,
+    NetworkEvaluation,
     SamplingConfig,
     guided_network,
     integrate,
@@ -46,7 +46,7 @@ class Imagination:
 
     latents: Tensor
     condition: Condition
-    last: Evaluation
+    last: NetworkEvaluation
     chunk: PoseChunk
 
 
@@ -175,7 +175,7 @@ class WorldModel(nn.Module):
 
     def sample(
         self, condition: Condition, noise: Tensor, sampling: SamplingConfig
-    ) -> tuple[Tensor, Evaluation]:
+    ) -> tuple[Tensor, NetworkEvaluation]:
         """Data (see `to_data`) from noise (batch, frames, channels, rows, columns)."""
         network = self.guided(condition, sampling)
         grid = sampling.grid(self.config.sigma_min, self.config.sigma_max)

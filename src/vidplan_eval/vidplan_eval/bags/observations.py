@@ -31,7 +31,7 @@ SENSORS = (*CAMERAS, JOINTS, GRIPPER)
 
 
 @dataclass(frozen=True)
-class Source:
+class BagSource:
     """How the robot of a bag is read; the defaults are those of the stitcher.
 
     Attributes:
@@ -62,7 +62,7 @@ class Track:
 
 
 def read_observations(
-    bag: Bag, layout: StitchLayout, period_s: float, source: Source | None = None
+    bag: Bag, layout: StitchLayout, period_s: float, source: BagSource | None = None
 ) -> list[Observation]:
     """Return one observation per model frame, oldest first; frames without one are left out.
 
@@ -71,7 +71,7 @@ def read_observations(
     Raises:
         BagError: neither is there (missing topics are named), or nothing fits together.
     """
-    source = source or Source()
+    source = source or BagSource()
     if sees_sensors(bag):
         observations = _from_sensors(bag, layout, period_s, source)
     else:
@@ -108,7 +108,7 @@ def grid(stamps_s: np.ndarray, period_s: float) -> np.ndarray:
 
 
 def _from_sensors(
-    bag: Bag, layout: StitchLayout, period_s: float, source: Source
+    bag: Bag, layout: StitchLayout, period_s: float, source: BagSource
 ) -> list[Observation]:
     arm, gripper = _read_arm(bag, source), _read_gripper(bag, source)
     stamps = _camera_stamps(bag)
@@ -188,7 +188,7 @@ def _images(bag: Bag, moments: Sequence[dict[str, float]]) -> dict[tuple[str, fl
     return images
 
 
-def _read_arm(bag: Bag, source: Source) -> Track:
+def _read_arm(bag: Bag, source: BagSource) -> Track:
     rows = {}
     names = source.robot.joint_names
     for _, _, message in bag.messages([JOINTS]):
@@ -202,7 +202,7 @@ def _read_arm(bag: Bag, source: Source) -> Track:
     return _track(bag, JOINTS, rows, names)
 
 
-def _read_gripper(bag: Bag, source: Source) -> Track:
+def _read_gripper(bag: Bag, source: BagSource) -> Track:
     rows = {}
     gripper = source.robot.gripper
     ends = gripper.open_position, gripper.closed_position

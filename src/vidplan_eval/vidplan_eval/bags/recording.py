@@ -16,7 +16,7 @@ class Delivery(Enum):
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedTopic:
     """One recorded topic.
 
     Attributes:
@@ -44,16 +44,16 @@ TRAJECTORY = 'fr3_arm_controller/joint_trajectory'
 GRIPPER_COMMAND = 'gripper/command'
 
 RECORDED = (
-    *(Recorded(role, 'sensor_msgs/msg/Image', Delivery.SENSOR) for role in CAMERAS),
-    Recorded(JOINTS, 'sensor_msgs/msg/JointState', Delivery.SENSOR),
-    Recorded(GRIPPER, 'sensor_msgs/msg/JointState', Delivery.SENSOR),
-    Recorded(OBSERVATION, 'vidplan_msgs/msg/Observation', Delivery.RELIABLE),
-    Recorded(PLAN, 'vidplan_msgs/msg/Plan', Delivery.RELIABLE),
-    Recorded(STATUS, 'vidplan_msgs/msg/AdapterStatus', Delivery.LATCHED),
-    Recorded(FEEDBACK, 'vidplan_msgs/action/PlanTask_FeedbackMessage', Delivery.RELIABLE),
-    Recorded(GOAL_STATUS, 'action_msgs/msg/GoalStatusArray', Delivery.LATCHED),
-    Recorded(GOAL, 'vidplan_msgs/action/PlanTask_Goal', Delivery.RELIABLE),
-    Recorded(RESULT, 'vidplan_msgs/action/PlanTask_Result', Delivery.RELIABLE),
-    Recorded(TRAJECTORY, 'trajectory_msgs/msg/JointTrajectory', Delivery.RELIABLE),
-    Recorded(GRIPPER_COMMAND, 'std_msgs/msg/Float64', Delivery.RELIABLE),
+    *(RecordedTopic(role, 'sensor_msgs/msg/Image', Delivery.SENSOR) for role in CAMERAS),
+    RecordedTopic(JOINTS, 'sensor_msgs/msg/JointState', Delivery.SENSOR),
+    RecordedTopic(GRIPPER, 'sensor_msgs/msg/JointState', Delivery.SENSOR),
+    RecordedTopic(OBSERVATION, 'vidplan_msgs/msg/Observation', Delivery.RELIABLE),
+    RecordedTopic(PLAN, 'vidplan_msgs/msg/Plan', Delivery.RELIABLE),
+    RecordedTopic(STATUS, 'vidplan_msgs/msg/AdapterStatus', Delivery.LATCHED),
+    RecordedTopic(FEEDBACK, 'vidplan_msgs/action/PlanTask_FeedbackMessage', Delivery.RELIABLE),
+    RecordedTopic(GOAL_STATUS, 'action_msgs/msg/GoalStatusArray', Delivery.LATCHED),
+    RecordedTopic(GOAL, 'vidplan_msgs/action/PlanTask_Goal', Delivery.RELIABLE),
+    RecordedTopic(RESULT, 'vidplan_msgs/action/PlanTask_Result', Delivery.RELIABLE),
+    RecordedTopic(TRAJECTORY, 'trajectory_msgs/msg/JointTrajectory', Delivery.RELIABLE),
+    RecordedTopic(GRIPPER_COMMAND, 'std_msgs/msg/Float64', Delivery.RELIABLE),
 )

@@ -23,7 +23,7 @@ BATCH = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class ObservationWindow:
     """A stretch of observations without gaps: the past, the present, and what then happened.
 
     Attributes:
@@ -43,7 +43,7 @@ def windows(
     frames: int,
     period_s: float,
     ages: Sequence[int] = (),
-) -> list[Window]:
+) -> list[ObservationWindow]:
     """Return every window whose observations follow each other at the model's period.
 
     With `ages`, the model's own, its past lies that many frames back, or is the first
@@ -57,11 +57,12 @@ def windows(
     for index in range(before, len(observations) - frames + 1):
         if joined[index - before : index + frames - 1].all():
             past = [observations[max(index - age, 0)] for age in back]
-            found.append(Window(index, past, list(observations[index : index + frames])))
+            future = list(observations[index : index + frames])
+            found.append(ObservationWindow(index, past, future))
     return found
 
 
-def moves(window: Window) -> bool:
+def moves(window: ObservationWindow) -> bool:
     """Return whether the flange goes anywhere in what then happened."""
     start = window.future[0].position
     return any(np.linalg.norm(seen.position - start) > MOTION_M for seen in window.future)
@@ -108,7 +109,7 @@ def images(observations: Sequence[Sequence[Observation]]) -> Tensor:
     return torch.from_numpy(np.array([[seen.image for seen in row] for row in observations]))
 
 
-class Judge:
+class FidelityMeter:
     """Imagines the executed motions of windows and compares."""
 
     def __init__(
@@ -118,7 +119,7 @@ class Judge:
         self._sampling, self._seed = sampling, seed
 
     @torch.no_grad()
-    def imagine(self, batch: Sequence[Window]) -> Tensor:
+    def imagine(self, batch: Sequence[ObservationWindow]) -> Tensor:
         """Imagined views (batch, frames, views, 3, height, width) in [0, 1], step 0 left as is."""
         rows = [window.past for window in batch]
         chunk = poses([window.future for window in batch]).to(self._device)
@@ -127,17 +128,17 @@ class Judge:
         return self._model.decode(latents).float().cpu()
 
     @torch.no_grad()
-    def reconstruct(self, batch: Sequence[Window]) -> Tensor:
+    def reconstruct(self, batch: Sequence[ObservationWindow]) -> Tensor:
         """The autoencoder's pictures of the frames themselves, shaped like `imagine`'s."""
         latents = self._model.encode(images([window.future for window in batch]).to(self._device))
         return self._model.decode(latents).float().cpu()
 
-    def compare(self, found: Sequence[Window]) -> Fidelity:
+    def compare(self, found: Sequence[ObservationWindow]) -> Fidelity:
         """Measure every window."""
         parts = [self._compare(batch) for batch in _batches(found)]
         return Fidelity(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
-    def _compare(self, batch: Sequence[Window]) -> tuple[np.ndarray, ...]:
+    def _compare(self, batch: Sequence[ObservationWindow]) -> tuple[np.ndarray, ...]:
         seen = self._views([window.future for window in batch])
         actual, present = seen[:, 1:], seen[:, :1].expand_as(seen[:, 1:])
         imagined = self.imagine(batch)[:, 1:]
@@ -189,6 +190,6 @@ def _mean(values: np.ndarray) -> float | None:
     return round(float(finite.mean()), 4) if finite.size else None
 
 
-def _batches(found: Sequence[Window]) -> Iterator[Sequence[Window]]:
+def _batches(found: Sequence[ObservationWindow]) -> Iterator[Sequence[ObservationWindow]]:
     for start in range(0, len(found), BATCH):
         yield found[start : start + BATCH]

@@ -15,7 +15,7 @@ from vidplan_core.errors import VidPlanError
 from vidplan_core.planner.session import PlanningSystem, PlanResult
 from vidplan_eval.bags.recording import GOAL, PLAN, RESULT
 from vidplan_eval.bags.rosbag import Bag
-from vidplan_eval.replay.fidelity import Window
+from vidplan_eval.replay.fidelity import ObservationWindow
 
 # Motions shorter than this have no direction, m.
 STILL_M = 0.01
@@ -44,7 +44,7 @@ class Recorded:
 class Choice:
     """One cycle of the planner in hindsight; `result` is None where it gave up, with a reason."""
 
-    window: Window
+    window: ObservationWindow
     result: PlanResult | None
     error: str = ''
 
@@ -83,7 +83,7 @@ def committed_motion(executed: Sequence[Observation], frames: int) -> CommittedM
 
 def choices(
     system: PlanningSystem,
-    found: Sequence[Window],
+    found: Sequence[ObservationWindow],
     instruction: str,
     target: str,
     every: int,

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan_eval.replay.fidelity import Window, stitched
+from vidplan_eval.replay.fidelity import ObservationWindow, stitched
 from vidplan_eval.replay.hindsight import Choice
 from vidplan_eval.viz.runlog import PlanRecord
 
 
 def hindsight_record(
-    cycle: int, window: Window, imagined: Tensor, choice: Choice | None
+    cycle: int, window: ObservationWindow, imagined: Tensor, choice: Choice | None
 ) -> PlanRecord:
     """Return the log's entry of a window.
 

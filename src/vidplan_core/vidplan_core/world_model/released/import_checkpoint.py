@@ -37,7 +37,7 @@ _EXACT = ('backbone.action_encoder.', _TARGET)
 
 
 @dataclass(frozen=True)
-class Part:
+class CheckpointPart:
     """One part of a checkpoint, as found in the file."""
 
     name: str
@@ -63,7 +63,7 @@ class Released:
     kind: str
     spec: ModelSpec
     tensors: dict[str, Tensor]
-    parts: tuple[Part, ...]
+    parts: tuple[CheckpointPart, ...]
     absent: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -225,12 +225,12 @@ def _fresh_target(spec: ModelSpec) -> dict[str, Tensor]:
     return {f'{_TARGET}{name}': value.detach() for name, value in embedding.state_dict().items()}
 
 
-def _parts(stored: Mapping[str, Tensor]) -> tuple[Part, ...]:
+def _parts(stored: Mapping[str, Tensor]) -> tuple[CheckpointPart, ...]:
     grouped: dict[str, list[Tensor]] = {}
     for name, value in stored.items():
         grouped.setdefault(part(name), []).append(value)
     return tuple(
-        Part(
+        CheckpointPart(
             name,
             len(values),
             sum(value.numel() for value in values),
