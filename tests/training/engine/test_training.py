@@ -13,7 +13,7 @@ from torch import nn
 
 from tests.fakes.tiny import CHANNELS, tiny_world_model
 from tests.training.tiny_shards import write_shard
-from vidplan_core.errors import ModelError
+from vidplan_core.errors import ConfigError, ModelError
 from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.checkpoint import save_world_model
 from vidplan_core.world_model.world_model import WorldModel
@@ -26,7 +26,7 @@ from vidplan_training.collect.behaviours import (
     Wander,
     keep_inside,
 )
-from vidplan_training.collect.collect import run as collect
+from vidplan_training.collect.collect import CollectSettings
 from vidplan_training.data.dataset import shards, split
 from vidplan_training.data.latents import LATENTS, ClipDataset, Statistics, statistics
 from vidplan_training.engine.progress import Progress
@@ -210,17 +210,10 @@ def test_going_on_from_a_model_of_another_size_is_an_error_that_says_so(tmp_path
 
 
 def test_evaluation_seeds_cannot_be_collected_for_training(tmp_path: Path) -> None:
-    from argparse import Namespace
-
-    args = Namespace(
-        out=tmp_path, episodes=2, frames=4, shard=1, seed=1_000_000, workers=1, evaluation=False,
-        unseen='',
-    )  # fmt: skip
-    with pytest.raises(ValueError, match='--evaluation'):
-        collect(args)
-    args.seed, args.unseen = 0, 'objects'
-    with pytest.raises(ValueError, match='unseen objects'):
-        collect(args)
+    with pytest.raises(ConfigError, match='--evaluation'):
+        CollectSettings(out=tmp_path, episodes=2, seed=1_000_000)
+    with pytest.raises(ConfigError, match='unseen objects'):
+        CollectSettings(out=tmp_path, episodes=2, unseen='objects')
 
 
 @pytest.mark.parametrize('seed', range(5))

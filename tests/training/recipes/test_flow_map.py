@@ -29,13 +29,14 @@ from vidplan_training.recipes.flow_map import recipe as command
 from vidplan_training.recipes.flow_map.check import HeldOut, averaged
 from vidplan_training.recipes.flow_map.loss import (
     FlowMap,
-    FlowMapConfig,
+    distilled_rows,
     guided_velocity,
     prepare,
     velocity_field,
     wanted_velocity,
 )
 from vidplan_training.recipes.flow_map.self_distillation import psd_target
+from vidplan_training.recipes.flow_map.settings import FlowMapConfig
 from vidplan_training.recipes.world_model.recipe import split_clip
 
 STATS = Statistics((0.1,) * CHANNELS, (1.5,) * CHANNELS, 0.5)
@@ -186,7 +187,7 @@ def test_teacher_rows_see_clean_history_and_student_rows_noisy(
     trainable.backbone.register_forward_hook(lambda _, inputs, __: seen.append(inputs[1].history))
     FlowMap(trainable).loss(clips, FlowMapConfig())
     clean = split_clip(clips, 2).history
-    distilled = FlowMapConfig().distilled(6)
+    distilled = distilled_rows(FlowMapConfig(), 6)
     assert distilled.sum() == 2
     assert torch.equal(seen[0], clean[distilled])
     assert torch.equal(seen[1], clean[distilled])
@@ -265,7 +266,7 @@ def test_parts_of_a_batch_add_up_to_the_whole(clips: Clips, data: Path, learned:
 
 @pytest.mark.parametrize(('share', 'count'), [(0.0, 0), (1 / 3, 8), (0.5, 12), (1.0, 24)])
 def test_distilled_rows_are_spread_evenly(share: float, count: int) -> None:
-    chosen = FlowMapConfig(share=share).distilled(24)
+    chosen = distilled_rows(FlowMapConfig(share=share), 24)
     assert int(chosen.sum()) == count
     halves = chosen.unflatten(0, (2, 12)).sum(1)
     assert abs(int(halves[0] - halves[1])) <= 1

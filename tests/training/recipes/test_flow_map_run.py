@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,9 @@ from torch import Tensor
 from tests.fakes.tiny import save_models, tiny_world_model
 from tests.training.tiny_shards import write_shard
 from vidplan_core.world_model.checkpoint import save_world_model
-from vidplan_training.cli import build_parser
+from vidplan_training.engine.config import TrainerConfig
 from vidplan_training.recipes.flow_map import recipe as command
+from vidplan_training.recipes.flow_map.settings import FlowMapConfig, FlowMapRecipe
 
 
 @pytest.fixture(scope='module')
@@ -34,36 +34,29 @@ def models(tmp_path: Path) -> Path:
     return tmp_path / 'models'
 
 
-def arguments(data: Path, models: Path, *more: str) -> Namespace:
-    return build_parser().parse_args(
-        ['flow-map', '--data', str(data), '--models', str(models), '--batch', '3']
-        + ['--work', str(models.parent / 'run.pt'), *more]
-    )
+def recipe(data: Path, models: Path, out: Path) -> FlowMapRecipe:
+    """Four iterations; checks of two clips and three steps."""
+    return FlowMapRecipe(
+        data=data, models=models, out=out, work=models.parent / 'run.pt', batch=3, checked=2,
+        teacher_steps=3, learned_weight=True, objective=FlowMapConfig(guidance=(1.0, 2.0)),
+        trainer=TrainerConfig(4, 3e-4, save_every=2),
+    )  # fmt: skip
 
 
 def weights(folder: Path) -> dict[str, Tensor]:
     return load_file(folder / 'weights.safetensors')
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checks of two clips and three steps."""
-    monkeypatch.setattr(command, 'TEACHER_STEPS', 3)
-    monkeypatch.setattr(command, 'CHECKED_CLIPS', 2)
-
-
-@pytest.mark.usefixtures('quick')
 def test_a_resumed_run_ends_with_the_same_weights(
     data: Path, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
-    four = ('--iterations', '4', '--save-every', '2', '--guidance', '1', '2', '--learned-weight')
-    command.run(arguments(data, models, *four, '--out', str(whole)))
+    command.run(recipe(data, models, whole))
     told = capsys.readouterr().out
     assert 'held out before: error_1' in told
     assert re.search(r'\[4\] loss .*error_1 .*teacher_4 ', told)
     (tmp_path / 'run.pt').unlink()
-    stopped = arguments(data, models, *four, '--out', str(parts))
+    stopped = recipe(data, models, parts)
     with pytest.MonkeyPatch.context() as patch:
         halt_after(3, patch)
         with pytest.raises(KeyboardInterrupt):

@@ -226,33 +226,31 @@ def test_planted_patches_are_foreign_and_marked(data: Path) -> None:
     torch.testing.assert_close(same.inputs.predicted, rollouts.inputs.predicted)
 
 
-COMMON = ['--iterations', '3', '--batch', '4', '--pool', '4', '--widths', '8', '16', '16']
+COMMON = ['batch=4', 'pool=4', 'checked=4', 'trainer.iterations=3']
 
 
 def test_an_uncertainty_head_is_trained_written_and_continued(
-    data: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, models: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr('vidplan_training.recipes.heads.uncertainty.CHECKED', 4)
-    command = ['heads', '--kind', 'uncertainty', '--data', str(data), '--models', str(models)]
-    command += ['--work', str(tmp_path / 'work.pt'), *COMMON]
+    command = ['uncertainty-head', '--preset', 'smoke', '--set', f'data={data}', *COMMON]
+    command += [f'models={models}', f'out={models}/uncertainty', f'work={tmp_path}/work.pt']
     assert main(command) == 0
     head = load_uncertainty(models)
     head.config.check_fits(tiny_world_model().config, CHANNELS)
     assert (head.config.bins, head.config.widths) == ('power', (8, 16, 16))
-    assert main([*command, '--export-only', '--out', str(tmp_path / 'again')]) == 0
+    assert main([*command, 'export_only=true', f'out={tmp_path}/again/uncertainty']) == 0
     again = load_uncertainty(tmp_path / 'again')
     torch.testing.assert_close(again.out.weight, head.out.weight)
-    start = ['--start', str(models / 'uncertainty'), '--work', str(tmp_path / 'other.pt')]
+    start = [f'start={models}/uncertainty', f'work={tmp_path}/other.pt']
     assert main([*command, *start]) == 0
 
 
 def test_a_value_head_is_trained_and_knows_its_scorer(
     data: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('vidplan_training.recipes.heads.value.CHECKED', 4)
     monkeypatch.setattr(heads_value, 'SemanticScorer', TinyScorer)
-    command = ['heads', '--kind', 'value', '--data', str(data), '--models', str(models)]
-    command += ['--work', str(tmp_path / 'work.pt'), '--gamma', '0.8', *COMMON]
+    command = ['value-head', '--preset', 'smoke', '--set', f'data={data}', *COMMON, 'gamma=0.8']
+    command += [f'models={models}', f'out={models}/value', f'work={tmp_path}/work.pt']
     assert main(command) == 2  # no semantic/ beside the world model
     (models / 'semantic').mkdir()
     assert main(command) == 0

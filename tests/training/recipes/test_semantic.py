@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tests.fakes.tiny import tiny_world_model
 from vidplan_core.language.open_clip_model import open_clip_module
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_training.data.dataset import Shard
+from vidplan_training.engine.config import TrainerConfig
 from vidplan_training.recipes.semantic import recipe as semantic
 from vidplan_training.recipes.semantic.check import SceneScores, calibrate, summarise
 from vidplan_training.recipes.semantic.data import (
@@ -33,6 +33,7 @@ from vidplan_training.recipes.semantic.loss import (
     patch_targets,
 )
 from vidplan_training.recipes.semantic.phrases import NEGATIVES, phrase_book
+from vidplan_training.recipes.semantic.settings import SemanticRecipe
 
 NAMES = ('background', 'robot', 'gripper', 'bowl', 'carrot')
 COLOURS = np.array(
@@ -68,11 +69,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def arguments(data: Path, out: Path, *more: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    semantic.add_parser(parser.add_subparsers(dest='command'))
-    fixed = ['semantic', '--data', str(data), '--out', str(out), '--width', '64', '--layers', '2']
-    return parser.parse_args([*fixed, *more])
+def recipe(data: Path, out: Path, work: Path, iterations: int, **fields: int) -> SemanticRecipe:
+    return SemanticRecipe(
+        data=data, out=out, work=work, width=64, layers=2,
+        trainer=TrainerConfig(iterations, 1.5e-3, save_every=200), **fields,
+    )  # fmt: skip
 
 
 def test_the_last_shards_are_never_trained_on(data: Path) -> None:
@@ -231,11 +232,11 @@ def test_a_resumed_run_follows_the_unbroken_curve(data: Path, tmp_path: Path) ->
     def losses(name: str, stops: list[int]) -> list[float]:
         values: list[float] = []
         for stop in stops:
-            lesson, trainer = semantic.prepare(
-                arguments(data, tmp_path / 'm', '--work', str(tmp_path / name), '--batch', '4',
-                          '--iterations', '6'))  # fmt: skip
+            loss, trainer = semantic.prepare(
+                recipe(data, tmp_path / 'm', tmp_path / name, 6, batch=4)
+            )
             while trainer.iteration < stop:
-                values.append(trainer.step(lesson))
+                values.append(trainer.step(loss))
             trainer.save()
         return values
 
@@ -245,9 +246,7 @@ def test_a_resumed_run_follows_the_unbroken_curve(data: Path, tmp_path: Path) ->
 @pytest.mark.slow
 def test_a_toy_world_is_learned(data: Path, tmp_path: Path) -> None:
     out = tmp_path / 'model'
-    command = arguments(data, out, '--work', str(tmp_path / 'w.pt'), '--batch', '8',
-                        '--iterations', '150', '--scenes', '12')  # fmt: skip
-    assert semantic.run(command) == 0
+    assert semantic.run(recipe(data, out, tmp_path / 'w.pt', 150, batch=8, scenes=12)) == 0
     report = json.loads((out / 'metrics.json').read_text())
     assert report['top1'] > 0.8
     assert report['centroid_error_px']['p50'] < 6.0

@@ -57,9 +57,9 @@ def test_episodes_shorter_than_a_chunk_are_said(tmp_path: Path) -> None:
 def test_it_learns_to_follow(tmp_path: Path) -> None:
     """The arms of these recordings do exactly as they are told."""
     write_ctrl_world(tmp_path / 'data', [40] * 4, [40])
-    where = f'--source ctrl-world --data {tmp_path}/data --out {tmp_path}/out'
-    sizes = f'--work {tmp_path}/run.pt --iterations 200 --hidden 64 --learning-rate 3e-3'
-    assert main(f'adapter {where} {sizes}'.split()) == 0
+    where = f'data={tmp_path}/data out={tmp_path}/out work={tmp_path}/run.pt'
+    sizes = 'batch=128 hidden=64 trainer.iterations=200 trainer.learning_rate=3e-3'
+    assert main(f'adapter --preset smoke --set {where} {sizes}'.split()) == 0
     metrics = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
     assert metrics['error_at_end_rad'] < 0.45 * metrics['still_error_at_end_rad']
     adapter = load_dynamics_adapter(tmp_path / 'out')

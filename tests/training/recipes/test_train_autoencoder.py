@@ -27,16 +27,15 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_a_decoder_learns_on_behind_an_encoder_that_stays(data: Path, tmp_path: Path) -> None:
-    command = ['autoencoder', '--data', str(data), '--iterations', '2', '--batch', '4']
-    command += ['--latent-channels', '4']
+    command = ['autoencoder', '--preset', 'smoke', '--set', f'data={data}', 'latent_channels=4']
     first, second = tmp_path / 'first', tmp_path / 'second'
-    assert main([*command, '--out', str(first), '--work', str(tmp_path / '1.pt')]) == 0
+    assert main([*command, f'out={first}', f'work={tmp_path}/1.pt']) == 0
     metrics = json.loads((first / 'metrics.json').read_text())
     assert metrics['held_out_psnr_db'].keys() == {'left', 'right', 'wrist'}
     assert 0.0 < metrics['held_out_moved_psnr_db'] < 60.0
-    command += ['--decoder-only', '--out', str(second), '--work', str(tmp_path / '2.pt')]
+    command += ['decoder_only=true', f'out={second}', f'work={tmp_path}/2.pt']
     assert main(command) == 2  # which encoder?
-    assert main([*command, '--start', str(first)]) == 0
+    assert main([*command, f'start={first}']) == 0
     before, after = (load_autoencoder(folder).state_dict() for folder in (first, second))
     same = {name: torch.equal(before[name], after[name]) for name in before}
     assert all(value for name, value in same.items() if name.startswith('encoder'))

@@ -24,7 +24,6 @@ from vidplan_core.world_model.checkpoint import load_world_model, save_world_mod
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.cli import main
 from vidplan_training.engine.trainer import Trainer
-from vidplan_training.recipes.flow_map import recipe as flow_map
 from vidplan_training.recipes.world_model.data import LatentsOnly
 
 ITERATIONS = 80
@@ -38,9 +37,9 @@ def root(tmp_path: Path) -> Path:
 
 def train(root: Path, run: str, *more: str) -> int:
     command = (
-        f'world-model --source ctrl-world --data {root}/data --models {root}/models '
-        f'--out {root}/{run} --work {root}/{run}.pt --iterations {ITERATIONS} --batch 4 '
-        '--widths 32 32 --learning-rate 3e-3 --save-every 10'
+        f'world-model --preset smoke --set source=ctrl-world data={root}/data batch=4 '
+        f'models={root}/models out={root}/{run} work={root}/{run}.pt checked=96 '
+        f'trainer.iterations={ITERATIONS} trainer.learning_rate=3e-3 trainer.save_every=10'
     )
     return main([*command.split(), *more])
 
@@ -90,9 +89,9 @@ def test_a_released_model_goes_on_with_its_own_sizes_and_normalisation(tmp_path:
     write_ctrl_world(data, [12, 14], [12], shape=(4, 4, 8))
     before = save_models(models)
     command = (
-        f'world-model --source ctrl-world --data {data} --models {models} --batch 2 '
-        f'--start {models}/world_model --out {tmp_path}/out/world_model --iterations 2 '
-        f'--work {tmp_path}/run.pt --skips 1 2 --still 0.15 --learning-rate 1e-2'
+        f'world-model --preset full --set data={data} models={models} batch=2 '
+        f'start={models}/world_model out={tmp_path}/out/world_model work={tmp_path}/run.pt '
+        'trainer.iterations=2 trainer.learning_rate=1e-2'
     )
     assert main(command.split()) == 0
     for part in ('autoencoder', 'text_encoder'):
@@ -115,7 +114,7 @@ def test_latents_of_another_size_are_refused(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_models(root / 'models')
-    assert train(root, 'other', '--start', f'{root}/models/world_model') == 2
+    assert train(root, 'other', f'start={root}/models/world_model') == 2
     assert 'are (4, 6, 4), the model has (4, 12, 8)' in capsys.readouterr().err
 
 
@@ -125,28 +124,24 @@ def test_new_models_of_every_kind_can_be_trained(
 ) -> None:
     write_ctrl_world(tmp_path / 'data', [9, 9], [9], shape=(4, 4, 8))
     command = (
-        f'world-model --source ctrl-world --data {tmp_path}/data --models {tmp_path}/models '
-        f'--out {tmp_path}/out --work {tmp_path}/run.pt --iterations 1 --batch 2 '
-        f'--backbone {backbone} --action-features {features} --widths 32 32'
+        f'world-model --preset smoke --set source=ctrl-world data={tmp_path}/data '
+        f'models={tmp_path}/models out={tmp_path}/out work={tmp_path}/run.pt '
+        f'trainer.iterations=1 model.backbone={backbone} model.action_features={features}'
     )
     assert main(command.split()) == 0
     config = json.loads((tmp_path / 'out' / 'config.json').read_text())
     assert (config['backbone']['kind'], config['action_features']) == (backbone, features)
 
 
-def test_a_model_of_latents_becomes_a_flow_map(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_of_latents_becomes_a_flow_map(tmp_path: Path) -> None:
     """Without an autoencoder, with instructions, and with its history far apart."""
-    monkeypatch.setattr(flow_map, 'TEACHER_STEPS', 2)
-    monkeypatch.setattr(flow_map, 'CHECKED_CLIPS', 2)
     write_ctrl_world(tmp_path / 'data', [12, 14], [12], shape=(4, 4, 8))
     models = tmp_path / 'models'
     teacher = save_models(models, target_time=True)
     shutil.rmtree(models / 'autoencoder')
     command = (
-        f'flow-map --source ctrl-world --data {tmp_path}/data --models {models} --batch 3 '
-        f'--iterations 1 --work {tmp_path}/run.pt --out {tmp_path}/out'
+        f'flow-map --preset smoke --set source=ctrl-world data={tmp_path}/data checked=2 '
+        f'models={models} trainer.iterations=1 work={tmp_path}/run.pt out={tmp_path}/out'
     )
     assert main(command.split()) == 0
     assert read_config(tmp_path / 'out') == read_config(models / 'world_model')
@@ -167,22 +162,16 @@ def stop_at(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trainer, 'step', stopping)
 
 
-def test_a_place_for_the_model_must_be_named(
-    root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(f'world-model --source ctrl-world --data {root}/data'.split()) == 2
-    assert '--out' in capsys.readouterr().err
-
-
 def test_lerobot_episodes_need_a_place_for_their_latents(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from tests.training.recordings import write_lerobot
 
     write_lerobot(tmp_path / 'data', 'v2.1', [12, 12])
-    command = f'world-model --source lerobot --data {tmp_path}/data --out {tmp_path}/out'
+    where = f'data={tmp_path}/data out={tmp_path}/out'
+    command = f'world-model --set source=lerobot {where}'
     assert main(command.split()) == 2
-    assert '--latents DIR' in capsys.readouterr().err
+    assert 'latents=FOLDER' in capsys.readouterr().err
 
 
 def test_a_stand_in_for_an_autoencoder_says_what_it_is() -> None:

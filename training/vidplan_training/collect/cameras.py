@@ -3,21 +3,25 @@
 
 from __future__ import annotations
 
-import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from vidplan_core.knobs import knob
+from vidplan_training.settings.knobs import Settings
 
 # Typical error of a place found by each camera, m: the scene cameras are jittered and far away.
 TRUST_M = {'left': 0.035, 'right': 0.035, 'wrist': 0.02}
 OPTICAL = np.diag([1.0, -1.0, -1.0])  # from MuJoCo's camera axes to REP-103 optical ones
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Declare `vidplan-train cameras`."""
-    parser = subparsers.add_parser('cameras', help="write the cell's nominal camera layout")
-    parser.add_argument('--out', type=Path, default=Path('models/cell/cameras.json'))
+@dataclass(frozen=True, kw_only=True)
+class CamerasSettings(Settings):
+    """Write the cell's nominal camera layout."""
+
+    out: Path = knob(Path('outputs/cameras.json'), 'file to write')
 
 
 def layout() -> dict[str, dict[str, object]]:
@@ -39,8 +43,8 @@ def layout() -> dict[str, dict[str, object]]:
     return views
 
 
-def run(args: argparse.Namespace) -> int:
+def run(settings: CamerasSettings) -> int:
     """Write the layout."""
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(layout(), indent=1) + '\n')
+    settings.out.parent.mkdir(parents=True, exist_ok=True)
+    settings.out.write_text(json.dumps(layout(), indent=1) + '\n')
     return 0

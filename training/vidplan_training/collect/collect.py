@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from vidplan_core.errors import ConfigError
+from vidplan_core.knobs import knob
 from vidplan_training.engine.progress import Progress
+from vidplan_training.settings.knobs import Settings, required
 
 EVALUATION_SEEDS = 1_000_000
 SEGMENTATION_EVERY = 6
@@ -21,45 +24,47 @@ HEIGHT, WIDTH = 96, 160
 NO_AIM = -1
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Declare `vidplan-train collect`."""
-    parser = subparsers.add_parser('collect', help='record episodes of the simulated cell')
-    parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--episodes', type=int, default=3000)
-    parser.add_argument('--frames', type=int, default=20, help='per episode, at 5 Hz')
-    parser.add_argument('--shard', type=int, default=50, help='episodes per shard')
-    parser.add_argument('--seed', type=int, default=0, help='of the first episode')
-    parser.add_argument('--workers', type=int, default=1)
-    parser.add_argument(
-        '--evaluation', action='store_true', help='for evaluation: seeds from a million up'
-    )
-    parser.add_argument(
-        '--unseen',
-        choices=['objects', 'lights'],
-        default='',
-        help='scenes with what no training scene has; with --evaluation only',
+@dataclass(frozen=True, kw_only=True)
+class CollectSettings(Settings):
+    """Record episodes of the simulated cell; seeds from a million up are for evaluation."""
+
+    out: Path = required('folder to write')
+    episodes: int = knob(3000, 'to record', low=1)
+    frames: int = knob(20, 'per episode, at 5 Hz', low=1)
+    shard: int = knob(50, 'episodes per shard', low=1)
+    seed: int = knob(0, 'of the first episode', low=0)
+    workers: int = knob(1, 'processes that record', low=1)
+    evaluation: bool = knob(False, 'for evaluation: seeds from a million up')
+    unseen: str | None = knob(
+        None,
+        'scenes with what no training scene has; with evaluation only',
+        choices=('objects', 'lights'),
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.evaluation != (self.seed + self.episodes > EVALUATION_SEEDS):
+            raise ConfigError(
+                f'seeds below {EVALUATION_SEEDS} are for training, the others for --evaluation '
+                'only'
+            )
+        if self.unseen and not self.evaluation:
+            raise ConfigError('unseen objects and lights are for --evaluation only')
 
-def run(args: argparse.Namespace) -> int:
+
+def run(settings: CollectSettings) -> int:
     """Record every shard that is not complete yet, in parallel."""
-    if args.evaluation != (args.seed + args.episodes > EVALUATION_SEEDS):
-        raise ValueError(
-            f'seeds below {EVALUATION_SEEDS} are for training, the others for --evaluation only'
-        )
-    if args.unseen and not args.evaluation:
-        raise ValueError('unseen objects and lights are for --evaluation only')
-    count = -(-args.episodes // args.shard)
+    count = -(-settings.episodes // settings.shard)
     jobs = []
     for index in range(count):
-        folder = args.out / f'shard_{args.seed // args.shard + index:04d}'
+        folder = settings.out / f'shard_{settings.seed // settings.shard + index:04d}'
         if not (folder / 'meta.json').exists():
-            first = args.seed + index * args.shard
-            size = min(args.shard, args.episodes - index * args.shard)
-            jobs.append((folder, first, size, args.frames, args.unseen))
+            first = settings.seed + index * settings.shard
+            size = min(settings.shard, settings.episodes - index * settings.shard)
+            jobs.append((folder, first, size, settings.frames, settings.unseen or ''))
     progress = Progress('collect (shards)', count, count - len(jobs))
     context = multiprocessing.get_context('spawn')
-    with context.Pool(args.workers) as pool:
+    with context.Pool(settings.workers) as pool:
         for done, _ in enumerate(pool.imap_unordered(_record_shard, jobs), 1):
             progress.update(count - len(jobs) + done)
     return 0
@@ -120,7 +125,7 @@ class EpisodeRecorder:
                 decision = behaviour(rng, motion.tcp, self.cell.truth())
                 motion.start(decision)
             aim = self.kinds.index(behaviour.aim) if behaviour.aim else NO_AIM
-            rows.append(self._look(frame) | {'aim': np.int16(aim)})
+            rows.append(self._look(frame) | {'aim': np.asarray(aim, np.int16)})
             self.cell.step(0.2)
         names = rows[0].keys()
         return {n: np.stack([row[n] for row in rows if n in row]) for n in names}
@@ -134,7 +139,7 @@ class EpisodeRecorder:
             'images': np.stack([_small(image) for image in images.values()]),
             'position': position.astype(np.float32),
             'quaternion': quaternion.astype(np.float32),
-            'closedness': np.float32(self.cell.closedness),
+            'closedness': np.asarray(self.cell.closedness, np.float32),
             'q': self.cell.q.astype(np.float32),
             'objects': np.stack([truth.get(k, nowhere) for k in self.kinds]).astype(np.float32),
         }

@@ -2,11 +2,12 @@
 """Encode recorded episodes once, into Ctrl-World's layout (see readers/ctrl_world.py)."""
 
 from __future__ import annotations
+from vidplan_core.knobs import knob
 
-import argparse
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,47 +36,43 @@ from vidplan_training.data.readers.ctrl_world import (
 )
 from vidplan_training.data.readers.episode import Episode, Source
 from vidplan_training.data.readers.errors import NO_PICTURES, NOT_FINITE, EpisodeError
-from vidplan_training.data.readers.options import add_source_arguments, open_source
+from vidplan_training.data.readers.source import EpisodeSource, open_source
 from vidplan_training.data.readers.walk import Walk
+from vidplan_training.settings.knobs import required
 
 PICTURES_AT_ONCE = 24
 STATISTICS = 'stat.json'
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Declare `vidplan-train extract-latents`."""
-    parser = subparsers.add_parser('extract-latents', help='encode recorded episodes once')
-    add_source_arguments(parser)
-    parser.add_argument('--out', type=Path, help='folder to write; none for --layout cell')
-    parser.add_argument(
-        '--autoencoder', type=Path, required=True, help='folder of config.json and weights'
-    )
-    parser.add_argument(
-        '--layout',
+@dataclass(frozen=True, kw_only=True)
+class ExtractSettings(EpisodeSource):
+    """Encode recorded episodes once."""
+
+    out: Path | None = knob(None, 'folder to write; none for layout cell')
+    autoencoder: Path = required('folder of config.json and weights')
+    layout: str = knob(
+        'ctrl-world',
+        'cell: latents.npy beside the arrays of source cell',
         choices=('ctrl-world', 'cell'),
-        default='ctrl-world',
-        help='cell: latents.npy beside the arrays of --source cell',
     )
-    parser.add_argument(
-        '--released-statistics',
-        action='store_true',
-        help='for the released checkpoint: its own percentiles of poses, not those of the data',
+    released_statistics: bool = knob(
+        False, 'for the released checkpoint: its own percentiles of poses, not those of the data'
     )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(settings: ExtractSettings) -> int:
     """Encode every episode that is not encoded yet; then write the percentiles of poses."""
-    if args.layout == 'cell':
-        if args.source != 'cell':
+    if settings.layout == 'cell':
+        if settings.source != 'cell':
             raise ConfigError('--layout cell is for --source cell only')
-        shards = split(args.data, False) + split(args.data, True)
-        encode_shards(shards, load_autoencoder(args.autoencoder))
+        shards = split(settings.data, False) + split(settings.data, True)
+        encode_shards(shards, load_autoencoder(settings.autoencoder))
         return 0
-    if args.out is None:
+    if settings.out is None:
         raise ConfigError('say where the latents shall be: --out DIR')
-    extract(open_source(args), args.out, args.autoencoder)
+    extract(open_source(settings), settings.out, settings.autoencoder)
     if Processes().main:
-        write_statistics(args.out, args.released_statistics)
+        write_statistics(settings.out, settings.released_statistics)
     return 0
 
 

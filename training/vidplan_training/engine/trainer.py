@@ -3,20 +3,18 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vidplan_core.errors import ConfigError
+from vidplan_training.engine.config import PRECISIONS, TrainerConfig
 from vidplan_training.engine.curves import Curves
 from vidplan_training.engine.interruption import Interruption
 from vidplan_training.engine.processes import Processes
@@ -26,45 +24,6 @@ from vidplan_training.engine.training_state import fill, write_state
 
 LossFunction = Callable[[int], Tensor]
 Report = Callable[[int], 'str | Mapping[str, float]']
-PRECISIONS = ('no', 'bf16')
-
-
-@dataclass(frozen=True)
-class TrainerConfig:
-    """Optimisation of one run; `iterations` is the whole length, resumed parts included.
-
-    A batch is computed in `accumulate` parts per process, one after the other. `precision` of
-    the networks is `no` or `bf16`; empty is what `accelerate launch` was told, or else bf16 on
-    a GPU. Curves go to `log`, or to a folder beside the checkpoint.
-    """
-
-    iterations: int
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    warmup: int = 200
-    clip: float = 1.0
-    ema: float = 0.999
-    save_every: int = 500
-    accumulate: int = 1
-    precision: str = ''
-    log: Path | None = None
-    log_every: int = 10
-
-
-def add_trainer_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that every training has."""
-    parser.add_argument('--accumulate', type=int, default=1, help='parts of a batch, in turn')
-    parser.add_argument('--precision', choices=PRECISIONS, default='', help='of the networks')
-    parser.add_argument('--log', type=Path, help='folder for TensorBoard')
-    parser.add_argument(
-        '--save-every', type=int, default=TrainerConfig.save_every, help='iterations'
-    )
-
-
-def options(args: argparse.Namespace) -> dict[str, Any]:
-    """What `add_trainer_arguments` declared, for `TrainerConfig`."""
-    names = ('accumulate', 'precision', 'log', 'save_every')
-    return {name: getattr(args, name) for name in names}
 
 
 class Trainer:
@@ -82,8 +41,6 @@ class Trainer:
         self.processes = Processes()
         self.module, self.config, self.checkpoint = module, config, checkpoint
         self._precision = _precision(config.precision, self.device)
-        if config.accumulate < 1:
-            raise ConfigError(f'accumulate must be at least 1, not {config.accumulate}')
         module.to(self.device)
         trained = [p for p in module.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
@@ -280,9 +237,11 @@ class Trainer:
 
 
 def _precision(asked: str, device: torch.device) -> str:
-    """Of the networks: what was asked for, or told to `accelerate`, or what the device likes."""
-    told = asked or os.environ.get('ACCELERATE_MIXED_PRECISION', '')
-    chosen = told or ('bf16' if device.type == 'cuda' else 'no')
+    """Of the networks: what was asked for, of us or of `accelerate`, or what suits the device."""
+    if asked != 'auto':
+        return asked
+    usual = 'bf16' if device.type == 'cuda' else 'no'
+    chosen = os.environ.get('ACCELERATE_MIXED_PRECISION') or usual
     if chosen not in PRECISIONS:
         raise ConfigError(f"precision must be one of {PRECISIONS}, not '{chosen}'")
     return chosen

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -30,9 +29,11 @@ from vidplan_training.evaluation.clips import (
 )
 from vidplan_training.evaluation.measures import Judge
 from vidplan_training.evaluation.pictures import Columns, grid, title_of
+from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.sampling import Stopwatch, sampling_of
+from vidplan_training.evaluation.settings import EvaluateRollout
 from vidplan_training.evaluation.table import Summary, Table, rounded
-from vidplan_training.evaluation.world_model import settings
+from vidplan_training.evaluation.world_model import conditions
 
 RESAMPLES = 500
 VIDEO_EPISODES = 3
@@ -146,34 +147,39 @@ class LongRun:
         }
 
 
+def run(settings: EvaluateRollout) -> int:
+    """Evaluate and report."""
+    return report(evaluate_rollout, settings)
+
+
 @torch.no_grad()
-def evaluate_rollout(args: argparse.Namespace) -> Summary:
+def evaluate_rollout(settings: EvaluateRollout) -> Summary:
     """Imagine long episodes chunk by chunk and compare every frame with what happened.
 
     Raises:
         ModelError: the model or the features to compare in are missing.
         ValueError: no held-out episode is long enough.
     """
-    model = load_world_model(args.models, args.device)
-    frames = args.chunks * (model.config.frames - 1)
-    chosen = long_places(args.data, args.episodes, frames + 1, args.seed)
+    model = load_world_model(settings.models, settings.device)
+    frames = settings.chunks * (model.config.frames - 1)
+    chosen = long_places(settings.data, settings.episodes, frames + 1, settings.seed)
     run = LongRun(
         model,
-        load_feature_distance(args.features, args.models, args.device),
+        load_feature_distance(settings.features, settings.models, settings.device),
         {
-            title_of(n): sampling_of(n, args.guidance, args.temperature)
-            for n in sorted(set(args.steps), reverse=True)
+            title_of(n): sampling_of(n, settings.guidance, settings.temperature)
+            for n in sorted(set(settings.steps), reverse=True)
         },
-        args.seed,
-        Table(model.config.views, RESAMPLES, args.seed),
-        Stopwatch(torch.device(args.device)),
+        settings.seed,
+        Table(model.config.views, RESAMPLES, settings.seed),
+        Stopwatch(torch.device(settings.device)),
     )
-    _go_through(run, chosen, frames, args.video)
-    result = {**run.result(len(chosen), frames), 'settings': settings(args)}
-    if args.plot:
+    _go_through(run, chosen, frames, settings.video)
+    result = {**run.result(len(chosen), frames), 'settings': conditions(settings)}
+    if settings.plot:
         from vidplan_training.evaluation.plot import plot_drift
 
-        plot_drift(result, args.plot)
+        plot_drift(result, settings.plot)
     return result
 
 

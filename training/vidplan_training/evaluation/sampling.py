@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,8 +12,7 @@ from typing import TypeVar
 
 import torch
 
-from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.world_model.sampler import CTRL_WORLD_SAMPLING, KINDS, SamplingConfig
+from vidplan_core.world_model.sampler import CTRL_WORLD_SAMPLING, SamplingConfig
 
 T = TypeVar('T')
 
@@ -43,22 +41,6 @@ def sampling_of(
         guidance_last=last,
         temperature=temperature,
     )
-
-
-def add_sampling(parser: argparse.ArgumentParser) -> None:
-    """Declare how imaginations are sampled; as the planner does if nothing is said."""
-    usual = PlannerConfig()
-    parser.add_argument(
-        '--sampler', choices=KINDS, default=usual.sampler, help='default %(default)s'
-    )
-    parser.add_argument(
-        '--steps', type=int, default=usual.steps, help='evaluations per imagination'
-    )
-
-
-def sampling_from(args: argparse.Namespace) -> SamplingConfig:
-    """What `add_sampling` declares; raises ConfigError for impossible values."""
-    return SamplingConfig(args.steps, args.sampler)
 
 
 class Stopwatch:

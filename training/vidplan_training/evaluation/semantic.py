@@ -8,7 +8,6 @@ pictures fails on them.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +23,8 @@ from vidplan_sim.objects.everyday import BOWL, KINDS
 from vidplan_sim.scene import ObjectPlacement, Scene, random_scene
 from vidplan_sim.staging import SCALE_RANGE
 from vidplan_training.engine.progress import Progress
+from vidplan_training.evaluation.report import report
+from vidplan_training.evaluation.settings import EvaluateSemantic
 from vidplan_training.recipes.semantic.check import (
     MADE_UP,
     VISIBLE_PX,
@@ -123,11 +124,14 @@ class Findings:
         return round(float(pooled(everyone)), 4), [round(low, 4), round(high, 4)]
 
 
-def evaluate_semantic(args: argparse.Namespace) -> dict[str, Any]:
+def run(settings: EvaluateSemantic) -> int:
+    """Evaluate and report."""
+    return report(evaluate_semantic, settings)
+
+
+def evaluate_semantic(settings: EvaluateSemantic) -> dict[str, Any]:
     """Shares and errors of seen and unseen instances, each with its interval."""
-    if args.episodes < 2:
-        raise ValueError(f'{args.episodes} scenes are too few; at least 2')
-    scorer = SemanticScorer.load(args.models / 'semantic')
+    scorer = SemanticScorer.load(settings.models / 'semantic')
     height, width = scorer.image_size
     cell = Cell(2 * height, 2 * width)
     names = cell.segment_names
@@ -135,17 +139,17 @@ def evaluate_semantic(args: argparse.Namespace) -> dict[str, Any]:
     known = len(names) - 1
     segments = [*range(1, known + 1), *[-1] * len(MADE_UP)]
     scenes, found = RenderedScenes(cell, (height, width)), {}
-    progress = Progress('semantic (scenes)', 2 * args.episodes)
+    progress = Progress('semantic (scenes)', 2 * settings.episodes)
     for key, unseen in (('seen', False), ('unseen', True)):
         scores = []
-        for seed in range(args.seed, args.seed + args.episodes):
+        for seed in range(settings.seed, settings.seed + settings.episodes):
             scores += score_scenes(scorer, scenes, [(seed, 0, 0)], phrases, segments, unseen)
-            progress.update(len(scores) + unseen * args.episodes)
+            progress.update(len(scores) + unseen * settings.episodes)
         found[key] = Findings(scores, known, scorer.config.threshold)
     cell.close()
     return summarise_findings(found['seen'], found['unseen'], width) | {
-        'episodes': args.episodes,
-        'seed': args.seed,
+        'episodes': settings.episodes,
+        'seed': settings.seed,
     }
 
 

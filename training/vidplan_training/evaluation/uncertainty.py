@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -22,7 +21,7 @@ from vidplan_core.heads.uncertainty import UncertaintyHead, load_uncertainty
 from vidplan_core.metrics.calibration import ErrorCalibration
 from vidplan_core.metrics.episode_sums import EpisodeMeans, IntervalEstimate
 from vidplan_core.metrics.perceptual import FeatureDistance
-from vidplan_core.metrics.perceptual_networks import NETWORKS, load_feature_distance
+from vidplan_core.metrics.perceptual_networks import load_feature_distance
 from vidplan_core.metrics.ranking import (
     FINE_BINS,
     JOINT_BINS,
@@ -41,6 +40,8 @@ from vidplan_training.engine.progress import Progress
 from vidplan_training.evaluation.clips import Clip, Place, load_clip, places
 from vidplan_training.evaluation.intervals import intervals_of, values_of
 from vidplan_training.evaluation.localisation import error_map, overlap, scene_doubt, suspicious
+from vidplan_training.evaluation.report import report
+from vidplan_training.evaluation.settings import EvaluateUncertainty
 from vidplan_training.recipes.heads.planted import plant
 from vidplan_training.recipes.heads.rollouts import Rollouts, imagine_ahead
 
@@ -61,26 +62,6 @@ EDITED_TOGETHER = 8
 UNSEEN = ('objects', 'lights', 'view')
 # Standard deviations between which scores of novelty are told apart; beyond, all are alike.
 NOVELTY_SPAN = (-5.0, 25.0)
-
-
-def add_parser(kinds: argparse._SubParsersAction) -> None:
-    """Declare `vidplan-train evaluate uncertainty`."""
-    parser = kinds.add_parser(
-        'uncertainty',
-        help='whether the uncertainty head is calibrated and finds errors',
-        description='Imagines clips of held-out episodes as their mean, in 1, 2 and 4 steps and '
-        'fed back once, and compares the predicted error distributions with the errors.',
-    )
-    parser.add_argument('--data', type=Path, required=True, help='episodes of evaluation seeds')
-    parser.add_argument('--unseen-objects', type=Path, help='of `collect --unseen objects`')
-    parser.add_argument('--unseen-lights', type=Path, help='of `collect --unseen lights`')
-    parser.add_argument('--models', type=Path, default=Path('models/cell'))
-    parser.add_argument('--clips', type=int, default=200, help='two per episode')
-    parser.add_argument('--features', choices=('auto', *NETWORKS), default='auto')
-    parser.add_argument('--pictures', type=Path, metavar='DIR', help='draw diagrams and heat maps')
-    parser.add_argument('--threads', type=int, help='default: as PyTorch chooses')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--json', type=Path)
 
 
 class Evidence:
@@ -192,16 +173,21 @@ class Run:
             self.scenes[f'{kind}_entropy'].add(episode, doubt, positive=new)
 
 
+def run(settings: EvaluateUncertainty) -> int:
+    """Evaluate and report."""
+    return report(evaluate_uncertainty, settings)
+
+
 @torch.no_grad()
-def evaluate_uncertainty(args: argparse.Namespace) -> dict[str, Any]:
+def evaluate_uncertainty(settings: EvaluateUncertainty) -> dict[str, Any]:
     """Every number that the uncertainty head is judged by, with intervals over episodes.
 
     Raises:
         ModelError: a model is missing or does not fit.
         ValueError: the data are for training, or too short.
     """
-    run = make_run(args)
-    chosen = HeldOutClips(run.model, args.data, args.clips, args.seed)
+    run = make_run(settings)
+    chosen = HeldOutClips(run.model, settings.data, settings.clips, settings.seed)
     progress = Progress('evaluate (clips)', len(chosen))
     waiting: list[tuple[int, Rollouts]] = []
     for done, (place, clip) in enumerate(chosen, 1):
@@ -215,30 +201,31 @@ def evaluate_uncertainty(args: argparse.Namespace) -> dict[str, Any]:
             run.find_edits(together, [number for number, _ in waiting])
             waiting = []
         progress.update(done)
-    for name, folder in (('objects', args.unseen_objects), ('lights', args.unseen_lights)):
+    for name, folder in (('objects', settings.unseen_objects), ('lights', settings.unseen_lights)):
         if folder:
-            for place, clip in HeldOutClips(run.model, folder, args.clips, args.seed):
+            for place, clip in HeldOutClips(run.model, folder, settings.clips, settings.seed):
                 # The same noise as seen scenes, but episodes that are drawn apart from them.
                 run.count_scene([name], clip, place, new=True, episode=1_000_000 + place.number)
-    if args.pictures:
+    if settings.pictures:
         from vidplan_training.evaluation.uncertainty_pictures import draw
 
-        draw(run, islice(chosen, EDITED_TOGETHER), args.pictures)
-    return _result(run, args, len(chosen))
+        draw(run, islice(chosen, EDITED_TOGETHER), settings.pictures)
+    return _result(run, len(chosen))
 
 
-def make_run(args: argparse.Namespace) -> Run:
+def make_run(settings: EvaluateUncertainty) -> Run:
     """Load the models; nothing counted yet."""
-    model, head = load_world_model(args.models), load_uncertainty(args.models)
+    model, head = load_world_model(settings.models), load_uncertainty(settings.models)
     head.config.check_fits(model.config, model.mean.shape[2])
-    distance = load_feature_distance(args.features, args.models)
+    distance = load_feature_distance(settings.features, settings.models)
     evidence = {way: Evidence(head) for way in WAYS}
-    novelty = load_novelty(args.models) if (args.models / NOVELTY_FOLDER).is_dir() else None
+    remembered = (settings.models / NOVELTY_FOLDER).is_dir()
+    novelty = load_novelty(settings.models) if remembered else None
     span = (0.0, 1.0) if novelty is None else NOVELTY_SPAN
     scenes = {kind: Separation(*span) for kind in UNSEEN}
     scenes |= {f'{kind}_entropy': Separation(0.0, 1.0) for kind in UNSEEN}
     means = EpisodeMeans(['iou'])
-    return Run(model, head, distance, args.seed, evidence, means, scenes, novelty)
+    return Run(model, head, distance, settings.seed, evidence, means, scenes, novelty)
 
 
 class HeldOutClips:
@@ -268,7 +255,7 @@ def _scenes(run: Run, place: Place, clip: Clip) -> None:
     run.count_scene(['view'], lost, place, new=True, episode=place.number)
 
 
-def _result(run: Run, args: argparse.Namespace, clips: int) -> dict[str, Any]:
+def _result(run: Run, clips: int) -> dict[str, Any]:
     whole = Evidence(run.head)
     for evidence in run.evidence.values():
         whole.merge(evidence)
@@ -284,7 +271,7 @@ def _result(run: Run, args: argparse.Namespace, clips: int) -> dict[str, Any]:
     return {
         **values_of(numbers),
         'clips': clips,
-        'seed': args.seed,
+        'seed': run.seed,
         'bins': {'kind': run.head.bins.kind, 'count': run.head.bins.count},
         'deep_feature_network': {'name': run.distance.name, **run.distance.details},
         'ways': {way: values_of(evidence.result()) for way, evidence in run.evidence.items()},

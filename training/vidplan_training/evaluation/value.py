@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,32 +24,14 @@ from vidplan_training.data.latents import Statistics, encode_shards
 from vidplan_training.engine.progress import Progress
 from vidplan_training.evaluation.clips import held_out_shards
 from vidplan_training.evaluation.intervals import intervals_of, values_of
-from vidplan_training.evaluation.sampling import add_sampling, sampling_from
+from vidplan_training.evaluation.report import report
+from vidplan_training.evaluation.settings import EvaluateValue, ValueSettings
 from vidplan_training.evaluation.value_choice import best_of_six
 from vidplan_training.recipes.heads.rollouts import imagine_ahead
 from vidplan_training.recipes.heads.value_episodes import PLAYED, WAYS, Draw, ValueEpisodes, Way
 
 ORDERS = (*(f'order_{verb}' for verb in VERBS), 'order_by_chance')
 SHORTEST_WAY, LONGEST_WAY = 3, 16  # clips on a way of which an order is told
-
-
-def add_parser(kinds: argparse._SubParsersAction) -> None:
-    """Declare `vidplan-train evaluate value`."""
-    parser = kinds.add_parser(
-        'value',
-        help='whether the value head is calibrated and ranks',
-        description='Imagines clips of held-out episodes with instructions that come true and '
-        'others that do not; and six motions of fresh scenes, each also carried out in the '
-        'simulator.',
-    )
-    parser.add_argument('--data', type=Path, required=True, help='episodes of evaluation seeds')
-    parser.add_argument('--models', type=Path, default=Path('models/cell'))
-    parser.add_argument('--draws', type=int, default=6, help='clips per episode')
-    parser.add_argument('--scenes', type=int, default=100, help='for the best of six')
-    add_sampling(parser)
-    parser.add_argument('--threads', type=int, help='default: as PyTorch chooses')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--json', type=Path)
 
 
 @dataclass
@@ -131,18 +111,23 @@ class ValueRun:
         return rank_correlation(expected.numpy())
 
 
+def run(settings: EvaluateValue) -> int:
+    """Evaluate and report."""
+    return report(evaluate_value, settings)
+
+
 @torch.no_grad()
-def evaluate_value(args: argparse.Namespace) -> dict[str, Any]:
+def evaluate_value(settings: EvaluateValue) -> dict[str, Any]:
     """Every number that the value head is judged by, with intervals over episodes.
 
     Raises:
         ModelError: a model is missing or does not fit the others.
         ValueError: the data are for training.
     """
-    run = make_run(args)
-    rng = np.random.default_rng([args.seed, 23])
+    run = make_run(settings)
+    rng = np.random.default_rng([settings.seed, 23])
     by_episode: dict[int, list[Draw]] = {}
-    for _ in range(args.draws * len(run.data)):
+    for _ in range(settings.draws * len(run.data)):
         draw = run.data.draw(rng, run.ahead)
         by_episode.setdefault(draw.episode, []).append(draw)
     progress = Progress('evaluate (episodes)', len(by_episode))
@@ -150,21 +135,21 @@ def evaluate_value(args: argparse.Namespace) -> dict[str, Any]:
         run.count(draws)
         run.count_order(episode)
         progress.update(done)
-    for scene, found in enumerate(best_of_six(run.model, run.head, run.scorer, args)):
+    for scene, found in enumerate(best_of_six(run.model, run.head, run.scorer, settings)):
         run.orders.add(1_000_000 + scene, best=float(found.agrees), regret=found.regret_m)
-    return _result(run, args)
+    return _result(run, settings)
 
 
-def make_run(args: argparse.Namespace) -> ValueRun:
+def make_run(settings: ValueSettings) -> ValueRun:
     """Load models and episodes."""
-    model, head = load_world_model(args.models), load_value(args.models)
+    model, head = load_world_model(settings.models), load_value(settings.models)
     head.config.check_fits(model.config, model.mean.shape[2])
-    scorer = SemanticScorer.load(args.models / 'semantic')
+    scorer = SemanticScorer.load(settings.models / 'semantic')
     head.check_scorer(scorer)
-    found = held_out_shards(args.data)
+    found = held_out_shards(settings.data)
     encode_shards(found, model.autoencoder)
     data = ValueEpisodes(found, Statistics.of(model.config), head.config.gamma)
-    return ValueRun(model, head, scorer, data, sampling_from(args), args.seed)
+    return ValueRun(model, head, scorer, data, settings.sampling, settings.seed)
 
 
 def rank_correlation(values: np.ndarray) -> float:
@@ -176,7 +161,7 @@ def rank_correlation(values: np.ndarray) -> float:
     return float(spearmanr(np.arange(len(values)), values).statistic)
 
 
-def _result(run: ValueRun, args: argparse.Namespace) -> dict[str, Any]:
+def _result(run: ValueRun, settings: EvaluateValue) -> dict[str, Any]:
     numbers = {
         'ece': run.reliability.error(),
         'value_order_correlation': run.orders.mean('order'),
@@ -191,8 +176,8 @@ def _result(run: ValueRun, args: argparse.Namespace) -> dict[str, Any]:
     return {
         **values_of(numbers),
         'episodes': len(run.data),
-        'scenes': args.scenes,
-        'seed': args.seed,
+        'scenes': settings.scenes,
+        'seed': settings.seed,
         'gamma': run.head.config.gamma,
         'reliability': run.reliability.diagram(),
         'interval_95': intervals_of(numbers),

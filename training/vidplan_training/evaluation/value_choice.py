@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from vidplan_training.collect.behaviours import Decision
 from vidplan_training.collect.collect import EVALUATION_SEEDS
 from vidplan_training.collect.motion import Motion
 from vidplan_training.engine.progress import Progress
-from vidplan_training.evaluation.sampling import sampling_from
+from vidplan_training.evaluation.settings import EvaluateValue
 
 if TYPE_CHECKING:
     from vidplan_sim.cell import Cell
@@ -43,7 +42,7 @@ class Choice:
 
 
 def best_of_six(
-    model: WorldModel, head: ValueHead, scorer: SemanticScorer, args: argparse.Namespace
+    model: WorldModel, head: ValueHead, scorer: SemanticScorer, settings: EvaluateValue
 ) -> Iterator[Choice]:
     """Reach for one object per scene of evaluation seeds, from rest, along both ways of an axis.
 
@@ -53,18 +52,18 @@ def best_of_six(
     from vidplan_sim.cell import Cell
     from vidplan_sim.scene import random_scene
 
-    if not args.scenes:
+    if not settings.scenes:
         return
-    cell, progress = Cell(), Progress('scenes', args.scenes)
-    for number in range(args.scenes):
-        seed = FIRST_SEED + args.seed * args.scenes + number
+    cell, progress = Cell(), Progress('scenes', settings.scenes)
+    for number in range(settings.scenes):
+        seed = FIRST_SEED + settings.seed * settings.scenes + number
         cell.reset(random_scene(seed))
         truth = cell.truth()
         kinds = [kind for kind in truth if kind != 'bowl']
         kind = kinds[np.random.default_rng([seed, 3]).integers(len(kinds))]
         goal = truth[kind] + [0.0, 0.0, OVER_M]
         context, chunks = start(model, cell)
-        imagination = model.imagine(context, chunks, sampling_from(args), args.seed)
+        imagination = model.imagine(context, chunks, settings.sampling, settings.seed)
         here, wanted = chunks.rows(slice(0, 1)), [f'move to the {kind}']
         reading = read(scorer, model, context.latents[:, -1], here, wanted)
         values = head.judge(imagination, reading)[:, -1].numpy()

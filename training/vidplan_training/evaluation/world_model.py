@@ -11,7 +11,6 @@ Of every clip the new frames are imagined in several ways and compared with what
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,7 +38,9 @@ from vidplan_training.evaluation.clips import (
 )
 from vidplan_training.evaluation.measures import Judge
 from vidplan_training.evaluation.pictures import strip, title_of, write_png
+from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.sampling import TEACHER_STEPS, Stopwatch, sampling_of
+from vidplan_training.evaluation.settings import EvaluateWorldModel, ImaginationSettings
 from vidplan_training.evaluation.table import Summary, Table, rounded
 
 REPORTED_SPEEDUPS = (1, 2, 4)
@@ -166,31 +167,36 @@ class Evaluation:
         return {str(n): rounded(slow / self.watch.median_s(f'steps_{n}')) for n in few}
 
 
+def run(settings: EvaluateWorldModel) -> int:
+    """Evaluate and report."""
+    return report(evaluate_world_model, settings)
+
+
 @torch.no_grad()
-def evaluate_world_model(args: argparse.Namespace) -> Summary:
+def evaluate_world_model(settings: EvaluateWorldModel) -> Summary:
     """Compare the model with what happened on held-out clips.
 
     Raises:
         ModelError: the model or the features to compare in are missing.
         ValueError: there are fewer than two held-out episodes.
     """
-    model = load_world_model(args.models, args.device)
-    chosen = places(args.data, args.clips, model.config, args.seed)
+    model = load_world_model(settings.models, settings.device)
+    chosen = places(settings.data, settings.clips, model.config, settings.seed)
     if len(chosen) < 2 * CLIPS_PER_EPISODE:
-        raise ValueError(f'{args.data} holds too few episodes; collect at least 2')
+        raise ValueError(f'{settings.data} holds too few episodes; collect at least 2')
     evaluation = Evaluation(
         model,
-        load_feature_distance(args.features, args.models, args.device),
-        sorted(set(args.steps)),
-        args.guidance,
-        args.temperature,
-        args.seed,
-        Table(model.config.views, seed=args.seed),
-        Stopwatch(torch.device(args.device)),
-        _pictures(args, len(chosen)),
+        load_feature_distance(settings.features, settings.models, settings.device),
+        sorted(set(settings.steps)),
+        settings.guidance,
+        settings.temperature,
+        settings.seed,
+        Table(model.config.views, seed=settings.seed),
+        Stopwatch(torch.device(settings.device)),
+        _pictures(settings, len(chosen)),
     )
     _go_through(evaluation, chosen)
-    return {**evaluation.result(len(chosen)), 'settings': settings(args)}
+    return {**evaluation.result(len(chosen)), 'settings': conditions(settings)}
 
 
 def _go_through(evaluation: Evaluation, chosen: list[Place]) -> None:
@@ -205,24 +211,24 @@ def _go_through(evaluation: Evaluation, chosen: list[Place]) -> None:
         progress.update(number + 1)
 
 
-def settings(args: argparse.Namespace) -> dict[str, Any]:
+def conditions(settings: ImaginationSettings) -> dict[str, Any]:
     """What the numbers depend on beside the seed."""
     return {
-        'models': str(args.models),
-        'data': str(args.data),
-        'device': str(args.device),
+        'models': str(settings.models),
+        'data': str(settings.data),
+        'device': str(settings.device),
         'threads': torch.get_num_threads(),
         'torch': torch.__version__,
-        'guidance': list(args.guidance),
-        'temperature': args.temperature,
+        'guidance': list(settings.guidance),
+        'temperature': settings.temperature,
     }
 
 
-def _pictures(args: argparse.Namespace, clips: int) -> dict[int, Path]:
+def _pictures(settings: EvaluateWorldModel, clips: int) -> dict[int, Path]:
     """Files of the clips to draw; the seed chooses them, nobody looks first."""
-    if args.pictures is None:
+    if settings.pictures is None:
         return {}
-    rng = np.random.default_rng([args.seed, 13])
-    count = min(args.picture_clips, clips)
+    rng = np.random.default_rng([settings.seed, 13])
+    count = min(settings.picture_clips, clips)
     numbers = sorted(rng.choice(clips, count, replace=False).tolist())
-    return {number: args.pictures / f'clip_{number:04d}.png' for number in numbers}
+    return {number: settings.pictures / f'clip_{number:04d}.png' for number in numbers}

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,45 +12,46 @@ import torch
 from torch import Tensor
 
 from vidplan_core.heads.novelty import (
-    FOLDER,
     SIDES,
     Novelty,
     NoveltyConfig,
     save_novelty,
     squares,
 )
+from vidplan_core.knobs import knob
 from vidplan_core.world_model.autoencoders.build import load_autoencoder
 from vidplan_core.world_model.checkpoint import world_model_config
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_training.data.dataset import Shard, split
 from vidplan_training.data.latents import LATENTS, encode_shards
+from vidplan_training.settings.knobs import Settings, required
 
 LEAST_VARIANCE = 1e-6  # of a direction, in units of the normalised latents
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Declare `vidplan-train novelty`."""
-    parser = subparsers.add_parser(
-        'novelty', help='remember what training scenes look like, to notice strange ones'
-    )
-    parser.add_argument('--data', type=Path, required=True, help='folder written by collect')
-    parser.add_argument('--models', type=Path, default=Path('models/cell'))
-    parser.add_argument('--out', type=Path, help='models folder to write to; default: --models')
-    parser.add_argument('--bank', type=int, default=NoveltyConfig.bank, help='remembered squares')
-    parser.add_argument('--frames', type=int, default=2000, help='that they are taken from')
-    parser.add_argument('--seed', type=int, default=0)
+@dataclass(frozen=True, kw_only=True)
+class NoveltyRecipe(Settings):
+    """Remember what training scenes look like, to notice strange ones."""
+
+    data: Path = required('folder written by collect')
+    models: Path = knob(Path('models/cell'), 'folder of the autoencoder and the world model')
+    out: Path = knob(Path('outputs/novelty/model'), 'folder to write')
+    bank: int = knob(NoveltyConfig.bank, 'remembered squares, of each size', low=1)
+    frames: int = knob(2000, 'that they are taken from', low=4)
+    seed: int = knob(0, 'of the choice')
 
 
-def run(args: argparse.Namespace) -> int:
+def run(recipe: NoveltyRecipe) -> int:
     """Fill the memory, find what is usual on held-out episodes, write both."""
-    config = world_model_config(args.models / 'world_model')
-    training, held_out = split(args.data, False), split(args.data, True)
-    encode_shards(training + held_out, load_autoencoder(args.models / 'autoencoder'))
-    rng = np.random.default_rng([args.seed, 31])
-    novelty = remember(random_latents(training, config, args.frames, rng), config, args.bank, rng)
-    novelty = with_usual(novelty, random_latents(held_out, config, args.frames // 4, rng))
+    config = world_model_config(recipe.models / 'world_model')
+    training, held_out = split(recipe.data, False), split(recipe.data, True)
+    encode_shards(training + held_out, load_autoencoder(recipe.models / 'autoencoder'))
+    rng = np.random.default_rng([recipe.seed, 31])
+    seen = random_latents(training, config, recipe.frames, rng)
+    novelty = remember(seen, config, recipe.bank, rng)
+    novelty = with_usual(novelty, random_latents(held_out, config, recipe.frames // 4, rng))
     print(f'usual {novelty.config.usual}, spread {novelty.config.spread}')
-    save_novelty((args.out or args.models) / FOLDER, novelty)
+    save_novelty(recipe.out, novelty)
     return 0
 
 

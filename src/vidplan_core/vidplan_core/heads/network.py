@@ -89,7 +89,8 @@ class HeadConfig:
         if mine != wanted:
             raise ModelError(
                 f'a head for (channels, new frames, rows, columns) = {mine} does not fit a world '
-                f'model that imagines {wanted}; train it with `vidplan-train heads`'
+                f'model that imagines {wanted}; train it with `vidplan-train uncertainty-head` '
+                'or `vidplan-train value-head`'
             )
 
 

@@ -78,7 +78,7 @@ class ValueHead(Head):
         if len(known) and not torch.allclose(found, known, atol=PROBE_TOLERANCE):
             raise ModelError(
                 'the value head was trained with another semantic scorer; train it again with '
-                '`vidplan-train heads --kind value`'
+                '`vidplan-train value-head`'
             )
 
 

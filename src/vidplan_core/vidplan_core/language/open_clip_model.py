@@ -85,7 +85,7 @@ def _check_folder(folder: Path) -> None:
     description = _read_config(folder / CONFIG_FILE)
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():
-        raise ModelError(f'{weights} is missing: run `vidplan-train semantic --out {folder}`')
+        raise ModelError(f'{weights} is missing: run `vidplan-train semantic --set out={folder}`')
     expected = {
         name: tuple(value.shape)
         for name, value in _empty_model(folder, description).state_dict().items()

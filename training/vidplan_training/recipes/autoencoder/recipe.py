@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -11,14 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan_core.errors import ConfigError
 from vidplan_core.models.io import load_weights
 from vidplan_core.world_model.autoencoders.build import save_autoencoder
 from vidplan_core.world_model.autoencoders.config import AutoencoderConfig
 from vidplan_core.world_model.autoencoders.convolutional import Autoencoder
 from vidplan_training.data.dataset import split
 from vidplan_training.engine.share import WHOLE, Share
-from vidplan_training.engine.trainer import Trainer, TrainerConfig, add_trainer_arguments, options
+from vidplan_training.engine.trainer import Trainer
 from vidplan_training.recipes.autoencoder.equivariance import (
     followed,
     mean_inside,
@@ -27,35 +25,9 @@ from vidplan_training.recipes.autoencoder.equivariance import (
     unmoved,
     with_noise,
 )
+from vidplan_training.recipes.autoencoder.settings import AutoencoderRecipe
 
 KL_WEIGHT = 2e-4
-CHECKED = 96  # held-out pictures
-
-
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Declare `vidplan-train autoencoder`."""
-    parser = subparsers.add_parser('autoencoder', help='train the per-view autoencoder')
-    parser.add_argument('--data', type=Path, required=True, help='folder written by collect')
-    parser.add_argument('--out', type=Path, default=Path('models/cell/autoencoder'))
-    parser.add_argument('--work', type=Path, default=Path('outputs/autoencoder.pt'))
-    parser.add_argument('--iterations', type=int, default=6000)
-    parser.add_argument('--batch', type=int, default=48)
-    parser.add_argument('--learning-rate', type=float, default=2e-3)
-    parser.add_argument('--latent-channels', type=int, default=8)
-    parser.add_argument('--start', type=Path, help='folder of an autoencoder to go on from')
-    parser.add_argument(
-        '--decoder-only',
-        action='store_true',
-        help='keep the encoder of --start: its latents stay what world models know',
-    )
-    parser.add_argument(
-        '--equivariance', type=float, default=0.1, help='weight: latents move as pictures do'
-    )
-    parser.add_argument(
-        '--noise', type=float, default=0.15, help='that decoding forgives, in deviations'
-    )
-    parser.add_argument('--seed', type=int, default=0)
-    add_trainer_arguments(parser)
 
 
 class ImageBatches:
@@ -134,39 +106,37 @@ def psnr_by_view(autoencoder: Autoencoder, data: Path, frames: int = 100) -> dic
     return result
 
 
-def run(args: argparse.Namespace) -> int:
+def run(recipe: AutoencoderRecipe) -> int:
     """Train, then write the averaged weights and their held-out PSNR."""
-    if args.decoder_only and not args.start:
-        raise ConfigError('--decoder-only needs the encoder that it keeps: --start FOLDER')
-    torch.manual_seed(args.seed)
-    autoencoder = Autoencoder(AutoencoderConfig(latent_channels=args.latent_channels))
-    if args.start:
-        load_weights(autoencoder, args.start)
-    autoencoder.encoder.requires_grad_(not args.decoder_only)
-    autoencoder.to(memory_format=torch.channels_last)
-    config = TrainerConfig(args.iterations, args.learning_rate, ema=0.998, **options(args))
-    trainer = Trainer(autoencoder, config, args.work)
-    batches = ImageBatches(args.data, False, args.batch, args.seed)
+    torch.manual_seed(recipe.seed)
+    autoencoder = Autoencoder(AutoencoderConfig(latent_channels=recipe.latent_channels))
+    if recipe.start:
+        load_weights(autoencoder, recipe.start)
+    autoencoder.encoder.requires_grad_(not recipe.decoder_only)
+    # The layout alone, which the annotations of PyTorch leave out.
+    autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    trainer = Trainer(autoencoder, recipe.trainer, recipe.work)
+    batches = ImageBatches(recipe.data, False, recipe.batch, recipe.seed)
 
     def loss(iteration: int) -> Tensor:
         images = batches(iteration, trainer.share).to(trainer.device)
         ordered = images.contiguous(memory_format=torch.channels_last)
-        return loss_of(
-            autoencoder, ordered, args.equivariance, args.noise, trainer.share
-        )
+        return loss_of(autoencoder, ordered, recipe.equivariance, recipe.noise, trainer.share)
 
-    trainer.run(loss, lambda _: f'held-out PSNR {psnr_by_view(autoencoder, args.data, 40)}')
+    trainer.run(loss, lambda _: f'held-out PSNR {psnr_by_view(autoencoder, recipe.data, 40)}')
     trainer.use_average()
-    if not trainer.main:
-        return 0
-    autoencoder.cpu()
-    save_autoencoder(args.out, autoencoder)
-    check = ImageBatches(args.data, True, CHECKED, args.seed)(0)
-    metrics = {
-        'held_out_psnr_db': psnr_by_view(autoencoder, args.data),
-        'held_out_moved_psnr_db': round(psnr_of_moved(autoencoder, check), 2),
-        'seed': args.seed,
-    }
-    (args.out / 'metrics.json').write_text(json.dumps(metrics, indent=1) + '\n')
-    print(metrics)
+    if trainer.main:
+        _write(autoencoder.cpu(), recipe)
     return 0
+
+
+def _write(autoencoder: Autoencoder, recipe: AutoencoderRecipe) -> None:
+    save_autoencoder(recipe.out, autoencoder)
+    check = ImageBatches(recipe.data, True, recipe.checked, recipe.seed)(0)
+    metrics = {
+        'held_out_psnr_db': psnr_by_view(autoencoder, recipe.data, recipe.measured),
+        'held_out_moved_psnr_db': round(psnr_of_moved(autoencoder, check), 2),
+        'seed': recipe.seed,
+    }
+    (recipe.out / 'metrics.json').write_text(json.dumps(metrics, indent=1) + '\n')
+    print(metrics)

@@ -24,6 +24,7 @@ from vidplan_training.recipes.flow_map.self_distillation import (
     psd_target,
     random_jumps,
 )
+from vidplan_training.recipes.flow_map.settings import FlowMapConfig
 from vidplan_training.recipes.world_model.recipe import (
     DROPPED_ACTIONS,
     HISTORY_NOISE,
@@ -37,59 +38,14 @@ TARGETS: dict[str, Callable[[Velocity, Tensor, Jump], Tensor]] = {
     'psd-midpoint': psd_target,
     'lsd': lsd_target,
 }
-DIAGONALS = ('edm', 'uniform')
-WEIGHTINGS = ('velocity', 'state')
-GUIDED = ('all', 'jumps')
 # Jumps of less flow time than this are one step of the teacher where only jumps are guided.
 SHORT = 0.06
 
 
-@dataclass(frozen=True)
-class FlowMapConfig:
-    """The objective.
-
-    variant: 'psd' (u uniform between s and t), 'psd-midpoint' or 'lsd'.
-    share: of a batch that is distilled; the rest is flow matching.
-    one_step: share of the distilled rows that jump from pure noise to data at once.
-    diagonal: distribution of s = t: 'edm' (of sigma) or 'uniform' (of s).
-    pure_noise: share of the diagonal at s = 0.
-    weighting: 'velocity' squares errors of v_{s,t}; 'state' those of X_{s,t}, which are
-        (t - s) times as large.
-    guidance: of the first and the last frame; the diagonal then learns the guided velocity of
-        the frozen reference instead of data minus noise, and planning needs no second pass.
-        (1, 1) learns the reference's own velocity.
-    guided: 'all', or 'jumps': then the diagonal stays the data's, so that the same weights are
-        still the teacher and give the mean of all futures, and only jumps are guided.
-    """
-
-    variant: str = 'psd'
-    share: float = 1.0 / 3.0
-    one_step: float = 0.1
-    diagonal: str = 'edm'
-    pure_noise: float = 0.1
-    weighting: str = 'velocity'
-    guidance: tuple[float, float] | None = None
-    guided: str = 'all'
-
-    def __post_init__(self) -> None:
-        for name, known in (
-            ('variant', tuple(TARGETS)),
-            ('diagonal', DIAGONALS),
-            ('weighting', WEIGHTINGS),
-            ('guided', GUIDED),
-        ):
-            if getattr(self, name) not in known:
-                raise ConfigError(f"{name} must be one of {known}, not '{getattr(self, name)}'")
-        for name in ('share', 'one_step', 'pure_noise'):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ConfigError(f'{name} must lie between 0 and 1')
-        if self.guided == 'jumps' and (self.variant == 'lsd' or self.guidance is None):
-            raise ConfigError("guided 'jumps' needs guidance, and the variant psd or psd-midpoint")
-
-    def distilled(self, batch: int) -> Tensor:
-        """Which rows of a batch are distilled, (batch,) bool: evenly spread over its parts."""
-        whole = torch.floor(torch.arange(batch + 1) * self.share + 0.5)
-        return whole.diff() > 0
+def distilled_rows(config: FlowMapConfig, batch: int) -> Tensor:
+    """Which rows of a batch are distilled, (batch,) bool: evenly spread over its parts."""
+    whole = torch.floor(torch.arange(batch + 1) * config.share + 0.5)
+    return whole.diff() > 0
 
 
 class FlowMap(nn.Module):
@@ -152,7 +108,7 @@ def prepare(model: WorldModel, clips: Clips, config: FlowMapConfig, share: Share
     parts = split_clip(clips, model.config.history_frames)
     data = model.to_data(parts.future, parts.history[:, -1:])
     noise = share.randn_like(data)
-    distilled = share.of(config.distilled(share.count * len(data)))
+    distilled = share.of(distilled_rows(config, share.count * len(data)))
     jump = _jumps(config, distilled, share).to(data.device)
     x = torch.lerp(noise, data, spread(jump.start, data))
     keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)

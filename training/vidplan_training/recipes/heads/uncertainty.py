@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,8 +26,7 @@ from vidplan_training.recipes.heads.rollouts import (
     frames_needed,
     imagine_ahead,
 )
-
-CHECKED = 48
+from vidplan_training.recipes.heads.settings import UncertaintyHeadRecipe
 
 
 def rollouts_of(
@@ -46,28 +43,28 @@ def rollouts_of(
 class UncertaintyTraining:
     """Data, loss and check of one training."""
 
-    def __init__(self, model: WorldModel, args: argparse.Namespace) -> None:
+    def __init__(self, model: WorldModel, recipe: UncertaintyHeadRecipe) -> None:
         """Encode what is not encoded yet and load all latents."""
-        self.model, self.edits = model, args.edits
-        self.views, self.seed = len(model.config.views), args.seed
-        self.phantoms = RandomPhantoms(args.phantoms, self.views, args.seed)
-        training, held_out = split(args.data, False), split(args.data, True)
+        self.model, self.recipe, self.seed = model, recipe, recipe.seed
+        self.views = len(model.config.views)
+        self.phantoms = RandomPhantoms(recipe.phantoms, self.views, recipe.seed)
+        training, held_out = split(recipe.data, False), split(recipe.data, True)
         encode_shards(training + held_out, model.autoencoder)
         sizes = (model.config.history_frames, frames_needed(model), Statistics.of(model.config))
         data, other = ClipDataset(training, *sizes), ClipDataset(held_out, *sizes)
-        pool = PoolConfig(max(args.pool, args.batch))
-        self.pool = Pool(lambda rng, n: rollouts_of(model, data, rng, n), pool, args.seed)
-        checked = PoolConfig(CHECKED, group=8)
-        check = Pool(lambda rng, n: rollouts_of(model, other, rng, n), checked, args.seed + 1)
+        pool = PoolConfig(max(recipe.pool, recipe.batch))
+        self.pool = Pool(lambda rng, n: rollouts_of(model, data, rng, n), pool, self.seed)
+        checked = PoolConfig(recipe.checked, group=min(8, recipe.checked))
+        check = Pool(lambda rng, n: rollouts_of(model, other, rng, n), checked, self.seed + 1)
         self.check = check.fill(0)
 
-    def config(self, args: argparse.Namespace) -> HeadConfig:
+    def config(self) -> HeadConfig:
         """Sizes of a head for the world model."""
         check = self.check.inputs
         frames, channels, rows, columns = check.predicted.shape[1:]
         return HeadConfig(
             channels, frames, check.actions.shape[-1], rows, columns,
-            widths=tuple(args.widths), bins=args.bins, bin_count=args.bin_count,
+            widths=self.recipe.widths, bins=self.recipe.bins, bin_count=self.recipe.bin_count,
         )  # fmt: skip
 
     def prepare(self, head: UncertaintyHead) -> None:
@@ -81,7 +78,7 @@ class UncertaintyTraining:
     ) -> Tensor:
         """Cross-entropy of a batch, shares of it edited; nothing reaches the world model."""
         rng = np.random.default_rng([self.seed, iteration, 14])
-        rollouts, _ = plant(self.pool.batch(iteration, batch), self.views, self.edits, rng)
+        rollouts, _ = plant(self.pool.batch(iteration, batch), self.views, self.recipe.edits, rng)
         rollouts = haunt(rollouts, self.phantoms, iteration)
         rollouts = rollouts.rows(share.rows(batch))
         with head_precision(rollouts.truth.device):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 from functools import cache
 
 import numpy as np
@@ -36,9 +35,9 @@ from vidplan_training.recipes.heads.rollouts import (
     Rollouts,
     imagine_ahead,
 )
+from vidplan_training.recipes.heads.settings import ValueHeadRecipe
 from vidplan_training.recipes.heads.value_episodes import Draw, ValueEpisodes
 
-CHECKED = 192
 SHARE_OF_KIND_NAMES = 0.5  # the other instructions name the object in other words
 
 
@@ -82,43 +81,43 @@ def _instruction(data: ValueEpisodes, draw: Draw, rng: np.random.Generator) -> I
 class ValueTraining:
     """Data, loss and check of one training."""
 
-    def __init__(self, model: WorldModel, args: argparse.Namespace) -> None:
+    def __init__(self, model: WorldModel, recipe: ValueHeadRecipe) -> None:
         """Encode what is not encoded yet and load all latents.
 
         Raises:
             ModelError: there is no semantic scorer beside the world model.
         """
-        if not (args.models / 'semantic').is_dir():
+        if not (recipe.models / 'semantic').is_dir():
             raise ModelError(
-                f'{args.models} has no semantic/: the value head reads its text tower; run '
+                f'{recipe.models} has no semantic/: the value head reads its text tower; run '
                 '`vidplan-train semantic` first'
             )
-        scorer = SemanticScorer.load(args.models / 'semantic')
-        self.scorer = scorer
-        training, held_out = split(args.data, False), split(args.data, True)
+        scorer = SemanticScorer.load(recipe.models / 'semantic')
+        self.scorer, self.recipe = scorer, recipe
+        training, held_out = split(recipe.data, False), split(recipe.data, True)
         encode_shards(training + held_out, model.autoencoder)
         stats = Statistics.of(model.config)
-        data, other = (ValueEpisodes(found, stats, args.gamma) for found in (training, held_out))
-        pool = PoolConfig(max(args.pool, args.batch))
+        data, other = (ValueEpisodes(found, stats, recipe.gamma) for found in (training, held_out))
+        pool = PoolConfig(max(recipe.pool, recipe.batch))
         self.pool = Pool(
-            lambda rng, n: value_rollouts(model, scorer, data, rng, n), pool, args.seed
+            lambda rng, n: value_rollouts(model, scorer, data, rng, n), pool, recipe.seed
         )
-        checked = PoolConfig(CHECKED, group=16)
+        checked = PoolConfig(recipe.checked, group=min(16, recipe.checked))
         check = Pool(
-            lambda rng, n: value_rollouts(model, scorer, other, rng, n), checked, args.seed + 1
+            lambda rng, n: value_rollouts(model, scorer, other, rng, n), checked, recipe.seed + 1
         )
         self.check = check.fill(0)
 
-    def config(self, args: argparse.Namespace) -> HeadConfig:
+    def config(self) -> HeadConfig:
         """Sizes of a head for the world model and the scorer's text."""
         check = self.check.inputs
         frames, channels, rows, columns = check.predicted.shape[1:]
         assert check.text is not None
         return HeadConfig(
             channels, frames, check.actions.shape[-1], rows, columns,
-            widths=tuple(args.widths), text=check.text.shape[-1], maps=MAPS,
+            widths=self.recipe.widths, text=check.text.shape[-1], maps=MAPS,
             offsets=0 if check.offsets is None else check.offsets.shape[-1],
-            bins='uniform', bin_count=VALUE_BINS, bin_high=1.0, gamma=args.gamma,
+            bins='uniform', bin_count=VALUE_BINS, bin_high=1.0, gamma=self.recipe.gamma,
             text_probe=text_probe(self.scorer),
         )  # fmt: skip
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from vidplan_core.language.open_clip_model import WEIGHTS_FILE, open_clip_module
 from vidplan_core.language.relevancy import Centring
 from vidplan_core.language.semantic import SemanticConfig, SemanticScorer, write_config
 from vidplan_core.models.precision import has_amx
-from vidplan_training.engine.trainer import Trainer, TrainerConfig
+from vidplan_training.engine.trainer import Trainer
 from vidplan_training.recipes.semantic.card import write_card
 from vidplan_training.recipes.semantic.check import MADE_UP, calibrate, score_scenes, summarise
 from vidplan_training.recipes.semantic.data import (
@@ -41,6 +40,7 @@ from vidplan_training.recipes.semantic.loss import (
     patch_targets,
 )
 from vidplan_training.recipes.semantic.phrases import NEGATIVES, PhraseBook, phrase_book
+from vidplan_training.recipes.semantic.settings import SemanticRecipe
 
 PATCH = 8
 CAPTION_AREA_PX = 30
@@ -93,7 +93,7 @@ def build_model(description: dict[str, Any]) -> nn.Module:
     return open_clip_module().CLIP(**description['model_cfg'])
 
 
-class Lesson:
+class SemanticLoss:
     """The loss of an iteration, drawn from the iteration's number alone."""
 
     def __init__(
@@ -177,77 +177,35 @@ class Lesson:
         return captions, torch.tensor(matches)
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Declare `vidplan-train semantic`."""
-    parser = subparsers.add_parser('semantic', help='train the semantic scorer')
-    parser.add_argument('--data', type=Path, required=True, help='folder written by collect')
-    parser.add_argument('--out', type=Path, default=Path('models/cell/semantic'))
-    parser.add_argument(
-        '--work',
-        type=Path,
-        default=Path('outputs/semantic.pt'),
-        help='checkpoint; training resumes from it',
-    )
-    parser.add_argument(
-        '--reconstructions',
-        type=Path,
-        default=None,
-        help='folder of shard_*/reconstructions.npy: the same views as decoded',
-    )
-    parser.add_argument(
-        '--models',
-        type=Path,
-        default=None,
-        help='models folder whose world model first imagines the views into --reconstructions',
-    )
-    parser.add_argument(
-        '--decoded',
-        type=float,
-        default=0.4,
-        help='share of decoded views, where there are any (0 to 1)',
-    )
-    parser.add_argument('--iterations', type=int, default=4000)
-    parser.add_argument('--batch', type=int, default=32)
-    parser.add_argument('--learning-rate', type=float, default=1.5e-3)
-    parser.add_argument('--width', type=int, default=192, help='of the image tower')
-    parser.add_argument('--layers', type=int, default=4, help='of the image tower')
-    parser.add_argument('--start', type=Path, help='folder of a scorer to go on from')
-    parser.add_argument('--scenes', type=int, default=300, help='held-out scenes to judge by')
-    parser.add_argument('--seed', type=int, default=0)
-
-
-def prepare(args: argparse.Namespace) -> tuple[Lesson, Trainer]:
-    """Return the lessons and the trainer of a run, resumed from its checkpoint if there is one."""
-    views = training_views(args.data, args.reconstructions)
+def prepare(recipe: SemanticRecipe) -> tuple[SemanticLoss, Trainer]:
+    """Return the loss and the trainer of a run, resumed from its checkpoint if there is one."""
+    views = training_views(recipe.data, recipe.reconstructions)
     height, width = views.scene(views.frames()[0]).images.shape[-2:]
-    description = model_description(height, width, args.width, args.layers)
-    torch.manual_seed(args.seed)
+    description = model_description(height, width, recipe.width, recipe.layers)
+    torch.manual_seed(recipe.seed)
     model = build_model(description)
-    if args.start:
-        model.load_state_dict(load_file(args.start / WEIGHTS_FILE))
-    mix = Mix(args.batch, args.decoded if views.has_alternatives() else 0.0, args.seed)
-    warmup = min(200, args.iterations // 10 + 1)
-    config = TrainerConfig(args.iterations, args.learning_rate, warmup=warmup, save_every=200)
-    lesson = Lesson(model, views, phrase_book(views.names, _described()), mix, description)
-    return lesson, Trainer(model, config, args.work)
+    if recipe.start:
+        model.load_state_dict(load_file(recipe.start / WEIGHTS_FILE))
+    mix = Mix(recipe.batch, recipe.decoded if views.has_alternatives() else 0.0, recipe.seed)
+    warmup = min(recipe.trainer.warmup, recipe.trainer.iterations // 10 + 1)
+    loss = SemanticLoss(model, views, phrase_book(views.names, _described()), mix, description)
+    return loss, Trainer(model, replace(recipe.trainer, warmup=warmup), recipe.work)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Train, calibrate, judge and write the model folder."""
-    if args.models is not None:
-        if args.reconstructions is None:
-            raise ValueError('--models writes decoded views; say where: --reconstructions DIR')
-        decode_shards(args.data, args.models, args.reconstructions)
-    lesson, trainer = prepare(args)
-    trainer.run(lesson)
-    save_open_clip(trainer.use_average(), lesson.description, args.out)
-    held_out = held_out_views(args.data, args.reconstructions)
-    report = judge(args.out, held_out, lesson.book, args.scenes)
+def run(recipe: SemanticRecipe) -> int:
+    """Train, calibrate, measure and write the model folder."""
+    if recipe.models is not None and recipe.reconstructions is not None:
+        decode_shards(recipe.data, recipe.models, recipe.reconstructions)
+    loss, trainer = prepare(recipe)
+    trainer.run(loss)
+    save_open_clip(trainer.use_average(), loss.description, recipe.out)
+    held_out = held_out_views(recipe.data, recipe.reconstructions)
+    report = measure(recipe.out, held_out, loss.book, recipe.scenes)
     print(json.dumps({k: v for k, v in report.items() if k != 'phrases'}, indent=2))
     return 0
 
 
-def judge(folder: Path, views: SegmentedViews, book: PhraseBook, scenes: int) -> dict[str, Any]:
+def measure(folder: Path, views: SegmentedViews, book: PhraseBook, scenes: int) -> dict[str, Any]:
     """Calibrate on one half of the held-out scenes, measure on the other, write both down."""
     config = SemanticConfig(
         model_name='', negatives=NEGATIVES, relevancy_scale=None, centring=CENTRING

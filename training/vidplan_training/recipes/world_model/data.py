@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,10 +26,14 @@ from vidplan_training.data.extract_latents import extract
 from vidplan_training.data.latents import ClipDataset, Clips, Statistics, encode_shards, statistics
 from vidplan_training.data.readers.ctrl_world import CtrlWorldSource
 from vidplan_training.data.readers.episode import Source
-from vidplan_training.data.readers.options import add_source_arguments, open_source
+from vidplan_training.data.readers.source import open_source
 from vidplan_training.engine.processes import Processes
+from vidplan_training.recipes.world_model.settings import (
+    ClipSettings,
+    ModelSizes,
+    WorldModelRecipe,
+)
 
-CHECKED_CLIPS = 96
 BACKBONE_SIZES: dict[str, Callable[[], BackboneConfig]] = {
     'unet2d': UNet2DConfig,
     'svd': svd_for_cell,
@@ -38,7 +41,7 @@ BACKBONE_SIZES: dict[str, Callable[[], BackboneConfig]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class TrainingData:
     """Batches to train on, clips to check by, and the model that fits them.
 
     text_encoder: for models that read the instruction, else None.
@@ -65,69 +68,23 @@ class LatentsOnly(nn.Module):
     decode = decode_clips = encode
 
 
-def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare where the episodes are and how clips are cut from them."""
-    add_source_arguments(parser, default='cell')
-    parser.add_argument(
-        '--latents', type=Path, help='folder for the latents of --source lerobot, in between'
-    )
-    parser.add_argument(
-        '--skips',
-        type=int,
-        nargs='+',
-        default=[1],
-        help="frames per model frame, at random, for a robot's episodes (Ctrl-World: 1 2)",
-    )
-    parser.add_argument(
-        '--still',
-        type=float,
-        default=0.0,
-        help="share of a robot's clips whose history is the present (Ctrl-World: 0.15)",
-    )
-
-
-def add_size_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the sizes of a new model."""
-    usual = WorldModelConfig()
-    sizes = parser.add_argument_group('sizes of a new model (of a robot: --start keeps its own)')
-    sizes.add_argument('--backbone', choices=tuple(BACKBONE_SIZES), default=usual.backbone.kind)
-    sizes.add_argument('--widths', type=int, nargs='+', help='of the levels of the network')
-    sizes.add_argument(
-        '--still-gate',
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help='let unet2d say where nothing changes',
-    )
-    sizes.add_argument(
-        '--geometry',
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help='tell unet2d what motions mean in every view, by MODELS/cameras.json',
-    )
-    sizes.add_argument('--history', type=int, default=usual.history_frames)
-    sizes.add_argument('--frames', type=int, default=usual.frames)
-    sizes.add_argument(
-        '--action-features', default=usual.action_features, help='relative, or droid (Ctrl-World)'
-    )
-
-
-def gather(args: argparse.Namespace) -> Material:
+def gather(recipe: WorldModelRecipe) -> TrainingData:
     """Read, and encode where that is still to be done.
 
     Raises ConfigError when there is nothing to train on.
     """
-    return _cell(args) if args.source == 'cell' else _robot(args)
+    return _cell(recipe) if recipe.source == 'cell' else _robot(recipe)
 
 
-def _cell(args: argparse.Namespace) -> Material:
-    autoencoder = load_autoencoder(args.models / 'autoencoder')
-    training, held_out = _encoded_shards(args.data, autoencoder)
-    stats = statistics(training[0], args.frames)
-    sizes = (args.history, args.frames)
-    return Material(
+def _cell(recipe: WorldModelRecipe) -> TrainingData:
+    autoencoder = load_autoencoder(recipe.models / 'autoencoder')
+    training, held_out = _encoded_shards(recipe.data, autoencoder)
+    stats = statistics(training[0], recipe.model.frames)
+    sizes = (recipe.model.history, recipe.model.frames)
+    return TrainingData(
         ClipDataset(training, *sizes, stats),
-        ClipDataset(held_out, *sizes, stats).random(0, CHECKED_CLIPS, 1),
-        replace(_config(args, stats, 96, 160), cameras=_cameras(args)),
+        ClipDataset(held_out, *sizes, stats).random(0, recipe.checked, 1),
+        replace(_config(recipe, stats, 96, 160), cameras=_cameras(recipe)),
         autoencoder,
     )
 
@@ -142,55 +99,58 @@ def _encoded_shards(data: Path, autoencoder: AnyAutoencoder) -> tuple[list[Shard
     return training, held_out
 
 
-def _robot(args: argparse.Namespace) -> Material:
-    if args.start:
-        config = world_model_config(args.start)
-        training, held_out = clips_for(config, args)
+def _robot(recipe: WorldModelRecipe) -> TrainingData:
+    if recipe.start:
+        config = world_model_config(recipe.start)
+        training, held_out = clips_for(config, recipe)
     else:
-        source = _with_latents(args)
-        window = Window.consecutive(args.history, args.frames)
-        paced = replace(window, skips=tuple(args.skips), still=args.still)
+        source = _with_latents(recipe)
+        window = Window.consecutive(recipe.model.history, recipe.model.frames)
+        paced = replace(window, skips=recipe.skips, still=recipe.still)
         training = EpisodeClips(source, False, paced)
         held_out = EpisodeClips(source, True, window, training.stats)
         _, rows, columns = training.shape
         size = (STRIDE * rows // len(source.views), STRIDE * columns)
-        config = _config(args, training.stats, *size, source.views)
-    return Material(
+        config = _config(recipe, training.stats, *size, source.views)
+    return TrainingData(
         training,
-        held_out.random(0, CHECKED_CLIPS, 1),
+        held_out.random(0, recipe.checked, 1),
         config,
-        autoencoder_for(args.models, config),
-        text_encoder_for(args.models, config),
+        autoencoder_for(recipe.models, config),
+        text_encoder_for(recipe.models, config),
     )
 
 
-def clips_for(config: WorldModelConfig, args: argparse.Namespace) -> tuple[ClipSource, ClipSource]:
+def clips_for(
+    config: WorldModelConfig, settings: ClipSettings
+) -> tuple[ClipSource, ClipSource]:
     """Training and held-out clips as a model that exists sees them.
 
     Raises ConfigError when the latents are of another size than the model's.
     """
     stats = Statistics.of(config)
-    if args.source == 'cell':
-        parts = _encoded_shards(args.data, load_autoencoder(args.models / 'autoencoder'))
+    if settings.source == 'cell':
+        autoencoder = load_autoencoder(settings.models / 'autoencoder')
+        parts = _encoded_shards(settings.data, autoencoder)
         sizes = (config.history_frames, config.frames)
         first, second = (ClipDataset(part, *sizes, stats) for part in parts)
         return first, second
-    source = _with_latents(args)
+    source = _with_latents(settings)
     window = Window(config.seen_ages, config.frames)
-    paced = replace(window, skips=tuple(args.skips), still=args.still)
+    paced = replace(window, skips=settings.skips, still=settings.still)
     training = EpisodeClips(source, False, paced, stats)
     _check_shape(config, training.shape)
     return training, EpisodeClips(source, True, window, stats)
 
 
-def _with_latents(args: argparse.Namespace) -> Source:
-    source = open_source(args)
-    if args.source != 'lerobot':
+def _with_latents(settings: ClipSettings) -> Source:
+    source = open_source(settings)
+    if settings.source != 'lerobot':
         return source
-    if args.latents is None:
-        raise ConfigError('say where the latents of these episodes shall be: --latents DIR')
-    extract(source, args.latents, args.models / 'autoencoder')
-    return CtrlWorldSource(args.latents)
+    if settings.latents is None:
+        raise ConfigError('say where the latents of these episodes shall be: set latents=FOLDER')
+    extract(source, settings.latents, settings.models / 'autoencoder')
+    return CtrlWorldSource(settings.latents)
 
 
 def _check_shape(config: WorldModelConfig, shape: tuple[int, ...]) -> None:
@@ -202,7 +162,7 @@ def _check_shape(config: WorldModelConfig, shape: tuple[int, ...]) -> None:
 
 
 def _config(
-    args: argparse.Namespace,
+    recipe: WorldModelRecipe,
     stats: Statistics,
     height: int,
     width: int,
@@ -212,30 +172,30 @@ def _config(
         views=views,
         height=height,
         width=width,
-        frame_period_s=args.frame_period,
-        history_frames=args.history,
-        frames=args.frames,
-        action_features=args.action_features,
+        frame_period_s=recipe.frame_period,
+        history_frames=recipe.model.history,
+        frames=recipe.model.frames,
+        action_features=recipe.model.action_features,
         latent_mean=stats.mean,
         latent_std=stats.std,
         residual_std=stats.residual_std,
-        backbone=_backbone(args),
+        backbone=_backbone(recipe.model),
     )
 
 
-def _cameras(args: argparse.Namespace) -> tuple[Camera, ...]:
+def _cameras(recipe: WorldModelRecipe) -> tuple[Camera, ...]:
     """The nominal cameras beside the models, for a backbone that can use them."""
-    path: Path = args.models / 'cameras.json'
-    if not args.geometry or not _backbone(args).takes_cameras:
+    if not recipe.model.geometry or not _backbone(recipe.model).takes_cameras:
         return ()
+    path = recipe.models / 'cameras.json'
     return tuple(load_cameras(path, WorldModelConfig().views).values())
 
 
-def _backbone(args: argparse.Namespace) -> BackboneConfig:
-    sizes = BACKBONE_SIZES[args.backbone]()
+def _backbone(model: ModelSizes) -> BackboneConfig:
+    sizes = BACKBONE_SIZES[model.backbone]()
     if isinstance(sizes, UNet2DConfig):
-        sizes = replace(sizes, still_gate=args.still_gate)
-    return replace(sizes, widths=tuple(args.widths)) if args.widths else sizes
+        sizes = replace(sizes, still_gate=model.still_gate)
+    return replace(sizes, widths=model.widths) if model.widths else sizes
 
 
 def text_encoder_for(models: Path, config: WorldModelConfig) -> TextEncoder | None:

@@ -8,7 +8,6 @@ the same weights can be sampled in several steps.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.errors import ConfigError, ModelError
+from vidplan_core.errors import ModelError
 from vidplan_core.models.io import load_weights
 from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.checkpoint import save_world_model, world_model_config
@@ -25,36 +24,13 @@ from vidplan_core.world_model.flow import raw_target, scaled_input, spread
 from vidplan_core.world_model.world_model import OTHER_PARTS, WorldModel
 from vidplan_training.data.latents import Clips
 from vidplan_training.engine.share import WHOLE, Share
-from vidplan_training.engine.trainer import Trainer, TrainerConfig, add_trainer_arguments, options
-from vidplan_training.recipes.world_model.data import (
-    Material,
-    add_data_arguments,
-    add_size_arguments,
-    gather,
-)
+from vidplan_training.engine.trainer import Trainer
+from vidplan_training.recipes.world_model.data import TrainingData, gather
+from vidplan_training.recipes.world_model.settings import WorldModelRecipe
 
 LOG_SIGMA_MEAN, LOG_SIGMA_STD = 0.7, 1.6  # of the released Ctrl-World training
 HISTORY_NOISE = 0.05
 DROPPED_ACTIONS = 0.05  # share of clips without actions, for classifier-free guidance
-
-
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Declare `vidplan-train world-model`."""
-    parser = subparsers.add_parser('world-model', help='train the action-conditioned world model')
-    add_data_arguments(parser)
-    add_size_arguments(parser)
-    parser.add_argument('--models', type=Path, default=Path('models/cell'))
-    parser.add_argument('--work', type=Path, default=Path('outputs/world_model.pt'))
-    parser.add_argument('--out', type=Path, help='folder to write; default: MODELS/world_model')
-    parser.add_argument('--iterations', type=int, default=6000)
-    parser.add_argument('--batch', type=int, default=24)
-    parser.add_argument('--learning-rate', type=float, default=1e-3)
-    parser.add_argument('--regression', type=float, default=0.75, help='first part of the run')
-    parser.add_argument('--start', type=Path, help='folder of a trained world model to go on from')
-    parser.add_argument('--compile', action='store_true', help='compile the network first')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--export-only', action='store_true', help='write the average so far')
-    add_trainer_arguments(parser)
 
 
 @dataclass(frozen=True)
@@ -150,41 +126,37 @@ def go_on_from(model: WorldModel, folder: Path) -> None:
         raise ModelError(f'{folder} is of another size than asked for: {error}') from error
 
 
-def run(args: argparse.Namespace) -> int:
+def run(recipe: WorldModelRecipe) -> int:
     """Encode, train, write the averaged weights."""
-    if args.source != 'cell' and args.out is None:
-        raise ConfigError('say where the model shall be, apart from the models of the cell: --out')
-    material = gather(args)
-    torch.manual_seed(args.seed)
-    model = WorldModel(material.config, material.autoencoder, material.text_encoder)
+    data = gather(recipe)
+    torch.manual_seed(recipe.seed)
+    model = WorldModel(data.config, data.autoencoder, data.text_encoder)
     model.requires_grad_(False).backbone.requires_grad_(True)
-    if args.start:
-        go_on_from(model, args.start)
+    if recipe.start:
+        go_on_from(model, recipe.start)
     if model.config.backbone.reads_target_time:
         # The target time means nothing until the flow map is distilled.
         model.backbone.target_embedding.requires_grad_(False)
-    warmup = min(200, args.iterations // 10)
-    config = TrainerConfig(args.iterations, args.learning_rate, warmup=warmup, **options(args))
-    trainer = Trainer(model, config, args.work)
-    if not args.export_only:
-        _train(trainer, model, material, args)
+    trainer = Trainer(model, recipe.trainer.with_short_warmup(), recipe.work)
+    if not recipe.export_only:
+        _train(trainer, model, data, recipe)
     trainer.use_average()
     if trainer.main:
-        save_world_model(args.out or args.models / 'world_model', model)
+        save_world_model(recipe.out, model)
     return 0
 
 
 def _train(
-    trainer: Trainer, model: WorldModel, material: Material, args: argparse.Namespace
+    trainer: Trainer, model: WorldModel, data: TrainingData, recipe: WorldModelRecipe
 ) -> None:
-    data, check = material.training, material.held_out.to(trainer.device)
-    print(f'{len(data)} training clips', flush=True)
+    check = data.held_out.to(trainer.device)
+    print(f'{len(data.training)} training clips', flush=True)
 
     def loss(iteration: int) -> Tensor:
-        noise = 1.0 if iteration < args.regression * args.iterations else 0.5
-        clips = data.random(iteration, args.batch, args.seed, trainer.share).to(trainer.device)
-        return loss_of(model, clips, noise, trainer.share)
+        noise = 1.0 if iteration < recipe.regression * recipe.trainer.iterations else 0.5
+        clips = data.training.random(iteration, recipe.batch, recipe.seed, trainer.share)
+        return loss_of(model, clips.to(trainer.device), noise, trainer.share)
 
-    if args.compile:
+    if recipe.compile:
         model.backbone.compile()
     trainer.run(loss, lambda _: held_out_error(model, check))

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,35 +10,18 @@ import torch
 
 from vidplan_core.heads.conformal import LowerBound, calibrate, save_bound, shortfall
 from vidplan_core.metrics.intervals import exact_interval
-from vidplan_training.evaluation.main import written
-from vidplan_training.evaluation.sampling import add_sampling
+from vidplan_training.evaluation.report import written
+from vidplan_training.evaluation.settings import ConformalRecipe, ValueSettings
 
 BATCH = 16
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Declare `vidplan-train conformal`."""
-    parser = subparsers.add_parser(
-        'conformal',
-        help='bound predicted values from below, with known probability',
-        description='One clip of every held-out episode, with a random instruction: half of the '
-        'episodes choose the margin, which is written beside the value head; the other half '
-        'tells how often the bound holds at all imagined frames together.',
-    )
-    parser.add_argument('--data', type=Path, required=True, help='folder written by collect')
-    parser.add_argument('--models', type=Path, default=Path('models/cell'))
-    parser.add_argument('--alpha', type=float, default=0.1, help='share of episodes it may fail')
-    add_sampling(parser)
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--json', type=Path, help='write the result')
-
-
-def run(args: argparse.Namespace) -> int:
+def run(recipe: ConformalRecipe) -> int:
     """Calibrate, write the bound and print its coverage."""
-    shortfalls = held_out_shortfalls(args)
-    bound, result = calibrated(shortfalls, args.alpha, args.seed)
-    save_bound(args.models / 'value', bound)
-    print(written(result, args.json))
+    shortfalls = held_out_shortfalls(recipe)
+    bound, result = calibrated(shortfalls, recipe.alpha, recipe.seed)
+    save_bound(recipe.out, bound)
+    print(written(result, recipe.json))
     return 0
 
 
@@ -70,7 +51,7 @@ def calibrated(
 
 
 @torch.no_grad()
-def held_out_shortfalls(args: argparse.Namespace) -> np.ndarray:
+def held_out_shortfalls(settings: ValueSettings) -> np.ndarray:
     """By how much the value head promises too much, one number per held-out episode.
 
     Raises:
@@ -80,8 +61,8 @@ def held_out_shortfalls(args: argparse.Namespace) -> np.ndarray:
     from vidplan_core.heads.estimate import expectation
     from vidplan_training.evaluation.value import make_run
 
-    run = make_run(args)
-    draws = one_each(run.data, np.random.default_rng([args.seed, 18]), run.ahead)
+    run = make_run(settings)
+    draws = one_each(run.data, np.random.default_rng([settings.seed, 18]), run.ahead)
     worst = []
     for first in range(0, len(draws), BATCH):
         part = draws[first : first + BATCH]

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the evaluations can be asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidplan_core.knobs import knob
+from vidplan_core.metrics.perceptual_networks import NETWORKS
+from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.world_model.sampler import KINDS, SamplingConfig
+from vidplan_training.settings.knobs import Settings, required
+
+FEATURES = ('auto', *NETWORKS)
+_PLANNER = PlannerConfig()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings(Settings):
+    """What every evaluation has."""
+
+    models: Path = knob(Path('models/cell'), 'folder of the models')
+    threads: int | None = knob(None, 'of the processor; none: as PyTorch chooses', low=1)
+    seed: int = knob(0, 'of the choice of clips and of noise')
+    json: Path | None = knob(None, 'file for the result')
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImaginationSettings(EvaluationSettings):
+    """What is common to chunks and long rollouts."""
+
+    data: Path = required('episodes of evaluation seeds')
+    steps: tuple[int, ...]
+    guidance: tuple[float, float] = knob(
+        (1.0, 2.0), 'of the EDM sampler, for the first and the last frame'
+    )
+    temperature: float = knob(1.0, 'size of the first noise', low=0.0)
+    features: str = knob(
+        'auto',
+        'network of the deep-feature distance; auto takes the first that is here',
+        choices=FEATURES,
+    )
+    device: str = knob('cpu', 'to compute on')
+
+
+STEPS_TEXT = 'network evaluations; from 50 on the EDM sampler, below the flow map'
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateWorldModel(ImaginationSettings):
+    """Imagine clips of held-out episodes in few and in many steps.
+
+    They are compared with what happened, with copying and with reconstruction; all pixels and
+    moving pixels apart.
+    """
+
+    steps: tuple[int, ...] = knob((1, 2, 4, 8, 50), STEPS_TEXT, low=1)
+    clips: int = knob(200, 'two per episode', low=1)
+    pictures: Path | None = knob(None, 'folder to draw some clips in, as PNG')
+    picture_clips: int = knob(4, 'how many are drawn; seeded choice', low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateRollout(ImaginationSettings):
+    """Imagine long held-out episodes chunk after chunk with their recorded actions."""
+
+    steps: tuple[int, ...] = knob((1, 4, 50), STEPS_TEXT, low=1)
+    episodes: int = knob(8, 'to imagine', low=1)
+    chunks: int = knob(15, 'of four new frames each', low=1)
+    plot: Path | None = knob(None, 'PNG or SVG of the curves')
+    video: Path | None = knob(None, 'mp4 of the first episodes')
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSemantic(EvaluationSettings):
+    """Render scenes of evaluation seeds, with seen instances and with unseen ones.
+
+    Seen ones vary as those of training scenes do; unseen ones have colours and sizes beyond.
+    """
+
+    episodes: int = knob(100, 'scenes, of each kind', low=2)
+    seed: int = knob(1_000_000, 'of the first scene')
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateUncertainty(EvaluationSettings):
+    """Imagine clips of held-out episodes and compare predicted errors with true ones.
+
+    As their mean, in 1, 2 and 4 steps, and fed back once.
+    """
+
+    data: Path = required('episodes of evaluation seeds')
+    unseen_objects: Path | None = knob(None, 'of `collect --unseen objects`')
+    unseen_lights: Path | None = knob(None, 'of `collect --unseen lights`')
+    clips: int = knob(200, 'two per episode', low=1)
+    features: str = knob('auto', 'network of the deep-feature distance', choices=FEATURES)
+    pictures: Path | None = knob(None, 'folder for diagrams and heat maps')
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueSettings(Settings):
+    """What a value head is measured with; imaginations as the planner has them by default."""
+
+    data: Path = required('episodes that the head never saw')
+    models: Path = knob(Path('models/cell'), 'folder of the models')
+    sampler: str = knob(_PLANNER.sampler, 'how imaginations are made', choices=KINDS)
+    steps: int = knob(_PLANNER.steps, 'network evaluations per imagination', low=1)
+    seed: int = knob(0, 'of the choice of clips and of noise')
+
+    @property
+    def sampling(self) -> SamplingConfig:
+        """How imaginations are sampled."""
+        return SamplingConfig(self.steps, self.sampler)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateValue(ValueSettings):
+    """Imagine clips of held-out episodes with instructions that come true, and others.
+
+    And six motions of fresh scenes, each also carried out in the simulator.
+    """
+
+    draws: int = knob(6, 'clips per episode', low=1)
+    scenes: int = knob(100, 'for the best of six', low=0)
+    threads: int | None = knob(None, 'of the processor; none: as PyTorch chooses', low=1)
+    json: Path | None = knob(None, 'file for the result')
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConformalRecipe(ValueSettings):
+    """Bound predicted values from below, with known probability.
+
+    One clip of every held-out episode, with a random instruction: half of the episodes choose
+    the margin, the other half tells how often the bound holds at all imagined frames together.
+    """
+
+    out: Path = knob(
+        Path('outputs/conformal'), 'folder to write; the planner reads it from MODELS/value'
+    )
+    alpha: float = knob(0.1, 'share of episodes that it may fail in', low=0.0, high=1.0)
+    json: Path | None = knob(None, 'file for the result')

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Typed settings of every command: declared once, read from presets and the command line."""
