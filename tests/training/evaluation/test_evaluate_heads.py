@@ -86,7 +86,7 @@ def test_an_uncertainty_head_is_judged_by_every_number(
 ) -> None:
     pixels = FeatureDistance('pixels', lambda images: [images])
     monkeypatch.setattr(evaluate_uncertainty, 'load_feature_distance', lambda *_: pixels)
-    monkeypatch.setattr(evaluate_uncertainty, 'ELEMENTS', 300)
+    monkeypatch.setattr('vidplan_training.evaluation.uncertainty_evidence.ELEMENTS', 300)
     found = tmp_path / 'found.json'
     command = ['evaluate', 'uncertainty', '--data', str(data), '--models', str(models)]
     command += ['--clips', '5', '--unseen-objects', str(data), '--json', str(found)]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from vidplan_core.errors import ConfigError
@@ -81,6 +82,7 @@ def test_bounds_hold_for_settings_made_in_code_too() -> None:
         Outer(data=Path('a'), batch=0)
 
 
+@effort(deadline=None, max_examples=50)
 @given(
     st.builds(
         Outer,

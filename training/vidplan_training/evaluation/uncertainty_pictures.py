@@ -5,26 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vidplan_core.heads.heat_map import heat_map
+from vidplan_training.evaluation.clips import Clip, Place
+from vidplan_training.evaluation.uncertainty_evidence import UncertaintyEvidence, UncertaintyRun
 from vidplan_training.recipes.heads.planted import plant
 from vidplan_training.recipes.heads.rollouts import Rollouts
-
-if TYPE_CHECKING:
-    from vidplan_training.evaluation.clips import Clip, Place
-    from vidplan_training.evaluation.uncertainty import Evidence, Run
 
 SHOWN_CLIPS = 4
 # Shares of all estimates that become blue and red in a heat map.
 SPAN = (0.02, 0.98)
 
 
-def draw(run: Run, clips: Iterable[tuple[Place, Clip]], folder: Path) -> None:
+def draw(run: UncertaintyRun, clips: Iterable[tuple[Place, Clip]], folder: Path) -> None:
     """Write reliability.png, sparsification.png and heat_maps.png."""
     folder.mkdir(parents=True, exist_ok=True)
     plot_reliability(run.evidence, folder / 'reliability.png')
@@ -33,7 +30,7 @@ def draw(run: Run, clips: Iterable[tuple[Place, Clip]], folder: Path) -> None:
     paint(run, Rollouts.cat(parts), folder / 'heat_maps.png')
 
 
-def plot_reliability(evidence: dict[str, Evidence], path: Path) -> None:
+def plot_reliability(evidence: dict[str, UncertaintyEvidence], path: Path) -> None:
     """Predicted against observed probability that an error lies below a threshold."""
     from matplotlib.figure import Figure
 
@@ -54,7 +51,7 @@ def plot_reliability(evidence: dict[str, Evidence], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def plot_sparsification(evidence: dict[str, Evidence], path: Path) -> None:
+def plot_sparsification(evidence: dict[str, UncertaintyEvidence], path: Path) -> None:
     """Mean error of what remains, beside an oracle and chance."""
     from matplotlib.figure import Figure
 
@@ -70,7 +67,7 @@ def plot_sparsification(evidence: dict[str, Evidence], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def paint(run: Run, rollouts: Rollouts, path: Path) -> None:
+def paint(run: UncertaintyRun, rollouts: Rollouts, path: Path) -> None:
     """Last new frame of some clips: imagined, heat map, edited, heat map of the edited one."""
     from PIL import Image
 
