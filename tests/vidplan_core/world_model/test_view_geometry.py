@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a motion means in every view: rays, and the present carried along."""
+"""What a motion means in every view: rays, and the warped present."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.world_model.autoencoders.config import AutoencoderConfig
 from vidplan_core.world_model.autoencoders.convolutional import Autoencoder
 from vidplan_core.world_model.backbones.interface import Condition
-from vidplan_core.world_model.backbones.unet2d import FIRST_BELIEF, UNet2D
+from vidplan_core.world_model.backbones.unet2d import INITIAL_GATE, UNet2D
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.flow import denoised, scaled_input
@@ -27,8 +27,8 @@ from vidplan_core.world_model.view_geometry import (
     RAY_CHANNELS,
     RAY_SCALE_M,
     SEEN_HEIGHT_M,
-    carried,
     ray_maps,
+    warp,
 )
 from vidplan_core.world_model.world_model import WorldModel
 
@@ -45,7 +45,7 @@ def places(rows: int, columns: int) -> Tensor:
 
 def test_nothing_moves_where_the_hand_stays() -> None:
     present = torch.randn(2, CHANNELS, 3 * ROWS, COLUMNS)
-    moved = carried(list(CAMERAS.values()), present, straight_chunk(torch.zeros(2, 3)))
+    moved = warp(list(CAMERAS.values()), present, straight_chunk(torch.zeros(2, 3)))
     assert moved.shape == (2, 5, CHANNELS, 3 * ROWS, COLUMNS)
     torch.testing.assert_close(moved, present[:, None].expand_as(moved), atol=2e-3, rtol=0)
 
@@ -60,7 +60,7 @@ def test_a_camera_on_the_base_sees_the_hand_pass_by(view: str) -> None:
     one_place = depth / camera.focal[0] / COLUMNS
     chunk = straight_chunk(4 * one_place * right[None])  # a column a frame
     present = torch.randn(1, CHANNELS, ROWS, COLUMNS)
-    moved = carried([camera], present, chunk)[0]
+    moved = warp([camera], present, chunk)[0]
     for frame in range(1, 5):
         wanted = present[0, :, :, 2 : COLUMNS - 6]
         found = moved[frame, :, :, 2 + frame : COLUMNS - 6 + frame]
@@ -80,7 +80,7 @@ def test_a_camera_on_the_flange_sees_the_table_pass_by() -> None:
         paint = torch.stack([(9.0 * points[:, 0]).sin(), (7.0 * points[:, 1]).cos()])
         return paint.reshape(1, 2, 48, 80)
 
-    moved = carried([camera], seen(0), chunk)
+    moved = warp([camera], seen(0), chunk)
     inside = (slice(None), slice(None), slice(16, 36), slice(20, 60))
     for frame in range(1, 5):
         torch.testing.assert_close(moved[:, frame][inside], seen(frame)[inside], atol=0.01, rtol=0)
@@ -101,7 +101,7 @@ def test_rays_pass_through_what_the_places_show(view: str) -> None:
     if camera.mount == 'base':  # a point of the hand, in the tool's frame
         point = torch.tensor([0.01, -0.02, 0.03])
         in_base = tcp_position(position, rotation) + rotation @ point
-    else:  # a point of the table, told from its centre
+    else:  # a point of the table, relative to its centre
         in_base = camera.on_plane(torch.tensor([0.4, 0.6]), position, rotation, 0.0)
         point = in_base - torch.tensor([0.5, 0.0, 0.0])
     place = camera.project(in_base, position, rotation)
@@ -119,14 +119,14 @@ def test_both_are_differentiable_in_the_poses() -> None:
     present = torch.randn(1, 2, 3 * 4, 6, dtype=torch.float64)
     cameras = list(CAMERAS.values())
 
-    def told(position: Tensor) -> Tensor:
+    def outputs(position: Tensor) -> Tensor:
         moved = PoseChunk(position, chunk.rotation, chunk.closedness)
         # Frame 0 lies on the grid itself, where the interpolation has a kink.
-        return carried(cameras, present, moved)[:, 1:].sum((2, 3, 4)) + ray_maps(
+        return warp(cameras, present, moved)[:, 1:].sum((2, 3, 4)) + ray_maps(
             cameras, moved, 4, 6
         )[:, 1:].sum((2, 3, 4))
 
-    assert torch.autograd.gradcheck(told, position, eps=1e-7, atol=1e-3, rtol=1e-3)
+    assert torch.autograd.gradcheck(outputs, position, eps=1e-7, atol=1e-3, rtol=1e-3)
 
 
 def with_cameras(still_gate: bool = True) -> WorldModel:
@@ -155,8 +155,8 @@ def test_an_open_gate_believes_what_was_carried_along(time: float) -> None:
     torch.nn.init.zeros_(last.bias)
     last.bias[-model.config.frames :] = 50.0
     condition = condition_of(model, (0.1, 0.05, -0.05))
-    assert condition.carried is not None
-    guess = (condition.carried - condition.history[:, -1:]) / model.config.residual_std
+    assert condition.warped is not None
+    guess = (condition.warped - condition.history[:, -1:]) / model.config.residual_std
     x, start = torch.randn(1, 5, CHANNELS, 12, 8), torch.full((1,), time)
     raw = model.backbone(scaled_input(x, start), condition, start, start)
     found = denoised(x, raw, start)
@@ -175,11 +175,11 @@ def test_weights_without_cameras_grow_into_a_network_that_knows_them() -> None:
     condition = condition_of(model, (0.1, 0.05, -0.05))
     noisy, start = torch.randn(1, 5, CHANNELS, 12, 8), torch.zeros(1)
     plain = earlier(noisy, Condition(condition.history, condition.actions), start, start)
-    assert condition.carried is not None
-    guess = (condition.carried - condition.history[:, -1:]) / model.config.residual_std
-    belief = torch.tensor(FIRST_BELIEF).sigmoid()
+    assert condition.warped is not None
+    guess = (condition.warped - condition.history[:, -1:]) / model.config.residual_std
+    gate = torch.tensor(INITIAL_GATE).sigmoid()
     # At pure noise the raw output is minus the data estimate.
-    wanted = plain - belief * guess
+    wanted = plain - gate * guess
     torch.testing.assert_close(
         network(noisy, condition, start, start), wanted, atol=1e-4, rtol=1e-4
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`vidplan replay`: meter imagination and plans against what a bag shows really happened."""
+"""`vidplan replay`: compare imagination and plans with what a bag shows really happened."""
 
 from __future__ import annotations
 

@@ -122,9 +122,9 @@ class CommittedMotion:
         position: flange (K, 3), m.
         quaternion: flange (K, 4), xyzw.
         closedness: (K,), 0 open .. 1 closed.
-        velocity: linear velocity of the flange (K, 3), m/s; empty when it was not told.
-        q: (K, 7), rad; empty when it was not told.
-        dq: (K, 7), rad/s; empty when it was not told.
+        velocity: linear velocity of the flange (K, 3), m/s; empty when it was not given.
+        q: (K, 7), rad; empty when it was not given.
+        dq: (K, 7), rad/s; empty when it was not given.
     """
 
     times_s: Array

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When the gripper is told to change: real grippers are slow and must not be flooded."""
+"""When the gripper is commanded: real grippers are slow and must not be flooded."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class GripperRule:
 
 
 class GripperSchedule:
-    """What the gripper was last told, and what it will be told when."""
+    """The gripper's last command, and the next one with its time."""
 
     def __init__(self) -> None:
         self._commanded: float | None = None

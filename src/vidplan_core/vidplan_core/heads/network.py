@@ -2,7 +2,7 @@
 """One small U-Net, used twice: for the errors of imagined latents and for the value of frames.
 
 Two levels down, attention over time and place in the bottleneck, two levels up (paper, appendix
-A.6). All frames share the convolutions; what differs between them is told by the action.
+A.6). All frames share the convolutions; what differs between them is the action.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ class HeadNetwork(nn.Module):
         seen = [predicted, inputs.noisy, present]
         if self.config.maps:
             if inputs.maps is None:
-                raise ModelError('this head reads where things are and was not told')
+                raise ModelError('this head reads maps of where things are; its input has none')
             seen.append(inputs.maps[:, None].expand(-1, predicted.shape[1], -1, -1, -1))
         stacked = torch.cat(seen, dim=2).flatten(0, 1)
         return functional.pixel_unshuffle(stacked, self.config.patch)

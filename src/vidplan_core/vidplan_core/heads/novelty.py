@@ -4,7 +4,7 @@
 A head that is calibrated on errors has no reason to doubt a new thing that stands still and is
 copied well; yet nothing is known about how it would move. Here the latents themselves are
 compared with a memory of training scenes, by the distance to the nearest neighbour in whitened
-space (PatchCore, Roth et al., CVPR 2022): single places tell of strange light and colours of the
+space (PatchCore, Roth et al., CVPR 2022): single places reveal strange light and colours of the
 whole scene, neighbourhoods of a strange thing in it.
 """
 

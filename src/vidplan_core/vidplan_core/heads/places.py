@@ -12,10 +12,10 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.camera import Camera
 from vidplan_core.geometry.fk import tcp_position
 
-# Where a thing is believed to be before any view shows it: above the table, base frame, m.
+# Prior of where a thing is before any view shows it: above the table, base frame, m.
 USUAL_M = (0.5, 0.0, 0.05)
 USUAL_TRUST_M = (0.3, 0.3, 0.1)
-# Offsets are told as asinh(d / this): exactly near the fingers, roughly far away.
+# Offsets are encoded as asinh(d / this): exactly near the fingers, roughly far away.
 SCALE_M = 0.05
 # Of `offsets`: five vectors (the tool from target and destination, then and now; the target
 # from the destination), their lengths, two lengths in the plane, and two certainties.
@@ -76,11 +76,11 @@ def offsets(places: Tensor, chunk: PoseChunk) -> Tensor:
     lengths = torch.cat([lengths, (new[..., :2].square().sum(-1) + 1e-8).sqrt()], dim=2)
     of_pair = certainty.prod(1, keepdim=True)
     weight = torch.cat([certainty, certainty, of_pair], dim=1)[:, None]
-    told = (vectors / SCALE_M).asinh() * weight[..., None]
+    encoded = (vectors / SCALE_M).asinh() * weight[..., None]
     sizes = (lengths / SCALE_M).asinh() * torch.cat([weight, certainty[:, None]], dim=2)
-    return torch.cat([told.flatten(2), sizes, _said(certainty, new)], dim=-1)
+    return torch.cat([encoded.flatten(2), sizes, _per_frame(certainty, new)], dim=-1)
 
 
-def _said(certainty: Tensor, like: Tensor) -> Tensor:
+def _per_frame(certainty: Tensor, like: Tensor) -> Tensor:
     """The certainties for every new frame, (batch, frames, 2)."""
     return certainty[:, None].expand(-1, like.shape[1], -1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Noise on the past, in training only: a network must live with pasts that it imagined."""
+"""Noise on the past, in training only: it makes a network robust to pasts that it imagined."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from vidplan_core.data.history import EPISODE_START
 from vidplan_core.errors import ModelError
 from vidplan_core.world_model.config import WorldModelConfig
 
-# What a network may be told of a pose; `droid` is what the released Ctrl-World was trained on.
+# How a pose is encoded as features; `droid` is what the released Ctrl-World was trained on.
 FEATURES = {'relative': RELATIVE_FEATURES, 'droid': EULER_FEATURES}
 
 

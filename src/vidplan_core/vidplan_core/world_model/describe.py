@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Print every tensor of a world model, a line each: `python -m vidplan_core.world_model.describe`.
 
-The full size is told in the names of the released checkpoints. Nothing is loaded and no weight
+The full size is printed by the names of the released checkpoints. Nothing is loaded and no weight
 takes memory.
 """
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a motion means in every view: rays of the latent's places, and the present moved along.
+"""What a motion means in every view: rays of the latent's places, and the present warped.
 
-A camera on the base sees the hand move, one on the flange sees the table move. Both are told in
-the frame of what moves: Plücker rays (direction and moment, as for camera-controlled video
-models) of every place of the latent, and the present latents carried to where they would be seen
+A camera on the base sees the hand move, one on the flange sees the table move. Both are expressed
+in the frame of what moves: Plücker rays (direction and moment, as for camera-controlled video
+models) of every place of the latent, and the present latents warped to where they would be seen
 if all that the view shows were fixed to the hand (or, seen from the hand, to the table).
 """
 
@@ -20,11 +20,11 @@ from vidplan_core.geometry.camera import Camera
 from vidplan_core.geometry.fk import tcp_position
 
 RAY_CHANNELS = 6
-# A place on the table that rays of a camera on the flange are told relative to, base frame, m.
+# Origin of the rays of a camera on the flange: a place on the table, base frame, m.
 TABLE_CENTRE_M = (0.5, 0.0, 0.0)
 # Height of what a camera on the flange sees, m: between the table and the tops of its objects.
 SEEN_HEIGHT_M = 0.02
-# Distances are told as asinh(d / this): to millimetres near the fingers, roughly far away.
+# Distances are encoded as asinh(d / this): to millimetres near the fingers, roughly far away.
 RAY_SCALE_M = 0.1
 
 
@@ -45,7 +45,7 @@ def ray_maps(cameras: Sequence[Camera], chunk: PoseChunk, rows: int, columns: in
     return stacked.permute(0, 1, 5, 2, 3, 4).flatten(3, 4)
 
 
-def carried(cameras: Sequence[Camera], present: Tensor, chunk: PoseChunk) -> Tensor:
+def warp(cameras: Sequence[Camera], present: Tensor, chunk: PoseChunk) -> Tensor:
     """Present latents where each frame would show them, (batch, frames, channels, rows, columns).
 
     Differentiable in the poses.
@@ -58,7 +58,7 @@ def carried(cameras: Sequence[Camera], present: Tensor, chunk: PoseChunk) -> Ten
     views = present.unflatten(2, (len(cameras), -1)).unbind(2)
     rows, columns = views[0].shape[-2:]
     places = _places(rows, columns, chunk.position)
-    moved = [_carried(camera, view, chunk, places) for camera, view in zip(cameras, views)]
+    moved = [_warped(camera, view, chunk, places) for camera, view in zip(cameras, views)]
     return torch.cat(moved, dim=3)
 
 
@@ -83,7 +83,7 @@ def _rays(camera: Camera, chunk: PoseChunk, places: Tensor) -> Tensor:
     return torch.cat([direction, (nearest / RAY_SCALE_M).asinh()], dim=-1)
 
 
-def _carried(camera: Camera, view: Tensor, chunk: PoseChunk, places: Tensor) -> Tensor:
+def _warped(camera: Camera, view: Tensor, chunk: PoseChunk, places: Tensor) -> Tensor:
     """(batch, frames, channels, rows, columns) of one view."""
     batch, frames = chunk.position.shape[:2]
     came_from = _origins(camera, chunk, places)

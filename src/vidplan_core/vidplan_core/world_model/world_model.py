@@ -28,7 +28,7 @@ from vidplan_core.world_model.sampler import (
     integrate,
 )
 from vidplan_core.world_model.text import TextEncoder
-from vidplan_core.world_model.view_geometry import carried, ray_maps
+from vidplan_core.world_model.view_geometry import ray_maps, warp
 
 # Children of a world model that are stored in folders of their own.
 OTHER_PARTS = ('autoencoder.', 'text_encoder.')
@@ -207,14 +207,14 @@ class WorldModel(nn.Module):
         return network
 
     def condition(self, context: Context, chunk: PoseChunk) -> Condition:
-        """What the network is told of a past and a chunk, batches of the same size."""
+        """What the network is conditioned on: a past and a chunk, batches of the same size."""
         seen = context.seen(self.config)
-        told = Condition(seen.latents, self.actions(seen.poses, chunk), seen.text)
+        plain = Condition(seen.latents, self.actions(seen.poses, chunk), seen.text)
         if not (cameras := self.config.cameras):
-            return told
+            return plain
         present = seen.latents[:, -1]
         rays = ray_maps(cameras, chunk, present.shape[-2] // len(cameras), present.shape[-1])
-        return replace(told, rays=rays, carried=carried(cameras, present, chunk))
+        return replace(plain, rays=rays, warped=warp(cameras, present, chunk))
 
     def actions(self, past: PoseChunk, chunk: PoseChunk) -> Tensor:
         """Features per frame, history first, of the kind that the network reads.

@@ -80,7 +80,7 @@ class CameraThread:
     def _run(self, state: CellState) -> None:
         try:
             self._render_all(state)
-        except Exception as error:  # told to the thread that asks for pictures
+        except Exception as error:  # raised in the thread that asks for pictures
             self._error = error
         finally:
             self._ready.set()

@@ -20,7 +20,7 @@ class Condition:
     text: embedding of the instruction, (batch, width), for backbones that read one.
     keep: 1 where actions and text are given, 0 where they are dropped, (batch,); None keeps
         all. Dropping them is the unconditional pass of classifier-free guidance.
-    rays, carried: what the motion means in every view, see `view_geometry.py`; (batch, frames,
+    rays, warped: what the motion means in every view, see `view_geometry.py`; (batch, frames,
         6 or channels, height, width), for networks that know their cameras.
     """
 
@@ -29,7 +29,7 @@ class Condition:
     text: Tensor | None = None
     keep: Tensor | None = None
     rays: Tensor | None = None
-    carried: Tensor | None = None
+    warped: Tensor | None = None
 
     def rows(self, chosen: Tensor) -> Condition:
         """Some rows of the batch, by index."""
@@ -54,7 +54,7 @@ class ClipFormat:
         residual_std: what changes from the present are divided by; None where the modelled data
             are the latents themselves.
         sigma_min, sigma_max: the noise levels that it is conditioned on.
-        cameras: whether conditions come with rays and the present moved along.
+        cameras: whether conditions come with rays and the warped present.
     """
 
     channels: int
@@ -77,7 +77,7 @@ class BackboneConfig:
         kind: the backbone's name in the registry.
         widths: of the levels of the network.
         retired: keys that files of earlier versions hold and that never had an effect on it.
-        takes_cameras: whether it can be conditioned on rays and the present moved along.
+        takes_cameras: whether it can be conditioned on rays and the warped present.
         own_precision: whether it computes in the precision of its weights, without autocast.
     """
 
@@ -118,7 +118,7 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def restart_target(self, gap: float) -> None:
-        """Make what the target time adds at a gap part of every prediction, and unlearn the rest.
+        """Fix what the target time adds at one gap as a constant, and reset its embedding.
 
         A network that was trained for one gap only becomes a denoiser, ready for a flow map.
         """

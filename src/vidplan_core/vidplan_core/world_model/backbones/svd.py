@@ -150,7 +150,7 @@ class SvdBackbone(Backbone):
 
     @torch.no_grad()
     def restart_target(self, gap: float) -> None:
-        """Make what the target time adds at a gap part of every prediction, and unlearn the rest.
+        """Fix what the target time adds at one gap as a constant, and reset its embedding.
 
         A network that was trained for one gap only becomes a denoiser, ready for a flow map.
         """
@@ -195,7 +195,7 @@ class SvdBackbone(Backbone):
             hidden = block(
                 hidden,
                 res_hidden_states_tuple=taken,
-                # Sizes that are odd on the way down are met again on the way up.
+                # Odd sizes on the way down must be restored on the way up.
                 upsample_size=skips[-1].shape[2:] if skips else None,
                 **(crossed if _crosses(block) else common),
             )

@@ -25,10 +25,10 @@ from vidplan_core.world_model.view_geometry import RAY_CHANNELS
 # The sinusoids of diffusers are made for 0..1000; c_noise lies in [-1, 1.1], times in [0, 1].
 NOISE_SCALE = 250.0
 TIME_SCALE = 1000.0
-# How far data typically are from what was carried along, in units of their deviation.
-CARRIED_ERROR = 0.5
-# A model that was trained without cameras first hardly believes what is carried along.
-FIRST_BELIEF = -3.0
+# Typical error of the warped present as a prediction, in standard deviations of the data.
+WARP_ERROR = 0.5
+# Logit of the warped present's gate, nearly shut, in a model that was trained without cameras.
+INITIAL_GATE = -3.0
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,11 @@ class UNet2D(Backbone):
         return torch.cat(parts, dim=1)
 
     def _guess(self, condition: Condition) -> Tensor:
-        """The data if all moved along (see `view_geometry.carried`), shaped like the output."""
-        if condition.carried is None or condition.rays is None:
-            raise ModelError('this network knows its cameras and was not told of the views')
+        """The data if they were the warped present, shaped like the output."""
+        if condition.warped is None or condition.rays is None:
+            raise ModelError('this network takes cameras; the condition lacks its rays')
         present = condition.history[:, -1:]
-        change = (condition.carried - present) * _kept(condition, present)
+        change = (condition.warped - present) * _kept(condition, present)
         return present + change if self.residual_std is None else change / self.residual_std
 
     def _gated(
@@ -127,7 +127,7 @@ class UNet2D(Backbone):
         if self.still_gate:
             output = output + gates[0][:, :, None] * self._unchanged(noisy, start)
         if guess is not None:
-            follows = raw_of_guess(noisy, guess, start, CARRIED_ERROR)
+            follows = raw_of_guess(noisy, guess, start, WARP_ERROR)
             output = output + gates[-1][:, :, None] * follows
         return output
 
@@ -144,7 +144,7 @@ class UNet2D(Backbone):
 
     @torch.no_grad()
     def restart_target(self, gap: float) -> None:
-        """Make what the target time adds at a gap part of every prediction, and unlearn the rest.
+        """Fix what the target time adds at one gap as a constant, and reset its embedding.
 
         A network that was trained for one gap only becomes a denoiser, ready for a flow map.
         """
@@ -157,7 +157,7 @@ class UNet2D(Backbone):
     def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weights of a network that lacked gates or cameras, so that they still mean the same.
 
-        At pure noise the gate for what is still has no effect; the one for what moves along
+        At pure noise the gate for what is still has no effect; the one for the warped present
         begins nearly shut.
         """
         grown = dict(state)
@@ -165,7 +165,7 @@ class UNet2D(Backbone):
             wanted = torch.zeros_like(self.get_parameter(name))
             if name in grown and wanted.numel() > grown[name].numel():
                 if name.endswith('bias') and self.knows_cameras:
-                    wanted[-self.frames :] = FIRST_BELIEF
+                    wanted[-self.frames :] = INITIAL_GATE
                 wanted[tuple(slice(size) for size in grown[name].shape)] = grown[name]
                 grown[name] = wanted
         return grown
@@ -204,7 +204,7 @@ def _unet(config: UNet2DConfig, clip: ClipFormat) -> nn.Module:
 
 
 def _kept(condition: Condition, like: Tensor) -> Tensor | float:
-    """1 for rows whose actions are told, 0 for the others, to multiply (batch, ...) with."""
+    """1 for rows whose actions are given, 0 for the others, to multiply (batch, ...) with."""
     return 1.0 if condition.keep is None else spread(condition.keep, like).to(like)
 
 

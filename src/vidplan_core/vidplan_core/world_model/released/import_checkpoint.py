@@ -106,8 +106,8 @@ def read_released(path: Path, spec: ModelSpec | None = None) -> Released:
 def stored_tensors(found: Released) -> dict[str, Tensor]:
     """What a model of ours keeps of a checkpoint: bfloat16, few tensors in float32.
 
-    Where the network was not told of the target time, or never learned to read it, the
-    embedding starts afresh: as a no-op, or as the constant that it was.
+    Where the network was not conditioned on the target time, or never learned to use it, the
+    embedding is initialised anew: as a no-op, or as the constant that it was.
     """
     kept = {
         name: value.to(torch.float32 if name.startswith(_EXACT) else torch.bfloat16)

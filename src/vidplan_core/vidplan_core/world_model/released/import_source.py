@@ -16,7 +16,7 @@ from vidplan_core.errors import ModelError
 
 # What wrappers of distributed training put before every name.
 WRAPPER = 'module.'
-# Holds 0 .. 76 in checkpoints of older writers; nobody needs to be told.
+# Holds 0 .. 76 in checkpoints of older writers, which every model knows without it.
 POSITIONS = 'position_ids'
 
 

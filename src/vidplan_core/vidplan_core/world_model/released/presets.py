@@ -39,8 +39,8 @@ def ctrl_world(target_time: bool = True) -> ModelSpec:
     """The released Ctrl-World (yjguo/Ctrl-World, 2025), or with `target_time` its flow map.
 
     Six past frames and the present, five frames out, three views of 192x320, poses normalised
-    by DROID's percentiles. Upstream tells the network of a noise augmentation of 0.02 in its
-    rollouts although it was trained with 0; noise in training is its own, too.
+    by DROID's percentiles. Upstream conditions its rollouts on a noise augmentation of
+    0.02 although it was trained with 0; the noise on the past in training is upstream's, too.
     """
     backbone = SvdConfig(
         widths=(320, 640, 1280, 1280),
