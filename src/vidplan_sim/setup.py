@@ -16,7 +16,7 @@ setup(
     zip_safe=False,
     maintainer='VidPlan maintainers',
     maintainer_email='vidplan@example.com',
-    description='A simulated Franka cell that speaks like the robot.',
+    description='A simulated Franka cell with the interfaces of the robot.',
     license='Apache-2.0',
     entry_points={'console_scripts': ['cell = vidplan_sim.ros.node:main']},
 )

@@ -61,7 +61,7 @@ def trajectory(q: np.ndarray, after_s: float = 0.3, **changes: Any) -> JointTraj
     return message
 
 
-def test_speaks_like_the_robot(ros: Any, cell: CellNode) -> None:
+def test_publishes_what_the_robot_does(ros: Any, cell: CellNode) -> None:
     clocks = ros.collect(Clock, '/clock')
     joints = ros.collect(JointState, 'joint_states', 50)
     fingers = ros.collect(JointState, 'gripper/joint_states')

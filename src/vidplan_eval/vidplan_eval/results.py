@@ -51,7 +51,7 @@ class EpisodeProgress:
         self._successes = 0
         self._started_s = time.monotonic()
 
-    def tell(self, label: str, success: bool) -> None:
+    def report(self, label: str, success: bool) -> None:
         """Count one episode and print its line."""
         self._done += 1
         self._successes += success

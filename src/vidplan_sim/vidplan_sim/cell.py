@@ -68,7 +68,7 @@ class Cell:
         self._shadows = shadows
         extra = UNSEEN_KINDS if unseen else ()
         self._model = build_model(extra)
-        # MuJoCo would start over without a word; `step` raises instead.
+        # MuJoCo would reset silently; `step` raises instead.
         self._model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
         self._data = mujoco.MjData(self._model)
         self._stage = Stage(self._model, tuple(kind.name for kind in extra))
@@ -104,7 +104,7 @@ class Cell:
         self._update_frames()
 
     def step(self, duration_s: float) -> None:
-        """Let time pass, rounded to whole physics steps.
+        """Simulate a duration, rounded to whole physics steps.
 
         Raises:
             ValueError: the duration is negative or not finite.

@@ -28,7 +28,7 @@ from vidplan_core.errors import VidPlanError
 from vidplan_eval.bags.recording import CAMERAS, JOINTS, RECORDED, Delivery, RecordedTopic
 from vidplan_eval.bags.rosbag import BagTopic, BagWriter
 
-# After the signal to end, the other nodes still tell how they ended: the arm coming to rest,
+# After the signal to end, the other nodes still report how they ended: the arm coming to rest,
 # the goal's result. Listening this much longer keeps that.
 LINGER_S = 0.7
 EXIT_FAILED = 1

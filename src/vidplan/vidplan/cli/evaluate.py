@@ -90,7 +90,7 @@ def _reach(args: argparse.Namespace) -> int:
         if args.videos is not None:
             _write_video(outcome, args.videos)
         outcomes.append(replace(outcome, run=None))
-        progress.tell(label(outcome.row), outcome.row.success)
+        progress.report(label(outcome.row), outcome.row.success)
         result = summarise(args.suite, args.method, args.seed, outcomes, args.episodes)
         if args.json is not None:
             write_json(args.json, {**result, 'settings': settings(args, system)})
@@ -111,7 +111,7 @@ def _choice(args: argparse.Namespace) -> int:
         row = suite.judge(make_episode(seed, args.objects))
         rows.append(row)
         agreed = row.best is not None and row.chosen.get('vidplan') == row.best
-        progress.tell(f'{seed} {row.target:15s} {row.error.splitlines()[-1:]}', agreed)
+        progress.report(f'{seed} {row.target:15s} {row.error.splitlines()[-1:]}', agreed)
         result = summarise_choices(args.seed, rows, args.episodes)
         if args.json is not None:
             write_json(args.json, {**result, 'settings': settings(args, planner)})
@@ -144,7 +144,7 @@ def _hacking(args: argparse.Namespace) -> int:
             picture = strip_picture(suite.frames(episode), title=episode.instruction)
             save_png(picture, args.videos / f'{seed}_phantom.png')
         last = judged[-1]
-        progress.tell(
+        progress.report(
             f'{seed} {last.target:15s} {last.error.splitlines()[-1:]}',
             last.phantom_chosen is False,
         )

@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
 def _read(
     args: argparse.Namespace,
 ) -> tuple[Recorded, PlanningSystem, list[Observation], list[ObservationWindow]]:
-    """Read the bag; what is wrong with it is told before the models are loaded."""
+    """Read the bag; what is wrong with it is reported before the models are loaded."""
     from vidplan_core.geometry.robot_files import load_robot
     from vidplan_eval.bags.observations import BagSource, read_observations, sees_sensors
     from vidplan_eval.bags.rosbag import Bag, BagError
@@ -253,8 +253,8 @@ def _print(result: dict[str, Any]) -> None:
             _print_table(words, result['views'], result[key])
     planner = result['planner']
     if planner['plans']:
-        told = planner['mean_agreement']
-        words = 'n/a' if told is None else f'{told:.2f}'
+        agreement = planner['mean_agreement']
+        words = 'n/a' if agreement is None else f'{agreement:.2f}'
         print(
             f'planner for "{planner["instruction"]}": {planner["plans"]} plans, '
             f'{planner["failed"]} failed, mean cosine with what was done {words}'

@@ -3,7 +3,7 @@
 
 It is a process of its own, so that it lives when the planner's dies. What it has sent always ends
 at rest; it sends more only for a plan that passes every check. It brakes when it is asked to stop,
-deactivated, told to end, or no longer hears where the arm is.
+deactivated, shut down, or no longer hears where the arm is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vidplan.ros import qos
 from vidplan.ros.conversions import plan_command, trajectory_message
 from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, Status
 from vidplan.ros.parameters import declare
-from vidplan.ros.running import run_with_farewell
+from vidplan.ros.running import run_node_with_shutdown
 from vidplan.tasks.plan_gate import PlanGate
 from vidplan_core.control.adapter import ActionAdapter
 from vidplan_core.control.commands import NO_PLAN, TrajectoryCommand
@@ -37,9 +37,8 @@ from vidplan_core.data.readings import seconds
 from vidplan_core.errors import CommandRejectedError, ObservationError
 from vidplan_msgs.msg import AdapterStatus, Plan
 
-# After the process was told to end: how long it stays to see the arm at rest, and how long it
-# waits for the controller to take the brake.
-_FAREWELL_S = 1.5
+# At shutdown: longest wait for the arm to be at rest, and for the controller to take the brake.
+_SHUTDOWN_S = 1.5
 _ACK_S = 0.5
 
 
@@ -50,13 +49,13 @@ class AdapterNode(LifecycleNode):
         super().__init__('adapter', **kwargs)
         self.parameters = declare(self, AdapterParameters)
         self._core = ActionAdapter(adapter_config(self.parameters))
-        self._active = self._leaving = False
+        self._active = self._shutting_down = False
         self._incident = NO_INCIDENT
         self._joint_problem = NO_INCIDENT
         self._last_joints: JointState | None = None
         self._gate = PlanGate(self.parameters.base_frame)
         self._next_status_s = 0.0
-        self._told = (0, 0)
+        self._published = (0, 0)
         self._meters = Meters()
         self._create_interfaces()
         if self.parameters.autostart:
@@ -192,7 +191,7 @@ class AdapterNode(LifecycleNode):
             if output.closedness is not None and self._gripper is not None:
                 self._gripper.send(output.closedness)
         state = self._core.status(now_s)
-        changed = (int(state.moving) + int(state.stopping), self._fault().code) != self._told
+        changed = (int(state.moving) + int(state.stopping), self._fault().code) != self._published
         if changed or time.monotonic() >= self._next_status_s:
             self._publish_status()
 
@@ -223,11 +222,11 @@ class AdapterNode(LifecycleNode):
         stamped = self.parameters.stamp_trajectories and command.plan_id != NO_PLAN
         self._trajectory_publisher.publish(trajectory_message(command, stamped=stamped))
 
-    def take_leave(self) -> bool:
+    def finish_at_rest(self) -> bool:
         """Brake, and return whether the arm is at rest; called until it is."""
-        if not self._leaving:
-            self._leaving = True
-            self.bring_to_rest(Incident('INACTIVE', 'the adapter was told to end'))
+        if not self._shutting_down:
+            self._shutting_down = True
+            self.bring_to_rest(Incident('INACTIVE', 'the adapter is shutting down'))
             self._trajectory_publisher.wait_for_all_acked(Duration(seconds=_ACK_S))
         return self.at_rest
 
@@ -271,7 +270,7 @@ class AdapterNode(LifecycleNode):
             self._active, state, fault, self._incident, self._gate.last_plan_id, committed
         )
         self._status_publisher.publish(status_message(report, now_s, self.parameters.base_frame))
-        self._told = int(state.moving) + int(state.stopping), fault.code
+        self._published = int(state.moving) + int(state.stopping), fault.code
         self._next_status_s = time.monotonic() + 1.0 / self.parameters.status_rate_hz
 
     def _diagnose(self) -> Status:
@@ -289,7 +288,7 @@ class AdapterNode(LifecycleNode):
 def main(args: list[str] | None = None) -> int:
     """Run the adapter until it is stopped; the arm is brought to rest before it ends."""
     torch.set_num_threads(1)  # seven joints need no thread pool beside the planner's
-    return run_with_farewell(AdapterNode, AdapterNode.take_leave, _FAREWELL_S, args)
+    return run_node_with_shutdown(AdapterNode, AdapterNode.finish_at_rest, _SHUTDOWN_S, args)
 
 
 if __name__ == '__main__':

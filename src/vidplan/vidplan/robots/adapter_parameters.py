@@ -42,7 +42,7 @@ class AdapterParameters(RobotParameters):
         50.0, 'How often silence and the gripper are looked at, Hz.', low=10.0, high=500.0
     )
     status_rate_hz: float = parameter(
-        20.0, 'Rate of adapter/status; changes are told at once, Hz.', low=1.0, high=100.0
+        20.0, 'Rate of adapter/status; changes are published at once, Hz.', low=1.0, high=100.0
     )
     joint_state_timeout_s: float = parameter(
         0.25,

@@ -88,12 +88,12 @@ class Report:
 
 def status_message(report: Report, now_s: float, base_frame: str) -> AdapterStatus:
     """Return the status at a time."""
-    told = _told(report)
+    incident = _incident(report)
     message = AdapterStatus(
         state=_state(report),
-        error_code=told.code,
-        error_msg=told.message,
-        rejected_plan_id=told.plan_id,
+        error_code=incident.code,
+        error_msg=incident.message,
+        rejected_plan_id=incident.plan_id,
         active_plan_id=report.last_plan_id,
         remaining_s=report.state.rest_in_s,
     )
@@ -108,7 +108,7 @@ def status_message(report: Report, now_s: float, base_frame: str) -> AdapterStat
     return message
 
 
-def _told(report: Report) -> Incident:
+def _incident(report: Report) -> Incident:
     if report.fault:
         return report.fault
     if report.incident:

@@ -163,7 +163,7 @@ class Stitcher(Node):
                 self._work.add(time.monotonic() - started_s)
         except ObservationError as error:
             # The other views of this instant are on their way, or something is missing: the
-            # diagnostics tell when it lasts.
+            # diagnostics report when it lasts.
             self.get_logger().debug(str(error))
 
     def _is_due(self, stamp_s: float) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `main` that every node shares: start, spin, and leave with a clear exit status."""
+"""The `main` that every node shares: start, spin, and end with a clear exit status."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXIT_CONFIG = 2
 def run_node(create: Callable[[], Node], args: list[str] | None = None) -> int:
     """Create the node, spin it until Ctrl-C, SIGTERM or a shutdown, and return the exit status.
 
-    A VidPlanError at the start (an impossible parameter, a missing model) is told in one line.
+    A VidPlanError at the start (an impossible parameter, a missing model) is reported in one line.
     """
     rclpy.init(args=args)
     node = None
@@ -48,21 +48,21 @@ def run_node(create: Callable[[], Node], args: list[str] | None = None) -> int:
     return EXIT_OK
 
 
-def run_with_farewell(
+def run_node_with_shutdown(
     create: Callable[[], T],
-    take_leave: Callable[[T], bool],
-    farewell_s: float,
+    on_shutdown: Callable[[T], bool],
+    shutdown_s: float,
     args: list[str] | None = None,
 ) -> int:
-    """Like `run_node`, for a node that has something left to send when it is told to end.
+    """Like `run_node`, for a node that must still send something when it is shut down.
 
     Args:
         create: makes the node.
-        take_leave: called after the signal, or an exception, until it returns True.
-        farewell_s: longest time for that, s.
+        on_shutdown: called after the signal, or an exception, until it returns True.
+        shutdown_s: longest time for that, s.
         args: of the command line.
     """
-    # ROS must live on after the signal, or nothing could be sent.
+    # ROS must stay up after the signal, or nothing could be sent.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -79,8 +79,8 @@ def run_with_farewell(
         while not ending.is_set():
             executor.spin_once(timeout_sec=0.1)
     finally:
-        deadline_s = time.monotonic() + farewell_s
-        while not take_leave(node) and time.monotonic() < deadline_s:
+        deadline_s = time.monotonic() + shutdown_s
+        while not on_shutdown(node) and time.monotonic() < deadline_s:
             executor.spin_once(timeout_sec=0.1)
         node.destroy_node()
         rclpy.try_shutdown()

@@ -143,8 +143,8 @@ class Bag:
         """
         self.path = Path(path)
         _check_folder(self.path)
-        self._reader = _told(self.path, lambda: AnyReader([self.path], default_typestore=None))
-        _told(self.path, self._reader.open)
+        self._reader = _checked(self.path, lambda: AnyReader([self.path], default_typestore=None))
+        _checked(self.path, self._reader.open)
         self.counts = {name: info.msgcount for name, info in self._reader.topics.items()}
         self._roles = self._read_roles()
 
@@ -184,7 +184,7 @@ class Bag:
         """
         for role, stamp_ns, (data, type_name) in self._rows(roles):
             decode = partial(self._reader.deserialize, data, type_name)
-            yield role, stamp_ns, _told(self.path, decode)
+            yield role, stamp_ns, _checked(self.path, decode)
 
     def _rows(self, roles: Collection[str]) -> Iterator[tuple[str, int, tuple[bytes, str]]]:
         names = {self.topic(role): role for role in roles}
@@ -192,7 +192,7 @@ class Bag:
         if not connections:
             return
         rows = self._reader.messages(connections=connections)
-        while (row := _told(self.path, lambda: next(rows, None))) is not None:
+        while (row := _checked(self.path, lambda: next(rows, None))) is not None:
             connection, stamp_ns, data = row
             yield names[connection.topic], stamp_ns, (data, connection.msgtype)
 
@@ -226,8 +226,8 @@ def _check_folder(path: Path) -> None:
         )
 
 
-def _told(path: Path, action: Callable[[], Any]) -> Any:
-    """Do something with a bag and turn every way of failing into a BagError that names it."""
+def _checked(path: Path, action: Callable[[], Any]) -> Any:
+    """Result of an action on a bag; every way of failing becomes a BagError that names it."""
     try:
         return action()
     except (AnyReaderError, ReaderError) as error:

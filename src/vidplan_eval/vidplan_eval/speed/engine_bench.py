@@ -17,7 +17,7 @@ from vidplan_eval.speed.engine import Engine
 from vidplan_eval.speed.timing import Effort, Stage, measure, peak_memory_mb, wait
 
 Row = dict[str, Any]
-Progress = Callable[[str, Row], None]
+OnStage = Callable[[str, Row], None]
 
 
 def compile_networks(model: WorldModel, *, cuda_graphs: bool) -> None:
@@ -45,7 +45,7 @@ def bench_engine(
     engine: Engine,
     effort: Effort,
     prepare: Callable[[], None],
-    tell: Progress,
+    report: OnStage,
     only: tuple[str, ...] = (),
 ) -> Row:
     """Measure every stage.
@@ -54,7 +54,7 @@ def bench_engine(
         engine: with the model as it is loaded.
         effort: per stage.
         prepare: changes the model before anything is timed, for example compiles it.
-        tell: called with the name and the row of every stage that is done.
+        report: called with the name and the row of every stage that is done.
         only: names of stages, all where empty.
     """
     chosen = [(path, stage) for path, stage in engine.stages() if not only or path[0] in only]
@@ -69,7 +69,7 @@ def bench_engine(
         row['tflop'] = tflop[path]
         row['tflop_per_s'] = 1e3 * tflop[path] / row['ms_p50']
         _place(result, path, row)
-        tell('.'.join(path), row)
+        report('.'.join(path), row)
     return {
         **result,
         'recompilations': recompilations,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects and lights that no training scene has: for asking whether a model knows its limits.
+"""Objects and lights that no training scene has: for measuring whether models detect what is new.
 
 A cell holds them only when it is made for them; everything else about it stays the same.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated cell as a ROS 2 node that speaks like the robot and its cameras.
+"""The simulated cell as a ROS 2 node with the interfaces of the robot and its cameras.
 
 It is the clock of its graph: simulated time is paced to the wall clock, published on `/clock`,
 stamps every message, and never runs backwards, not even over a reset.
@@ -44,7 +44,7 @@ _TRUTH_HZ = 15.0
 
 
 class CellNode(Node):
-    """Publishes what the robot and its cameras would, and obeys what they would."""
+    """Publishes what the robot and its cameras would, and takes the same commands."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('cell', **kwargs)

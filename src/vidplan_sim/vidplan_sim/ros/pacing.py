@@ -11,11 +11,11 @@ _WINDOW_S = 3.0
 
 
 class RealTimePacer:
-    """Says how many ticks of simulated time are due.
+    """Counts the ticks of simulated time that are due.
 
     A late process catches up, because a short delay should not be seen. What it is late by more
     than `max_backlog_s` is lost instead: simulated time then passes more slowly than real time,
-    and everybody who takes the time from the simulation slows down with it.
+    and every node on simulated time slows down with it.
 
     Args:
         tick_s: length of a tick of simulated time, s.
@@ -64,7 +64,7 @@ class RealTimePacer:
         return ticks
 
     def forgive(self) -> None:
-        """Lose what is due now, after work such as a reset that no time should pass in."""
+        """Skip what is due now, after work such as a reset that no time should pass in."""
         self._lost_s += max(0.0, self._backlog_s(self._now()))
 
     def factor(self) -> float:
