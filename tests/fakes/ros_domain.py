@@ -11,7 +11,8 @@ DOMAINS = range(1, 101)
 
 # The ports of a domain, as the DDS specification numbers them.
 _FIRST, _PER_DOMAIN = 7400, 250
-_MULTICAST, _FIRST_PARTICIPANT, _LAST_PARTICIPANT = 0, 10, 249
+_MULTICAST, _LAST_PARTICIPANT = 0, 249
+_PARTICIPANTS = range(10, 50, 2)
 
 
 def port(domain: int, offset: int) -> int:
@@ -38,15 +39,15 @@ def claim_domain(first: int | None = None) -> tuple[int, socket.socket]:
         held = _bind(port(domain, _LAST_PARTICIPANT))
         if held is None:
             continue
-        if _is_silent(domain):
+        if is_silent(domain):
             return domain, held
         held.close()
     raise RuntimeError(f'each of the ROS domains {DOMAINS[0]} to {DOMAINS[-1]} is in use')
 
 
-def _is_silent(domain: int) -> bool:
+def is_silent(domain: int) -> bool:
     """Return whether no ROS graph of this machine talks in the domain."""
-    for offset in (_MULTICAST, _FIRST_PARTICIPANT):
+    for offset in (_MULTICAST, *_PARTICIPANTS):
         probe = _bind(port(domain, offset))
         if probe is None:
             return False

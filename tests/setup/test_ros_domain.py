@@ -32,7 +32,7 @@ def test_a_domain_is_claimed_once_and_free_afterwards() -> None:
     assert third == first
 
 
-@pytest.mark.parametrize('offset', [0, 10], ids=['multicast', 'first participant'])
+@pytest.mark.parametrize('offset', [0, 10, 14], ids=['multicast', 'first', 'third participant'])
 def test_a_domain_where_a_graph_talks_is_left_alone(offset: int) -> None:
     domain = free_domain()
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as graph:

@@ -6,5 +6,6 @@ from __future__ import annotations
 import contextlib
 
 with contextlib.suppress(ImportError):
+    from tests.fakes.ros_harness import paced_ros as paced_ros
     from tests.fakes.ros_harness import ros as ros
     from tests.vidplan.planning_server.server_graph import graph as graph

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.action import ActionClient
 
 from tests.fakes.ros_harness import Harness
 from vidplan.ros import qos
@@ -40,8 +39,7 @@ def _is_ok(arrays: list[DiagnosticArray], name: str) -> bool:
 
 
 def _end_of(ros: Harness, instruction: str) -> Any:
-    client = ActionClient(ros.node, PlanTask, 'plan_task')
-    ros.spin_until(client.server_is_ready)
+    client = ros.action_client(PlanTask, 'plan_task')
     sent = client.send_goal_async(PlanTask.Goal(instruction=instruction))
     ros.spin_until(sent.done)
     ended = sent.result().get_result_async()

@@ -18,7 +18,6 @@ pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 pytest.importorskip('mujoco', reason='needs the simulated cell')
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.action import ActionClient
 from sensor_msgs.msg import JointState
 
 from vidplan.bringup.graph import CELL
@@ -108,8 +107,7 @@ def robot(ros: Any, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 def start_moving(robot: Robot) -> Any:
     """Send a goal, and return its handle when the arm moves."""
-    client = ActionClient(robot.ros.node, PlanTask, 'plan_task')
-    robot.wait(client.server_is_ready)
+    client = robot.ros.action_client(PlanTask, 'plan_task')
     goal = PlanTask.Goal(instruction='move to the carrot', time_limit_s=600.0)
     sent = client.send_goal_async(goal)
     robot.wait(sent.done)

@@ -73,9 +73,8 @@ def graph(ros: Any) -> Iterator[Graph]:
     server = PlanningServer(PlanningHost(load=lambda models, config, device: system))
     server.start()
     stitcher, adapter = ros.add(FakeStitcher()), ros.add(FakeAdapter())
-    client = ActionClient(ros.node, PlanTask, 'plan_task')
+    client = ros.action_client(PlanTask, 'plan_task')
     made = Graph(ros, server, system, stitcher, adapter, client, [])
-    ros.spin_until(client.server_is_ready, START_S)
     ros.connect(stitcher.publisher, adapter.publisher)
     ros.spin_until(
         lambda: server.host.feed.sample() and adapter.count_subscribers('plan'), START_S

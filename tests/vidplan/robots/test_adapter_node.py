@@ -94,8 +94,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(ros: Any) -> Bench:
-    return Bench(ros)
+def bench(paced_ros: Any) -> Bench:
+    return Bench(paced_ros)
 
 
 def test_a_plan_is_followed_and_ends_at_rest(bench: Bench) -> None:
@@ -301,8 +301,8 @@ def test_deactivation_brakes_and_refuses(bench: Bench) -> None:
     bench.until(lambda status: status.state == AdapterStatus.EXECUTING)
 
 
-def test_dry_run_checks_but_sends_nothing(ros: Any) -> None:
-    bench = Bench(ros, dry_run=True)
+def test_dry_run_checks_but_sends_nothing(paced_ros: Any) -> None:
+    bench = Bench(paced_ros, dry_run=True)
     for _ in range(2):
         plan = bench.plan()
         plan.closedness = [1.0] * 5
@@ -325,10 +325,10 @@ def test_gripper_is_told_once(bench: Bench) -> None:
     assert bench.arm.gripper == [1.0]
 
 
-def test_nobody_to_command_is_a_fault(ros: Any) -> None:
-    bench = Bench(ros)
+def test_nobody_to_command_is_a_fault(paced_ros: Any) -> None:
+    bench = Bench(paced_ros)
     publisher = bench.adapter._trajectory_publisher
-    ros.connect(publisher)
+    paced_ros.connect(publisher)
     for subscription in list(bench.arm.subscriptions):
         bench.arm.destroy_subscription(subscription)
     bench.until(lambda status: status.state == AdapterStatus.FAULT)

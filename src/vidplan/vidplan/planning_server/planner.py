@@ -129,6 +129,11 @@ class PlannerNode(ManagedNode):
             self._arm.destroy()
         self._arm = self._surroundings = self._host.feed = None
 
+    def destroy_node(self) -> None:
+        """Take the action away too, which rclpy leaves: a server that is half there."""
+        self._goals.destroy()
+        super().destroy_node()
+
     def show(self, plan: Any, observation: Observation) -> None:
         """Publish candidates, choice and target as markers."""
         if self._markers.get_subscription_count():

@@ -130,15 +130,15 @@ class WorldModelNode(ManagedNode):
     def _roll_out(self, request: Rollout.Request, response: Rollout.Response) -> None:
         if not self.active:
             raise ServiceError(Response.INACTIVE, 'the node world_model is not active')
+        system = self._host.system
+        frames = system.world_model.config.frames
+        chunk = rollout_chunk(request, frames, self.parameters.max_candidates)
         feed = self._host.feed
         problem = feed.problem() if feed is not None else None
         history = feed.sample() if feed is not None else None
         if problem is not None or history is None:
             why = problem.message if problem is not None else 'too few observations yet'
             raise ServiceError(Response.NO_OBSERVATION, why)
-        system = self._host.system
-        frames = system.world_model.config.frames
-        chunk = rollout_chunk(request, frames, self.parameters.max_candidates)
         steps = request.steps or self.parameters.rollout_steps
         images = self._host.submit(imagine, system, history, chunk, steps, request.seed).result()
         when = stamp(history[-1].stamp_s)

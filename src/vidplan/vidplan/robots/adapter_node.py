@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -26,6 +26,7 @@ from vidplan.robots.grippers import make_gripper
 from vidplan.ros import qos
 from vidplan.ros.conversions import plan_command, trajectory_message
 from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, Status
+from vidplan.ros.lifecycle import DisposableLifecycleNode
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import run_node_with_shutdown
 from vidplan.tasks.plan_gate import PlanGate
@@ -42,7 +43,7 @@ _SHUTDOWN_S = 1.5
 _ACK_S = 0.5
 
 
-class AdapterNode(LifecycleNode):
+class AdapterNode(DisposableLifecycleNode):
     """Passes plans through the core's adapter to the controller, and reports."""
 
     def __init__(self, **kwargs: Any) -> None:

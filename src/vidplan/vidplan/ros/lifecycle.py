@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A lifecycle node whose failed transitions say why."""
+"""Lifecycle nodes that go away wholly, and whose failed transitions say why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,20 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from vidplan_core.errors import VidPlanError
 
 
-class ManagedNode(LifecycleNode):
+class DisposableLifecycleNode(LifecycleNode):
+    """A lifecycle node of which nothing is left once it is destroyed.
+
+    rclpy forgets the services of the lifecycle: by them the node, and its part in the discovery,
+    live on until Python's collector comes around. Others then find a node that never answers.
+    """
+
+    def destroy_node(self) -> None:
+        """Destroy the node with all its parts."""
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()
+
+
+class ManagedNode(DisposableLifecycleNode):
     """Calls `configure`, `activate`, `deactivate` and `cleanup` in its transitions.
 
     rclpy turns an exception in a transition into a silent error; here it is logged, and a
