@@ -10,7 +10,7 @@ import argparse
 
 from scene.load import MODELS, load_observations
 
-from vidplan_core.planner.session import PlanningSystem
+from vidplan_core.planner.system import PlanningSystem
 
 
 def main() -> None:

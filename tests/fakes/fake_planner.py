@@ -16,11 +16,14 @@ from vidplan.tasks.arm import ArmReport, ArmStatus
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import TargetNotFoundError
-from vidplan_core.language.instruction import Instruction, parse_instruction
+from vidplan_core.language.instruction import Instruction
+from vidplan_core.planner.tasks.kinds import read_instruction
+from vidplan_core.planner.tasks.reach import Reach
 
 FRAMES = 5
 PERIOD_S = 0.2
 VIEW = (8, 16)
+KINDS = {'reach': Reach(standoff_m=0.06, reached_m=0.025, reached_height_m=0.03)}
 
 
 def observation(stamp_s: float, x: float = 0.4, view: tuple[int, int] = VIEW) -> Observation:
@@ -37,7 +40,6 @@ class FakeTask:
     """What `FakePlanningSystem.new_task` makes of an instruction."""
 
     instruction: Instruction
-    phrase: str
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class FakePlan:
     target: np.ndarray
     latency_s: float
     cycle: int
-    doubted: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0, 3), np.uint8))
+    heat: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0, 3), np.uint8))
 
 
 def straight_chunk(position: np.ndarray, step_m: float, candidates: int = 1) -> PoseChunk:
@@ -91,9 +93,8 @@ class FakePlanningSystem:
     planning: threading.Event = field(default_factory=threading.Event)
 
     def new_task(self, instruction: str, target: str = '') -> FakeTask:
-        parsed = parse_instruction(instruction)
         self.calls.clear()
-        return FakeTask(parsed, target or parsed.target)
+        return FakeTask(read_instruction(KINDS, instruction, target))
 
     def plan(
         self,
@@ -106,12 +107,13 @@ class FakePlanningSystem:
         self.calls.append((history[-1].stamp_s, committed))
         self.planning.set()
         self._work(should_stop)
-        if task.phrase not in self.visible:
-            raise TargetNotFoundError(f"no view shows '{task.phrase}'")
+        target = task.instruction.target
+        if target not in self.visible:
+            raise TargetNotFoundError(f"no view shows '{target}'")
         if self.error is not None and cycle == self.error_cycle:
             raise self.error
         return FakePlan(
-            done=cycle >= self.cycles and 'slow' not in task.phrase,
+            done=cycle >= self.cycles and 'slow' not in target,
             chunk=straight_chunk(history[-1].position, 0.04),
             candidates=straight_chunk(history[-1].position, 0.04, 6),
             start_s=history[-1].stamp_s + self.lead_s,
@@ -124,7 +126,7 @@ class FakePlanningSystem:
             target=np.array([0.5, 0.0, 0.03]),
             latency_s=self.plan_s,
             cycle=cycle,
-            doubted=np.zeros((FRAMES - 1, 3 * VIEW[0], VIEW[1], 3), np.uint8),
+            heat=np.zeros((FRAMES - 1, 3 * VIEW[0], VIEW[1], 3), np.uint8),
         )
 
     def _work(self, should_stop: Callable[[], bool]) -> None:

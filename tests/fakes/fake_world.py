@@ -16,8 +16,9 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import TargetNotFoundError
 from vidplan_core.geometry.se3 import quaternion_to_matrix
+from vidplan_core.language.instruction import Instruction
 from vidplan_core.planner.committed import chunk_ahead, rests
-from vidplan_core.planner.session import PlanResult
+from vidplan_core.planner.cycle import PlanResult
 
 PERIOD_S = 0.2
 FRAMES = 5
@@ -98,7 +99,8 @@ class OracleSystem:
     planned: list[float] = field(default_factory=list)
 
     def new_task(self, instruction: str, target: str = '') -> Any:
-        return SimpleNamespace(phrase=target or instruction.removeprefix('move to the '), cycle=0)
+        wanted = target or instruction.removeprefix('move to the ')
+        return SimpleNamespace(instruction=Instruction('reach', wanted), cycle=0)
 
     def plan(
         self,
@@ -107,8 +109,9 @@ class OracleSystem:
         committed: CommittedMotion | None,
         should_stop: Callable[[], bool],
     ) -> PlanResult:
-        if task.phrase not in self.visible and self.visible:
-            raise TargetNotFoundError(f"no view shows '{task.phrase}'")
+        target = task.instruction.target
+        if target not in self.visible and self.visible:
+            raise TargetNotFoundError(f"no view shows '{target}'")
         if self.error is not None and task.cycle == self.error_cycle:
             raise self.error
         present = history[-1]

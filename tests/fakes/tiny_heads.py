@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Heads whose answers are known: doubt is how far imagined latents left the honest ones."""
+"""Heads whose answers are known: uncertainty is how far imagined latents left the honest ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from vidplan_core.heads.grounding import Reading
+from vidplan_core.heads.bundle import Heads
+from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.judge import Judge
 from vidplan_core.world_model.world_model import Imagination, WorldModel
 
 Frames = Sequence[int] | slice
 NEW = slice(1, None)
 
 
-class ChangeDoubt:
+class ChangeUncertainty:
     """More uncertain the more a latent changes; in [0, 1)."""
 
     def judge(self, imagination: Imagination, frames: Frames = NEW) -> SimpleNamespace:
@@ -26,7 +27,7 @@ class ChangeDoubt:
         return SimpleNamespace(entropy=1.0 - torch.exp(-change.abs()))
 
 
-class ErrorDoubt:
+class ErrorUncertainty:
     """Knows the true error of a haunted imagination: what the honest one would have been."""
 
     def __init__(self, honest: WorldModel) -> None:
@@ -45,10 +46,10 @@ class ErrorDoubt:
 class EvenValue:
     """The same value everywhere."""
 
-    def judge(self, imagination: Imagination, reading: Reading) -> Tensor:
+    def judge(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
         return imagination.latents.new_full(imagination.latents[:, 1:, 0, 0, 0].shape, 0.5)
 
 
-def tiny_judge(doubt: Callable[[], object] = ChangeDoubt) -> Judge:
-    nothing = Reading(torch.zeros(1, 0), torch.zeros(1, 0, 1, 1))
-    return Judge(doubt(), EvenValue(), lambda present, instruction: nothing)
+def tiny_heads(uncertainty: Callable[[], Any] = ChangeUncertainty) -> Heads:
+    nothing = InstructionGrounding(torch.zeros(1, 0), torch.zeros(1, 0, 1, 1))
+    return Heads(uncertainty(), EvenValue(), lambda present, instruction: nothing)

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from tests.fakes.tiny import tiny_world_model
 from vidplan_core.geometry.camera import load_cameras
+from vidplan_core.heads.bundle import Heads
 from vidplan_core.language.relevancy import Centring, Localisation, localise
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.judge import Judge
-from vidplan_core.planner.session import PlanningSystem
+from vidplan_core.planner.system import PlanningSystem
 
 CAMERAS = Path(__file__).resolve().parents[2] / 'models' / 'cell' / 'cameras.json'
 
@@ -35,9 +35,9 @@ class RedScorer:
 
 
 def tiny_system(
-    threshold: float = 0.55, judge: Judge | None = None, **changes
+    threshold: float = 0.55, heads: Heads | None = None, **changes
 ) -> PlanningSystem:
     model = tiny_world_model()
     cameras = load_cameras(CAMERAS, model.config.views)
     config = PlannerConfig(**{'refine_iterations': 1, **changes})
-    return PlanningSystem(model, RedScorer(threshold), cameras, config, torch.device('cpu'), judge)
+    return PlanningSystem(model, RedScorer(threshold), cameras, config, torch.device('cpu'), heads)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.fakes.tiny_heads import tiny_judge
+from tests.fakes.tiny_heads import tiny_heads
 from tests.fakes.tiny_system import tiny_system
 from vidplan.bringup.scene_choice import FIRST_EVALUATION_SEED
 from vidplan.cli import landscape as command
@@ -49,7 +49,7 @@ def test_prediction_and_truth_of_every_motion(world: World) -> None:
     # Every motion ends about where it should, inside the planner's box; the arm lags a little.
     world.reset(episode.scene)
     here = system.situation(system.new_task(episode.instruction), world.look(2))
-    path = system.planner.chunk(here.start, grid.motions()).position
+    path = system.planner().motions.chunk(here.start, grid.motions()).position
     ends = world.cell.tcp + (path[:, -1] - path[:, 0]).numpy()
     expected = np.linalg.norm(ends - world.cell.truth()[found.target], axis=-1)
     np.testing.assert_allclose(truth.ravel(), expected, atol=0.05)
@@ -60,7 +60,7 @@ def test_prediction_and_truth_of_every_motion(world: World) -> None:
 
 
 def test_heads_add_their_panels(world: World) -> None:
-    system = tiny_system(threshold=0.5, judge=tiny_judge())
+    system = tiny_system(threshold=0.5, heads=tiny_heads())
     found = survey(system, world, make_episode(SEED), Grid.around(0.1, 2), truth=False)
     assert {'value', 'uncertainty'} <= set(found.predicted)
     assert found.summary() == {}

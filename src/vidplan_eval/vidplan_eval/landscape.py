@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.planner.session import PlanningSystem
+from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.episode import Episode
 from vidplan_eval.world import World
 
@@ -109,19 +109,18 @@ def survey(
     history = world.look(system.world_model.config.history_frames)
     task = system.new_task(episode.instruction)
     here = system.situation(task, history)
-    chunk = system.planner.chunk(here.start, grid.motions().to(here.start.position))
+    planner = system.planner(task.instruction.verb)
+    chunk = planner.motions.chunk(here.start, grid.motions().to(here.start.position))
     predicted: dict[str, list[np.ndarray]] = {}
     for first in range(0, len(chunk), BATCH):
         part = chunk.rows(slice(first, first + BATCH))
-        score, _ = system.planner.evaluate(
-            here.context, here.start, part, task.phrase, here.memory, task.instruction
-        )
+        score = planner.evaluate(here, part)
         for name, values in {'score': score.total, **score.terms}.items():
             predicted.setdefault(name, []).append(values.float().cpu().numpy())
     maps = {name: np.concatenate(rows).reshape(grid.shape) for name, rows in predicted.items()}
     distances = _executed(world, chunk, episode.kind).reshape(grid.shape) if truth else None
     return Landscape(
-        grid, maps, distances, episode.instruction, episode.kind, here.memory.cpu().numpy()
+        grid, maps, distances, episode.instruction, episode.kind, here.target.cpu().numpy()
     )
 
 

@@ -32,7 +32,7 @@ def draw_landscape(landscape: Landscape) -> Image.Image:
     In every panel x (ahead of the base) grows upwards and y grows to the left, as seen from
     behind the robot.
     """
-    # The value of staying is the same for all motions.
+    # The value of coming to rest is the same for all motions.
     maps = {name: landscape.predicted[name] for name in TITLES if name in landscape.predicted}
     if landscape.true_distance_m is not None:
         maps['truth'] = landscape.true_distance_m

@@ -18,7 +18,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.history import History
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import VidPlanError
-from vidplan_core.planner.session import PlanResult
+from vidplan_core.planner.cycle import PlanResult
 from vidplan_eval.logbook import plan_record, seen_frame
 from vidplan_eval.viz.runlog import RunLog
 
@@ -143,7 +143,7 @@ class LockStep:
 
     def _cycles(self, run: Run, limit_s: float) -> str:
         task = self._system.new_task(run.log.instruction, run.log.target)
-        run.log.target = task.phrase
+        run.log.target = task.instruction.target
         while True:
             observed = self._look(run.log)
             result = self._plan(run, task, observed)

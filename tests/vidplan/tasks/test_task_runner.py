@@ -118,11 +118,13 @@ def test_each_plan_starts_before_the_last_one_ends(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize('verb', ['pick up the carrot', 'put the carrot in the bowl'])
-def test_more_than_moving_ends_honestly(bench: Bench, verb: str) -> None:
+def test_what_the_models_cannot_do_is_refused_before_any_motion(bench: Bench, verb: str) -> None:
     outcome = bench.run(verb)
-    assert outcome.ending is Ending.TASK_INCOMPLETE
-    assert 'only moving to the target works' in outcome.message
-    assert bench.arm.report().at_rest
+    assert outcome.ending is Ending.INVALID_INSTRUCTION
+    assert verb in outcome.message
+    assert "they can reach ('move to the carrot')" in outcome.message
+    assert not bench.arm.sent
+    assert not bench.system.calls  # not even a plan was made
 
 
 def test_an_explicit_target_overrides_the_phrase(bench: Bench) -> None:

@@ -12,7 +12,7 @@ import torch
 from tests.fakes.tiny import CHANNELS, straight_chunk, tiny_world_model
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
-from vidplan_core.heads.grounding import Reading
+from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.heads.heat_map import COLOURS, blend, colour_latents, heat_map
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.network import HeadConfig, save_head
@@ -44,10 +44,10 @@ def imagined(model: WorldModel, motion: torch.Tensor, steps: int = 1) -> Imagina
     return model.imagine(Context(latents, past.detach()), chunk, SamplingConfig(steps))
 
 
-def reading_of(
+def grounding_of(
     text: torch.Tensor, seen: float = 0.3, places: torch.Tensor | None = PLACES
-) -> Reading:
-    return Reading(text[None], torch.full((1, 2, 12, 8), seen), places)
+) -> InstructionGrounding:
+    return InstructionGrounding(text[None], torch.full((1, 2, 12, 8), seen), places)
 
 
 def random_head(kind: type, config: HeadConfig) -> torch.nn.Module:
@@ -66,7 +66,7 @@ def score(head: torch.nn.Module, imagination: Imagination) -> torch.Tensor:
         return estimate.entropy.sum() + estimate.expected_error.sum()
     assert isinstance(head, ValueHead)
     # Random weights hardly move the value: scaled, so that tolerances mean something.
-    return 1000.0 * head.judge(imagination, reading_of(torch.linspace(-1, 1, TEXT))).sum()
+    return 1000.0 * head.judge(imagination, grounding_of(torch.linspace(-1, 1, TEXT))).sum()
 
 
 @pytest.mark.parametrize(('kind', 'config'), [(UncertaintyHead, SIZES), (ValueHead, FOR_VALUE)])
@@ -171,15 +171,15 @@ def test_value_needs_its_instruction_and_lies_in_its_range() -> None:
     head = random_head(ValueHead, FOR_VALUE)
     assert isinstance(head, ValueHead)
     found = imagined(tiny_world_model(), torch.zeros(2, 3))
-    value = head.judge(found, reading_of(torch.zeros(TEXT)))
+    value = head.judge(found, grounding_of(torch.zeros(TEXT)))
     assert value.shape == (2, 4)
     assert bool(((value > 0) & (value < 1)).all())
-    assert bool((value != head.judge(found, reading_of(torch.ones(TEXT)))).all())
-    assert bool((value != head.judge(found, reading_of(torch.zeros(TEXT), seen=0.9))).all())
-    elsewhere = reading_of(torch.zeros(TEXT), places=PLACES + 0.1)
+    assert bool((value != head.judge(found, grounding_of(torch.ones(TEXT)))).all())
+    assert bool((value != head.judge(found, grounding_of(torch.zeros(TEXT), seen=0.9))).all())
+    elsewhere = grounding_of(torch.zeros(TEXT), places=PLACES + 0.1)
     assert bool((value != head.judge(found, elsewhere)).all())
     with pytest.raises(ModelError, match='places'):
-        head.judge(found, reading_of(torch.zeros(TEXT), places=None))
+        head.judge(found, grounding_of(torch.zeros(TEXT), places=None))
     maps, beside = torch.zeros(1, 2, 12, 8), torch.zeros(2, 4, FEATURES)
     with pytest.raises(ModelError, match='instruction'):
         head.value(HeadInput.of(found, maps=maps, offsets=beside))

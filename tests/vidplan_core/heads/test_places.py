@@ -15,8 +15,9 @@ from tests.fakes.tiny import CHANNELS, down, straight_chunk, tiny_world_model
 from tests.fakes.tiny_scorer import TinyScorer
 from vidplan_core.geometry.camera import load_cameras
 from vidplan_core.geometry.fk import tcp_position
-from vidplan_core.heads.grounding import read
+from vidplan_core.heads.grounding import ground
 from vidplan_core.heads.places import FEATURES, USUAL_M, offsets, triangulate
+from vidplan_core.language.instruction import Instruction
 
 FILE = Path(__file__).resolve().parents[3] / 'models' / 'cell' / 'cameras.json'
 CAMERAS = list(load_cameras(FILE, ('left', 'right', 'wrist')).values())
@@ -74,13 +75,13 @@ def test_offsets_have_gradients_to_the_poses() -> None:
 
 
 @pytest.mark.parametrize('knows', [True, False])
-def test_a_reading_has_places_where_the_cameras_are_known(knows: bool) -> None:
+def test_a_grounding_has_places_where_the_cameras_are_known(knows: bool) -> None:
     model = tiny_world_model()
     if knows:
         model.config = replace(model.config, cameras=tuple(CAMERAS))
     present, chunk = torch.randn(2, CHANNELS, 12, 8), straight_chunk(torch.zeros(2, 3))
-    words = ['move to the mug', 'put the pea in the bowl']
-    found = read(TinyScorer(), model, present, chunk, words).places  # type: ignore[arg-type]
+    words = [Instruction('reach', 'mug'), Instruction('place', 'pea', 'bowl')]
+    found = ground(TinyScorer(), model, present, chunk, words).places  # type: ignore[arg-type]
     if not knows:
         assert found is None
         return

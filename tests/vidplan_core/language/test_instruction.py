@@ -49,7 +49,7 @@ REFUSED = [
     ('pick up', 'no instruction|no noun|names no object|direction'),
     ('carrot', 'no instruction'),
     ('put the carrot', 'where to'),
-    ('drop the carrot', 'put the carrot in the bowl'),
+    ('drop the carrot', "for example 'move to the carrot'$"),
     ('put it in the bowl', 'names no object'),
     ('move to 42', 'no noun'),
     ('move to the left', 'direction'),
@@ -78,6 +78,18 @@ def test_reads(text: str, verb: str, target: str, destination: str | None) -> No
 def test_refuses_with_a_useful_message(text: str, says: str) -> None:
     with pytest.raises(InstructionError, match=says):
         parse_instruction(text)
+
+
+def test_messages_give_the_examples_of_what_can_be_done() -> None:
+    can = ['move to the carrot', 'pick up the mug', 'put the carrot in the bowl']
+    with pytest.raises(InstructionError, match="for example 'move to .*, 'pick .* or 'put the"):
+        parse_instruction('drop the carrot', examples=can)
+    with pytest.raises(InstructionError, match="a direction; .* for example 'pick up the mug'$"):
+        noun_phrase('left', examples=can[1:2])
+
+
+def test_the_whole_instruction_is_kept_as_it_was_given() -> None:
+    assert parse_instruction(' Please touch the MUG! ').words == 'Please touch the MUG!'
 
 
 @pytest.mark.parametrize('value', [None, 3, b'move to the carrot', ['move', 'to']], ids=repr)

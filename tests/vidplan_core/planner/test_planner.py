@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,13 +16,20 @@ from torch import Tensor
 
 from tests.fakes.tiny import down
 from vidplan_core.control.commands import CommittedMotion
+from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError, ModelError
 from vidplan_core.geometry.camera import Camera, load_cameras
+from vidplan_core.language.instruction import Instruction
 from vidplan_core.language.relevancy import Localisation
 from vidplan_core.planner.committed import angles_at, chunk_ahead, rests, velocity_at
 from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.planner.interfaces import Score, Situation
+from vidplan_core.planner.locating import Sighting, TargetLocator
 from vidplan_core.planner.memory import TargetMemory
-from vidplan_core.planner.objective.reach import ReachObjective, Sighting
+from vidplan_core.planner.objective.combination import UncertaintyPenalty
+from vidplan_core.planner.objective.distance import Distance
+from vidplan_core.planner.objective.objective import TermObjective
+from vidplan_core.planner.objective.relevancy import Relevancy
 from vidplan_core.planner.refine import into_ball, refine
 
 # Refinement
@@ -156,35 +164,43 @@ def spot(x: int, y: int) -> Tensor:
 
 
 @pytest.fixture
-def objective() -> ReachObjective:
-    return ReachObjective(BrightnessScorer(), 0.5, {'top': overhead()}, PlannerConfig())
+def locator() -> TargetLocator:
+    return TargetLocator(BrightnessScorer(), 0.5, {'top': overhead()}, height_m=0.03)
 
 
-def test_the_nearer_future_scores_higher(objective: ReachObjective) -> None:
-    images = spot(50, 30).expand(3, -1, -1, -1, -1)[:, None]
-    position = torch.tensor([[[0.5, 0.0, 0.2]], [[0.5, 0.1, 0.2]], [[0.5, 0.0, 0.3]]])
-    score = objective.score(
-        images, position, down().expand(3, 1, 3, 3), 'spot', torch.tensor([0.5, 0.0, 0.03])
+def score_of(locator: TargetLocator, position: list[list[list[float]]]) -> Score:
+    """Score of a spot seen from flange positions (candidates, frames, 3), gripper down."""
+    terms = {'relevancy': Relevancy(0.2), 'distance': Distance(10.0)}
+    objective = TermObjective(
+        terms, (4,), 0.0, lambda latents: latents, locator, None, UncertaintyPenalty()
     )
+    nowhere: Any = None  # pictures are scored without the past and the start
+    target = torch.tensor([0.5, 0.0, 0.03])
+    situation = Situation(nowhere, nowhere, Instruction('reach', 'spot'), target, target)
+    places = torch.tensor(position)
+    count, frames = places.shape[:2]
+    poses = PoseChunk(places, down().expand(count, frames, 3, 3), torch.zeros(count, frames))
+    images = spot(50, 30).expand(count, frames, -1, -1, -1, -1)
+    return objective.score_pictures(situation, poses, images)
+
+
+def test_the_nearer_future_scores_higher(locator: TargetLocator) -> None:
+    score = score_of(locator, [[[0.5, 0.0, 0.2]], [[0.5, 0.1, 0.2]], [[0.5, 0.0, 0.3]]])
     assert score.total.argmax() == 0
     assert set(score.terms) == {'relevancy', 'distance_m'}
-    assert score.sighting.points.shape == (3, 1, 3)
 
 
-def test_a_candidate_counts_as_its_best_frame(objective: ReachObjective) -> None:
-    images = spot(50, 30)[:, None].expand(1, 2, -1, -1, -1, -1)
+def test_a_candidate_counts_as_its_best_frame(locator: TargetLocator) -> None:
     near, far = [0.5, 0.0, 0.2], [0.5, 0.2, 0.2]
-    turn = down().expand(1, 2, 3, 3)
-    memory = torch.tensor([0.5, 0.0, 0.03])
-    there_and_away = objective.score(images, torch.tensor([[near, far]]), turn, 'spot', memory)
-    there = objective.score(images, torch.tensor([[near, near]]), turn, 'spot', memory)
+    there_and_away, there = (score_of(locator, [path]) for path in ([near, far], [near, near]))
     torch.testing.assert_close(there_and_away.total, there.total)
 
 
-def test_a_place_far_from_the_memory_is_not_believed(objective: ReachObjective) -> None:
-    sighting = objective.look(spot(95, 30), torch.zeros(1, 3), down()[None], 'spot')
+def test_a_place_far_from_the_memory_is_not_believed(locator: TargetLocator) -> None:
+    sighting = locator.look(spot(95, 30), torch.zeros(1, 3), down()[None], 'spot')
+    assert sighting.points.shape == (1, 1, 3)
     memory = torch.tensor([0.5, 0.1, 0.03])
-    torch.testing.assert_close(objective.fuse(sighting, memory)[0], memory, atol=0.01, rtol=0)
+    torch.testing.assert_close(locator.fuse(sighting, memory)[0], memory, atol=0.01, rtol=0)
 
 
 # Memory
@@ -252,7 +268,7 @@ def test_committed_motion_is_sampled_and_then_rests(motion: CommittedMotion) -> 
         ),
         ({'score_frames': ()}, r'score_frames is \[\]; allowed: a list'),
         ({'step_m': 0.0}, r'step_m is 0.0; allowed: 0.001 .. 0.3 m'),
-        ({'distance_weight': float('nan')}, 'distance_weight is nan; allowed: 0 .. 1000 1/m'),
+        ({'weights': {'distance': float('nan')}}, 'weights.distance is nan; allowed: '),
         ({'conformal': 1}, 'conformal is 1; allowed: true or false'),
     ],
 )

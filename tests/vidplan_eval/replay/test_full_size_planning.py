@@ -14,7 +14,7 @@ from vidplan_core.data.history import EPISODE_START
 from vidplan_core.data.observation import Observation, StitchLayout
 from vidplan_core.geometry.camera import load_cameras
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.session import PlanningSystem
+from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.bags.observations import read_observations
 from vidplan_eval.bags.rosbag import Bag
 from vidplan_eval.replay.fidelity import FidelityMeter, windows

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.fakes.tiny_heads import ErrorDoubt, tiny_judge
+from tests.fakes.tiny_heads import ErrorUncertainty, tiny_heads
 from tests.fakes.tiny_system import tiny_system
 from vidplan_core.data.observation import StitchLayout
 from vidplan_core.geometry.fk import flange_pose, tcp_position
+from vidplan_core.heads.bundle import Heads
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.judge import Judge
-from vidplan_core.planner.session import PlanningSystem
+from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.episode import make_episode
 from vidplan_eval.suites.hacking import (
     LURE_M,
@@ -61,7 +61,7 @@ def test_both_planners_are_tempted_in_the_same_way(world: World) -> None:
     suite = HackingSuite(
         {
             False: tiny_system(**choices, **TRUSTING),
-            True: tiny_system(**choices, judge=tiny_judge()),
+            True: tiny_system(**choices, heads=tiny_heads()),
         },
         world,
     )
@@ -128,7 +128,7 @@ def test_knowing_the_errors_keeps_the_shipped_planner_from_the_phantom() -> None
     config = PlannerConfig(method='no_refine', usual_uncertainty=0.3)
     careful = PlanningSystem(
         plain.world_model, plain.scorer, plain.cameras, config, plain.device,
-        Judge(ErrorDoubt(plain.world_model)),
+        Heads(ErrorUncertainty(plain.world_model)),
     )  # fmt: skip
     model = plain.world_model.config
     world = World(Cell(), StitchLayout(model.views, model.height, model.width), 0.2)

@@ -13,8 +13,9 @@ import torch
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import flange_pose
-from vidplan_core.heads.grounding import read
+from vidplan_core.heads.grounding import ground
 from vidplan_core.heads.value import ValueHead
+from vidplan_core.language.instruction import parse_instruction
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.planner.proposals.hermite import hermite_chunk
 from vidplan_core.world_model.world_model import Context, WorldModel
@@ -64,9 +65,9 @@ def best_of_six(
         goal = truth[kind] + [0.0, 0.0, OVER_M]
         context, chunks = start(model, cell)
         imagination = model.imagine(context, chunks, settings.sampling, settings.seed)
-        here, wanted = chunks.rows(slice(0, 1)), [f'move to the {kind}']
-        reading = read(scorer, model, context.latents[:, -1], here, wanted)
-        values = head.judge(imagination, reading)[:, -1].numpy()
+        here, wanted = chunks.rows(slice(0, 1)), [parse_instruction(f'move to the {kind}')]
+        grounding = ground(scorer, model, context.latents[:, -1], here, wanted)
+        values = head.judge(imagination, grounding)[:, -1].numpy()
         apart = np.array([distance_after(cell, move, goal) for move in SIX])
         chosen = int(values.argmax())
         progress.update(number + 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vidplan_core.planner.session import PlanningSystem
+    from vidplan_core.planner.system import PlanningSystem
     from vidplan_eval.suites.reach import Outcome
     from vidplan_eval.world import World
 
@@ -129,7 +129,7 @@ def _hacking(args: argparse.Namespace) -> int:
     )
     systems = {False: trusting}
     weighted = load_system(args, method='no_refine')
-    if weighted.planner.judge.uncertainty_head is None:
+    if weighted.heads.uncertainty_head is None:
         print('note: these models have no uncertainty head; only the planner without it is tested')
     else:
         systems[True] = weighted
@@ -158,7 +158,7 @@ def _hacking(args: argparse.Namespace) -> int:
 def load_system(args: argparse.Namespace, **changes: Any) -> PlanningSystem:
     """Load the models of a parsed command line with changes to the planner's configuration."""
     from vidplan_core.planner.config import PlannerConfig
-    from vidplan_core.planner.session import PlanningSystem
+    from vidplan_core.planner.system import PlanningSystem
 
     return PlanningSystem.load(models_folder(args), PlannerConfig(**changes), args.device)
 

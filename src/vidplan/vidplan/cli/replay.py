@@ -13,7 +13,7 @@ from vidplan.cli.evaluate import positive
 
 if TYPE_CHECKING:
     from vidplan_core.data.observation import Observation
-    from vidplan_core.planner.session import PlanningSystem
+    from vidplan_core.planner.system import PlanningSystem
     from vidplan_eval.replay.fidelity import FidelityMeter, ObservationWindow
     from vidplan_eval.replay.hindsight import Choice, Recorded
     from vidplan_eval.viz.runlog import RunLog

@@ -16,7 +16,8 @@ from vidplan_core.data.observation import Observation, StitchLayout
 from vidplan_core.errors import ModelError
 
 if TYPE_CHECKING:
-    from vidplan_core.planner.session import PlanningSystem, PlanResult
+    from vidplan_core.planner.cycle import PlanResult
+    from vidplan_core.planner.system import PlanningSystem
 
 P = ParamSpec('P')
 T = TypeVar('T')
@@ -109,7 +110,7 @@ class PlanningHost:
 def _load_system(models: Path, config: Any, device: str) -> PlanningSystem:
     import torch
 
-    from vidplan_core.planner.session import PlanningSystem
+    from vidplan_core.planner.system import PlanningSystem
 
     if device.startswith('cuda') and not torch.cuda.is_available():
         raise ModelError(f"device '{device}' is not there: PyTorch sees no CUDA; use cpu")
@@ -124,7 +125,8 @@ def warm_up(system: PlanningSystem) -> None:
 
     from vidplan_core.data.action import PoseChunk
     from vidplan_core.geometry.fk import flange_pose
-    from vidplan_core.planner.planner import Start
+    from vidplan_core.language.instruction import Instruction
+    from vidplan_core.planner.interfaces import Situation, Start
 
     model = system.world_model.config
     q = torch.tensor([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785], device=system.device)
@@ -139,4 +141,7 @@ def warm_up(system: PlanningSystem) -> None:
     with torch.no_grad():
         context = system.world_model.context(grey, past)
     start = Start(position, rotation, torch.zeros_like(position), q, 0.0)
-    system.planner.plan(context, start, 'object', place)
+    for verb, kind in system.kinds.items():
+        instruction = Instruction(verb, 'object', words='object')
+        situation = Situation(context, start, instruction, place, kind.goal(place))
+        system.planner(verb).plan(situation)

@@ -18,7 +18,7 @@ from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_msgs.srv import Rollout
 
 if TYPE_CHECKING:
-    from vidplan_core.planner.session import PlanningSystem
+    from vidplan_core.planner.system import PlanningSystem
 
 _MAX_STEPS = 64
 

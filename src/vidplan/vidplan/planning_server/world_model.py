@@ -110,7 +110,7 @@ class WorldModelNode(ManagedNode):
         if parameters.publish_prediction and self._publisher.get_subscription_count():
             self._publish(self._publisher, plan.predicted, observation)
         if parameters.publish_uncertainty and self._heat_map.get_subscription_count():
-            self._publish(self._heat_map, plan.doubted, observation)
+            self._publish(self._heat_map, plan.heat, observation)
 
     def _publish(self, publisher: Any, frames: np.ndarray, observation: Observation) -> None:
         if not self.active or not len(frames):

@@ -45,6 +45,7 @@ class PlannerParameters:
     score_frames: tuple[int, ...] = parameter(
         _D.score_frames, 'Imagined frames that are decoded and scored.', low=1, high=4
     )
+    proposals: tuple[str, ...] = parameter(_D.proposals, 'Sources of the candidates.')
     step_m: float = parameter(_D.step_m, 'Length of a candidate motion, m.', low=0.001, high=0.3)
     smallest_step_m: float = parameter(
         _D.smallest_step_m, 'Its length when the target is near, m.', low=0.001, high=0.3
@@ -57,13 +58,14 @@ class PlannerParameters:
     )
     reach_m: float = parameter(_D.reach_m, 'Longest motion within a plan, m.', low=0.001, high=0.3)
     relevancy_weight: float = parameter(
-        _D.relevancy_weight, 'Weight of the mean relevancy peak.', low=0.0, high=1000.0
+        _D.weights['relevancy'], 'Weight of the mean relevancy peak.', low=0.0, high=1000.0
     )
     distance_weight: float = parameter(
-        _D.distance_weight, 'Weight of the distance to the target, per m.', low=0.0, high=1000.0
-    )
+        _D.weights['distance'], 'Weight of the distance to the target, per m.',
+        low=0.0, high=1000.0,
+    )  # fmt: skip
     value_weight: float = parameter(
-        _D.value_weight, 'Weight of the expected value, where a value head is there.',
+        _D.weights['value'], 'Weight of the expected value, where a value head is there.',
         low=0.0, high=1000.0,
     )  # fmt: skip
     usual_uncertainty: float = parameter(
@@ -100,9 +102,10 @@ class PlannerParameters:
         _D.reached_height_m, 'Height above the goal that counts as reached, m.',
         low=0.001, high=0.3,
     )  # fmt: skip
-    patience: int = parameter(
-        _D.patience, 'Cycles without a view of the target until it is lost.', low=0, high=1000
-    )
+    max_missed_cycles: int = parameter(
+        _D.max_missed_cycles, 'Cycles without a view of the target until it is lost.',
+        low=0, high=1000,
+    )  # fmt: skip
     time_limit_s: float = parameter(
         60.0, 'Longest duration of a task whose goal sets none, s.', low=0.1, high=86400.0
     )
@@ -139,8 +142,9 @@ class PlannerParameters:
 
     def core(self) -> PlannerConfig:
         """Return the core's configuration; raises ConfigError."""
-        values = {name: getattr(self, name) for name in _CORE}
-        return PlannerConfig(**values)
+        values = {name: getattr(self, name) for name in _CORE - {'weights'}}
+        weights = {name: getattr(self, f'{name}_weight') for name in _D.weights}
+        return PlannerConfig(weights=weights, **values)
 
     def timing(self, frame_period_s: float) -> Timing:
         """Return the pace of tasks."""

@@ -15,14 +15,14 @@ from vidplan_msgs.action import PlanTask
 
 if TYPE_CHECKING:
     from vidplan_core.control.commands import CommittedMotion
-    from vidplan_core.planner.session import PlanResult
+    from vidplan_core.planner.cycle import PlanResult
 
 
 class System(Protocol):
     """The planner that a task uses (the core's PlanningSystem, or a fake)."""
 
     def new_task(self, instruction: str, target: str = '') -> Any:
-        """Read the instruction; raises InstructionError."""
+        """Read the instruction; raises InstructionError for what cannot be done, too."""
 
     def plan(
         self,

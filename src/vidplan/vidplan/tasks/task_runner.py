@@ -17,10 +17,9 @@ from vidplan.tasks.observation_feed import Bell, ObservationFeed
 from vidplan.tasks.resting import come_to_rest
 from vidplan.tasks.task import Outcome, Phase, Progress, Request, System, Timing
 from vidplan_core.data.observation import Observation
-from vidplan_core.language.instruction import REACH
 
 if TYPE_CHECKING:
-    from vidplan_core.planner.session import PlanResult
+    from vidplan_core.planner.cycle import PlanResult
 
 # Longest wait before everything that could end a task is looked at again, wall clock.
 _TICK_S = 0.05
@@ -119,7 +118,7 @@ class TaskRunner:
     def _follow(self) -> TaskEnd:
         self._check_time_limit()
         task = self._with.system.new_task(self._request.instruction, self._request.target)
-        self._progress.target = task.phrase
+        self._progress.target = task.instruction.target
         self._with.feed.begin_episode()
         self._check()
         while True:
@@ -131,7 +130,7 @@ class TaskRunner:
                 self._send(plan, observed_s, rests_at_s)
             self._with.on_plan(plan, history[-1])
             if plan.done:
-                return _done(task, self._request.instruction)
+                return TaskEnd(Ending.NONE, '')
 
     def _check_time_limit(self) -> None:
         limit_s = self._request.time_limit_s
@@ -267,13 +266,3 @@ class TaskRunner:
         self._progress.phase = phase
         self._progress.elapsed_s = self._with.now_s() - self._started_s
         self._on_progress(self._progress)
-
-
-def _done(task: Any, instruction: str) -> TaskEnd:
-    if task.instruction.verb == REACH:
-        return TaskEnd(Ending.NONE, '')
-    return TaskEnd(
-        Ending.TASK_INCOMPLETE,
-        f"the arm moved to the {task.phrase}; the rest of '{instruction}' takes grasping, which "
-        'this release does not plan yet: only moving to the target works',
-    )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a value head is told of an instruction: its words, and where the present shows them.
+"""An instruction grounded in the present: its words, and where the views show them.
 
 A head that had to learn from words alone which of the things in view is meant would need far
 more data than the semantic scorer, which knows it already.
@@ -17,7 +17,7 @@ from torch.nn import functional
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.camera import Camera
 from vidplan_core.heads.places import triangulate
-from vidplan_core.language.instruction import PICK, PLACE, REACH, Instruction, parse_instruction
+from vidplan_core.language.instruction import PICK, PLACE, REACH, Instruction
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.world_model import WorldModel
 
@@ -28,8 +28,8 @@ PEAK_SCALE = 0.05
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Instructions read before what is seen.
+class InstructionGrounding:
+    """Instructions grounded in what is seen; conditions a value head.
 
     text: the verb, one of three, and the scorer's embeddings of the target and of the
         destination, which is zero where there is none, (batch, 3 + 2 * width).
@@ -44,14 +44,14 @@ class Reading:
 
 
 @torch.no_grad()
-def read(
+def ground(
     scorer: SemanticScorer,
     model: WorldModel,
     present: Tensor,
     poses: PoseChunk,
-    instructions: Sequence[str | Instruction],
-) -> Reading:
-    """Read one instruction before each of some scenes.
+    instructions: Sequence[Instruction],
+) -> InstructionGrounding:
+    """Ground one instruction in each of some scenes.
 
     Args:
         scorer: knows the words.
@@ -59,21 +59,17 @@ def read(
         present: its latents, (batch, channels, rows, columns).
         poses: flange poses (batch, frames), frame 0 the present.
         instructions: as many as scenes.
-
-    Raises:
-        InstructionError: an instruction is not understood.
     """
-    parsed = [_parsed(instruction) for instruction in instructions]
-    text = torch.stack([_words(scorer, wanted) for wanted in parsed])
+    text = torch.stack([_words(scorer, wanted) for wanted in instructions])
     views = model.decode(present[:, None])[:, 0].float().clamp(0.0, 1.0)
     dense = scorer.dense(views.flatten(0, 1)).unflatten(0, views.shape[:2])
     maps = torch.stack(
-        [_maps(scorer, seen, wanted) for seen, wanted in zip(dense, parsed, strict=True)]
+        [_maps(scorer, seen, wanted) for seen, wanted in zip(dense, instructions, strict=True)]
     )
     size = (present.shape[-2] // views.shape[1], present.shape[-1])
     fitted = functional.interpolate(maps.flatten(0, 1), size, mode='bilinear')
     places = _places(scorer, model.config.cameras, maps, poses) if model.config.cameras else None
-    return Reading(text, fitted.flatten(1, 2).unflatten(0, maps.shape[:2]), places)
+    return InstructionGrounding(text, fitted.flatten(1, 2).unflatten(0, maps.shape[:2]), places)
 
 
 def _places(
@@ -110,6 +106,3 @@ def _maps(scorer: SemanticScorer, dense: Tensor, wanted: Instruction) -> Tensor:
         return torch.stack([maps[0], torch.zeros_like(maps[0])])
     return torch.stack([*maps, scorer.compare(dense, [wanted.destination])[:, 0]])
 
-
-def _parsed(instruction: str | Instruction) -> Instruction:
-    return parse_instruction(instruction) if isinstance(instruction, str) else instruction

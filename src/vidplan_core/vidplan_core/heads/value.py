@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from vidplan_core.errors import ModelError
 from vidplan_core.heads.estimate import expectation
-from vidplan_core.heads.grounding import Reading, read
+from vidplan_core.heads.grounding import InstructionGrounding, ground
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.network import Head, HeadConfig, load_head
 from vidplan_core.heads.places import offsets
@@ -68,9 +68,9 @@ class ValueHead(Head):
         """Expected value of each new frame, (batch, frames); differentiable."""
         return expectation(self.logits(inputs), self.bins, -1)
 
-    def judge(self, imagination: Imagination, reading: Reading) -> Tensor:
-        """`value` of what a world model imagined, for an instruction read before it."""
-        return self.value(value_input(imagination, reading))
+    def judge(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
+        """`value` of what a world model imagined, for an instruction grounded before it."""
+        return self.value(value_input(imagination, grounding))
 
     def check_scorer(self, scorer: SemanticScorer) -> None:
         """Raise ModelError when the scorer's text is not what this head was trained with."""
@@ -82,24 +82,24 @@ class ValueHead(Head):
             )
 
 
-def value_input(imagination: Imagination, reading: Reading) -> HeadInput:
-    """What a value head reads of an imagination, for instructions read before it."""
+def value_input(imagination: Imagination, grounding: InstructionGrounding) -> HeadInput:
+    """What a value head reads of an imagination, for instructions grounded before it."""
     beside, count = None, len(imagination.latents)
-    if reading.places is not None:
-        beside = offsets(reading.places.expand(count, -1, -1), imagination.chunk)
-    return HeadInput.of(imagination, reading.text, reading.maps, beside)
+    if grounding.places is not None:
+        beside = offsets(grounding.places.expand(count, -1, -1), imagination.chunk)
+    return HeadInput.of(imagination, grounding.text, grounding.maps, beside)
 
 
 def value_inputs(
     scorer: SemanticScorer,
     model: WorldModel,
     imagination: Imagination,
-    instructions: Sequence[str | Instruction],
+    instructions: Sequence[Instruction],
 ) -> HeadInput:
     """`value_input` of imaginations of different scenes, each with an instruction of its own."""
     present = imagination.condition.history[:, -1]
-    reading = read(scorer, model, present, imagination.chunk, instructions)
-    return value_input(imagination, reading)
+    grounding = ground(scorer, model, present, imagination.chunk, instructions)
+    return value_input(imagination, grounding)
 
 
 def value_loss(logits: Tensor, values: Tensor, head: ValueHead) -> Tensor:

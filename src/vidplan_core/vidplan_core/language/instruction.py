@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from vidplan_core.errors import InstructionError
 
@@ -28,7 +28,8 @@ MAX_CHARACTERS = 200
 MAX_PHRASE_WORDS = 6
 MAX_WORD_CHARACTERS = 30
 
-_EXAMPLE = "for example 'move to the carrot', 'pick up the mug' or 'put the fish in the bowl'"
+# What messages give as right, unless the caller knows what else can be done.
+EXAMPLES = ('move to the carrot',)
 
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _POLITE_START = re.compile(
@@ -110,21 +111,59 @@ class Instruction:
     """What to do, to which object and, for `place`, where.
 
     `verb` is 'reach', 'pick' or 'place'; `target` and `destination` are noun phrases in lower
-    case without articles. `destination` is None unless the verb is 'place'.
+    case without articles. `destination` is None unless the verb is 'place'. `words` are the whole
+    instruction as it was given, for a world model that reads it.
     """
 
     verb: str
     target: str
     destination: str | None = None
+    words: str = field(default='', compare=False)
 
 
-def parse_instruction(text: str) -> Instruction:
+class _UnclearError(Exception):
+    """Something that an example makes clear."""
+
+
+def parse_instruction(text: str, examples: Sequence[str] = EXAMPLES) -> Instruction:
     """Return what `text` asks for.
+
+    Args:
+        text: the words.
+        examples: of right instructions, at least one, for messages.
 
     Raises:
         InstructionError: the text is empty, too long, negated, or not of the grammar above; the
             message says what would be right.
     """
+    try:
+        return replace(_parse(text), words=text.strip())
+    except _UnclearError as error:
+        raise InstructionError(f'{error}, {_such_as(examples)}') from None
+
+
+def noun_phrase(
+    text: str, role: str = 'target', examples: Sequence[str] = EXAMPLES
+) -> str:
+    """Return the name of one object: lower case, no articles, adjectives kept.
+
+    `role` names the phrase in messages; `examples` as for `parse_instruction`.
+
+    Raises:
+        InstructionError: no noun is left, it is a pronoun, a direction, a list or far too long.
+    """
+    try:
+        return _noun_phrase(text, role)
+    except _UnclearError as error:
+        raise InstructionError(f'{error}, {_such_as(examples)}') from None
+
+
+def _such_as(examples: Sequence[str]) -> str:
+    quoted = [f"'{example}'" for example in examples]
+    return 'for example ' + ' or '.join(filter(None, (', '.join(quoted[:-1]), quoted[-1])))
+
+
+def _parse(text: str) -> Instruction:
     sentence = _POLITE_END.sub('', _POLITE_START.sub('', _normalise(text)))
     _refuse_negation(sentence)
     for verb, rule in _RULES:
@@ -134,22 +173,15 @@ def parse_instruction(text: str) -> Instruction:
     raise _unmatched(sentence)
 
 
-def noun_phrase(text: str, role: str = 'target') -> str:
-    """Return the name of one object: lower case, no articles, adjectives kept.
-
-    `role` names the phrase in messages.
-
-    Raises:
-        InstructionError: no noun is left, it is a pronoun, a direction, a list or far too long.
-    """
+def _noun_phrase(text: str, role: str) -> str:
     words = [word for word in _name(text).split() if word not in _ARTICLES]
     phrase = ' '.join(words)
     if not any(character.isalpha() for character in phrase):
-        raise InstructionError(f'the {role} has no noun; name one object, {_EXAMPLE}')
+        raise _UnclearError(f'the {role} has no noun; name one object')
     if set(words) <= _PRONOUNS:
-        raise InstructionError(f"'{phrase}' names no object; say which one, {_EXAMPLE}")
+        raise _UnclearError(f"'{phrase}' names no object; say which one")
     if set(words) <= _DIRECTIONS:
-        raise InstructionError(f"'{phrase}' is a direction; name an object, {_EXAMPLE}")
+        raise _UnclearError(f"'{phrase}' is a direction; name an object")
     if {'and', 'or', 'then'} & set(_TWO_COLOURS.sub('', phrase).split()):
         raise InstructionError(f"'{phrase}' is more than one {role}; name a single object")
     _refuse_long(words, role)
@@ -162,18 +194,18 @@ def _name(text: str) -> str:
 
 def _instruction(verb: str, target: str, destination: str | None = None) -> Instruction:
     if destination is None:
-        return Instruction(verb, noun_phrase(target, 'target'))
+        return Instruction(verb, _noun_phrase(target, 'target'))
     if target.endswith((' next', ' close')) or _OTHER_RELATION.search(destination):
         raise _other_relation(f'{target} ... {destination}')
     return Instruction(
-        verb, noun_phrase(target, 'target'), noun_phrase(destination, 'destination')
+        verb, _noun_phrase(target, 'target'), _noun_phrase(destination, 'destination')
     )
 
 
 def _normalise(text: str) -> str:
     """Return lower-case words with single spaces between them."""
     if not isinstance(text, str):
-        raise InstructionError(f'an instruction is text, not {type(text).__name__}; {_EXAMPLE}')
+        raise _UnclearError(f'an instruction is text, not {type(text).__name__}')
     if len(text) > MAX_CHARACTERS:
         raise InstructionError(
             f'the instruction has {len(text)} characters, at most {MAX_CHARACTERS} are read; '
@@ -182,7 +214,7 @@ def _normalise(text: str) -> str:
     plain = unicodedata.normalize('NFKC', text).replace('\u2019', "'").casefold()
     words = _WORD.findall(plain)
     if not words:
-        raise InstructionError(f'the instruction has no words; {_EXAMPLE}')
+        raise _UnclearError('the instruction has no words')
     sentence = ' '.join(words)
     for spelling, preposition in _PREPOSITIONS:
         sentence = spelling.sub(preposition, sentence)
@@ -192,9 +224,7 @@ def _normalise(text: str) -> str:
 def _refuse_negation(sentence: str) -> None:
     words = set(sentence.split())
     if words & _NEGATIONS:
-        raise InstructionError(
-            f"'{sentence}' says what should not be done; say what should be, {_EXAMPLE}"
-        )
+        raise _UnclearError(f"'{sentence}' says what should not be done; say what should be")
     if words & {'stop', 'cancel', 'halt', 'abort'}:
         raise InstructionError(f"'{sentence}' is no task: cancel the goal to stop the arm")
 
@@ -209,18 +239,16 @@ def _refuse_long(words: Sequence[str], role: str) -> None:
         raise InstructionError(f'the {role} has a word longer than {MAX_WORD_CHARACTERS} letters')
 
 
-def _other_relation(words: str) -> InstructionError:
-    return InstructionError(
+def _other_relation(words: str) -> _UnclearError:
+    return _UnclearError(
         f"'{words}': a destination is 'in', 'into', 'on', 'onto' or 'to' another object"
     )
 
 
-def _unmatched(sentence: str) -> InstructionError:
+def _unmatched(sentence: str) -> _UnclearError:
     if _OTHER_RELATION.search(sentence):
         return _other_relation(sentence)
     match = _NEEDS_DESTINATION.match(sentence)
     if match:
-        return InstructionError(
-            f"'{sentence}' does not say where to; for example 'put the carrot in the bowl'"
-        )
-    return InstructionError(f"'{sentence}' is no instruction that is understood; {_EXAMPLE}")
+        return _UnclearError(f"'{sentence}' does not say where to")
+    return _UnclearError(f"'{sentence}' is no instruction that is understood")

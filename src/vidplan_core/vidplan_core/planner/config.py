@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.knobs import check_knobs, knob
-from vidplan_core.planner.objective.combination import Doubt
+from vidplan_core.planner.objective.combination import UncertaintyPenalty
 from vidplan_core.world_model.sampler import KINDS, SamplingConfig
 
 METHODS = ('vidplan', 'no_refine', 'random', 'kinematic')
@@ -25,6 +26,11 @@ class PlannerConfig:
         'by localisation and forward kinematics, without imagining (all for comparison)',
         choices=METHODS,
         section='Which motions are considered.',
+    )
+    proposals: tuple[str, ...] = knob(
+        ('spatial_basis',),
+        'sources of the candidates; my_package.my_module:MySource: your own',
+        empty=False,
     )
     step_m: float = knob(0.12, 'length of a candidate motion', **_LENGTH)
     smallest_step_m: float = knob(0.02, 'its length when the target is near', **_LENGTH)
@@ -48,19 +54,13 @@ class PlannerConfig:
     reach_m: float = knob(
         0.14, 'longest motion within a plan, the box that refinement stays in', **_LENGTH
     )
-    relevancy_weight: float = knob(
-        0.2,
-        'of the mean relevancy peak over the views',
+    weights: Mapping[str, float] = knob(
+        {'relevancy': 0.2, 'distance': 10.0, 'value': 0.1},
+        'of each term of the score, by name; relevancy: the mean peak over the views, distance: '
+        'per m between tool and target, value: the expected value in [0, 1], as far as it differs '
+        "from that of coming to rest where it is uncertain (needs the models' value head), "
+        'my_package.my_module:MyTerm: your own',
         section='What a motion is worth.',
-        **_WEIGHT,
-    )
-    distance_weight: float = knob(
-        10.0, 'of the distance between tool and target', unit='1/m', **_WEIGHT
-    )
-    value_weight: float = knob(
-        0.1,
-        'of the expected value in [0, 1], as far as it differs from that of coming to rest where '
-        "it is doubted; needs the models' value head",
         **_WEIGHT,
     )
     usual_uncertainty: float = knob(
@@ -92,7 +92,7 @@ class PlannerConfig:
     )
     reached_m: float = knob(0.025, 'horizontal distance that counts as over the target', **_LENGTH)
     reached_height_m: float = knob(0.03, 'above the goal that counts as reached', **_LENGTH)
-    patience: int = knob(
+    max_missed_cycles: int = knob(
         8, 'cycles without a view of the target until it is lost', low=0, high=1000
     )
     committed_frames: int = knob(
@@ -130,6 +130,8 @@ class PlannerConfig:
         return SamplingConfig(self.steps, self.sampler)
 
     @property
-    def doubt(self) -> Doubt:
+    def uncertainty_penalty(self) -> UncertaintyPenalty:
         """How uncertainty lowers scores."""
-        return Doubt(self.usual_uncertainty, self.uncertainty_discount, self.uncertainty_weight)
+        return UncertaintyPenalty(
+            self.usual_uncertainty, self.uncertainty_discount, self.uncertainty_weight
+        )

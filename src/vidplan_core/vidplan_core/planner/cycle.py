@@ -8,28 +8,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.language.instruction import Instruction
 from vidplan_core.planner.memory import TargetMemory
-from vidplan_core.planner.objective.reach import Sighting
-from vidplan_core.planner.planner import Start
-from vidplan_core.world_model.world_model import Context
 
 NO_PICTURES = np.zeros((0, 0, 0, 3), np.uint8)
 
 
 @dataclass
 class Task:
-    """One instruction being followed; the memory is the only state between cycles.
-
-    `words` are the whole instruction, for a world model that reads it.
-    """
+    """One instruction being followed; the memory is the only state between cycles."""
 
     instruction: Instruction
-    phrase: str
-    words: str = ''
     memory: TargetMemory = field(default_factory=TargetMemory)
     cycle: int = 0
 
@@ -45,26 +36,6 @@ class Pictures:
 
     frames: np.ndarray
     heat: np.ndarray
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What one cycle plans from.
-
-    Attributes:
-        context: the past up to where the plan starts.
-        start: the state there.
-        memory: where the target is believed to be, (3,), base frame, m.
-        sighting: where the present views show it, a batch of 1.
-        novelty: how strange the present views are, in standard deviations of usual ones (see
-            `uncertainty/novelty.py`); None where nobody knows.
-    """
-
-    context: Context
-    start: Start
-    memory: Tensor
-    sighting: Sighting
-    novelty: float | None = None
 
 
 @dataclass(eq=False)
@@ -102,7 +73,7 @@ class PlanResult:
     cycle: int
     refinement: tuple[float, ...] = ()
     _imagined: Callable[[], np.ndarray] = field(default=lambda: NO_PICTURES)
-    _doubted: Callable[[], np.ndarray] = field(default=lambda: NO_PICTURES)
+    _heat: Callable[[], np.ndarray] = field(default=lambda: NO_PICTURES)
 
     @cached_property
     def predicted(self) -> np.ndarray:
@@ -114,9 +85,9 @@ class PlanResult:
         return self._imagined()
 
     @cached_property
-    def doubted(self) -> np.ndarray:
+    def heat(self) -> np.ndarray:
         """The new imagined frames under their uncertainty, uint8 as `predicted`, one frame less.
 
         Blue is certain, red is not. Empty without imagination or without an uncertainty head.
         """
-        return self._doubted()
+        return self._heat()

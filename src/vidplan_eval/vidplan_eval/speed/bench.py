@@ -14,8 +14,9 @@ from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
 from vidplan_core.geometry.se3 import quaternion_to_matrix
+from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.proposals.hermite import hermite_chunk
-from vidplan_core.planner.session import PlanningSystem
+from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.speed.timing import Stage
 from vidplan_eval.world import World
 
@@ -33,10 +34,11 @@ class Bench:
     def __init__(self, system: PlanningSystem, world: World, instruction: str) -> None:
         """Look at the world's present scene and set the arm in motion."""
         self._system, self._world = system, world
-        self._model = system.world_model
+        self._model, self._objective = system.world_model, TermObjective.build(system.parts)
         self._views = world.cell.render()
         self._history = self._look()
         self._task = system.new_task(instruction)
+        self._situation = system.situation(system.new_task(instruction), self._history)
         self._set_in_motion(system.plan(self._task, self._history, None, lambda: False).chunk)
         self._images, self._past = self._inputs()
         self._chunks = {count: self._motions(count) for count in (1, CANDIDATES)}
@@ -117,12 +119,8 @@ class Bench:
     def _value(self, latents: Tensor, chunk: PoseChunk) -> Tensor:
         frames = list(self._system.config.score_frames)
         images = self._model.decode(latents[:, frames])
-        memory = self._task.memory.place
-        assert memory is not None
-        score = self._system.objective.score(
-            images, chunk.position[:, frames], chunk.rotation[:, frames], self._task.phrase, memory
-        )
-        return score.total
+        poses = chunk.part(frames)
+        return self._objective.score_pictures(self._situation, poses, images).total
 
     def _refine_step(self) -> object:
         """One value and its gradient in the motion, through the world model."""

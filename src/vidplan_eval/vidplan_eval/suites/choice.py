@@ -22,7 +22,10 @@ from vidplan_core.data.observation import Observation
 from vidplan_core.errors import VidPlanError
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.metrics.intervals import bootstrap_interval, exact_interval, percentile
-from vidplan_core.planner.session import PlanningSystem, PlanResult
+from vidplan_core.planner.cycle import PlanResult
+from vidplan_core.planner.interfaces import Situation, Start
+from vidplan_core.planner.proposals.spatial import SpatialProposals
+from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.episode import Episode
 from vidplan_eval.world import World
 
@@ -63,8 +66,7 @@ class ChoiceSuite:
         self._systems = {PLANNER: planner, KINEMATIC: kinematic}
         self._world = world
         self._frames = planner.world_model.config.frames
-        self._phrase = ''
-        self._memory: torch.Tensor | None = None
+        self._situation: Situation | None = None
 
     def judge(self, episode: Episode) -> ChoiceRow:
         """Return the row of a scene; a crash becomes a row with its error."""
@@ -90,8 +92,8 @@ class ChoiceSuite:
             row.chosen[name] = int(plan.best)
         if PLANNER in plans:
             row.latency_s = plans[PLANNER].latency_s
-            assert self._memory is not None  # a target that was found has a place
-            row.scores[TRUTH] = self._score(futures, self._phrase, self._memory)
+            assert self._situation is not None  # there is one where there is a plan
+            row.scores[TRUTH] = self._score(futures, self._situation)
             row.chosen[TRUTH] = int(np.argmax(row.scores[TRUTH]))
 
     def _start(self, episode: Episode) -> list[Observation]:
@@ -116,27 +118,21 @@ class ChoiceSuite:
                 row.error = f'{error.code}: {error}'
                 continue
             if name == PLANNER:
-                self._phrase, self._memory = task.phrase, task.memory.place
+                fresh = system.new_task(episode.instruction)
+                self._situation = system.situation(fresh, history)
         return plans
 
     def _unguided(self, present: Observation) -> PoseChunk:
         """The candidates of a planner that does not know where the target is."""
-        system = self._systems[PLANNER]
-        model = system.world_model.config
+        proposals = SpatialProposals.build(self._systems[PLANNER].parts)
         numbers = (
             torch.as_tensor(value, dtype=torch.float32)
             for value in (present.position, present.quaternion, present.q)
         )
         position, quaternion, q = numbers
-        return system.planner.basis.propose(
-            position,
-            quaternion_to_matrix(quaternion),
-            torch.zeros(3),
-            q,
-            present.closedness,
-            model.frames,
-            model.frame_period_s,
-        )
+        closedness, rest = present.closedness, torch.zeros(3)
+        start = Start(position, quaternion_to_matrix(quaternion), rest, q, closedness)
+        return proposals.spread(start, closedness, proposals.basis.step_m)
 
     def _execute(
         self, episode: Episode, candidates: PoseChunk, row: ChoiceRow
@@ -165,29 +161,21 @@ class ChoiceSuite:
                 seen.append(self._world.observe())
         return seen
 
-    @torch.no_grad()
-    def _score(
-        self, futures: list[list[Observation]], phrase: str, memory: torch.Tensor
-    ) -> list[float]:
+    def _score(self, futures: list[list[Observation]], situation: Situation) -> list[float]:
         """Return the planner's score of what really came."""
         system = self._systems[PLANNER]
         model = system.world_model.config
         stacked = np.stack([[seen.image for seen in future] for future in futures])
         images = torch.from_numpy(stacked).unflatten(2, (len(model.views), model.height))
         views = images.permute(0, 1, 2, 5, 3, 4).float().to(system.device) / 255.0
-        position, quaternion = (
+        position, quaternion, closedness = (
             torch.from_numpy(
                 np.stack([[getattr(seen, name) for seen in future] for future in futures])
             ).float()
-            for name in ('position', 'quaternion')
+            for name in ('position', 'quaternion', 'closedness')
         )
-        score = system.objective.score(
-            views,
-            position.to(system.device),
-            quaternion_to_matrix(quaternion).to(system.device),
-            phrase,
-            memory,
-        )
+        poses = PoseChunk(position, quaternion_to_matrix(quaternion), closedness)
+        score = system.score_pictures(situation, poses.to(system.device), views)
         return [float(value) for value in score.total]
 
 

@@ -21,7 +21,8 @@ from vidplan_core.data.observation import Observation
 from vidplan_core.errors import VidPlanError
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.metrics.intervals import exact_interval
-from vidplan_core.planner.session import PlanningSystem, PlanResult
+from vidplan_core.planner.cycle import PlanResult
+from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.episode import Episode, make_episode
 from vidplan_eval.phantom import Haunting, PhantomWorldModel
 from vidplan_eval.world import World
@@ -169,9 +170,7 @@ class HackingSuite:
 def haunted(system: PlanningSystem) -> PlanningSystem:
     """The same system with a world model that can be haunted."""
     model = PhantomWorldModel(system.world_model, system.cameras)
-    return PlanningSystem(
-        model, system.scorer, system.cameras, system.config, system.device, system.planner.judge
-    )
+    return system.with_world_model(model)
 
 
 def tempting(plan: PlanResult, thing: torch.Tensor) -> tuple[int, Haunting]:

@@ -1,37 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hierarchical reward of imagined frames: what is seen and hoped for, as far as trusted.
+"""The one law by which terms become a score, whatever terms are listed.
 
-A frame's score is `w(h) r_s - lambda d(c, c_r)`, and the value head's `V` beside it. The paper
-weights the whole bracket, `w (r_s - lambda d)`; where that is negative a smaller `w` would
-*raise* the score. Here doubt acts through three functions of the uncertainty `h` that never rise
-with it, so more uncertainty never raises a score, whatever the sign of the rest:
+    score = sum_i believed(w_i prior_i, w_i evidence_i, trust(h)) - penalty(h)
 
-    trusted relevancy             w(h) r_s, both factors at least 0
-    believed distance and value   good news is discounted by w(h), bad news is not
-    penalty                       -rho e(h)
-
-News is what differs from what is known before moving: the distance to the remembered target, and
-the value of coming to rest. A value that is high already would otherwise be at stake in every
-motion, and the arm would hover where a success is near enough.
+The paper weights the whole bracket, `w (r_s - lambda d)`; where that is negative a smaller `w`
+would *raise* the score. Here uncertainty `h` acts through functions that never rise with it: the
+trust in evidence that is better than the prior (a pessimistic update), and the penalty. So more
+uncertainty never raises a score, whatever the sign of its terms.
 
 Everything is batched, differentiable and stays on its device.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-# Sharpness of a relevancy map as a weighting of its view: patches half as far above the map's
-# mean as its peak count a sixteenth.
-REGION_POWER = 4
+# A term's weighted prior and evidence, of one shape.
+Weighted = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
-class Doubt:
+class UncertaintyPenalty:
     """How uncertainty lowers scores.
 
     Attributes:
@@ -58,7 +52,7 @@ class Doubt:
 
 
 def believed(prior: Tensor, evidence: Tensor, trust: Tensor) -> Tensor:
-    """What to believe of a score, known `prior` to imagining and with imagined `evidence`.
+    """What to believe of a term, known `prior` to imagining and with imagined `evidence`.
 
     An imagination that makes things better counts as far as it is trusted; one that makes them
     worse counts in full. Never falls with `trust`, equals the evidence at a trust of 1.
@@ -67,43 +61,15 @@ def believed(prior: Tensor, evidence: Tensor, trust: Tensor) -> Tensor:
     return prior + trust * change.clamp_min(0.0) + change.clamp_max(0.0)
 
 
-def pool_uncertainty(uncertainty: Tensor, relevancy: Tensor) -> Tensor:
-    """Uncertainty of each view, (..., views): where the target seems to be, or overall if higher.
-
-    A phantom is a few latents among hundreds, so the mean over a view hardly moves with it; but
-    a score rises through the patches that look like the target, so there uncertainty counts
-    fully. The gripper's surroundings get no weight of their own: they are uncertain in every
-    candidate that moves and would hide what differs.
-
-    Args:
-        uncertainty: (..., channels, views*rows, columns) in [0, 1], views along the rows.
-        relevancy: maps (..., views, patch rows, patch columns).
-    """
-    views = relevancy.shape[-3]
-    cells = uncertainty.mean(-3).unflatten(-2, (views, -1))
-    weights = F.adaptive_avg_pool2d(region_weights(relevancy).flatten(0, -4), cells.shape[-2:])
-    weights = weights.reshape(cells.shape) + 1e-6
-    at_target = (weights * cells).sum((-2, -1)) / weights.sum((-2, -1))
-    return torch.maximum(at_target, cells.mean((-2, -1)))
-
-
-def region_weights(relevancy: Tensor) -> Tensor:
-    """Weights in [0, 1] of the patches of maps (..., rows, columns): 1 at the peak."""
-    mean = relevancy.mean((-2, -1), keepdim=True)
-    above = (relevancy - mean).clamp_min(0.0)
-    return (above / above.amax((-2, -1), keepdim=True).clamp_min(1e-6)) ** REGION_POWER
-
-
-def over_views(uncertainty: Tensor, evidence: Tensor) -> Tensor:
-    """Uncertainty of each frame, (...,): of the views its score rests on, or of all if higher.
-
-    Args:
-        uncertainty: of each view, (..., views).
-        evidence: what each view contributes to where the target is, (..., views), at least 0.
-    """
-    share = evidence + 1e-6
-    rests_on = (share * uncertainty).sum(-1) / share.sum(-1)
-    return torch.maximum(rests_on, uncertainty.mean(-1))
+def combine(
+    terms: Sequence[Weighted], uncertainty: Tensor | None, penalty: UncertaintyPenalty
+) -> Tensor:
+    """Scores of at least one term; without an uncertainty all evidence is taken as it is."""
+    if uncertainty is None:
+        return reduce(torch.add, [evidence for _, evidence in terms])
+    trust = penalty.trust(uncertainty)
+    parts = [believed(prior, evidence, trust) for prior, evidence in terms]
+    return reduce(torch.add, parts) - penalty.penalty(uncertainty)
 
 
 def best_frame(scores: Tensor, softness: float = 0.0) -> tuple[Tensor, Tensor]:

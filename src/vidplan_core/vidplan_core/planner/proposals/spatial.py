@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from vidplan_core.geometry.limits import JointLimits
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import so3_exp, so3_log
 from vidplan_core.geometry.workspace import PLANNING_BOX, WorkspaceBox
+from vidplan_core.planner.interfaces import Situation, Start
+from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.proposals.hermite import hermite_weights
 
 Twist = tuple[float, float, float, float, float, float]
@@ -135,6 +137,45 @@ class SpatialBasis:
             angles = torch.maximum(torch.minimum(angles + step_s * dq / excess, upper), lower)
             visited.append(angles)
         return torch.stack(visited, 1)
+
+
+@dataclass(frozen=True)
+class SpatialProposals:
+    """Candidates along the spatial basis; steps shrink as the goal comes near.
+
+    Attributes:
+        basis: how they move; its step is the longest.
+        smallest_step_m: and the shortest.
+        frames: of a candidate, the present included.
+        period_s: between frames.
+    """
+
+    basis: SpatialBasis
+    smallest_step_m: float
+    frames: int
+    period_s: float
+
+    @classmethod
+    def build(cls, parts: PlannerParts) -> SpatialProposals:
+        """The basis of a configuration, in the box that the tool may plan in."""
+        config, model = parts.config, parts.world_model.config
+        basis = SpatialBasis(step_m=config.step_m, box=parts.box)
+        return cls(basis, config.smallest_step_m, model.frames, model.frame_period_s)
+
+    def propose(self, situation: Situation) -> PoseChunk:
+        """One candidate per direction, no longer than the way to the goal."""
+        start = situation.start
+        tool = tcp_position(start.position, start.rotation)
+        apart = float((situation.goal - tool).norm())
+        step = min(self.basis.step_m, max(self.smallest_step_m, apart))
+        return self.spread(start, situation.closedness, step)
+
+    def spread(self, start: Start, closedness: float, step_m: float) -> PoseChunk:
+        """One candidate of a length per direction, from any state."""
+        return replace(self.basis, step_m=step_m).propose(
+            start.position, start.rotation, start.velocity, start.q, closedness,
+            self.frames, self.period_s,
+        )  # fmt: skip
 
 
 def damped_velocity(jacobians: Tensor, twist: Tensor, damping: float) -> Tensor:

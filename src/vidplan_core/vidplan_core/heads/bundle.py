@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the heads say about an imagination: how sure it is, and what it is worth."""
+"""The heads of a models folder together: how sure an imagination is, and what it is worth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vidplan_core.errors import ModelError
 from vidplan_core.heads.conformal import LowerBound, load_bound
-from vidplan_core.heads.grounding import Reading, read
+from vidplan_core.heads.grounding import InstructionGrounding, ground
 from vidplan_core.heads.novelty import FOLDER as NOVELTY_FOLDER
 from vidplan_core.heads.novelty import Novelty, load_novelty
 from vidplan_core.heads.uncertainty import FOLDER as UNCERTAINTY_FOLDER
@@ -25,6 +25,9 @@ from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.world_model import Imagination, WorldModel
 
+# Grounds an instruction before the present of a past of one.
+Grounder = Callable[[Context, Instruction], InstructionGrounding]
+
 
 class Estimate(Protocol):
     """What an uncertainty head says of new frames."""
@@ -35,8 +38,8 @@ class Estimate(Protocol):
         ...
 
 
-class UncertaintyJudge(Protocol):
-    """Judges how far off imagined latents may be, as `uncertainty.UncertaintyHead` does."""
+class UncertaintyEstimator(Protocol):
+    """Estimates how far off imagined latents may be, as `heads.uncertainty` does."""
 
     def judge(self, imagination: Imagination, frames: Sequence[int] | None = None) -> Estimate:
         """Of frames by their numbers in the chunk, of all new ones (from 1) if None.
@@ -46,100 +49,78 @@ class UncertaintyJudge(Protocol):
         ...
 
 
-class ValueJudge(Protocol):
-    """Judges how near to success imagined frames are, as `reward.ValueHead` does."""
+class ValueEstimator(Protocol):
+    """Estimates how near to success imagined frames are, as `heads.value` does."""
 
-    def judge(self, imagination: Imagination, reading: Reading) -> Tensor:
+    def judge(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
         """Expected value of the new frames in [0, 1], (candidates, new frames)."""
         ...
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """Of some new frames of an imagination.
-
-    Attributes:
-        uncertainty: (candidates, frames, channels, rows, columns) in [0, 1], None if unknown.
-        value: expected value in [0, 1], (candidates, frames), None if unknown.
-        staying: that of the same frames if the arm comes to rest instead, (1, frames); None
-            where it does not matter.
-    """
-
-    uncertainty: Tensor | None = None
-    value: Tensor | None = None
-    staying: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Judge:
+class Heads:
     """The heads that a planner asks; any of them may be absent.
 
     Attributes:
         uncertainty_head: None where imaginations are taken as they are.
         value_head: None where only the semantic reward counts.
-        read: what the value head is told of an instruction, by the present of a past of one.
+        ground: finds an instruction in the present, for the value head.
         bound: turns expected values into values that are reached with known probability.
         novelty: knows what training scenes look like; None where nobody does.
     """
 
-    uncertainty_head: UncertaintyJudge | None = None
-    value_head: ValueJudge | None = None
-    read: Callable[[Context, str | Instruction], Reading] | None = None
+    uncertainty_head: UncertaintyEstimator | None = None
+    value_head: ValueEstimator | None = None
+    ground: Grounder | None = None
     bound: LowerBound | None = None
     novelty: Novelty | None = None
 
     def __post_init__(self) -> None:
-        if self.value_head is not None and self.read is None:
-            raise ModelError('a value head needs `read`: it is told of an instruction')
+        if self.value_head is not None and self.ground is None:
+            raise ModelError('a value head needs `ground`: it reads a grounded instruction')
 
     def __bool__(self) -> bool:
-        """Whether there is any head to ask."""
+        """Whether any head looks at imaginations."""
         return self.uncertainty_head is not None or self.value_head is not None
 
-    def reading(self, context: Context, instruction: str | Instruction) -> Reading | None:
-        """What `judge` needs of an instruction, once per past; None without a value head."""
-        return None if self.read is None else self.read(context, instruction)
-
-    def judge(
-        self, imagination: Imagination, reading: Reading | None, frames: Sequence[int]
-    ) -> Judgement:
-        """Ask every head once for all candidates, about frames by their numbers, from 1."""
-        uncertainty = None
-        if self.uncertainty_head is not None:
-            uncertainty = self.uncertainty_head.judge(imagination, frames).entropy
-        return Judgement(uncertainty, self.value(imagination, reading, frames))
+    def grounding(self, context: Context, instruction: Instruction) -> InstructionGrounding | None:
+        """What `value` needs of an instruction, once per past; None without a value head."""
+        return None if self.ground is None else self.ground(context, instruction)
 
     def value(
-        self, imagination: Imagination, reading: Reading | None, frames: Sequence[int]
-    ) -> Tensor | None:
-        """Values of frames by their numbers, from 1, (candidates, frames); None without head."""
+        self, imagination: Imagination, grounding: InstructionGrounding, frames: Sequence[int]
+    ) -> Tensor:
+        """Values of frames by their numbers, from 1, (candidates, frames).
+
+        Raises:
+            ModelError: there is no value head.
+        """
         if self.value_head is None:
-            return None
-        assert reading is not None
-        value = self.value_head.judge(imagination, reading)
+            raise ModelError('these models have no value head')
+        value = self.value_head.judge(imagination, grounding)
         value = value[:, [frame - 1 for frame in frames]]
         return value if self.bound is None else self.bound.of(value)
 
 
-def load_judge(
+def load_heads(
     models: Path,
     world_model: WorldModel,
     scorer: SemanticScorer,
     *,
     conformal: bool = False,
     device: str | torch.device = 'cpu',
-) -> Judge:
-    """The judge with what a models folder has of `uncertainty/`, `value/` and `novelty/`.
+) -> Heads:
+    """What a models folder has of `uncertainty/`, `value/` and `novelty/`.
 
     Raises:
         ModelError: a head is corrupt or does not fit the world model or the scorer.
     """
     channels = world_model.mean.shape[2]
-    judge = Judge()
+    heads = Heads()
     if (models / UNCERTAINTY_FOLDER).is_dir():
-        doubt = load_uncertainty(models, device)
-        doubt.config.check_fits(world_model.config, channels)
-        judge = replace(judge, uncertainty_head=doubt)
+        uncertainty = load_uncertainty(models, device)
+        uncertainty.config.check_fits(world_model.config, channels)
+        heads = replace(heads, uncertainty_head=uncertainty)
     if (models / VALUE_FOLDER).is_dir():
         value = load_value(models, device)
         value.config.check_fits(world_model.config, channels)
@@ -149,21 +130,21 @@ def load_judge(
                 'the value head reads places, which this world model cannot tell: it does not '
                 'know its cameras; train either anew'
             )
-        judge = replace(
-            judge,
+        heads = replace(
+            heads,
             value_head=value,
-            read=lambda context, words: _read(scorer, world_model, context, words),
+            ground=lambda context, words: _ground(scorer, world_model, context, words),
             bound=load_bound(models / VALUE_FOLDER) if conformal else None,
         )
     if (models / NOVELTY_FOLDER).is_dir():
         novelty = load_novelty(models, device)
         novelty.config.check_fits(world_model.config, channels)
-        judge = replace(judge, novelty=novelty)
-    return judge
+        heads = replace(heads, novelty=novelty)
+    return heads
 
 
-def _read(
-    scorer: SemanticScorer, model: WorldModel, context: Context, words: str | Instruction
-) -> Reading:
+def _ground(
+    scorer: SemanticScorer, model: WorldModel, context: Context, instruction: Instruction
+) -> InstructionGrounding:
     poses = context.poses.rows(slice(0, 1)).part([-1])
-    return read(scorer, model, context.latents[:1, -1], poses, [words])
+    return ground(scorer, model, context.latents[:1, -1], poses, [instruction])

@@ -12,12 +12,13 @@ import torch
 from tests.fakes.tiny import CHANNELS, straight_chunk, tiny_world_model
 from tests.fakes.tiny_scorer import TEXT, TinyScorer
 from vidplan_core.errors import ModelError
+from vidplan_core.heads.bundle import load_heads
 from vidplan_core.heads.conformal import LowerBound, save_bound
 from vidplan_core.heads.network import HeadConfig, save_head
 from vidplan_core.heads.novelty import Novelty, NoveltyConfig, save_novelty
 from vidplan_core.heads.uncertainty import UncertaintyHead
 from vidplan_core.heads.value import ValueHead
-from vidplan_core.planner.judge import load_judge
+from vidplan_core.language.instruction import Instruction
 from vidplan_core.world_model.sampler import SamplingConfig
 
 SIZES = HeadConfig(
@@ -36,42 +37,44 @@ def models(tmp_path: Path) -> Path:
 
 
 def test_a_folder_without_heads_has_nothing_to_ask(tmp_path: Path) -> None:
-    assert not load_judge(tmp_path, tiny_world_model(), TinyScorer())
+    assert not load_heads(tmp_path, tiny_world_model(), TinyScorer())
 
 
-def test_both_heads_judge_new_frames(models: Path) -> None:
+def test_both_heads_see_new_frames(models: Path) -> None:
     model = tiny_world_model()
     images = torch.randint(0, 256, (1, 2, 96, 64, 3), dtype=torch.uint8)
     context = model.context(images, straight_chunk(torch.zeros(1, 3), frames=2))
     imagination = model.imagine(context, straight_chunk(torch.randn(3, 3)), SamplingConfig(2))
-    judge = load_judge(models, model, TinyScorer())
-    reading = judge.reading(context, 'put the pea in the bowl')
-    plain = judge.judge(imagination, reading, [1, 2, 3, 4])
-    assert plain.uncertainty.shape == (3, 4, CHANNELS, 12, 8)
-    assert plain.value.shape == (3, 4)
-    last = judge.judge(imagination, reading, [4])
-    torch.testing.assert_close(last.uncertainty, plain.uncertainty[:, 3:])
-    torch.testing.assert_close(last.value, plain.value[:, 3:])
-    bounded = load_judge(models, model, TinyScorer(), conformal=True)
-    lower = bounded.judge(imagination, reading, [1, 2, 3, 4]).value
-    torch.testing.assert_close(lower, (plain.value - 0.1).clamp_min(0.0))
+    heads = load_heads(models, model, TinyScorer())
+    assert heads.uncertainty_head is not None
+    uncertainty = heads.uncertainty_head.judge(imagination, [1, 2, 3, 4]).entropy
+    assert uncertainty.shape == (3, 4, CHANNELS, 12, 8)
+    last = heads.uncertainty_head.judge(imagination, [4]).entropy
+    torch.testing.assert_close(last, uncertainty[:, 3:])
+    grounding = heads.grounding(context, Instruction('place', 'pea', 'bowl'))
+    value = heads.value(imagination, grounding, [1, 2, 3, 4])
+    assert value.shape == (3, 4)
+    torch.testing.assert_close(heads.value(imagination, grounding, [4]), value[:, 3:])
+    bounded = load_heads(models, model, TinyScorer(), conformal=True)
+    lower = bounded.value(imagination, grounding, [1, 2, 3, 4])
+    torch.testing.assert_close(lower, (value - 0.1).clamp_min(0.0))
 
 
-def test_a_memory_of_scenes_comes_with_the_judge(tmp_path: Path) -> None:
+def test_a_memory_of_scenes_comes_with_the_heads(tmp_path: Path) -> None:
     save_novelty(tmp_path / 'novelty', Novelty(NoveltyConfig(CHANNELS, 3, 5)))
-    judge = load_judge(tmp_path, tiny_world_model(), TinyScorer())
-    assert judge.novelty is not None
-    assert judge.novelty.score(torch.ones(2, CHANNELS, 12, 8)).shape == (2,)
-    assert not judge  # nothing about candidates to ask
+    heads = load_heads(tmp_path, tiny_world_model(), TinyScorer())
+    assert heads.novelty is not None
+    assert heads.novelty.score(torch.ones(2, CHANNELS, 12, 8)).shape == (2,)
+    assert not heads  # nothing about candidates to ask
     save_novelty(tmp_path / 'novelty', Novelty(NoveltyConfig(8, 3, 5)))
     with pytest.raises(ModelError, match='does not fit'):
-        load_judge(tmp_path, tiny_world_model(), TinyScorer())
+        load_heads(tmp_path, tiny_world_model(), TinyScorer())
 
 
 def test_heads_of_another_world_model_are_refused(models: Path) -> None:
     save_head(models / 'uncertainty', UncertaintyHead(replace(SIZES, rows=24)))
     with pytest.raises(ModelError, match='does not fit'):
-        load_judge(models, tiny_world_model(), TinyScorer())
+        load_heads(models, tiny_world_model(), TinyScorer())
 
 
 def test_a_head_that_reads_places_needs_a_world_model_that_knows_its_cameras(
@@ -80,4 +83,4 @@ def test_a_head_that_reads_places_needs_a_world_model_that_knows_its_cameras(
     sizes = replace(SIZES, text=3 + 2 * TEXT, maps=2, offsets=24, bin_count=20, bin_high=1.0)
     save_head(models / 'value', ValueHead(sizes))
     with pytest.raises(ModelError, match='cameras'):
-        load_judge(models, tiny_world_model(), TinyScorer())
+        load_heads(models, tiny_world_model(), TinyScorer())

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The three seams of the planner: where candidates come from, what follows, what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.language.instruction import Instruction
+from vidplan_core.planner.locating import Sighting
+from vidplan_core.world_model.context import Context
+from vidplan_core.world_model.world_model import Imagination
+
+
+@dataclass(frozen=True)
+class Start:
+    """The state that candidates start from.
+
+    position (3,) m, rotation (3, 3), velocity (3,) m/s of the flange, q (7,) rad, closedness.
+    """
+
+    position: Tensor
+    rotation: Tensor
+    velocity: Tensor
+    q: Tensor
+    closedness: float
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Everything that one cycle plans from.
+
+    Attributes:
+        context: the past up to where the plan starts.
+        start: the state there.
+        instruction: what to do.
+        target: where the target is believed to be, (3,), base frame, m.
+        goal: where the tool should come to rest, (3,), base frame, m.
+        closedness: of the gripper during the motion, 0 open .. 1 closed.
+        seed: of this cycle's random choices.
+        sighting: where the present views show the target, a batch of 1; None if nobody looked.
+        novelty: how strange the present views are, in standard deviations of usual ones; None
+            where nobody knows.
+    """
+
+    context: Context
+    start: Start
+    instruction: Instruction
+    target: Tensor
+    goal: Tensor
+    closedness: float = 0.0
+    seed: int = 0
+    sighting: Sighting | None = None
+    novelty: float | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """Value of every candidate, (candidates,), and what it is made of, each (candidates,)."""
+
+    total: Tensor
+    terms: Mapping[str, Tensor]
+
+
+# Chunks with what was imagined of them, None for a method that imagines nothing, to their score.
+Scoring = Callable[[PoseChunk, Imagination | None], Score]
+
+
+class ProposalSource(Protocol):
+    """Where candidates come from."""
+
+    def propose(self, situation: Situation) -> PoseChunk:
+        """Candidates (candidates, frames); frame 0 is the situation's start."""
+        ...
+
+
+class Dynamics(Protocol):
+    """What candidates would lead to."""
+
+    def predict(self, situation: Situation, chunk: PoseChunk) -> Imagination | None:
+        """Futures of a chunk (candidates, frames), differentiable in it.
+
+        None from one that imagines nothing: candidates then count by their poses alone.
+        """
+        ...
+
+
+class Objective(Protocol):
+    """What futures are worth."""
+
+    def at(self, situation: Situation) -> Scoring:
+        """The objective of one cycle; what does not depend on the motion is computed here."""
+        ...

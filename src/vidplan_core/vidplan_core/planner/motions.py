@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Straight motions of the hand: what refinement moves in, and how an arm comes to rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.workspace import WorkspaceBox
+from vidplan_core.planner.interfaces import Start
+from vidplan_core.planner.proposals.hermite import hermite_chunk
+
+
+@dataclass(frozen=True)
+class MotionSpace:
+    """Motions (3,) of the hand within one chunk, base frame, m.
+
+    Attributes:
+        frames: of a chunk, the present included.
+        period_s: between frames.
+        box: where the tool may end.
+    """
+
+    frames: int
+    period_s: float
+    box: WorkspaceBox
+
+    def chunk(self, start: Start, motion: Tensor, closedness: float | None = None) -> PoseChunk:
+        """Chunks (N, frames) of motions (N, 3), m, inside the box; differentiable in them.
+
+        `closedness` is that of the start if None.
+        """
+        return hermite_chunk(
+            start.position, start.rotation, start.velocity, self._inside(start, motion),
+            torch.zeros_like(motion), start.closedness if closedness is None else closedness,
+            self.frames, self.period_s,
+        )  # fmt: skip
+
+    def braking(self, start: Start) -> Tensor:
+        """Displacement (3,) in which a chunk brakes: the least that does not turn back, v T/3."""
+        return start.velocity * (self.frames - 1) * self.period_s / 3.0
+
+    def rest(self, start: Start) -> PoseChunk:
+        """The chunk (1, frames) that brakes to rest without turning back."""
+        return self.chunk(start, self.braking(start)[None])
+
+    def _inside(self, start: Start, motion: Tensor) -> Tensor:
+        """Motions (N, 3), ending where the box allows the tool to be.
+
+        An arm that stands outside is not asked to jump back: the box then reaches to where it is.
+        """
+        tool = tcp_position(start.position, start.rotation)
+        lower = torch.minimum(tool.new_tensor(self.box.lower), tool)
+        upper = torch.maximum(tool.new_tensor(self.box.upper), tool)
+        return torch.maximum(torch.minimum(tool + motion, upper), lower) - tool

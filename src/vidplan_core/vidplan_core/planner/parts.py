@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What proposal sources, terms and task kinds are built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.geometry.workspace import PLANNING_BOX, WorkspaceBox
+from vidplan_core.heads.bundle import Heads
+from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.planner.dynamics import WorldModelDynamics
+from vidplan_core.planner.locating import TargetLocator
+from vidplan_core.planner.motions import MotionSpace
+from vidplan_core.world_model.context import Context
+from vidplan_core.world_model.world_model import Imagination, WorldModel
+
+
+@dataclass(frozen=True, eq=False)
+class PlannerParts:
+    """The loaded models and how to plan with them.
+
+    Attributes:
+        config: every knob.
+        world_model: imagines.
+        locator: finds the target in views.
+        heads: judge imaginations; any may be absent.
+        device: where the models compute.
+    """
+
+    config: PlannerConfig
+    world_model: WorldModel
+    locator: TargetLocator
+    heads: Heads
+    device: torch.device
+
+    def imagine(self, context: Context, chunk: PoseChunk) -> Imagination:
+        """Imagine chunks (candidates, frames) as in every cycle."""
+        config = self.config
+        return self.world_model.imagine(context, chunk, config.sampling, config.seed)
+
+    @property
+    def dynamics(self) -> WorldModelDynamics:
+        """The world model as it imagines in every cycle."""
+        return WorldModelDynamics(self.world_model, self.config.sampling, self.config.seed)
+
+    @property
+    def box(self) -> WorkspaceBox:
+        """Where the tool may go; its floor is where the tool rests over a target."""
+        config = self.config
+        x, y, floor = PLANNING_BOX.lower
+        lower = (x, y, max(floor, config.target_height_m + config.standoff_m))
+        return WorkspaceBox(lower, PLANNING_BOX.upper)
+
+    @property
+    def motions(self) -> MotionSpace:
+        """Straight motions within one chunk."""
+        model = self.world_model.config
+        return MotionSpace(model.frames, model.frame_period_s, self.box)
+
+    def blind(self) -> PlannerParts:
+        """The same without anything that looks at imagined frames."""
+        return replace(self, heads=Heads())

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of what was imagined, for people."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.heads.heat_map import heat_map
+from vidplan_core.planner.cycle import NO_PICTURES, Pictures
+from vidplan_core.planner.parts import PlannerParts
+from vidplan_core.world_model.context import Context
+from vidplan_core.world_model.world_model import WorldModel
+
+
+@torch.no_grad()
+def decoded(model: WorldModel, latents: Tensor | None) -> np.ndarray:
+    """Pictures of latents (1, frames, ...), uint8 (frames, views*height, width, 3)."""
+    sizes = model.config
+    if latents is None:
+        return np.zeros((0, len(sizes.views) * sizes.height, sizes.width, 3), np.uint8)
+    return _stacked(model.decode(latents)[0])
+
+
+@torch.no_grad()
+def imagined_pictures(parts: PlannerParts, context: Context, chunk: PoseChunk) -> Pictures:
+    """Imagine a chunk (1, frames) and draw its new frames and their uncertainty."""
+    imagination = parts.imagine(context, chunk)
+    frames = parts.world_model.decode(imagination.latents[:, 1:])
+    head = parts.heads.uncertainty_head
+    if head is None:
+        return Pictures(_stacked(frames[0]), NO_PICTURES)
+    heat = heat_map(parts.world_model, head.judge(imagination).entropy, frames)
+    return Pictures(_stacked(frames[0]), _stacked(heat[0]))
+
+
+def _stacked(views: Tensor) -> np.ndarray:
+    """Pictures (frames, views, 3, height, width) in [0, 1] as uint8 (frames, rows, width, 3)."""
+    stacked = views.float().permute(0, 1, 3, 4, 2).flatten(1, 2)
+    return (stacked * 255).round().to(torch.uint8).cpu().numpy()

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Proposal sources by name, and those that a configuration lists as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.planner.interfaces import ProposalSource, Situation
+from vidplan_core.planner.parts import PlannerParts
+from vidplan_core.planner.proposals.spatial import SpatialProposals
+from vidplan_core.planner.registry import Registry
+
+SOURCES: Registry[Callable[[PlannerParts], ProposalSource]] = Registry(
+    'proposal source', {'spatial_basis': SpatialProposals.build}
+)
+
+
+@dataclass(frozen=True)
+class JoinedProposals:
+    """The candidates of several sources, one after the other."""
+
+    sources: Sequence[ProposalSource]
+
+    def propose(self, situation: Situation) -> PoseChunk:
+        """All candidates (candidates, frames), in the order of the sources."""
+        return PoseChunk.cat([source.propose(situation) for source in self.sources])
+
+
+def build_source(parts: PlannerParts) -> ProposalSource:
+    """The sources that are listed; raises ConfigError for one that is not known."""
+    sources = [SOURCES.find(name)(parts) for name in parts.config.proposals]
+    return sources[0] if len(sources) == 1 else JoinedProposals(sources)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything between observations and a plan, for the node and for offline evaluation alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidplan_core.control.commands import CommittedMotion
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.data.observation import Observation
+from vidplan_core.geometry.camera import Camera, load_cameras
+from vidplan_core.heads.bundle import Heads, load_heads
+from vidplan_core.language.instruction import REACH
+from vidplan_core.language.semantic import SemanticScorer
+from vidplan_core.models.precision import narrow
+from vidplan_core.planner.compositions import compose
+from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.planner.cycle import Pictures, PlanResult, Task
+from vidplan_core.planner.interfaces import Score, Situation
+from vidplan_core.planner.locating import TargetLocator
+from vidplan_core.planner.objective.objective import TermObjective
+from vidplan_core.planner.parts import PlannerParts
+from vidplan_core.planner.pictures import decoded, imagined_pictures
+from vidplan_core.planner.planner import Planner
+from vidplan_core.planner.session import Session
+from vidplan_core.planner.tasks.kinds import build_kinds, read_instruction
+from vidplan_core.world_model.checkpoint import load_world_model
+from vidplan_core.world_model.context import Context
+from vidplan_core.world_model.world_model import WorldModel
+
+
+class PlanningSystem:
+    """World model, scorer and planner, loaded once."""
+
+    def __init__(
+        self,
+        world_model: WorldModel,
+        scorer: SemanticScorer,
+        cameras: dict[str, Camera],
+        config: PlannerConfig,
+        device: torch.device,
+        heads: Heads | None = None,
+    ) -> None:
+        """Compose what plans every kind of task that these models can do.
+
+        Raises:
+            ConfigError: a value that does not fit these models, or an unknown source or term.
+        """
+        config.check_frames(world_model.config.frames)
+        self.world_model, self.scorer, self.cameras = world_model, scorer, cameras
+        heads = heads or Heads()
+        locator = TargetLocator(
+            scorer, scorer.config.threshold, cameras, config.target_height_m, exact=bool(heads)
+        )
+        self.parts = PlannerParts(config, world_model, locator, heads, device)
+        self.kinds = build_kinds(self.parts)
+        compositions = {verb: compose(kind, self.parts) for verb, kind in self.kinds.items()}
+        self.session = Session(self.parts, compositions)
+
+    @staticmethod
+    def load(
+        models: Path, config: PlannerConfig | None = None, device: str = 'cpu'
+    ) -> PlanningSystem:
+        """Load a models folder: autoencoder/, world_model/, semantic/ and cameras.json.
+
+        Its heads, uncertainty/ and value/, are used where they are there.
+
+        Raises:
+            ModelError: a file is missing, corrupt or does not fit.
+            ConfigError: as for a system of loaded models.
+        """
+        world_model = load_world_model(models, device)
+        if not world_model.config.backbone.own_precision:
+            narrow(world_model.backbone, torch.device(device))
+            narrow(world_model.autoencoder, torch.device(device))
+        cameras = load_cameras(models / 'cameras.json', world_model.config.views)
+        scorer = SemanticScorer.load(models / 'semantic', device=device)
+        chosen = config or PlannerConfig()
+        heads = load_heads(models, world_model, scorer, conformal=chosen.conformal, device=device)
+        return PlanningSystem(world_model, scorer, cameras, chosen, torch.device(device), heads)
+
+    @property
+    def config(self) -> PlannerConfig:
+        """How it plans."""
+        return self.parts.config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the models compute."""
+        return self.parts.device
+
+    @property
+    def heads(self) -> Heads:
+        """What the models have of heads."""
+        return self.parts.heads
+
+    def planner(self, verb: str = REACH) -> Planner:
+        """What plans one kind of task."""
+        return self.session.compositions[verb].planner
+
+    def with_world_model(self, model: WorldModel) -> PlanningSystem:
+        """The same system with another world model."""
+        parts = self.parts
+        return PlanningSystem(
+            model, self.scorer, self.cameras, parts.config, parts.device, parts.heads
+        )
+
+    def new_task(self, instruction: str, target: str = '') -> Task:
+        """Start following an instruction; `target` overrides the phrase to look for.
+
+        Raises:
+            InstructionError: the words are not understood, or ask for what these models cannot
+                do; the message says what they can.
+        """
+        return Task(read_instruction(self.kinds, instruction, target))
+
+    def plan(
+        self,
+        task: Task,
+        history: Sequence[Observation],
+        committed: CommittedMotion | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> PlanResult:
+        """Plan one cycle of a task from `new_task`; see `Session.plan`."""
+        return self.session.plan(task, history, committed, should_stop)
+
+    def situation(
+        self,
+        task: Task,
+        history: Sequence[Observation],
+        committed: CommittedMotion | None = None,
+    ) -> Situation:
+        """Look, and imagine where a plan would start; see `Session.plan`."""
+        return self.session.situation(task, history, committed)
+
+    @torch.no_grad()
+    def score_pictures(self, situation: Situation, poses: PoseChunk, images: Tensor) -> Score:
+        """What pictures are worth that really came; see `TermObjective.score_pictures`."""
+        return TermObjective.build(self.parts).score_pictures(situation, poses, images)
+
+    def pictures(self, latents: Tensor | None) -> np.ndarray:
+        """Decode imagined latents (1, frames, ...) to uint8 (frames, views*height, width, 3)."""
+        return decoded(self.world_model, latents)
+
+    def imagined_pictures(self, context: Context, chunk: PoseChunk) -> Pictures:
+        """Imagine a chunk (1, frames) and draw its new frames and their uncertainty."""
+        return imagined_pictures(self.parts, context, chunk)
