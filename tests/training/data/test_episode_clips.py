@@ -17,7 +17,7 @@ from vidplan_training.data import episode_clips
 from vidplan_training.data.episode_clips import EpisodeClips, Window
 from vidplan_training.data.latents import Statistics, measure
 from vidplan_training.data.readers.ctrl_world import SVD_SCALE, CtrlWorldSource
-from vidplan_training.engine.share import Share
+from vidplan_training.engine.batch_shard import BatchShard
 
 CHANNELS = 4
 PLAIN = Statistics((0.0,) * CHANNELS, (1.0,) * CHANNELS, 1.0)
@@ -90,7 +90,7 @@ def test_large_sets_are_read_from_disk(
 def test_shares_make_up_the_batch(source: CtrlWorldSource) -> None:
     clips = EpisodeClips(source, False, Window((2, 0), 5, (1, 2), 0.5), PLAIN)
     whole = clips.random(7, 8, 0)
-    parts = [clips.random(7, 8, 0, Share(index, 4)) for index in range(4)]
+    parts = [clips.random(7, 8, 0, BatchShard(index, 4)) for index in range(4)]
     torch.testing.assert_close(torch.cat([part.latents for part in parts]), whole.latents)
     assert sum((part.texts for part in parts), ()) == whole.texts
     assert not torch.equal(clips.random(8, 8, 0).latents, whole.latents)

@@ -19,7 +19,7 @@ from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_training.data.readers.cell import CellSource
 from vidplan_training.data.readers.ctrl_world import SVD_SCALE, CtrlWorldSource
-from vidplan_training.data.readers.episode import Episode
+from vidplan_training.data.readers.episode import RecordedEpisode
 from vidplan_training.data.readers.errors import EpisodeError
 from vidplan_training.data.readers.lerobot import CAMERAS, LeRobotSource
 from vidplan_training.data.readers.walk import Walk
@@ -28,7 +28,7 @@ VERSIONS = ['v2.1', 'v3.0']
 LENGTHS = [22, 25, 31]
 
 
-def check_pictures(episode: Episode, stride: int) -> None:
+def check_pictures(episode: RecordedEpisode, stride: int) -> None:
     """Every frame of every view shows its own grey level."""
     assert episode.pictures is not None
     seen = np.stack(list(episode.pictures())).astype(int)

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from vidplan_core.errors import ConfigError, ModelError
+from vidplan_training.engine.batch_shard import BatchShard
 from vidplan_training.engine.interruption import Interruption
-from vidplan_training.engine.share import Share
 from vidplan_training.engine.trainer import Trainer, TrainerConfig
 
 ITERATIONS = 20
@@ -38,8 +38,8 @@ def noisy_regression(trainer: Trainer) -> Callable[[int], Tensor]:
 
     def loss(iteration: int) -> Tensor:
         rows = np.random.default_rng(iteration).normal(size=(BATCH, 3))
-        x = trainer.share.of(torch.from_numpy(rows).float())
-        y = x.sum(1, keepdim=True) + 0.1 * trainer.share.randn_like(x[:, :1])
+        x = trainer.shard.of(torch.from_numpy(rows).float())
+        y = x.sum(1, keepdim=True) + 0.1 * trainer.shard.randn_like(x[:, :1])
         return (trainer.module(x) - y).square().mean()
 
     return loss
@@ -118,11 +118,11 @@ def test_shares_cover_a_batch_and_its_noise() -> None:
     parts = []
     for index in range(4):
         torch.manual_seed(3)
-        parts.append(Share(index, 4).randn_like(torch.zeros(2, 5)))
+        parts.append(BatchShard(index, 4).randn_like(torch.zeros(2, 5)))
     torch.manual_seed(3)
     torch.testing.assert_close(torch.cat(parts), torch.randn(8, 5))
     with pytest.raises(ConfigError, match='multiple of 3'):
-        Share(0, 3).rows(16)
+        BatchShard(0, 3).rows(16)
 
 
 # Checkpoints

@@ -29,7 +29,7 @@ from vidplan_training.collect.behaviours import (
 from vidplan_training.collect.collect import CollectSettings
 from vidplan_training.data.dataset import shards, split
 from vidplan_training.data.latents import LATENTS, ClipDataset, Statistics, statistics
-from vidplan_training.engine.progress import Progress
+from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.engine.trainer import Trainer, TrainerConfig
 from vidplan_training.recipes.world_model.recipe import flow_times, go_on_from, loss_of, split_clip
 
@@ -142,7 +142,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
 
 def test_progress_tells_rate_and_remaining_time(capsys: pytest.CaptureFixture[str]) -> None:
     times = iter([0.0, 10.0, 20.0])
-    progress = Progress('work', 100, clock=lambda: next(times))
+    progress = ProgressLog('work', 100, clock=lambda: next(times))
     progress.update(50)
     progress.update(100, 'done')
     assert capsys.readouterr().err.splitlines() == [

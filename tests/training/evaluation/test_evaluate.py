@@ -26,7 +26,7 @@ from vidplan_training.evaluation import clips as evaluate_clips
 from vidplan_training.evaluation import rollout as evaluate_rollout
 from vidplan_training.evaluation import world_model as evaluate_world_model
 from vidplan_training.evaluation.clips import graft
-from vidplan_training.evaluation.measures import MEASURES, Judge
+from vidplan_training.evaluation.measures import MEASURES, PictureComparison
 from vidplan_training.evaluation.pictures import write_png
 from vidplan_training.evaluation.sampling import Stopwatch, sampling_of
 from vidplan_training.evaluation.table import Table
@@ -42,7 +42,7 @@ def pictures(error: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def measured(error: float) -> np.ndarray:
     predicted, actual, present = pictures(error)
-    return Judge(actual, present, PIXELS).measure(predicted)
+    return PictureComparison(actual, present, PIXELS).measure(predicted)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_moving_pixels_are_measured_apart() -> None:
     predicted = actual.clone()
     predicted[:, 0, :, 10:20, 10:30] += 0.1
     predicted[:, 1] += 0.1
-    found = Judge(actual, present, PIXELS).measure(predicted)
+    found = PictureComparison(actual, present, PIXELS).measure(predicted)
     psnr, ssim = found[MEASURES.index('psnr_db')], found[MEASURES.index('ssim')]
     assert psnr[1, :, 0] == pytest.approx([20.0] * 4, abs=1e-3)  # moving, left
     assert psnr[0, :, 0] == pytest.approx([20.0 + 10 * np.log10(2048 / 200)] * 4, abs=1e-3)
@@ -230,10 +230,10 @@ def test_the_first_chunk_of_a_rollout_is_one_of_the_table(data: Path, models: Pa
     model = load_world_model(models)
     place = evaluate_rollout.long_places(data, 1, LENGTH, 0)[0]
     clip = evaluate_clips.load_clip(place, model.config, LENGTH)
-    run = evaluate_rollout.LongRun(
+    run = evaluate_rollout.LongRollout(
         model, PIXELS, {'a': SamplingConfig(2)}, 0, Table(()), Stopwatch(torch.device('cpu'))
     )
-    first, second = run.ways(clip, 7)['a']
+    first, second = run.modes(clip, 7)['a']
     context = model.context(clip.images[None, :2], clip.past)
     chunk = clip.future.part(slice(0, 5))
     latents = model.rollout(context, chunk, steps=2, seed=7)
@@ -247,7 +247,7 @@ def test_the_first_chunk_of_a_rollout_is_one_of_the_table(data: Path, models: Pa
 def test_clips_hold_the_past_frames_that_the_model_looks_at(data: Path) -> None:
     # The first frame of the episode, the one four before the present, and the present.
     config = replace(tiny_config(), history_frames=3, history_idx=(0, -5), frames=3)
-    place = evaluate_clips.Place(shards(data)[0], 1, 6, 0)
+    place = evaluate_clips.ClipPlace(shards(data)[0], 1, 6, 0)
     clip = evaluate_clips.load_clip(place, config)
     frames = (clip.poses.position[0, :, 1] / 0.01).round().tolist()
     assert frames == [0, 2, 6, 7, 8]

@@ -21,7 +21,7 @@ from vidplan_core.metrics.perceptual import FeatureDistance
 from vidplan_training.cli import main
 from vidplan_training.evaluation import uncertainty as evaluate_uncertainty
 from vidplan_training.evaluation import value as evaluate_value
-from vidplan_training.evaluation.localisation import error_map, overlap, scene_doubt, suspicious
+from vidplan_training.evaluation.localisation import error_map, overlap, scene_entropy, suspicious
 
 FRAMES, MOVING = 20, 14
 KINDS = ['carrot', 'mug', 'bowl']
@@ -98,7 +98,7 @@ def test_an_uncertainty_head_is_judged_by_every_number(
     assert result['nll_gain'] == pytest.approx(result['nll_marginal'] - result['nll'], abs=1e-4)
     for name in ('auroc_unseen', 'auroc_objects_entropy'):
         assert result[name] == 0.5  # the same scenes on both sides
-    assert set(result['ways']) == set(evaluate_uncertainty.WAYS)
+    assert set(result['ways']) == set(evaluate_uncertainty.MODES)
     names = {path.name for path in (tmp_path / 'pictures').iterdir()}
     assert names == {'reliability.png', 'sparsification.png', 'heat_maps.png'}
 
@@ -138,4 +138,4 @@ def test_planted_errors_are_found_where_they_are() -> None:
     shifted = wanted.roll(1, dims=1)
     assert overlap(suspicious(error_map(estimate)), shifted)[0] == pytest.approx(6 / 12)
     quiet = ErrorEstimate(0.0 * expected + 0.01, expected)
-    assert bool((scene_doubt(estimate) > scene_doubt(quiet)).all())
+    assert bool((scene_entropy(estimate) > scene_entropy(quiet)).all())

@@ -12,7 +12,11 @@ import pytest
 from vidplan_sim.scene import random_scene
 from vidplan_sim.staging import check_scene
 from vidplan_training.cli import main
-from vidplan_training.evaluation.semantic import Findings, summarise_findings, unseen_instances
+from vidplan_training.evaluation.semantic import (
+    SemanticFindings,
+    summarise_findings,
+    unseen_instances,
+)
 from vidplan_training.recipes.semantic.check import SceneScores
 
 MODELS = Path(__file__).resolve().parents[3] / 'models' / 'cell'
@@ -35,7 +39,8 @@ def test_known_scores_give_known_numbers() -> None:
     # Three of four scenes are right within 3 px; in the fourth every centroid is 30 px to the
     # right, so the left object's lands nearer to the other one.
     good = [scene(0.9, 0.1, 3.0)] * 3 + [scene(0.2, 0.8, 30.0)]
-    result = summarise_findings(Findings(good, 4, 0.5), Findings(good[:3], 4, 0.5), 160)
+    seen, unseen = SemanticFindings(good, 4, 0.5), SemanticFindings(good[:3], 4, 0.5)
+    result = summarise_findings(seen, unseen, 160)
     assert result['top1_seen'] == pytest.approx((3 * 4 + 2) / 16)
     assert result['top1_unseen'] == 1.0
     assert result['centroid_error'] == pytest.approx((3 * 3.0 + 30.0) / 4)

@@ -10,19 +10,19 @@ from torch.nn import functional
 
 from vidplan_core.world_model.autoencoders.config import AutoencoderConfig
 from vidplan_core.world_model.autoencoders.convolutional import Autoencoder
-from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 from vidplan_training.recipes.autoencoder.equivariance import (
     SHIFT,
     ZOOM,
-    followed,
     inconsistency,
     mean_inside,
-    moved,
-    random_moves,
-    unmoved,
+    random_warps,
+    unwarped,
+    warp,
+    warp_half,
     with_noise,
 )
-from vidplan_training.recipes.autoencoder.recipe import loss_of, psnr_of_moved
+from vidplan_training.recipes.autoencoder.recipe import loss_of, psnr_of_warped
 
 ROWS, COLUMNS, STRIDE = 4, 6, 8
 
@@ -56,8 +56,8 @@ def pictures() -> Tensor:
 
 def test_pictures_and_latents_are_moved_alike(pictures: Tensor) -> None:
     latents = functional.avg_pool2d(pictures, STRIDE)
-    moves = shift(1.0, 2)
-    both = moved(pictures, moves), moved(latents, moves)
+    maps = shift(1.0, 2)
+    both = warp(pictures, maps), warp(latents, maps)
     torch.testing.assert_close(both[1].values[..., :-1], latents[..., 1:], atol=1e-5, rtol=0)
     expected = functional.avg_pool2d(both[0].values, STRIDE)[..., :-1]
     torch.testing.assert_close(expected, both[1].values[..., :-1], atol=1e-5, rtol=0)
@@ -67,34 +67,34 @@ def test_pictures_and_latents_are_moved_alike(pictures: Tensor) -> None:
 
 def test_moves_stay_within_their_bounds() -> None:
     torch.manual_seed(0)
-    moves = random_moves(500, WHOLE)
-    assert 0.9 * 2 * SHIFT < moves[:, :, 2].abs().max() <= 2 * SHIFT
-    assert moves[:, 0, 0].log().abs().max() <= ZOOM
-    assert (moves[:, 0, 1] == 0).all()
+    maps = random_warps(500, WHOLE)
+    assert 0.9 * 2 * SHIFT < maps[:, :, 2].abs().max() <= 2 * SHIFT
+    assert maps[:, 0, 0].log().abs().max() <= ZOOM
+    assert (maps[:, 0, 1] == 0).all()
     torch.manual_seed(0)
-    part = random_moves(250, Share(1, 2))
-    torch.testing.assert_close(part, moves[250:])  # of the same batch
+    part = random_warps(250, BatchShard(1, 2))
+    torch.testing.assert_close(part, maps[250:])  # of the same batch
 
 
 def test_latents_that_follow_cost_nothing_and_others_do(pictures: Tensor) -> None:
-    latents, moves = functional.avg_pool2d(pictures, STRIDE), shift(1.0, 2)
-    good = functional.avg_pool2d(moved(pictures, moves).values, STRIDE)
-    assert float(inconsistency(good, moved(latents, moves))) < 1e-8
-    assert float(inconsistency(latents, moved(latents, moves))) > 0.5
+    latents, maps = functional.avg_pool2d(pictures, STRIDE), shift(1.0, 2)
+    good = functional.avg_pool2d(warp(pictures, maps).values, STRIDE)
+    assert float(inconsistency(good, warp(latents, maps))) < 1e-8
+    assert float(inconsistency(latents, warp(latents, maps))) > 0.5
 
 
 def test_half_of_a_batch_is_moved(pictures: Tensor) -> None:
     torch.manual_seed(1)
     many, model = pictures.repeat(20, 1, 1, 1), Pooling()
     latents = model.encode(many)
-    found = followed(model, many, latents, WHOLE)
+    found = warp_half(model, many, latents, WHOLE)
     still = (found.latents == latents).flatten(1).all(1)
     assert 8 <= int(still.sum()) <= 32
     assert torch.equal(found.pictures.values[still], many[still])
     assert bool(found.pictures.inside[still].all())
     assert not bool(found.pictures.inside[~still].all())
     assert float(found.error) > 0.0
-    plain = unmoved(many, latents)
+    plain = unwarped(many, latents)
     assert torch.equal(plain.latents, latents)
     assert float(plain.error) == 0.0
 
@@ -128,7 +128,7 @@ def test_training_makes_latents_follow(pictures: Tensor) -> None:
     def error() -> float:
         torch.manual_seed(5)
         with torch.no_grad():
-            return float(followed(model, smooth, model.encode(smooth), WHOLE).error)
+            return float(warp_half(model, smooth, model.encode(smooth), WHOLE).error)
 
     before = error()
     for _ in range(40):
@@ -138,4 +138,4 @@ def test_training_makes_latents_follow(pictures: Tensor) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     assert error() < 0.7 * before
-    assert psnr_of_moved(model, smooth) > 0.0
+    assert psnr_of_warped(model, smooth) > 0.0

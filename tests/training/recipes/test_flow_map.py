@@ -24,7 +24,7 @@ from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.dataset import shards
 from vidplan_training.data.latents import ClipDataset, Clips, Statistics
-from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 from vidplan_training.recipes.flow_map import recipe as command
 from vidplan_training.recipes.flow_map.check import HeldOut, averaged
 from vidplan_training.recipes.flow_map.loss import (
@@ -254,14 +254,14 @@ def test_parts_of_a_batch_add_up_to_the_whole(clips: Clips, data: Path, learned:
     flow_map, config = FlowMap(tiny_world_model(), learned), FlowMapConfig()
     dataset = ClipDataset(shards(data), 2, 5, STATS)
 
-    def loss(share: Share) -> float:
+    def loss(shard: BatchShard) -> float:
         torch.manual_seed(0)
         with torch.no_grad():
-            return flow_map.loss(dataset.random(0, 6, 0, share), config, share=share).item()
+            return flow_map.loss(dataset.random(0, 6, 0, shard), config, shard=shard).item()
 
-    parts = [loss(Share(index, 2)) for index in range(2)]
+    parts = [loss(BatchShard(index, 2)) for index in range(2)]
     assert parts[0] != pytest.approx(parts[1], rel=1e-3)
-    assert sum(parts) / 2 == pytest.approx(loss(Share()), rel=1e-5)
+    assert sum(parts) / 2 == pytest.approx(loss(BatchShard()), rel=1e-5)
 
 
 @pytest.mark.parametrize(('share', 'count'), [(0.0, 0), (1 / 3, 8), (0.5, 12), (1.0, 24)])

@@ -35,9 +35,9 @@ from vidplan_training.recipes.heads.value_episodes import (
     PLAYED,
     REVERSED,
     STOPPED,
-    Draw,
+    ClipDraw,
+    Segment,
     ValueEpisodes,
-    Way,
     played,
 )
 
@@ -131,10 +131,10 @@ def test_bad_behaviour_is_worth_nothing(data: Path) -> None:
     tool, objects = episode()
     episodes.success = list(np.tile(successes(tool[None], objects[None], KINDS), (6, 1, 1, 1)))
     frames = np.arange(FRAMES)
-    forward = Draw(0, frames, 8, PLACE, 0, PLAYED)
-    backward = Draw(0, frames[::-1], 12, PLACE, 0, REVERSED)
-    halfway = Draw(0, np.minimum(frames, 9), 8, PLACE, 0, STOPPED)
-    wrong = Draw(0, frames, 8, PLACE, 1, PLAYED)
+    forward = ClipDraw(0, frames, 8, PLACE, 0, PLAYED)
+    backward = ClipDraw(0, frames[::-1], 12, PLACE, 0, REVERSED)
+    halfway = ClipDraw(0, np.minimum(frames, 9), 8, PLACE, 0, STOPPED)
+    wrong = ClipDraw(0, frames, 8, PLACE, 1, PLAYED)
     values = episodes.values_of([forward, backward, halfway, wrong], ahead=4, frames=4)
     torch.testing.assert_close(values[0], torch.tensor([0.9**4, 0.9**3, 0.9**2, 0.9]))
     assert not values[1:].any()
@@ -153,7 +153,7 @@ def test_half_of_the_drawn_instructions_come_true_where_they_can(data: Path) -> 
     draws = [episodes.draw(rng, 4) for _ in range(300)]
     worth = episodes.values_of(draws, 4, 1)[:, 0].numpy()
     assert 0.25 < (worth > 0).mean() < 0.55
-    assert {d.way for d in draws} == {PLAYED, REVERSED, STOPPED}
+    assert {d.playback for d in draws} == {PLAYED, REVERSED, STOPPED}
     assert {d.kind for d, value in zip(draws, worth) if value == 0.0} >= {1, 2}
     assert {d.verb for d in draws} == {REACH, PICK, PLACE}
 
@@ -163,12 +163,16 @@ def test_ways_lead_from_setting_out_to_success(data: Path) -> None:
     tool, objects = episode()
     episodes.success = list(np.tile(successes(tool[None], objects[None], KINDS), (6, 1, 1, 1)))
     # Over the carrot by chance on the way to the mug, which is not reached; then for the carrot.
-    assert episodes.ways(0) == [Way(REACH, 0, 6, 6), Way(PICK, 0, 6, 8), Way(PLACE, 0, 6, 13)]
+    assert episodes.segments(0) == [
+        Segment(REACH, 0, 6, 6),
+        Segment(PICK, 0, 6, 8),
+        Segment(PLACE, 0, 6, 13),
+    ]
     for shard in shards(data):
         (shard.folder / 'aim.npy').unlink()
     nobody = ValueEpisodes(shards(data), Statistics.of(tiny_world_model().config), gamma=0.9)
     with pytest.raises(ValueError, match=r'aim\.npy is missing'):
-        nobody.ways(0)
+        nobody.segments(0)
 
 
 def test_clips_end_before_what_became_of_them_was_recorded(data: Path) -> None:

@@ -18,7 +18,7 @@ from vidplan_training.engine.config import TrainerConfig
 from vidplan_training.recipes.semantic import recipe as semantic
 from vidplan_training.recipes.semantic.check import SceneScores, calibrate, summarise
 from vidplan_training.recipes.semantic.data import (
-    Batch,
+    ViewBatch,
     augment,
     coverage,
     held_out_views,
@@ -129,8 +129,8 @@ def test_augmentation_moves_labels_with_their_pixels(data: Path) -> None:
 def test_unknown_words_name_nothing_known() -> None:
     book = phrase_book(NAMES, {'carrot': ('an orange carrot',)})
     assert book.phrases['carrot'][0] == 'orange carrot'
-    assert not {'carrot', 'orange', 'robot', 'object', 'bowls'} & set(book.strangers)
-    assert {'unicorn', 'hammer'} <= set(book.strangers)
+    assert not {'carrot', 'orange', 'robot', 'object', 'bowls'} & set(book.unknown_words)
+    assert {'unicorn', 'hammer'} <= set(book.unknown_words)
     rng = np.random.default_rng(0)
     known = book.known(rng)
     assert [name.split()[-1] for name in NAMES[3:]] == ['bowl', 'carrot']
@@ -254,5 +254,5 @@ def test_a_toy_world_is_learned(data: Path, tmp_path: Path) -> None:
     scorer = SemanticScorer.load(out)
     assert scorer.config.threshold == report['threshold']
     batch = held_out_views(data).scene((0, 0, 0))
-    assert isinstance(batch, Batch)
+    assert isinstance(batch, ViewBatch)
     assert scorer.relevancy(batch.images, 'bowl').shape == (3, HEIGHT // 8, WIDTH // 8)

@@ -17,7 +17,7 @@ from vidplan_core.world_model.dynamics_adapter import DynamicsAdapterConfig, loa
 from vidplan_training.cli import main
 from vidplan_training.data.readers.ctrl_world import CtrlWorldSource
 from vidplan_training.data.readers.lerobot import LeRobotSource
-from vidplan_training.engine.share import Share
+from vidplan_training.engine.batch_shard import BatchShard
 from vidplan_training.recipes.adapter.data import MotionWindows, percentiles
 from vidplan_training.recipes.adapter.recipe import held_out_error
 
@@ -39,7 +39,7 @@ def test_shares_make_up_the_batch(tmp_path: Path) -> None:
     write_lerobot(tmp_path, 'v3.0', [20, 30, 20])
     windows = MotionWindows(LeRobotSource(tmp_path), False, 15)
     whole = windows.random(2, 8, 0)
-    parts = [windows.random(2, 8, 0, Share(index, 2)) for index in range(2)]
+    parts = [windows.random(2, 8, 0, BatchShard(index, 2)) for index in range(2)]
     torch.testing.assert_close(torch.cat([part.motion for part in parts]), whole.motion)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.knobs import knob
-from vidplan_training.engine.progress import Progress
+from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.settings.knobs import Settings, required
 
 EVALUATION_SEEDS = 1_000_000
@@ -62,7 +62,7 @@ def run(settings: CollectSettings) -> int:
             first = settings.seed + index * settings.shard
             size = min(settings.shard, settings.episodes - index * settings.shard)
             jobs.append((folder, first, size, settings.frames, settings.unseen or ''))
-    progress = Progress('collect (shards)', count, count - len(jobs))
+    progress = ProgressLog('collect (shards)', count, count - len(jobs))
     context = multiprocessing.get_context('spawn')
     with context.Pool(settings.workers) as pool:
         for done, _ in enumerate(pool.imap_unordered(_record_shard, jobs), 1):

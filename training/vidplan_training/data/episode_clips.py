@@ -14,10 +14,10 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError
 from vidplan_training.data.latents import Clips, Statistics, measure
-from vidplan_training.data.readers.episode import Episode, Poses, Source
+from vidplan_training.data.readers.episode import RecordedEpisode, Poses, Source
 from vidplan_training.data.readers.errors import NO_LATENTS, NOT_FINITE, EpisodeError
 from vidplan_training.data.readers.walk import Walk
-from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 
 # Latents up to this size are kept in memory, as float16; larger sets are read from disk.
 IN_MEMORY_BYTES = 8 << 30
@@ -31,7 +31,7 @@ class ClipSource(Protocol):
         """Number of windows."""
         ...
 
-    def random(self, iteration: int, batch: int, seed: int, share: Share = WHOLE) -> Clips:
+    def random(self, iteration: int, batch: int, seed: int, shard: BatchShard = WHOLE) -> Clips:
         """Own rows of a batch that depends on seed and iteration only."""
         ...
 
@@ -114,13 +114,13 @@ class EpisodeClips:
     def __len__(self) -> int:
         return int(self._ends[-1])
 
-    def random(self, iteration: int, batch: int, seed: int, share: Share = WHOLE) -> Clips:
+    def random(self, iteration: int, batch: int, seed: int, shard: BatchShard = WHOLE) -> Clips:
         """See `ClipSource`."""
         rng = np.random.default_rng([seed, iteration, 11])
         windows = rng.integers(len(self), size=batch)
         skips = rng.choice(self._window.skips, size=batch)
         still = rng.random(batch) < self._window.still
-        rows = range(batch)[share.rows(batch)]
+        rows = range(batch)[shard.rows(batch)]
         return self._join([self._clip(windows[i], int(skips[i]), bool(still[i])) for i in rows])
 
     def _clip(self, index: int, skip: int, still: bool) -> tuple[Tensor, Poses, str]:
@@ -143,7 +143,7 @@ class EpisodeClips:
         )
         return Clips(torch.stack(latents), chunk, texts)
 
-    def _keep(self, episode: Episode) -> _Kept:
+    def _keep(self, episode: RecordedEpisode) -> _Kept:
         if episode.latents is None:
             raise EpisodeError(
                 episode.id, NO_LATENTS, episode.file, 'run `vidplan-train extract-latents` first'

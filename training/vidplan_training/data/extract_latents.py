@@ -34,7 +34,7 @@ from vidplan_training.data.readers.ctrl_world import (
     VELOCITY,
     CtrlWorldSource,
 )
-from vidplan_training.data.readers.episode import Episode, Source
+from vidplan_training.data.readers.episode import RecordedEpisode, Source
 from vidplan_training.data.readers.errors import NO_PICTURES, NOT_FINITE, EpisodeError
 from vidplan_training.data.readers.source import EpisodeSource, open_source
 from vidplan_training.data.readers.walk import Walk
@@ -139,7 +139,7 @@ def _remember(out: Path, about: dict[str, Any]) -> None:
     path.write_text(json.dumps(about, indent=1) + '\n')
 
 
-def _extract_one(episode: Episode, part: str, out: Path, autoencoder: Any, scale: float) -> None:
+def _extract_one(episode: RecordedEpisode, part: str, out: Path, autoencoder: Any, scale: float) -> None:
     name = f'{part}/{_name(episode)}'
     note = out / 'annotation' / f'{name}.json'
     if note.exists():
@@ -159,12 +159,12 @@ def _extract_one(episode: Episode, part: str, out: Path, autoencoder: Any, scale
     begun.replace(note)
 
 
-def _name(episode: Episode) -> str:
+def _name(episode: RecordedEpisode) -> str:
     return episode.id.removeprefix('train/').removeprefix('val/').replace('/', '_')
 
 
 @torch.no_grad()
-def _encode(episode: Episode, autoencoder: Any) -> Tensor:
+def _encode(episode: RecordedEpisode, autoencoder: Any) -> Tensor:
     """Latents (frames, views, channels, rows, columns), float32, on the CPU."""
     device = next(autoencoder.parameters()).device
     parts = []
@@ -176,7 +176,7 @@ def _encode(episode: Episode, autoencoder: Any) -> Tensor:
     return torch.cat(parts)
 
 
-def _batches(episode: Episode) -> Iterator[np.ndarray]:
+def _batches(episode: RecordedEpisode) -> Iterator[np.ndarray]:
     """Pictures (frames, views, height, width, 3), some at a time."""
     if episode.pictures is None:
         raise EpisodeError(episode.id, NO_PICTURES, episode.file, 'nothing to encode')
@@ -190,7 +190,7 @@ def _batches(episode: Episode) -> Iterator[np.ndarray]:
         yield np.stack(waiting)
 
 
-def _annotation(episode: Episode, files: list[dict[str, str]]) -> dict[str, Any]:
+def _annotation(episode: RecordedEpisode, files: list[dict[str, str]]) -> dict[str, Any]:
     note: dict[str, Any] = {
         'texts': [episode.text],
         'episode_id': _name(episode),

@@ -16,8 +16,8 @@ from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.world_model.autoencoders.build import AnyAutoencoder
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_training.data.dataset import Shard, batches_of
-from vidplan_training.engine.progress import Progress
-from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.engine.progress_log import ProgressLog
+from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 
 LATENTS = 'latents'
 # Faster than any behaviour moves within a frame period: the simulation broke down there.
@@ -30,7 +30,7 @@ def encode_shards(found: Sequence[Shard], autoencoder: AnyAutoencoder) -> None:
 
     Raw latents, not normalised; a shard that has them already is left alone.
     """
-    progress = Progress('encode (shards)', len(found))
+    progress = ProgressLog('encode (shards)', len(found))
     for done, shard in enumerate(found, 1):
         path = shard.folder / f'{LATENTS}.npy'
         if not path.exists():
@@ -113,7 +113,7 @@ class Recordings:
 
     def __init__(self, found: Sequence[Shard], stats: Statistics) -> None:
         self._kept = [(shard, _sound(_array(shard, 'position'))) for shard in found]
-        _tell_skipped(self._kept)
+        _report_skipped(self._kept)
         self._latents = torch.from_numpy(np.concatenate(self.of(LATENTS)))
         position = self.of('position')
         self.lengths = np.array([len(episode) for episode in position])
@@ -168,10 +168,10 @@ class ClipDataset:
         offsets = np.arange(1 - self._history, self._frames)
         return self._episodes.clips(episode, np.maximum(present[:, None] + offsets, 0))
 
-    def random(self, iteration: int, batch: int, seed: int, share: Share = WHOLE) -> Clips:
+    def random(self, iteration: int, batch: int, seed: int, shard: BatchShard = WHOLE) -> Clips:
         """Own rows of a batch that depends on seed and iteration only."""
         rng = np.random.default_rng([seed, iteration, 11])
-        return self.clips(rng.integers(len(self), size=batch)[share.rows(batch)])
+        return self.clips(rng.integers(len(self), size=batch)[shard.rows(batch)])
 
 
 def _sound(position: np.ndarray) -> np.ndarray:
@@ -180,7 +180,7 @@ def _sound(position: np.ndarray) -> np.ndarray:
     return np.isfinite(jumps) & (jumps < LONGEST_STEP_M)
 
 
-def _tell_skipped(kept: Sequence[tuple[Shard, np.ndarray]]) -> None:
+def _report_skipped(kept: Sequence[tuple[Shard, np.ndarray]]) -> None:
     sound = np.concatenate([sound for _, sound in kept])
     if not sound.all():
         print(f'skipped {(~sound).sum()} of {len(sound)} episodes: the arm jumps in them')

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from vidplan_core.errors import ConfigError
+from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 from vidplan_training.engine.config import PRECISIONS, TrainerConfig
 from vidplan_training.engine.curves import Curves
 from vidplan_training.engine.interruption import Interruption
 from vidplan_training.engine.processes import Processes
-from vidplan_training.engine.progress import Progress
-from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.engine.training_state import fill, write_state
 
 LossFunction = Callable[[int], Tensor]
@@ -33,7 +33,7 @@ class Trainer:
     generator seeded with it), so that a resumed run follows the curve of an unbroken one.
 
     With several processes, or with accumulation, the loss function is called for one part of
-    the batch at a time. It then takes its rows and its noise through `share`; the mean over
+    the batch at a time. It then takes its rows and its noise through `shard`; the mean over
     the parts must be the loss of the batch.
     """
 
@@ -48,7 +48,7 @@ class Trainer:
         )
         self.average = {n: p.detach().clone() for n, p in module.named_parameters()}
         self.iteration, self.gradient_norm = 0, math.nan
-        self._share, self._divided = WHOLE, False
+        self._shard, self._divided = WHOLE, False
         self._interruption, self._stopping = Interruption(), False
         self._resume()
         self.processes.synchronise(module)
@@ -64,10 +64,10 @@ class Trainer:
         return self.processes.main
 
     @property
-    def share(self) -> Share:
+    def shard(self) -> BatchShard:
         """The part of the batch that the loss function is asked for now."""
         self._divided = True
-        return self._share
+        return self._shard
 
     def run(self, loss_function: LossFunction, report: Report | None = None) -> None:
         """Train to the configured number of iterations, saving on the way and at the end.
@@ -141,7 +141,7 @@ class Trainer:
         self, loss_function: LossFunction, report: Report | None, curves: Curves | None
     ) -> None:
         config = self.config
-        progress = Progress(self.checkpoint.stem, config.iterations, self.iteration)
+        progress = ProgressLog(self.checkpoint.stem, config.iterations, self.iteration)
         smooth, began, first = math.nan, time.monotonic(), self.iteration
         while self.iteration < config.iterations and not self._stopping:
             rate = self.learning_rate
@@ -171,14 +171,16 @@ class Trainer:
         """Ask for a report, in the main process; the others wait at their next gradient."""
         if not self.main:
             return ''
-        told = report(self.iteration) if report else ''
-        if isinstance(told, Mapping):
+        found = report(self.iteration) if report else ''
+        if isinstance(found, Mapping):
             if curves:
-                curves.numbers(self.iteration, told)
-            told = '  '.join(f'{name} {value:.4g}' for name, value in told.items())
-        elif curves and told:
-            curves.note(self.iteration, told)
-        return f'  {told}' if told else ''
+                curves.numbers(self.iteration, found)
+            text = '  '.join(f'{name} {value:.4g}' for name, value in found.items())
+        else:
+            text = found
+            if curves and text:
+                curves.note(self.iteration, text)
+        return f'  {text}' if text else ''
 
     def _backward(self, loss_function: LossFunction) -> float:
         """Gradients of all parts of this process; returns the loss over all processes."""
@@ -186,7 +188,7 @@ class Trainer:
         total = torch.zeros((), device=self.device)
         for part in range(parts):
             index, count = self.processes.index * parts + part, self.processes.count * parts
-            self._share = Share(index, count)
+            self._shard = BatchShard(index, count)
             # The same for every part: each draws for the whole batch and takes its own rows.
             torch.manual_seed(self.iteration)
             with self._autocast():
@@ -200,9 +202,9 @@ class Trainer:
         return value.item()
 
     def _check_divided(self) -> None:
-        if self._share.count > 1 and not self._divided:
+        if self._shard.count > 1 and not self._divided:
             raise ConfigError(
-                f'this training does not divide its batch, so that {self._share.count} parts '
+                f'this training does not divide its batch, so that {self._shard.count} parts '
                 'would all do the same; run it in one process without accumulation'
             )
 

@@ -20,7 +20,7 @@ CLIPS_PER_EPISODE = 2
 
 
 @dataclass(frozen=True)
-class Place:
+class ClipPlace:
     """Where a clip is: the present frame of an episode; `number` counts episodes."""
 
     shard: Shard
@@ -79,14 +79,14 @@ def held_out_shards(data: Path) -> list[Shard]:
     return chosen
 
 
-def places(data: Path, clips: int, config: WorldModelConfig, seed: int) -> list[Place]:
+def places(data: Path, clips: int, config: WorldModelConfig, seed: int) -> list[ClipPlace]:
     """Seeded places of clips, two per episode, in the order of the episodes.
 
     Raises:
         ValueError: an episode is too short for two clips.
     """
     rng = np.random.default_rng([seed, 5])
-    chosen: list[Place] = []
+    chosen: list[ClipPlace] = []
     for shard in held_out_shards(data):
         presents = np.arange(1, episode_frames(shard) - config.frames + 1)
         if len(presents) < CLIPS_PER_EPISODE:
@@ -97,11 +97,11 @@ def places(data: Path, clips: int, config: WorldModelConfig, seed: int) -> list[
         for episode in range(shard.episodes):
             number = len(chosen) // CLIPS_PER_EPISODE
             for present in rng.choice(presents, CLIPS_PER_EPISODE, replace=False):
-                chosen.append(Place(shard, episode, int(present), number))
+                chosen.append(ClipPlace(shard, episode, int(present), number))
     return chosen[:clips]
 
 
-def load_clip(place: Place, config: WorldModelConfig, frames: int | None = None) -> Clip:
+def load_clip(place: ClipPlace, config: WorldModelConfig, frames: int | None = None) -> Clip:
     """Read a clip with as many new frames as a chunk has, or `frames` counted from the present.
 
     An episode's start is preceded by itself, at rest.
@@ -114,7 +114,7 @@ def load_clip(place: Place, config: WorldModelConfig, frames: int | None = None)
     )
 
 
-def load_poses(place: Place, index: np.ndarray) -> PoseChunk:
+def load_poses(place: ClipPlace, index: np.ndarray) -> PoseChunk:
     """Poses (1, frames) of the frames `index` of the place's episode."""
     position, quaternion, closedness = (
         torch.from_numpy(np.array(place.shard.array(name)[place.episode][index]))[None].float()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vidplan_core.heads.estimate import ErrorEstimate
 
-# Of the map's places: the share that decides how doubtful a whole scene is.
+# Of the map's places: the share that decides how uncertain a whole scene is.
 WORST = 0.1
 
 
@@ -34,7 +34,7 @@ def overlap(found: Tensor, wanted: Tensor) -> Tensor:
     return both / (found | wanted).flatten(1).sum(1)
 
 
-def scene_doubt(estimate: ErrorEstimate) -> Tensor:
+def scene_entropy(estimate: ErrorEstimate) -> Tensor:
     """One number per imagination, (batch,): mean entropy of its most uncertain places."""
     places = estimate.entropy.mean(dim=(1, 2)).flatten(1)
     worst = max(1, round(WORST * places.shape[1]))

@@ -16,14 +16,14 @@ REGIONS = ('all', 'moving')
 SMALLEST_ERROR = 1e-10
 
 
-class Judge:
+class PictureComparison:
     """Compares predictions with the real pictures of one clip.
 
     What depends on the real pictures alone is computed once: a clip is predicted in many ways.
     """
 
     def __init__(self, actual: Tensor, present: Tensor, distance: FeatureDistance) -> None:
-        """Judge pictures (frames, views, 3, height, width) in [0, 1].
+        """Prepare to compare pictures (frames, views, 3, height, width) in [0, 1].
 
         Args:
             actual: what happened.

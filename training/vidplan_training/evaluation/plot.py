@@ -13,7 +13,7 @@ DOTTED = {'reconstruction': 'reconstruction', 'copy_first': 'first picture, copi
 
 
 def plot_drift(result: dict[str, Any], path: Path) -> None:
-    """Draw measures over time ahead, with the intervals of the sampled ways, as PNG or SVG."""
+    """Draw measures over time ahead, with the intervals of the sampled modes, as PNG or SVG."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.0, 3.6), layout='constrained')

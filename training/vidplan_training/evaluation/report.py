@@ -50,15 +50,15 @@ def written(result: dict[str, Any], path: Path | None) -> str:
 
 
 def brief(result: dict[str, Any]) -> str:
-    """A line per way to predict; of rollouts, their last frame. Other results say it all."""
+    """A line per mode of prediction; of rollouts, their last frame. Other results say it all."""
     if 'steps' not in result:
         return '\n'.join(
             f'{name:20s} {value}' for name, value in result.items() if not isinstance(value, dict)
         )
-    ways = {title_of(int(n)): row for n, row in result['steps'].items()}
-    ways |= {name: row for name, row in result.items() if isinstance(row, dict) and 'ssim' in row}
+    modes = {title_of(int(n)): row for n, row in result['steps'].items()}
+    modes |= {name: row for name, row in result.items() if isinstance(row, dict) and 'ssim' in row}
     lines = [f'{"":16s}{"PSNR dB":>9s}{"SSIM":>9s}{"deep":>9s}{"ms/chunk":>10s}']
-    for name, row in ways.items():
+    for name, row in modes.items():
         cells = ''.join(f'{_last(row[key]):9.3f}' for key in ('psnr_db', 'ssim', 'deep_feature'))
         seconds = row.get('s_per_chunk')
         lines.append(f'{name:16s}{cells}' + (f'{1e3 * seconds:10.1f}' if seconds else ''))

@@ -19,15 +19,15 @@ from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
-from vidplan_training.engine.progress import Progress
+from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.evaluation.clips import (
     Clip,
-    Place,
+    ClipPlace,
     episode_frames,
     held_out_shards,
     load_clip,
 )
-from vidplan_training.evaluation.measures import Judge
+from vidplan_training.evaluation.measures import PictureComparison
 from vidplan_training.evaluation.pictures import Columns, grid, title_of
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.sampling import Stopwatch, sampling_of
@@ -39,14 +39,14 @@ RESAMPLES = 500
 VIDEO_EPISODES = 3
 
 
-def long_places(data: Path, episodes: int, frames: int, seed: int) -> list[Place]:
+def long_places(data: Path, episodes: int, frames: int, seed: int) -> list[ClipPlace]:
     """Starts of seeded episodes that have so many frames.
 
     Raises:
         ValueError: no episode is that long.
     """
     found = [
-        Place(shard, episode, 0, 0)
+        ClipPlace(shard, episode, 0, 0)
         for shard in held_out_shards(data)
         if episode_frames(shard) >= frames
         for episode in range(shard.episodes)
@@ -58,13 +58,13 @@ def long_places(data: Path, episodes: int, frames: int, seed: int) -> list[Place
         )
     order = np.random.default_rng([seed, 17]).permutation(len(found))[:episodes]
     return [
-        Place(found[index].shard, found[index].episode, 0, number)
+        ClipPlace(found[index].shard, found[index].episode, 0, number)
         for number, index in enumerate(order.tolist())
     ]
 
 
 @dataclass
-class LongRun:
+class LongRollout:
     """One run over long episodes: the model, what it is compared by, what has been measured."""
 
     model: WorldModel
@@ -79,8 +79,8 @@ class LongRun:
         """New frames per chunk."""
         return self.model.config.frames - 1
 
-    def ways(self, clip: Clip, seed: int) -> dict[str, Iterator[Tensor]]:
-        """Pictures (new frames, views, 3, height, width), chunk after chunk, of every way."""
+    def modes(self, clip: Clip, seed: int) -> dict[str, Iterator[Tensor]]:
+        """Pictures (new frames, views, 3, height, width), chunk after chunk, of every mode."""
         sampled = {name: self._sampled(name, clip, seed) for name in self.samplings}
         return {
             **sampled,
@@ -111,17 +111,17 @@ class LongRun:
         for part in real[clip.history :].split(self.new):
             yield real[clip.history - 1].expand_as(part)
 
-    def episode(self, place: Place, clip: Clip) -> Iterator[Columns]:
+    def episode(self, place: ClipPlace, clip: Clip) -> Iterator[Columns]:
         """Imagine an episode, count it, and yield what a video shows of every frame."""
         real = clip.views(len(self.model.config.views)).to(self.model.mean.device)
         first = real[clip.history - 1]
-        ways = self.ways(clip, (self.seed * 1_000_003 + place.number) * 1000)
-        measures: dict[str, list[np.ndarray]] = {name: [] for name in ways}
+        modes = self.modes(clip, (self.seed * 1_000_003 + place.number) * 1000)
+        measures: dict[str, list[np.ndarray]] = {name: [] for name in modes}
         for actual in real[clip.history :].split(self.new):
-            judge = Judge(actual, first, self.distance)
-            pictures = {name: next(way) for name, way in ways.items()}
+            comparison = PictureComparison(actual, first, self.distance)
+            pictures = {name: next(mode) for name, mode in modes.items()}
             for name, shown in pictures.items():
-                measures[name].append(judge.measure(shown))
+                measures[name].append(comparison.measure(shown))
             for frame, happened in enumerate(actual):
                 imagined = {name: pictures[name][frame] for name in self.samplings}
                 yield {'what happened': happened, **imagined}
@@ -163,7 +163,7 @@ def evaluate_rollout(settings: EvaluateRollout) -> Summary:
     model = load_world_model(settings.models, settings.device)
     frames = settings.chunks * (model.config.frames - 1)
     chosen = long_places(settings.data, settings.episodes, frames + 1, settings.seed)
-    run = LongRun(
+    run = LongRollout(
         model,
         load_feature_distance(settings.features, settings.models, settings.device),
         {
@@ -183,9 +183,11 @@ def evaluate_rollout(settings: EvaluateRollout) -> Summary:
     return result
 
 
-def _go_through(run: LongRun, chosen: list[Place], frames: int, video: Path | None) -> None:
+def _go_through(
+    run: LongRollout, chosen: list[ClipPlace], frames: int, video: Path | None
+) -> None:
     config: WorldModelConfig = run.model.config
-    progress = Progress('evaluate (frames)', frames * len(chosen))
+    progress = ProgressLog('evaluate (frames)', frames * len(chosen))
     writer = VideoWriter(video, 1.0 / config.frame_period_s) if video else None
     for number, place in enumerate(chosen):
         clip = load_clip(place, config, frames + 1)

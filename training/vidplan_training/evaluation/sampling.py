@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ways to imagine that an evaluation compares, and how long each takes."""
+"""The samplings that an evaluation compares, and how long each takes."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from vidplan_sim.cell import Cell
 from vidplan_sim.objects.everyday import BOWL, KINDS
 from vidplan_sim.scene import ObjectPlacement, Scene, random_scene
 from vidplan_sim.staging import SCALE_RANGE
-from vidplan_training.engine.progress import Progress
+from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.settings import EvaluateSemantic
 from vidplan_training.recipes.semantic.check import (
@@ -34,7 +34,7 @@ from vidplan_training.recipes.semantic.check import (
     score_scenes,
     top1_hits,
 )
-from vidplan_training.recipes.semantic.data import Batch
+from vidplan_training.recipes.semantic.data import ViewBatch
 
 # Training scenes scale objects by 0.93 .. 1.07 and shift hues by -0.02 .. 0.02.
 UNSEEN_SCALES = ((SCALE_RANGE[0], 0.90), (1.10, SCALE_RANGE[1]))
@@ -68,7 +68,7 @@ class RenderedScenes:
     def __init__(self, cell: Cell, size: tuple[int, int]) -> None:
         self._cell, (self._height, self._width) = cell, size
 
-    def scene(self, index: tuple[int, int, int], alternative: bool = False) -> Batch:
+    def scene(self, index: tuple[int, int, int], alternative: bool = False) -> ViewBatch:
         """All views of the scene whose seed is the first number, the arm at its start."""
         scene = random_scene(index[0], count=OBJECTS)
         self._cell.reset(unseen_instances(scene) if alternative else scene)
@@ -76,14 +76,14 @@ class RenderedScenes:
         # The centre pixel of each 2x2 block: labels cannot be averaged.
         labels = [ids[1::2, 1::2].astype(np.int64) for ids in self._cell.segmentation().values()]
         pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255.0
-        return Batch(pixels, torch.from_numpy(np.stack(labels)))
+        return ViewBatch(pixels, torch.from_numpy(np.stack(labels)))
 
     def _small(self, image: np.ndarray) -> np.ndarray:
         return cv2.resize(image, (self._width, self._height), interpolation=cv2.INTER_AREA)
 
 
 @dataclass(frozen=True)
-class Findings:
+class SemanticFindings:
     """Scored scenes, and the number of phrases that name segments, robot and gripper first."""
 
     scores: Sequence[SceneScores]
@@ -139,13 +139,13 @@ def evaluate_semantic(settings: EvaluateSemantic) -> dict[str, Any]:
     known = len(names) - 1
     segments = [*range(1, known + 1), *[-1] * len(MADE_UP)]
     scenes, found = RenderedScenes(cell, (height, width)), {}
-    progress = Progress('semantic (scenes)', 2 * settings.episodes)
+    progress = ProgressLog('semantic (scenes)', 2 * settings.episodes)
     for key, unseen in (('seen', False), ('unseen', True)):
         scores = []
         for seed in range(settings.seed, settings.seed + settings.episodes):
             scores += score_scenes(scorer, scenes, [(seed, 0, 0)], phrases, segments, unseen)
             progress.update(len(scores) + unseen * settings.episodes)
-        found[key] = Findings(scores, known, scorer.config.threshold)
+        found[key] = SemanticFindings(scores, known, scorer.config.threshold)
     cell.close()
     return summarise_findings(found['seen'], found['unseen'], width) | {
         'episodes': settings.episodes,
@@ -153,7 +153,9 @@ def evaluate_semantic(settings: EvaluateSemantic) -> dict[str, Any]:
     }
 
 
-def summarise_findings(seen: Findings, unseen: Findings, width: int) -> dict[str, Any]:
+def summarise_findings(
+    seen: SemanticFindings, unseen: SemanticFindings, width: int
+) -> dict[str, Any]:
     """The result file; plain names are of seen instances, `width` is a view's in pixels."""
     measured: dict[str, tuple[float, list[float]]] = {
         'top1_seen': seen.mean(seen.top1),

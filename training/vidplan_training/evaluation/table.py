@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of an evaluation: ways to predict against measures, with intervals."""
+"""The table of an evaluation: modes of prediction against measures, with intervals."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Summary = dict[str, Any]
 
 
 class Table:
-    """Accumulates what `Judge.measure` returns, per way to predict, in constant memory.
+    """Accumulates what `PictureComparison.measure` returns, per mode, in constant memory.
 
-    Intervals are bootstraps over episodes, the same draws for every way, so that differences
+    Intervals are bootstraps over episodes, the same draws for every mode, so that differences
     are between the same episodes.
     """
 
@@ -31,7 +31,7 @@ class Table:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Ways to predict, in the order in which they came."""
+        """Modes of prediction, in the order in which they came."""
         return tuple(self._rows)
 
     def add(self, name: str, measures: np.ndarray, episode: int) -> None:
@@ -83,7 +83,7 @@ class Table:
         }
 
     def margin(self, name: str, other: str, view: int | None = None) -> Summary:
-        """Mean advantage in dB at the last frame over another way, with its interval."""
+        """Mean advantage in dB at the last frame over another mode, with its interval."""
         first, second = (self._last(row, PSNR, view) for row in (name, other))
         return _estimate('db', first - second)
 
@@ -93,7 +93,7 @@ class Table:
         return _estimate('db', first - second)
 
     def against(self, name: str, other: str) -> Summary:
-        """PSNR minus another way's, and deep-feature distance over it, with intervals."""
+        """PSNR minus another mode's, and deep-feature distance over it, with intervals."""
         first, second = (self._rows[row].means(2, 3)[:, :, ALL] for row in (name, other))
         with np.errstate(invalid='ignore', divide='ignore'):
             ratio = first[:, DEEP] / second[:, DEEP]

@@ -19,14 +19,14 @@ from vidplan_core.metrics.perceptual_networks import load_feature_distance
 from vidplan_core.metrics.ranking import Separation
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.world_model import WorldModel
-from vidplan_training.engine.progress import Progress
-from vidplan_training.evaluation.clips import Clip, Place, load_clip, places
+from vidplan_training.engine.progress_log import ProgressLog
+from vidplan_training.evaluation.clips import Clip, ClipPlace, load_clip, places
 from vidplan_training.evaluation.intervals import intervals_of, values_of
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.settings import EvaluateUncertainty
 from vidplan_training.evaluation.uncertainty_evidence import (
+    MODES,
     PLAIN,
-    WAYS,
     UncertaintyEvidence,
     UncertaintyRun,
 )
@@ -36,7 +36,7 @@ from vidplan_training.recipes.heads.rollouts import Rollouts
 LONGEST_HOP = 4
 EDITED_TOGETHER = 8
 UNSEEN = ('objects', 'lights', 'view')
-# Standard deviations between which scores of novelty are told apart; beyond, all are alike.
+# Standard deviations between which scores of novelty are distinguished.
 NOVELTY_SPAN = (-5.0, 25.0)
 
 
@@ -47,7 +47,7 @@ def run(settings: EvaluateUncertainty) -> int:
 
 @torch.no_grad()
 def evaluate_uncertainty(settings: EvaluateUncertainty) -> dict[str, Any]:
-    """Every number that the uncertainty head is judged by, with intervals over episodes.
+    """Every number that the uncertainty head is measured by, with intervals over episodes.
 
     Raises:
         ModelError: a model is missing or does not fit.
@@ -55,12 +55,12 @@ def evaluate_uncertainty(settings: EvaluateUncertainty) -> dict[str, Any]:
     """
     run = make_run(settings)
     chosen = HeldOutClips(run.model, settings.data, settings.clips, settings.seed)
-    progress = Progress('evaluate (clips)', len(chosen))
+    progress = ProgressLog('evaluate (clips)', len(chosen))
     waiting: list[tuple[int, Rollouts]] = []
     for done, (place, clip) in enumerate(chosen, 1):
-        for way in WAYS:
-            rollouts = run.count(place, clip, way)
-            if way == PLAIN:
+        for mode in MODES:
+            rollouts = run.count(place, clip, mode)
+            if mode == PLAIN:
                 waiting.append((place.number, rollouts))
         _scenes(run, place, clip)
         if len(waiting) == EDITED_TOGETHER or (done == len(chosen) and len(waiting) > 1):
@@ -83,7 +83,7 @@ def make_run(settings: EvaluateUncertainty) -> UncertaintyRun:
     model, head = load_world_model(settings.models), load_uncertainty(settings.models)
     head.config.check_fits(model.config, model.mean.shape[2])
     distance = load_feature_distance(settings.features, settings.models)
-    evidence = {way: UncertaintyEvidence(head) for way in WAYS}
+    evidence = {mode: UncertaintyEvidence(head) for mode in MODES}
     remembered = (settings.models / NOVELTY_FOLDER).is_dir()
     novelty = load_novelty(settings.models) if remembered else None
     span = (0.0, 1.0) if novelty is None else NOVELTY_SPAN
@@ -94,7 +94,7 @@ def make_run(settings: EvaluateUncertainty) -> UncertaintyRun:
 
 
 class HeldOutClips:
-    """Seeded clips of held-out episodes, long enough for every way; loaded one at a time."""
+    """Seeded clips of held-out episodes, long enough for every mode; loaded one at a time."""
 
     def __init__(self, model: WorldModel, data: Path, clips: int, seed: int) -> None:
         self._config = model.config
@@ -104,12 +104,12 @@ class HeldOutClips:
     def __len__(self) -> int:
         return len(self._places)
 
-    def __iter__(self) -> Iterator[tuple[Place, Clip]]:
+    def __iter__(self) -> Iterator[tuple[ClipPlace, Clip]]:
         for place in self._places:
             yield place, load_clip(place, self._config, self._frames)
 
 
-def _scenes(run: UncertaintyRun, place: Place, clip: Clip) -> None:
+def _scenes(run: UncertaintyRun, place: ClipPlace, clip: Clip) -> None:
     """Count a clip as a seen scene, and without one of its views as an unseen one."""
     run.count_scene(UNSEEN, clip, place, new=False, episode=place.number)
     height = run.model.config.height
@@ -139,7 +139,7 @@ def _result(run: UncertaintyRun, clips: int) -> dict[str, Any]:
         'seed': run.seed,
         'bins': {'kind': run.head.bins.kind, 'count': run.head.bins.count},
         'deep_feature_network': {'name': run.distance.name, **run.distance.details},
-        'ways': {way: values_of(evidence.result()) for way, evidence in run.evidence.items()},
+        'ways': {mode: values_of(evidence.result()) for mode, evidence in run.evidence.items()},
         'reliability': {
             **whole.calibration.thresholds.diagram(),
             'positions': whole.calibration.positions.total.tolist(),

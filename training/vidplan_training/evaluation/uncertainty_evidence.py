@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is counted of an uncertainty head's predictions, over ways to imagine and over scenes."""
+"""What is counted of an uncertainty head's predictions, by mode of imagination and by scene."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.world_model.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.latents import Clips
-from vidplan_training.evaluation.clips import Clip, Place
-from vidplan_training.evaluation.localisation import error_map, overlap, scene_doubt, suspicious
+from vidplan_training.evaluation.clips import Clip, ClipPlace
+from vidplan_training.evaluation.localisation import error_map, overlap, scene_entropy, suspicious
 from vidplan_training.recipes.heads.planted import plant
 from vidplan_training.recipes.heads.rollouts import Rollouts, imagine_ahead
 
 PLANNED = PlannerConfig().sampling
-# By name: imagined and believed frames before the judged chunk, and how all are sampled.
-WAYS: dict[str, tuple[tuple[int, ...], SamplingConfig]] = {
+# By name: frames that are imagined and taken as seen before the measured chunk, and how all are
+# sampled.
+MODES: dict[str, tuple[tuple[int, ...], SamplingConfig]] = {
     'mean': ((), MEAN),
     'steps_1': ((), SamplingConfig(1)),
     'steps_2': ((), SamplingConfig(2)),
@@ -45,12 +46,12 @@ WAYS: dict[str, tuple[tuple[int, ...], SamplingConfig]] = {
     'fed_back': ((4,), PLANNED),
 }
 # As the planner imagines.
-PLAIN = next(way for way, (hops, sampling) in WAYS.items() if sampling == PLANNED and not hops)
+PLAIN = next(mode for mode, (hops, sampling) in MODES.items() if sampling == PLANNED and not hops)
 ELEMENTS = 6000  # of one rollout, drawn at random: neighbours say the same
 
 
 class UncertaintyEvidence:
-    """Everything that is counted about one way to imagine; sums only."""
+    """Everything that is counted about one mode of imagination; sums only."""
 
     def __init__(self, head: UncertaintyHead) -> None:
         joint = unit_edges(JOINT_BINS), error_edges(JOINT_BINS)
@@ -63,7 +64,7 @@ class UncertaintyEvidence:
         self.means = EpisodeMeans(['expected_error', 'error', 'entropy'])
 
     def merge(self, other: UncertaintyEvidence) -> None:
-        """Take over what was counted of another way."""
+        """Add what was counted of another mode."""
         for name, mine in vars(self).items():
             mine.merge(getattr(other, name))
 
@@ -94,38 +95,38 @@ class UncertaintyRun:
     scenes: dict[str, Separation]
     novelty: Novelty | None = None
 
-    def imagine(self, clip: Clip, number: int, way: str = PLAIN) -> Rollouts:
+    def imagine(self, clip: Clip, number: int, mode: str = PLAIN) -> Rollouts:
         """A clip's rollout, with noise of its own."""
-        hops, sampling = WAYS[way]
+        hops, sampling = MODES[mode]
         clips = Clips(self.model.encode(clip.images[None]), clip.poses)
         seed = 1000 * number + self.seed
         imagination, truth = imagine_ahead(self.model, clips, hops, sampling, seed)
         return Rollouts(HeadInput.of(imagination), truth)
 
-    def count(self, place: Place, clip: Clip, way: str) -> Rollouts:
+    def count(self, place: ClipPlace, clip: Clip, mode: str) -> Rollouts:
         """Compare one rollout with what came true."""
-        rollouts = self.imagine(clip, place.number, way)
+        rollouts = self.imagine(clip, place.number, mode)
         logits = self.head(rollouts.inputs).float()
         estimate, errors = ErrorEstimate.of(logits, self.head.bins), rollouts.errors
-        evidence, episode = self.evidence[way], place.number
+        evidence, episode = self.evidence[mode], place.number
         flat = logits.movedim(2, -1).flatten(0, -2)
         rng = np.random.default_rng([self.seed, place.number, place.present, 21])
         chosen = torch.from_numpy(rng.permutation(len(flat))[:ELEMENTS])
         wrong = errors.flatten()[chosen]
         evidence.calibration.add(episode, flat[chosen], wrong)
-        doubt, expected = (
+        entropy, expected = (
             values.flatten()[chosen].numpy()
             for values in (estimate.entropy, estimate.expected_error)
         )
-        evidence.elements.add(episode, doubt, wrong.numpy())
-        evidence.sparse.add(episode, doubt, wrong.numpy())
+        evidence.elements.add(episode, entropy, wrong.numpy())
+        evidence.sparse.add(episode, entropy, wrong.numpy())
         evidence.sparse_expected.add(episode, expected, wrong.numpy())
-        evidence.means.add(episode, expected_error=expected, error=wrong.numpy(), entropy=doubt)
+        evidence.means.add(episode, expected_error=expected, error=wrong.numpy(), entropy=entropy)
         views = len(self.model.config.views)
         of_views = estimate.view_entropy(views).flatten().numpy()
         apart = errors.unflatten(3, (views, -1)).mean(dim=(2, 4, 5)).flatten()
         evidence.frames.add(episode, of_views, apart.numpy())
-        evidence.features.add(episode, of_views, self._features(clip, rollouts, WAYS[way][0]))
+        evidence.features.add(episode, of_views, self._features(clip, rollouts, MODES[mode][0]))
         return rollouts
 
     def _features(self, clip: Clip, rollouts: Rollouts, hops: tuple[int, ...]) -> np.ndarray:
@@ -147,12 +148,12 @@ class UncertaintyRun:
         return masks
 
     def count_scene(
-        self, kinds: Sequence[str], clip: Clip, place: Place, *, new: bool, episode: int
+        self, kinds: Sequence[str], clip: Clip, place: ClipPlace, *, new: bool, episode: int
     ) -> None:
         """Count a clip's scene among the seen or the new ones of some kinds."""
         inputs = self.imagine(clip, place.number).inputs
-        doubt = scene_doubt(self.head.estimate(inputs)).numpy()
-        told = doubt if self.novelty is None else self.novelty.score(inputs.present).numpy()
+        entropy = scene_entropy(self.head.estimate(inputs)).numpy()
+        score = entropy if self.novelty is None else self.novelty.score(inputs.present).numpy()
         for kind in kinds:
-            self.scenes[kind].add(episode, told, positive=new)
-            self.scenes[f'{kind}_entropy'].add(episode, doubt, positive=new)
+            self.scenes[kind].add(episode, score, positive=new)
+            self.scenes[f'{kind}_entropy'].add(episode, entropy, positive=new)

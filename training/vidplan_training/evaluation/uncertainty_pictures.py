@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.heads.heat_map import heat_map
-from vidplan_training.evaluation.clips import Clip, Place
+from vidplan_training.evaluation.clips import Clip, ClipPlace
 from vidplan_training.evaluation.uncertainty_evidence import UncertaintyEvidence, UncertaintyRun
 from vidplan_training.recipes.heads.planted import plant
 from vidplan_training.recipes.heads.rollouts import Rollouts
@@ -21,7 +21,7 @@ SHOWN_CLIPS = 4
 SPAN = (0.02, 0.98)
 
 
-def draw(run: UncertaintyRun, clips: Iterable[tuple[Place, Clip]], folder: Path) -> None:
+def draw(run: UncertaintyRun, clips: Iterable[tuple[ClipPlace, Clip]], folder: Path) -> None:
     """Write reliability.png, sparsification.png and heat_maps.png."""
     folder.mkdir(parents=True, exist_ok=True)
     plot_reliability(run.evidence, folder / 'reliability.png')
@@ -37,11 +37,11 @@ def plot_reliability(evidence: dict[str, UncertaintyEvidence], path: Path) -> No
     figure = Figure(figsize=(8.0, 3.6), layout='constrained')
     left, right = figure.subplots(1, 2)
     left.plot([0, 1], [0, 1], ':', color='grey')
-    for way, counted in evidence.items():
+    for mode, counted in evidence.items():
         diagram = counted.calibration.thresholds.diagram()
         filled = np.array(diagram['samples']) > 0
         points = (np.array(diagram[name])[filled] for name in ('predicted', 'observed'))
-        left.plot(*points, '.-', label=way)
+        left.plot(*points, '.-', label=mode)
         share = counted.calibration.positions.total
         right.step(np.linspace(0, 1, len(share)), len(share) * share / max(share.sum(), 1.0))
     left.set(xlabel='predicted probability', ylabel='observed rate')
@@ -57,9 +57,9 @@ def plot_sparsification(evidence: dict[str, UncertaintyEvidence], path: Path) ->
 
     figure = Figure(figsize=(4.6, 3.6), layout='constrained')
     axes = figure.subplots()
-    for way, counted in evidence.items():
+    for mode, counted in evidence.items():
         curves = counted.sparse.curves()
-        (line,) = axes.plot(curves['removed'], curves['uncertainty'], label=way)
+        (line,) = axes.plot(curves['removed'], curves['uncertainty'], label=mode)
         axes.plot(curves['removed'], curves['oracle'], ':', color=line.get_color())
     axes.axhline(1.0, ls='--', color='grey', label='at random')
     axes.set(xlabel='most uncertain share taken away', ylabel='mean error of the rest')

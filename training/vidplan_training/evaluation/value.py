@@ -21,17 +21,23 @@ from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.latents import Statistics, encode_shards
-from vidplan_training.engine.progress import Progress
+from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.evaluation.clips import held_out_shards
 from vidplan_training.evaluation.intervals import intervals_of, values_of
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.settings import EvaluateValue, ValueSettings
 from vidplan_training.evaluation.value_choice import best_of_six
 from vidplan_training.recipes.heads.rollouts import imagine_ahead
-from vidplan_training.recipes.heads.value_episodes import PLAYED, WAYS, Draw, ValueEpisodes, Way
+from vidplan_training.recipes.heads.value_episodes import (
+    PLAYBACKS,
+    PLAYED,
+    ClipDraw,
+    Segment,
+    ValueEpisodes,
+)
 
 ORDERS = (*(f'order_{verb}' for verb in VERBS), 'order_by_chance')
-SHORTEST_WAY, LONGEST_WAY = 3, 16  # clips on a way of which an order is told
+SHORTEST_SEGMENT, LONGEST_SEGMENT = 3, 16  # clips of a segment whose order is measured
 
 
 @dataclass
@@ -48,7 +54,7 @@ class ValueRun:
     def __post_init__(self) -> None:
         self.reliability, self.top_label = Reliability(), Reliability()
         self.ranking, self.progress = Separation(0.0, 1.0), Separation(0.0, 1.0)
-        self.by_way = {way: Separation(0.0, 1.0) for way in WAYS}
+        self.by_playback = {playback: Separation(0.0, 1.0) for playback in PLAYBACKS}
         self.orders = EpisodeMeans(['order', *ORDERS, 'best', 'regret'])
 
     @property
@@ -56,14 +62,14 @@ class ValueRun:
         """New frames of a chunk."""
         return self.model.config.frames - 1
 
-    def logits(self, draws: list[Draw]) -> Tensor:
+    def logits(self, draws: list[ClipDraw]) -> Tensor:
         """Predicted distributions (batch, frames, bins) of the clips' new frames."""
         clips = self.data.clips(draws, self.model.config.history_frames, self.ahead)
         imagination, _ = imagine_ahead(self.model, clips, (), self.sampling, self.seed)
         wanted = [self.data.instruction(d.verb, d.kind) for d in draws]
         return self.head.logits(value_inputs(self.scorer, self.model, imagination, wanted))
 
-    def count(self, draws: list[Draw]) -> None:
+    def count(self, draws: list[ClipDraw]) -> None:
         """Compare the values of clips of one episode with what they were worth."""
         logits = self.logits(draws)
         expected = expectation(logits, self.head.bins, -1)
@@ -75,36 +81,36 @@ class ValueRun:
         self.top_label.add(episode, confidence, right)
         for draw, score, worth in zip(draws, expected[:, -1].numpy(), true[:, -1].numpy()):
             if worth == 0.0:
-                self.by_way[draw.way].add(episode, score, positive=False)
+                self.by_playback[draw.playback].add(episode, score, positive=False)
             if worth in (0.0, 1.0):
                 self.ranking.add(episode, score, positive=worth == 1.0)
             self.progress.add(episode, score, positive=worth > 0.0)
             if worth == 1.0:
-                for separation in self.by_way.values():
+                for separation in self.by_playback.values():
                     separation.add(episode, score, positive=True)
 
     def count_order(self, episode: int) -> None:
-        """Follow the arm on its ways to what it set out to do, along which values should rise."""
-        ways = self.data.ways(episode)
-        for way in ways:
-            order = self._order(episode, way)
-            self.orders.add(episode, **{'order': order, f'order_{VERBS[way.verb]}': order})
-        aimed = {(way.verb, way.kind) for way in ways}
+        """Follow the arm to what it set out to do: along each segment values should rise."""
+        segments = self.data.segments(episode)
+        for segment in segments:
+            order = self._order(episode, segment)
+            self.orders.add(episode, **{'order': order, f'order_{VERBS[segment.verb]}': order})
+        aimed = {(segment.verb, segment.kind) for segment in segments}
         first = self.data.success[episode].argmax(axis=0)
         for verb, kind in np.argwhere(self.data.success[episode].any(axis=0)):
             if (verb, kind) not in aimed:
-                way = Way(int(verb), int(kind), 0, int(first[verb, kind]))
-                self.orders.add(episode, order_by_chance=self._order(episode, way))
+                segment = Segment(int(verb), int(kind), 0, int(first[verb, kind]))
+                self.orders.add(episode, order_by_chance=self._order(episode, segment))
 
-    def _order(self, episode: int, way: Way) -> float:
-        """Rank correlation of values and time; NaN where the way is too short to tell."""
-        last = way.success - self.ahead
-        start = max(way.start, last - LONGEST_WAY + 1)
-        if last - start < SHORTEST_WAY - 1:
+    def _order(self, episode: int, segment: Segment) -> float:
+        """Rank correlation of values and time; NaN where the segment is too short."""
+        last = segment.success - self.ahead
+        start = max(segment.start, last - LONGEST_SEGMENT + 1)
+        if last - start < SHORTEST_SEGMENT - 1:
             return float('nan')
         frames = np.arange(self.data.lengths[episode])
         draws = [
-            Draw(episode, frames, present, way.verb, way.kind, PLAYED)
+            ClipDraw(episode, frames, present, segment.verb, segment.kind, PLAYED)
             for present in range(start, last + 1)
         ]
         expected = expectation(self.logits(draws), self.head.bins, -1)[:, -1]
@@ -118,7 +124,7 @@ def run(settings: EvaluateValue) -> int:
 
 @torch.no_grad()
 def evaluate_value(settings: EvaluateValue) -> dict[str, Any]:
-    """Every number that the value head is judged by, with intervals over episodes.
+    """Every number that the value head is measured by, with intervals over episodes.
 
     Raises:
         ModelError: a model is missing or does not fit the others.
@@ -126,11 +132,11 @@ def evaluate_value(settings: EvaluateValue) -> dict[str, Any]:
     """
     run = make_run(settings)
     rng = np.random.default_rng([settings.seed, 23])
-    by_episode: dict[int, list[Draw]] = {}
+    by_episode: dict[int, list[ClipDraw]] = {}
     for _ in range(settings.draws * len(run.data)):
         draw = run.data.draw(rng, run.ahead)
         by_episode.setdefault(draw.episode, []).append(draw)
-    progress = Progress('evaluate (episodes)', len(by_episode))
+    progress = ProgressLog('evaluate (episodes)', len(by_episode))
     for done, (episode, draws) in enumerate(by_episode.items(), 1):
         run.count(draws)
         run.count_order(episode)
@@ -171,7 +177,7 @@ def _result(run: ValueRun, settings: EvaluateValue) -> dict[str, Any]:
         'failure_below_progress': run.progress.area(),
         **{f'value_{name}': run.orders.mean(name) for name in ORDERS},
         'best_of_6_regret_m': run.orders.mean('regret'),
-        **{f'{way}_below_success': s.area() for way, s in run.by_way.items()},
+        **{f'{playback}_below_success': s.area() for playback, s in run.by_playback.items()},
     }
     return {
         **values_of(numbers),

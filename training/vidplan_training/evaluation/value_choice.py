@@ -22,7 +22,7 @@ from vidplan_core.world_model.world_model import Context, WorldModel
 from vidplan_training.collect.behaviours import Decision
 from vidplan_training.collect.collect import EVALUATION_SEEDS
 from vidplan_training.collect.motion import Motion
-from vidplan_training.engine.progress import Progress
+from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.evaluation.settings import EvaluateValue
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ SIX = REACH_M * np.concatenate([np.eye(3), -np.eye(3)])
 
 
 @dataclass(frozen=True)
-class Choice:
+class BestOfSix:
     """One scene: whether the best motions agree, and how far the chosen one falls behind."""
 
     agrees: bool
@@ -44,7 +44,7 @@ class Choice:
 
 def best_of_six(
     model: WorldModel, head: ValueHead, scorer: SemanticScorer, settings: EvaluateValue
-) -> Iterator[Choice]:
+) -> Iterator[BestOfSix]:
     """Reach for one object per scene of evaluation seeds, from rest, along both ways of an axis.
 
     The simulator's best motion is the one after which the tool is nearest to `OVER_M` above the
@@ -55,7 +55,7 @@ def best_of_six(
 
     if not settings.scenes:
         return
-    cell, progress = Cell(), Progress('scenes', settings.scenes)
+    cell, progress = Cell(), ProgressLog('scenes', settings.scenes)
     for number in range(settings.scenes):
         seed = FIRST_SEED + settings.seed * settings.scenes + number
         cell.reset(random_scene(seed))
@@ -71,7 +71,7 @@ def best_of_six(
         apart = np.array([distance_after(cell, move, goal) for move in SIX])
         chosen = int(values.argmax())
         progress.update(number + 1)
-        yield Choice(chosen == int(apart.argmin()), float(apart[chosen] - apart.min()))
+        yield BestOfSix(chosen == int(apart.argmin()), float(apart[chosen] - apart.min()))
     cell.close()
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How good and how fast the world model imagines, against copying and reconstruction.
 
-Of every clip the new frames are imagined in several ways and compared with what happened:
+Of every clip the new frames are imagined in several modes and compared with what happened:
     steps          with few steps of the flow map, and with the guided many-step EDM sampler
     mean           the denoiser at pure noise, which is the mean of all futures
     other_actions  the fewest steps, with another clip's actions
@@ -27,16 +27,16 @@ from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import Context, WorldModel
-from vidplan_training.engine.progress import Progress
+from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.evaluation.clips import (
     CLIPS_PER_EPISODE,
     Clip,
-    Place,
+    ClipPlace,
     graft,
     load_clip,
     places,
 )
-from vidplan_training.evaluation.measures import Judge
+from vidplan_training.evaluation.measures import PictureComparison
 from vidplan_training.evaluation.pictures import strip, title_of, write_png
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.sampling import TEACHER_STEPS, Stopwatch, sampling_of
@@ -67,29 +67,29 @@ class Evaluation:
         return self.model.mean.device
 
     def warm_up(self, clip: Clip) -> None:
-        """Sample once in every way, so that no first call is timed."""
+        """Sample once in every mode, so that no first call is timed."""
         context = self._context(clip)
         for sampling in self._samplings().values():
             self._imagine(context, clip, sampling, 0)
 
-    def compare(self, number: int, place: Place, clip: Clip, other: Clip) -> None:
-        """Imagine a clip in every way and count how far each is from what happened."""
+    def compare(self, number: int, place: ClipPlace, clip: Clip, other: Clip) -> None:
+        """Imagine a clip in every mode and count how far each is from what happened."""
         config = self.model.config
         real = clip.views(len(config.views)).to(self.device)
         present, actual = real[clip.history - 1], real[clip.history :]
-        judge = Judge(actual, present, self.distance)
+        comparison = PictureComparison(actual, present, self.distance)
         shown = {'copy_last': present.expand_as(actual)}
         for name, latents in self._imagined(number, clip, other).items():
             shown[name] = self.model.decode(latents)[0].float()
         for name, pictures in shown.items():
-            self.table.add(name, judge.measure(pictures), place.number)
+            self.table.add(name, comparison.measure(pictures), place.number)
         if number in self.chosen:
             steps = [n for n in PICTURED if n in self.steps] or self.steps
             imagined = {title_of(n): shown[f'steps_{n}'] for n in steps}
             write_png(strip(present, actual, imagined), self.chosen[number])
 
     def _imagined(self, number: int, clip: Clip, other: Clip) -> dict[str, Tensor]:
-        """Latents (1, new frames, ...) of every way."""
+        """Latents (1, new frames, ...) of every mode."""
         context, seed = self._context(clip), self.seed * 1_000_003 + number
         found = {
             name: self.watch.time(name, partial(self._imagine, context, clip, s, seed))
@@ -107,10 +107,10 @@ class Evaluation:
         return {**few, 'mean': MEAN}
 
     def _planned(self) -> str:
-        """The way in which the planner imagines, or else the one of the fewest steps."""
+        """The mode in which the planner imagines, or else the one of the fewest steps."""
         wanted = PlannerConfig().sampling
-        ways = self._samplings()
-        return next((name for name, way in ways.items() if way == wanted), next(iter(ways)))
+        modes = self._samplings()
+        return next((name for name, mode in modes.items() if mode == wanted), next(iter(modes)))
 
     def _context(self, clip: Clip) -> Context:
         images = clip.images[None, : clip.history].to(self.device)
@@ -199,10 +199,10 @@ def evaluate_world_model(settings: EvaluateWorldModel) -> Summary:
     return {**evaluation.result(len(chosen)), 'settings': conditions(settings)}
 
 
-def _go_through(evaluation: Evaluation, chosen: list[Place]) -> None:
+def _go_through(evaluation: Evaluation, chosen: list[ClipPlace]) -> None:
     config = evaluation.model.config
     evaluation.warm_up(load_clip(chosen[0], config))
-    progress = Progress('evaluate (clips)', len(chosen))
+    progress = ProgressLog('evaluate (clips)', len(chosen))
     for number, place in enumerate(chosen):
         # The clip of another episode lends its actions.
         lender = chosen[(number + CLIPS_PER_EPISODE) % len(chosen)]

@@ -99,9 +99,9 @@ def whitened(found: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def with_usual(novelty: Novelty, latents: Tensor) -> Novelty:
-    """The same memory, told what is usual by scenes that it does not hold."""
+    """The same memory, with what is usual in scenes that it does not hold."""
     found = torch.cat([novelty.statistics(part) for part in latents.split(16)])
     usual, spread = (tuple(v.tolist()) for v in (found.mean(0), found.std(0)))
-    told = Novelty(replace(novelty.config, usual=usual, spread=spread))
-    told.load_state_dict(novelty.state_dict())
-    return told
+    completed = Novelty(replace(novelty.config, usual=usual, spread=spread))
+    completed.load_state_dict(novelty.state_dict())
+    return completed

@@ -14,7 +14,7 @@ from torch import Tensor
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_training.data.dataset import Shard, split
 from vidplan_training.data.latents import LATENTS, LONGEST_STEP_M
-from vidplan_training.data.readers.episode import Episode, Picture, Poses, check_lengths, numbers
+from vidplan_training.data.readers.episode import RecordedEpisode, Picture, Poses, check_lengths, numbers
 from vidplan_training.data.readers.errors import JUMP, MISSING_FILE, UNREADABLE, EpisodeError
 from vidplan_training.data.readers.video import fit
 
@@ -38,7 +38,7 @@ class CellSource:
             for row in range(shard.episodes)
         ]
 
-    def read(self, episode: str) -> Episode:
+    def read(self, episode: str) -> RecordedEpisode:
         """See `Source`."""
         folder, row = episode.split('/')
         every = [*self._shards[False], *self._shards[True]]
@@ -46,7 +46,7 @@ class CellSource:
         poses = _poses(shard, int(row), episode)
         has_latents = (shard.folder / f'{LATENTS}.npy').exists()
         has_images = (shard.folder / 'images.npy').exists()
-        return Episode(
+        return RecordedEpisode(
             id=episode,
             file=shard.folder,
             poses=poses,

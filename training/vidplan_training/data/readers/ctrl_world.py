@@ -27,7 +27,7 @@ from torch import Tensor
 
 from vidplan_core.world_model.autoencoders.config import SCALING_FACTOR
 from vidplan_training.data.readers.episode import (
-    Episode,
+    RecordedEpisode,
     Joints,
     Picture,
     Poses,
@@ -41,7 +41,7 @@ from vidplan_training.data.readers.errors import (
     WRONG_SHAPE,
     EpisodeError,
 )
-from vidplan_training.data.readers.video import Clip, count_frames, decode
+from vidplan_training.data.readers.video import VideoSpan, count_frames, decode
 
 FRAME_PERIOD_S = 0.2
 RATE_HZ = 15.0
@@ -79,7 +79,7 @@ class CtrlWorldSource:
         names = [path.stem for path in (self._data / 'annotation' / part).glob('*.json')]
         return [f'{part}/{n}' for n in sorted(names, key=lambda n: (n.zfill(12), n))]
 
-    def read(self, episode: str) -> Episode:
+    def read(self, episode: str) -> RecordedEpisode:
         """See `Source`."""
         file = self._data / 'annotation' / f'{episode}.json'
         note = _read_json(episode, file)
@@ -92,7 +92,7 @@ class CtrlWorldSource:
             for path in latents or videos
         }
         check_lengths(episode, file, {'poses': len(poses.position), **counts})
-        return Episode(
+        return RecordedEpisode(
             id=episode,
             file=file,
             poses=poses,
@@ -121,7 +121,7 @@ class CtrlWorldSource:
         return [self._data / entry[key] for entry in note.get(group, [])]
 
     def _pictures(self, episode: str, files: list[Path], frames: int) -> Iterator[Picture]:
-        clips = [Clip(file, 1.0 / self.frame_period_s, frames) for file in files]
+        clips = [VideoSpan(file, 1.0 / self.frame_period_s, frames) for file in files]
         views = [decode(episode, clip, range(frames), self._size) for clip in clips]
         for pictures in zip(*views, strict=True):
             yield np.stack(pictures)

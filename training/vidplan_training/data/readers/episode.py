@@ -54,7 +54,7 @@ class Poses:
 
 @dataclass(frozen=True, eq=False)
 class Joints:
-    """What the robot did and was told, at its own rate.
+    """What the robot did and was commanded, at its own rate.
 
     pose: of the flange as recorded, x, y, z (m), roll, pitch, yaw (rad), (steps, 6).
     position: (steps, 7), rad.
@@ -71,7 +71,7 @@ class Joints:
 
 
 @dataclass(frozen=True, eq=False)
-class Episode:
+class RecordedEpisode:
     """Poses, and pictures or latents that are read when they are asked for.
 
     pictures: yields one frame after the other, uint8 (views, height, width, 3), rgb; raises
@@ -121,7 +121,7 @@ class Source(Protocol):
         """Episodes of the training or of the held-out split, in a fixed order."""
         ...
 
-    def read(self, episode: str) -> Episode:
+    def read(self, episode: str) -> RecordedEpisode:
         """One episode; raises EpisodeError saying which file is wrong and how."""
         ...
 
@@ -154,5 +154,5 @@ def numbers(
 def check_lengths(episode: str, file: Path, lengths: dict[str, int]) -> None:
     """Raise EpisodeError unless all lengths are equal."""
     if len(set(lengths.values())) > 1:
-        told = ', '.join(f'{name} {length}' for name, length in lengths.items())
-        raise EpisodeError(episode, UNEQUAL_LENGTHS, file, told)
+        found = ', '.join(f'{name} {length}' for name, length in lengths.items())
+        raise EpisodeError(episode, UNEQUAL_LENGTHS, file, found)

@@ -17,7 +17,7 @@ import pyarrow.parquet as parquet
 
 from vidplan_core.errors import ConfigError
 from vidplan_training.data.readers.episode import (
-    Episode,
+    RecordedEpisode,
     Joints,
     Picture,
     Poses,
@@ -30,8 +30,8 @@ from vidplan_training.data.readers.errors import (
     UNREADABLE,
     EpisodeError,
 )
-from vidplan_training.data.readers.lerobot_layout import Entry, read_layout
-from vidplan_training.data.readers.video import Clip, count_frames, decode
+from vidplan_training.data.readers.lerobot_layout import ListedEpisode, read_layout
+from vidplan_training.data.readers.video import VideoSpan, count_frames, decode
 
 HELD_OUT = 100
 # Of cadene/droid_1.0.1, in the order of Ctrl-World's views.
@@ -106,7 +106,7 @@ class LeRobotSource:
         chosen = chosen or set(every[-max(1, len(every) // 10) :])
         return [str(index) for index in every if (index in chosen) == held_out]
 
-    def read(self, episode: str) -> Episode:
+    def read(self, episode: str) -> RecordedEpisode:
         """See `Source`."""
         entry, names = self._layout.entries[int(episode)], self._columns
         rows = _rows(episode, entry)
@@ -114,7 +114,7 @@ class LeRobotSource:
         gripper = _numbers(rows, names.gripper, episode, entry)
         self._check_videos(episode, entry, len(pose))
         success = _first(rows, names.success)
-        return Episode(
+        return RecordedEpisode(
             id=episode,
             file=entry.table,
             poses=Poses.from_euler(pose[:: self._stride], gripper[:: self._stride]),
@@ -125,7 +125,7 @@ class LeRobotSource:
             joints=partial(self._joints, episode, entry),
         )
 
-    def _check_videos(self, episode: str, entry: Entry, rows: int) -> None:
+    def _check_videos(self, episode: str, entry: ListedEpisode, rows: int) -> None:
         """The metadata, the table and the videos must tell of the same number of steps."""
         lengths = {'metadata': entry.rows, 'table': rows}
         for camera, (file, start_s) in entry.videos.items():
@@ -135,18 +135,18 @@ class LeRobotSource:
             lengths[camera] = (min(own, rows) if self._layout.joined else own) if count else rows
         check_lengths(episode, entry.table, lengths)
 
-    def _pictures(self, episode: str, entry: Entry) -> Iterator[Picture]:
+    def _pictures(self, episode: str, entry: ListedEpisode) -> Iterator[Picture]:
         wanted = range(0, entry.rows, self._stride)
         views = [
             decode(
-                episode, Clip(file, self._layout.rate_hz, entry.rows, start_s), wanted, self._size
+                episode, VideoSpan(file, self._layout.rate_hz, entry.rows, start_s), wanted, self._size
             )
             for file, start_s in entry.videos.values()
         ]
         for pictures in zip(*views, strict=True):
             yield np.stack(pictures)
 
-    def _joints(self, episode: str, entry: Entry) -> Joints:
+    def _joints(self, episode: str, entry: ListedEpisode) -> Joints:
         rows, names = _rows(episode, entry), self._columns
         return Joints(
             _numbers(rows, names.pose, episode, entry, 6),
@@ -157,7 +157,7 @@ class LeRobotSource:
         )
 
 
-def _rows(episode: str, entry: Entry) -> pyarrow.Table:
+def _rows(episode: str, entry: ListedEpisode) -> pyarrow.Table:
     """Rows of one episode, in the order of its frames."""
     try:
         table = _table(entry.table)
@@ -180,7 +180,7 @@ def _table(file: Path) -> pyarrow.Table:
 
 
 def _numbers(
-    rows: pyarrow.Table, name: str, episode: str, entry: Entry, width: int | None = None
+    rows: pyarrow.Table, name: str, episode: str, entry: ListedEpisode, width: int | None = None
 ) -> np.ndarray:
     if name not in rows.column_names:
         detail = f"'{name}'; the table has {', '.join(rows.column_names)}"

@@ -24,7 +24,7 @@ INFO = 'meta/info.json'
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListedEpisode:
     """What the metadata say of one episode.
 
     rows: number of steps, at the rate of the recording.
@@ -47,7 +47,7 @@ class Layout:
 
     joined: bool
     rate_hz: float
-    entries: dict[int, Entry]
+    entries: dict[int, ListedEpisode]
 
 
 def read_layout(root: Path, cameras: Sequence[str]) -> Layout:
@@ -88,10 +88,10 @@ def _check_cameras(root: Path, info: dict[str, Any], cameras: Sequence[str]) -> 
     videos = [name for name, feature in features.items() if feature.get('dtype') == 'video']
     missing = [camera for camera in cameras if camera not in videos]
     if missing:
-        raise ConfigError(f'{root / INFO} has no video {missing}; it has {videos}: say --cameras')
+        raise ConfigError(f'{root / INFO} has no video {missing}; it has {videos}: set cameras')
 
 
-def _entries_2(root: Path, info: dict[str, Any], cameras: Sequence[str]) -> list[Entry]:
+def _entries_2(root: Path, info: dict[str, Any], cameras: Sequence[str]) -> list[ListedEpisode]:
     lines = (root / 'meta' / 'episodes.jsonl').read_text().splitlines()
     entries = []
     for note in (json.loads(line) for line in lines if line.strip()):
@@ -102,11 +102,11 @@ def _entries_2(root: Path, info: dict[str, Any], cameras: Sequence[str]) -> list
             for camera in cameras
         }
         table = root / info['data_path'].format(**names)
-        entries.append(Entry(index, int(note['length']), _text(note), table, videos))
+        entries.append(ListedEpisode(index, int(note['length']), _text(note), table, videos))
     return entries
 
 
-def _entries_3(root: Path, info: dict[str, Any], cameras: Sequence[str]) -> list[Entry]:
+def _entries_3(root: Path, info: dict[str, Any], cameras: Sequence[str]) -> list[ListedEpisode]:
     columns = ['episode_index', 'length', 'tasks', 'data/chunk_index', 'data/file_index']
     for camera in cameras:
         parts = ('chunk_index', 'file_index', 'from_timestamp')
@@ -120,7 +120,7 @@ def _entries_3(root: Path, info: dict[str, Any], cameras: Sequence[str]) -> list
         table = root / info['data_path'].format(**names)
         videos = {camera: _video_3(root, info, note, camera) for camera in cameras}
         index, rows = int(note['episode_index']), int(note['length'])
-        entries.append(Entry(index, rows, _text(note), table, videos))
+        entries.append(ListedEpisode(index, rows, _text(note), table, videos))
     return entries
 
 

@@ -21,7 +21,7 @@ CUT = '(cut off while it was written or copied?)'
 
 
 @dataclass(frozen=True)
-class Clip:
+class VideoSpan:
     """The part of a video file that belongs to an episode.
 
     start_s: of its first frame in the file.
@@ -45,7 +45,7 @@ def count_frames(episode: str, file: Path) -> int:
 
 
 def decode(
-    episode: str, clip: Clip, wanted: Sequence[int], size: tuple[int, int] | None
+    episode: str, clip: VideoSpan, wanted: Sequence[int], size: tuple[int, int] | None
 ) -> Iterator[np.ndarray]:
     """Frames of increasing numbers, uint8 (height, width, 3), rgb, one after the other.
 
@@ -87,7 +87,7 @@ def fit(picture: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
 
 
 def _numbered(
-    container: av.container.InputContainer, clip: Clip
+    container: av.container.InputContainer, clip: VideoSpan
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Frames with their number in the clip, from its first on."""
     stream = container.streams.video[0]
@@ -116,7 +116,7 @@ def _open(episode: str, file: Path) -> av.container.InputContainer:
     return container
 
 
-def _truncated(episode: str, clip: Clip, number: int, detail: str) -> EpisodeError:
+def _truncated(episode: str, clip: VideoSpan, number: int, detail: str) -> EpisodeError:
     return EpisodeError(
         episode, TRUNCATED_VIDEO, clip.file, f'frame {number} of {clip.frames}: {detail}'
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Goes through a source; broken episodes are told, counted and skipped."""
+"""Goes through a source; broken episodes are reported, counted and skipped."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vidplan_training.engine.progress import Progress
-from vidplan_training.data.readers.episode import Episode, Source
+from vidplan_training.engine.progress_log import ProgressLog
+from vidplan_training.data.readers.episode import RecordedEpisode, Source
 from vidplan_training.data.readers.errors import EpisodeError
 
 TOLD_PER_REASON = 3
@@ -43,9 +43,9 @@ class Walk:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def __iter__(self) -> Iterator[Episode]:
+    def __iter__(self) -> Iterator[RecordedEpisode]:
         part = 'held-out' if self._held_out else 'training'
-        progress = Progress(f'{self._source.name} ({part} episodes)', len(self._ids))
+        progress = ProgressLog(f'{self._source.name} ({part} episodes)', len(self._ids))
         for done, name in enumerate(self._ids, 1):
             episode = self._read(name)
             if episode is not None:
@@ -53,7 +53,7 @@ class Walk:
             progress.update(done)
         print(self.summary(), flush=True)
 
-    def _read(self, name: str) -> Episode | None:
+    def _read(self, name: str) -> RecordedEpisode | None:
         with self.attempt():
             episode = self._source.read(name)
             episode.check_length(self._shortest)

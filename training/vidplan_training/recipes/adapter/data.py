@@ -13,7 +13,7 @@ from vidplan_core.errors import ConfigError
 from vidplan_training.data.readers.episode import Source
 from vidplan_training.data.readers.errors import MISSING_COLUMN, TOO_SHORT, EpisodeError
 from vidplan_training.data.readers.walk import Walk
-from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 
 # Windows that percentiles are measured on: enough for the second digit after the point.
 MEASURED_WINDOWS = 200_000
@@ -84,11 +84,11 @@ class MotionWindows:
         q = self._angles[first]
         return Motions(q, self._commands[offsets], self._angles[offsets + 1] - q[:, None])
 
-    def random(self, iteration: int, batch: int, seed: int, share: Share = WHOLE) -> Motions:
+    def random(self, iteration: int, batch: int, seed: int, shard: BatchShard = WHOLE) -> Motions:
         """Own rows of a batch that depends on seed and iteration only."""
         rng = np.random.default_rng([seed, iteration, 13])
         return self.windows(
-            torch.from_numpy(rng.integers(len(self), size=batch)[share.rows(batch)])
+            torch.from_numpy(rng.integers(len(self), size=batch)[shard.rows(batch)])
         )
 
     def some(self, count: int) -> Motions:

@@ -41,7 +41,7 @@ def run(recipe: AdapterRecipe) -> int:
     check = held_out.to(trainer.device)
 
     def loss(iteration: int) -> Tensor:
-        motions = training.random(iteration, recipe.batch, recipe.seed, trainer.share)
+        motions = training.random(iteration, recipe.batch, recipe.seed, trainer.shard)
         return loss_of(adapter, motions.to(trainer.device))
 
     trainer.run(loss, lambda _: held_out_error(adapter, check))

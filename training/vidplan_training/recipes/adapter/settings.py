@@ -22,9 +22,7 @@ class AdapterRecipe(EpisodeSource):
 
     out: Path = knob(Path('outputs/adapter/model'), 'folder to write')
     work: Path = knob(Path('outputs/adapter/run.pt'), 'checkpoint to resume from')
-    start: Path | None = knob(
-        None, 'released file or folder to go on from; keeps its percentiles'
-    )
+    start: Path | None = knob(None, 'released file or folder to go on from; keeps its percentiles')
     steps: int = knob(15, 'commands of a chunk', low=1)
     hidden: int = knob(512, 'width of the layers', low=1)
     batch: int = knob(128, 'windows per iteration', low=1)

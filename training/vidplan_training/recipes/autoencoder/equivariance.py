@@ -17,16 +17,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidplan_core.world_model.autoencoders.convolutional import Autoencoder
-from vidplan_training.engine.share import Share
+from vidplan_training.engine.batch_shard import BatchShard
 
 SHIFT = 0.12  # of height and width, to either side: more than a latent's place
 ZOOM = 0.15  # of the logarithm of the scale
-SHARE_OF_MOVED, SHARE_OF_NOISY = 0.5, 0.5
+SHARE_OF_WARPED, SHARE_OF_NOISY = 0.5, 0.5
 
 
 @dataclass(frozen=True)
-class Moved:
-    """Pictures or latents moved, and where they show what was in the picture before.
+class Warped:
+    """Pictures or latents warped, and where they show what was in the picture before.
 
     values: (batch, channels, rows, columns).
     inside: bool (batch, 1, rows, columns).
@@ -36,25 +36,25 @@ class Moved:
     inside: Tensor
 
 
-def random_moves(count: int, share: Share) -> Tensor:
+def random_warps(count: int, shard: BatchShard) -> Tensor:
     """Affine maps (count, 2, 3) from moved to original places in [-1, 1], shifts and zooms."""
-    x, y, zoom = (2.0 * share.rand(count) - 1.0 for _ in range(3))
+    x, y, zoom = (2.0 * shard.rand(count) - 1.0 for _ in range(3))
     scale, zero = (ZOOM * zoom).exp(), torch.zeros(count)
     rows = [scale, zero, 2 * SHIFT * x, zero, scale, 2 * SHIFT * y]
     return torch.stack(rows, dim=-1).unflatten(1, (2, 3))
 
 
-def moved(values: Tensor, moves: Tensor) -> Moved:
+def warp(values: Tensor, maps: Tensor) -> Warped:
     """Move values (batch, channels, rows, columns) in the same way whatever their size."""
     size = [len(values), 1, *values.shape[-2:]]
-    grid = functional.affine_grid(moves.to(values.device), size, align_corners=False)
+    grid = functional.affine_grid(maps.to(values.device), size, align_corners=False)
     sampled = functional.grid_sample(
         values.float(), grid, mode='bicubic', padding_mode='border', align_corners=False
     )
-    return Moved(sampled, (grid.abs() < 1.0).all(-1)[:, None])
+    return Warped(sampled, (grid.abs() < 1.0).all(-1)[:, None])
 
 
-def inconsistency(latents: Tensor, expected: Moved) -> Tensor:
+def inconsistency(latents: Tensor, expected: Warped) -> Tensor:
     """Mean squared distance from moved latents, in variances of each channel."""
     variance = expected.values.detach().var((0, 2, 3), keepdim=True).clamp_min(1e-3)
     apart = (latents.float() - expected.values).square() / variance
@@ -67,8 +67,8 @@ def mean_inside(values: Tensor, inside: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Followed:
-    """Half of a batch moved as latents.
+class WarpedBatch:
+    """A batch, half of it warped as latents.
 
     latents: to decode, (batch, channels, rows, columns).
     pictures: what they should be decoded to.
@@ -76,34 +76,36 @@ class Followed:
     """
 
     latents: Tensor
-    pictures: Moved
+    pictures: Warped
     error: Tensor
 
 
-def followed(autoencoder: Autoencoder, images: Tensor, latents: Tensor, share: Share) -> Followed:
+def warp_half(
+    autoencoder: Autoencoder, images: Tensor, latents: Tensor, shard: BatchShard
+) -> WarpedBatch:
     """Move pictures (batch, 3, height, width) in [-1, 1] and their latents alike."""
-    moves = random_moves(len(images), share)
-    pictures, expected = moved(images, moves), moved(latents, moves)
+    maps = random_warps(len(images), shard)
+    pictures, expected = warp(images, maps), warp(latents, maps)
     error = inconsistency(autoencoder.encode(pictures.values.clamp(-1.0, 1.0)), expected)
-    chosen = share.rand(len(images)) < SHARE_OF_MOVED
+    chosen = shard.rand(len(images)) < SHARE_OF_WARPED
     chosen = chosen.to(images.device)[:, None, None, None]
-    return Followed(
+    return WarpedBatch(
         torch.where(chosen, expected.values.to(latents), latents),
-        Moved(torch.where(chosen, pictures.values, images), pictures.inside | ~chosen),
+        Warped(torch.where(chosen, pictures.values, images), pictures.inside | ~chosen),
         error,
     )
 
 
-def unmoved(images: Tensor, latents: Tensor) -> Followed:
+def unwarped(images: Tensor, latents: Tensor) -> WarpedBatch:
     """The same, where nothing is asked of latents."""
     everywhere = torch.ones_like(images[:, :1], dtype=torch.bool)
-    return Followed(latents, Moved(images, everywhere), latents.new_zeros(()))
+    return WarpedBatch(latents, Warped(images, everywhere), latents.new_zeros(()))
 
 
-def with_noise(latents: Tensor, size: float, share: Share) -> Tensor:
+def with_noise(latents: Tensor, size: float, shard: BatchShard) -> Tensor:
     """Latents, some of them with noise of up to a few `size` deviations of their channel."""
     count = len(latents)
-    chosen = share.rand(count) < SHARE_OF_NOISY
-    sizes = (size * share.randn(count).abs() * chosen).to(latents)[:, None, None, None]
+    chosen = shard.rand(count) < SHARE_OF_NOISY
+    sizes = (size * shard.randn(count).abs() * chosen).to(latents)[:, None, None, None]
     spread = latents.detach().float().std((0, 2, 3), keepdim=True).to(latents)
-    return latents + sizes * spread * share.randn_like(latents)
+    return latents + sizes * spread * shard.randn_like(latents)

@@ -15,14 +15,14 @@ from vidplan_core.world_model.autoencoders.build import save_autoencoder
 from vidplan_core.world_model.autoencoders.config import AutoencoderConfig
 from vidplan_core.world_model.autoencoders.convolutional import Autoencoder
 from vidplan_training.data.dataset import split
-from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 from vidplan_training.engine.trainer import Trainer
 from vidplan_training.recipes.autoencoder.equivariance import (
-    followed,
     mean_inside,
-    moved,
-    random_moves,
-    unmoved,
+    random_warps,
+    unwarped,
+    warp,
+    warp_half,
     with_noise,
 )
 from vidplan_training.recipes.autoencoder.settings import AutoencoderRecipe
@@ -37,11 +37,11 @@ class ImageBatches:
         self._arrays = [shard.array('images') for shard in split(data, held_out)]
         self._batch, self._seed = batch, seed
 
-    def __call__(self, iteration: int, share: Share = WHOLE) -> Tensor:
+    def __call__(self, iteration: int, shard: BatchShard = WHOLE) -> Tensor:
         """Own rows of a batch, (rows, 3, height, width) in [-1, 1]."""
         rng = np.random.default_rng([self._seed, iteration])
         places = [self._place(rng) for _ in range(self._batch)]
-        picked = [np.asarray(array[where]) for array, where in places[share.rows(self._batch)]]
+        picked = [np.asarray(array[where]) for array, where in places[shard.rows(self._batch)]]
         images = torch.from_numpy(np.stack(picked)).permute(0, 3, 1, 2)
         return images.float() / 127.5 - 1.0
 
@@ -55,7 +55,7 @@ def loss_of(
     images: Tensor,
     equivariance: float = 0.0,
     noise: float = 0.0,
-    share: Share = WHOLE,
+    shard: BatchShard = WHOLE,
 ) -> Tensor:
     """Absolute plus squared error plus a little divergence from a normal latent.
 
@@ -64,28 +64,28 @@ def loss_of(
         images: (batch, 3, height, width) in [-1, 1].
         equivariance: weight of how badly latents follow moved pictures; 0 moves none.
         noise: that some latents are decoded with, in deviations.
-        share: of the batch, that the images are.
+        shard: part of the batch that the images are.
     """
     with torch.autocast(images.device.type, torch.bfloat16):
         mean, log_variance = autoencoder.moments(images)
-        follows = (
-            followed(autoencoder, images, mean, share) if equivariance else unmoved(images, mean)
+        warped = (
+            warp_half(autoencoder, images, mean, shard) if equivariance else unwarped(images, mean)
         )
-        sample = follows.latents + share.randn_like(mean) * (0.5 * log_variance).exp()
-        reconstruction = autoencoder.decode(with_noise(sample, noise, share))
-    error = reconstruction.float() - follows.pictures.values
-    size = mean_inside(error.abs() + 4.0 * error**2, follows.pictures.inside)
+        sample = warped.latents + shard.randn_like(mean) * (0.5 * log_variance).exp()
+        reconstruction = autoencoder.decode(with_noise(sample, noise, shard))
+    error = reconstruction.float() - warped.pictures.values
+    size = mean_inside(error.abs() + 4.0 * error**2, warped.pictures.inside)
     divergence = 0.5 * (mean.float() ** 2 + log_variance.float().exp() - 1 - log_variance.float())
-    return size + equivariance * follows.error + KL_WEIGHT * divergence.mean()
+    return size + equivariance * warped.error + KL_WEIGHT * divergence.mean()
 
 
 @torch.no_grad()
-def psnr_of_moved(autoencoder: Autoencoder, images: Tensor) -> float:
+def psnr_of_warped(autoencoder: Autoencoder, images: Tensor) -> float:
     """PSNR in dB of moved latents, decoded, beside moved pictures (batch, 3, height, width)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        moves = random_moves(len(images), WHOLE)
-    wanted, latents = moved(images, moves), moved(autoencoder.encode(images), moves)
+        maps = random_warps(len(images), WHOLE)
+    wanted, latents = warp(images, maps), warp(autoencoder.encode(images), maps)
     error = (autoencoder.decode(latents.values).clamp(-1, 1) - wanted.values.clamp(-1, 1)) / 2
     return float(-10 * mean_inside(error.square(), wanted.inside).log10())
 
@@ -119,9 +119,9 @@ def run(recipe: AutoencoderRecipe) -> int:
     batches = ImageBatches(recipe.data, False, recipe.batch, recipe.seed)
 
     def loss(iteration: int) -> Tensor:
-        images = batches(iteration, trainer.share).to(trainer.device)
+        images = batches(iteration, trainer.shard).to(trainer.device)
         ordered = images.contiguous(memory_format=torch.channels_last)
-        return loss_of(autoencoder, ordered, recipe.equivariance, recipe.noise, trainer.share)
+        return loss_of(autoencoder, ordered, recipe.equivariance, recipe.noise, trainer.shard)
 
     trainer.run(loss, lambda _: f'held-out PSNR {psnr_by_view(autoencoder, recipe.data, 40)}')
     trainer.use_average()
@@ -135,7 +135,7 @@ def _write(autoencoder: Autoencoder, recipe: AutoencoderRecipe) -> None:
     check = ImageBatches(recipe.data, True, recipe.checked, recipe.seed)(0)
     metrics = {
         'held_out_psnr_db': psnr_by_view(autoencoder, recipe.data, recipe.measured),
-        'held_out_moved_psnr_db': round(psnr_of_moved(autoencoder, check), 2),
+        'held_out_moved_psnr_db': round(psnr_of_warped(autoencoder, check), 2),
         'seed': recipe.seed,
     }
     (recipe.out / 'metrics.json').write_text(json.dumps(metrics, indent=1) + '\n')

@@ -15,8 +15,8 @@ from vidplan_core.world_model.flow import spread, velocity
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.latents import Clips
+from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 from vidplan_training.engine.loss_weight import LossWeight
-from vidplan_training.engine.share import WHOLE, Share
 from vidplan_training.recipes.flow_map.self_distillation import (
     Jump,
     Velocity,
@@ -61,7 +61,7 @@ class FlowMap(nn.Module):
         clips: Clips,
         config: FlowMapConfig,
         reference: WorldModel | None = None,
-        share: Share = WHOLE,
+        shard: BatchShard = WHOLE,
     ) -> Tensor:
         """Mean loss of a batch; all rows pass through the network together.
 
@@ -69,11 +69,11 @@ class FlowMap(nn.Module):
             clips: the batch, or one's own share of it.
             config: the objective.
             reference: the frozen teacher, needed for guidance only.
-            share: which part of the batch `clips` are.
+            shard: which part of the batch `clips` are.
         """
-        batch = prepare(self.model, clips, config, share)
+        batch = prepare(self.model, clips, config, shard)
         wanted = wanted_velocity(self.model, batch, config, reference)
-        noise = HISTORY_NOISE * share.randn_like(batch.clean.history)
+        noise = HISTORY_NOISE * shard.randn_like(batch.clean.history)
         noisy = replace(batch.clean, history=batch.clean.history + noise)
         start, target = batch.jump.start, batch.jump.target
         predicted = velocity_field(self.model, noisy)(batch.x, start, target)
@@ -86,8 +86,8 @@ class FlowMap(nn.Module):
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Rows on their way from noise to data.
+class FlowMapBatch:
+    """Rows between noise and data.
 
     straight: data minus noise, (rows, frames, channels, height, width).
     x: between the two, at the flow times where the jumps start.
@@ -103,22 +103,24 @@ class Batch:
     clean: Condition
 
 
-def prepare(model: WorldModel, clips: Clips, config: FlowMapConfig, share: Share) -> Batch:
+def prepare(
+    model: WorldModel, clips: Clips, config: FlowMapConfig, shard: BatchShard
+) -> FlowMapBatch:
     """Draw times, noise and dropped actions for a batch."""
     parts = split_clip(clips, model.config.history_frames)
     data = model.to_data(parts.future, parts.history[:, -1:])
-    noise = share.randn_like(data)
-    distilled = share.of(distilled_rows(config, share.count * len(data)))
-    jump = _jumps(config, distilled, share).to(data.device)
+    noise = shard.randn_like(data)
+    distilled = shard.of(distilled_rows(config, shard.count * len(data)))
+    jump = _jumps(config, distilled, shard).to(data.device)
     x = torch.lerp(noise, data, spread(jump.start, data))
-    keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
+    keep = (shard.rand(len(data)) >= DROPPED_ACTIONS).to(data)
     clean = replace(condition_of(model, clips, parts), keep=keep)
-    return Batch(data - noise, x, jump, distilled, clean)
+    return FlowMapBatch(data - noise, x, jump, distilled, clean)
 
 
 @torch.no_grad()
 def wanted_velocity(
-    model: WorldModel, batch: Batch, config: FlowMapConfig, reference: WorldModel | None
+    model: WorldModel, batch: FlowMapBatch, config: FlowMapConfig, reference: WorldModel | None
 ) -> Tensor:
     """What the network should say of every row, under stop-gradient."""
     wanted, kinds = batch.straight.clone(), batch.distilled
@@ -181,13 +183,13 @@ def guided_velocity(
     return velocity(reference.guided(condition, sampling), x, time, time)
 
 
-def _jumps(config: FlowMapConfig, distilled: Tensor, share: Share) -> Jump:
+def _jumps(config: FlowMapConfig, distilled: Tensor, shard: BatchShard) -> Jump:
     """Jumps of the distilled rows; the others stay where they are, s = t."""
     count = len(distilled)
-    time = flow_times(count, config.pure_noise, share)
+    time = flow_times(count, config.pure_noise, shard)
     if config.diagonal == 'uniform':
-        time = torch.where(time > 0, share.rand(count), time)
-    jump = random_jumps(count, config.variant == 'psd-midpoint', config.one_step, share)
+        time = torch.where(time > 0, shard.rand(count), time)
+    jump = random_jumps(count, config.variant == 'psd-midpoint', config.one_step, shard)
     start, middle, target = (
         torch.where(distilled, v, time) for v in (jump.start, jump.middle, jump.target)
     )

@@ -75,9 +75,9 @@ def _train(
     held_out = _held_out(trainer, teacher, check, recipe) if trainer.main else None
 
     def loss(iteration: int) -> Tensor:
-        share = trainer.share
-        clips = data.random(iteration, recipe.batch, recipe.seed, share).to(trainer.device)
-        return flow_map.loss(clips, recipe.objective, teacher, share)
+        shard = trainer.shard
+        clips = data.random(iteration, recipe.batch, recipe.seed, shard).to(trainer.device)
+        return flow_map.loss(clips, recipe.objective, teacher, shard)
 
     def report(_: int) -> dict[str, float]:
         assert held_out is not None

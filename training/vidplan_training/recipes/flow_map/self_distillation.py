@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Targets of flow-map self-distillation: what v_{s,t} should be, told by the network itself.
+"""Targets of flow-map self-distillation: what v_{s,t} should be, by the network itself.
 
 A flow map that jumps from s to t must agree with itself: X_{s,t} = X_{u,t} o X_{s,u} for every
 u between (progressive self-distillation, PSD), and d/dt X_{s,t} = v_{t,t} o X_{s,t}
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vidplan_core.world_model.flow import moved, spread
-from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 
 Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -42,17 +42,19 @@ class Jump:
         return Jump(*(v[chosen] for v in (self.start, self.middle, self.target, self.rest)))
 
 
-def random_jumps(rows: int, midpoint: bool, one_step: float = 0.0, share: Share = WHOLE) -> Jump:
+def random_jumps(
+    rows: int, midpoint: bool, one_step: float = 0.0, shard: BatchShard = WHOLE
+) -> Jump:
     """Jumps from the triangle s < t, uniformly; a part `one_step` of them goes from 0 to 1.
 
     u is the midpoint, or uniform between s and t.
     """
-    ends = torch.stack([share.rand(rows), share.rand(rows)])
+    ends = torch.stack([shard.rand(rows), shard.rand(rows)])
     start, target = ends.sort(dim=0).values
-    whole = share.rand(rows) < one_step
+    whole = shard.rand(rows) < one_step
     start = torch.where(whole, torch.zeros(rows), start)
     target = torch.where(whole, torch.ones(rows), target)
-    rest = torch.full((rows,), 0.5) if midpoint else share.rand(rows)
+    rest = torch.full((rows,), 0.5) if midpoint else shard.rand(rows)
     return Jump(start, rest * start + (1.0 - rest) * target, target, rest)
 
 

@@ -39,7 +39,7 @@ def plant(
     return replace(rollouts, inputs=inputs), masks
 
 
-def haunt(rollouts: Rollouts, phantoms: RandomPhantoms, number: int) -> Rollouts:
+def inject_moved_objects(rollouts: Rollouts, phantoms: RandomPhantoms, number: int) -> Rollouts:
     """Move things where they are not in a share of the rollouts, the same for a number."""
     inputs = rollouts.inputs
     predicted, _ = phantoms.haunt(inputs.predicted, inputs.present, number)

@@ -44,7 +44,7 @@ def run(recipe: HeadRecipe) -> int:
         if recipe.compile:
             head.network.compile()
         trainer.run(
-            lambda iteration: training.loss(head, iteration, recipe.batch, trainer.share),
+            lambda iteration: training.loss(head, iteration, recipe.batch, trainer.shard),
             lambda _: training.report(head),
         )
     trainer.use_average()

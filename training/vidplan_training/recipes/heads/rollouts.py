@@ -21,7 +21,7 @@ from vidplan_core.world_model.world_model import Context, Imagination, WorldMode
 from vidplan_training.data.latents import Clips
 
 SAMPLINGS = (MEAN, SamplingConfig(1), SamplingConfig(2), SamplingConfig(4))
-# Frames that are imagined and taken as seen, before the chunk that is judged.
+# Frames that are imagined and taken as seen, before the chunk that a head reads.
 HOPS: tuple[tuple[int, ...], ...] = ((), (), (2,), (4,), (4, 4))
 
 
@@ -69,7 +69,7 @@ def frames_needed(model: WorldModel, hops: Sequence[Sequence[int]] = HOPS) -> in
 def imagine_ahead(
     model: WorldModel, clips: Clips, hops: Sequence[int], sampling: SamplingConfig, seed: int
 ) -> tuple[Imagination, Tensor]:
-    """Imagine the chunk that follows the hops; each hop is imagined too and then believed.
+    """Imagine the chunk that follows the hops; each hop is imagined too and taken as seen.
 
     Returns:
         The last imagination, and the true latents (batch, frames, ...) of its new frames.

@@ -48,9 +48,7 @@ class UncertaintyHeadRecipe(HeadRecipe):
     checked: int = knob(48, 'held-out rollouts of a check', low=1)
     bins: str = knob('power', 'of the error', choices=KINDS)
     bin_count: int = knob(ERROR_BINS, 'number of bins', low=2)
-    edits: float = knob(
-        0.15, 'share of rollouts with a planted hallucination', low=0.0, high=1.0
-    )
+    edits: float = knob(0.15, 'share of rollouts with a planted hallucination', low=0.0, high=1.0)
     phantoms: float = knob(
         0.15, 'share of rollouts in which a thing has moved where it is not', low=0.0, high=1.0
     )

@@ -15,8 +15,8 @@ from vidplan_core.world_model.world_model import WorldModel
 from vidplan_eval.phantom import RandomPhantoms
 from vidplan_training.data.dataset import split
 from vidplan_training.data.latents import ClipDataset, Statistics, encode_shards
-from vidplan_training.engine.share import WHOLE, Share
-from vidplan_training.recipes.heads.planted import haunt, plant
+from vidplan_training.engine.batch_shard import WHOLE, BatchShard
+from vidplan_training.recipes.heads.planted import inject_moved_objects, plant
 from vidplan_training.recipes.heads.rollouts import (
     HOPS,
     SAMPLINGS,
@@ -74,13 +74,13 @@ class UncertaintyTraining:
         head.begin_with((counts / counts.sum()).log())
 
     def loss(
-        self, head: UncertaintyHead, iteration: int, batch: int, share: Share = WHOLE
+        self, head: UncertaintyHead, iteration: int, batch: int, shard: BatchShard = WHOLE
     ) -> Tensor:
         """Cross-entropy of a batch, shares of it edited; nothing reaches the world model."""
         rng = np.random.default_rng([self.seed, iteration, 14])
         rollouts, _ = plant(self.pool.batch(iteration, batch), self.views, self.recipe.edits, rng)
-        rollouts = haunt(rollouts, self.phantoms, iteration)
-        rollouts = rollouts.rows(share.rows(batch))
+        rollouts = inject_moved_objects(rollouts, self.phantoms, iteration)
+        rollouts = rollouts.rows(shard.rows(batch))
         with head_precision(rollouts.truth.device):
             return head.loss(rollouts.inputs.detach(), rollouts.errors)
 

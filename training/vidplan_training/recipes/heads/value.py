@@ -26,7 +26,7 @@ from vidplan_core.metrics.calibration import Reliability
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.dataset import split
 from vidplan_training.data.latents import Statistics, encode_shards
-from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 from vidplan_training.recipes.heads.rollouts import (
     HOPS,
     SAMPLINGS,
@@ -36,7 +36,7 @@ from vidplan_training.recipes.heads.rollouts import (
     imagine_ahead,
 )
 from vidplan_training.recipes.heads.settings import ValueHeadRecipe
-from vidplan_training.recipes.heads.value_episodes import Draw, ValueEpisodes
+from vidplan_training.recipes.heads.value_episodes import ClipDraw, ValueEpisodes
 
 SHARE_OF_KIND_NAMES = 0.5  # the other instructions name the object in other words
 
@@ -70,7 +70,7 @@ def value_rollouts(
     return Rollouts(inputs.detach(), truth, values)
 
 
-def _instruction(data: ValueEpisodes, draw: Draw, rng: np.random.Generator) -> Instruction:
+def _instruction(data: ValueEpisodes, draw: ClipDraw, rng: np.random.Generator) -> Instruction:
     kind = data.kinds[draw.kind]
     words = phrases_of(kind)
     plain = rng.random() < SHARE_OF_KIND_NAMES
@@ -125,10 +125,10 @@ class ValueTraining:
         """Begin as initialised."""
 
     def loss(
-        self, head: ValueHead, iteration: int, batch: int, share: Share = WHOLE
+        self, head: ValueHead, iteration: int, batch: int, shard: BatchShard = WHOLE
     ) -> Tensor:
         """Cross-entropy of a batch; nothing reaches the world model."""
-        rollouts = self.pool.batch(iteration, batch).rows(share.rows(batch))
+        rollouts = self.pool.batch(iteration, batch).rows(shard.rows(batch))
         assert rollouts.values is not None
         with head_precision(rollouts.truth.device):
             logits = head(rollouts.inputs.detach())

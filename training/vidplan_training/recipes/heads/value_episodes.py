@@ -25,8 +25,8 @@ from vidplan_training.data.dataset import Shard
 from vidplan_training.data.latents import Clips, Recordings, Statistics
 
 PLAYED, REVERSED, STOPPED = 'played', 'reversed', 'stopped'
-WAYS = (PLAYED, REVERSED, STOPPED)
-SHARE_OF_WAYS = (0.6, 0.2, 0.2)
+PLAYBACKS = (PLAYED, REVERSED, STOPPED)
+PLAYBACK_SHARES = (0.6, 0.2, 0.2)
 SHARE_OF_SUCCESS = 0.5
 # Frames after a clip that must have been recorded: from a closing gripper to a lifted object.
 KNOWN_AFTER = 6
@@ -34,7 +34,7 @@ SHARE_OF_ABSENT = 0.15  # of the failures: the object is not in the scene
 
 
 @dataclass(frozen=True)
-class Way:
+class Segment:
     """Frames `start` to `success` of an episode, in which the arm does what it set out to do."""
 
     verb: int
@@ -44,14 +44,14 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Draw:
+class ClipDraw:
     """One clip with an instruction.
 
     episode: number among the loaded ones.
     frames: which recorded frames it shows, in order, (episode's length,).
     present: index into `frames`.
     verb, kind: of the instruction, numbers.
-    way: how the episode is played.
+    playback: how the episode is played.
     """
 
     episode: int
@@ -59,7 +59,7 @@ class Draw:
     present: int
     verb: int
     kind: int
-    way: str
+    playback: str
 
 
 class ValueEpisodes:
@@ -93,7 +93,7 @@ class ValueEpisodes:
         """Value (frames, verbs, kinds) of an episode as it is played."""
         return returns(self.success[episode][frames], self.gamma)
 
-    def ways(self, episode: int) -> list[Way]:
+    def segments(self, episode: int) -> list[Segment]:
         """From where the arm sets out for an object to each success there, by what was recorded.
 
         Raises:
@@ -104,10 +104,10 @@ class ValueEpisodes:
             reached = self.success[episode][start:end, :, max(aims[start], 0)]
             for verb in np.flatnonzero(reached.any(axis=0) & (aims[start] != NO_AIM)):
                 success = start + int(reached[:, verb].argmax())
-                found.append(Way(int(verb), int(aims[start]), start, success))
+                found.append(Segment(int(verb), int(aims[start]), start, success))
         return found
 
-    def draw(self, rng: np.random.Generator, ahead: int) -> Draw:
+    def draw(self, rng: np.random.Generator, ahead: int) -> ClipDraw:
         """A random clip with `ahead` frames after the present, and a random instruction.
 
         Raises:
@@ -121,21 +121,21 @@ class ValueEpisodes:
                 f'{1 + ahead}; record {1 + needed} at least, better 32'
             )
         episode = int(rng.choice(long_enough))
-        way = str(rng.choice(WAYS, p=SHARE_OF_WAYS))
-        frames = played(int(self.lengths[episode]), way, rng)
+        playback = str(rng.choice(PLAYBACKS, p=PLAYBACK_SHARES))
+        frames = played(int(self.lengths[episode]), playback, rng)
         present = int(rng.integers(self.lengths[episode] - needed))
         # What the last frame of the clip is worth decides whether it is a success.
         worth = self.values(episode, frames)[present + ahead]
         verb, kind = self._instruction(rng, worth, self.present_kinds[episode])
-        return Draw(episode, frames, present, verb, kind, way)
+        return ClipDraw(episode, frames, present, verb, kind, playback)
 
-    def clips(self, draws: Sequence[Draw], history: int, ahead: int) -> Clips:
+    def clips(self, draws: Sequence[ClipDraw], history: int, ahead: int) -> Clips:
         """Clips (batch, history + ahead) of draws; an episode begins at rest."""
         offsets = np.arange(1 - history, ahead + 1)
         frames = np.stack([d.frames[np.maximum(d.present + offsets, 0)] for d in draws])
         return self._episodes.clips(np.array([d.episode for d in draws]), frames)
 
-    def values_of(self, draws: Sequence[Draw], ahead: int, frames: int) -> Tensor:
+    def values_of(self, draws: Sequence[ClipDraw], ahead: int, frames: int) -> Tensor:
         """Values (batch, frames) of the last `frames` frames of clips."""
         rows = []
         for d in draws:
@@ -172,12 +172,12 @@ class ValueEpisodes:
         return verb, int(rng.choice(np.flatnonzero(failed)))
 
 
-def played(length: int, way: str, rng: np.random.Generator) -> np.ndarray:
+def played(length: int, playback: str, rng: np.random.Generator) -> np.ndarray:
     """Which recorded frames are shown, (length,)."""
     frames = np.arange(length)
-    if way == REVERSED:
+    if playback == REVERSED:
         return frames[::-1].copy()
-    return np.minimum(frames, rng.integers(length)) if way == STOPPED else frames
+    return np.minimum(frames, rng.integers(length)) if playback == STOPPED else frames
 
 
 def _runs(values: np.ndarray) -> list[tuple[int, int]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Held-out judgement of the semantic scorer: what it finds, where, and what it refuses."""
+"""Held-out measurement of the semantic scorer: what it finds, where, and what it refuses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vidplan_core.language.relevancy import scene_peak
 from vidplan_core.language.semantic import SemanticScorer
-from vidplan_training.recipes.semantic.data import Batch
+from vidplan_training.recipes.semantic.data import ViewBatch
 
 VISIBLE_PX = 20
 FALSE_REJECTION = 0.04  # aimed at; the rest up to 5 % is for what the next scenes bring
@@ -53,7 +53,7 @@ class SceneScores:
 class Scenes(Protocol):
     """Moments with a segmentation, as `SegmentedViews` has them."""
 
-    def scene(self, index: tuple[int, int, int], alternative: bool = False) -> Batch:
+    def scene(self, index: tuple[int, int, int], alternative: bool = False) -> ViewBatch:
         """All views of one moment."""
         ...
 

@@ -18,7 +18,7 @@ RECONSTRUCTIONS = 'reconstructions'
 
 
 @dataclass(frozen=True)
-class Batch:
+class ViewBatch:
     """Views and what is where in them.
 
     Attributes:
@@ -62,12 +62,12 @@ class SegmentedViews:
             for frame in range(labels.shape[1])
         ]
 
-    def scene(self, index: tuple[int, int, int], alternative: bool = False) -> Batch:
+    def scene(self, index: tuple[int, int, int], alternative: bool = False) -> ViewBatch:
         """Return all views of one moment, `alternative` as a world model decodes them."""
         views = [self._view(*index, view, alternative) for view in range(self.views)]
         return _to_batch(views)
 
-    def sample(self, rng: np.random.Generator, count: int, mix: float = 0.0) -> Batch:
+    def sample(self, rng: np.random.Generator, count: int, mix: float = 0.0) -> ViewBatch:
         """Return random views; a share `mix` of them as a world model decodes them."""
         picked = []
         for _ in range(count):
@@ -114,17 +114,17 @@ def coverage(labels: Tensor, segments: int, patch: int) -> Tensor:
     return counts.scatter_add_(2, pixels, torch.ones(()).expand(pixels.shape)) / patch**2
 
 
-def augment(batch: Batch, rng: np.random.Generator) -> Batch:
+def augment(batch: ViewBatch, rng: np.random.Generator) -> ViewBatch:
     """Cut, mirror, turn and spoil the views, as other cameras and world models would."""
     images, labels = _move(batch, rng)
     images = _recolour(images, rng)
     images = _soften(images, rng)
     noise = torch.from_numpy(rng.standard_normal(images.shape, dtype=np.float32))
     strength = torch.from_numpy(rng.uniform(0.0, 0.04, (len(images), 1, 1, 1)).astype(np.float32))
-    return Batch((images + noise * strength).clamp(0.0, 1.0), labels)
+    return ViewBatch((images + noise * strength).clamp(0.0, 1.0), labels)
 
 
-def _move(batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _move(batch: ViewBatch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Show a random window of each view, at a random scale, mirrored half of the time."""
     count = len(batch.images)
     size = np.where(
@@ -202,7 +202,7 @@ def _alternative(shard: Shard, folder: Path | None) -> np.ndarray | None:
     return np.load(path, mmap_mode='r') if path.is_file() else None
 
 
-def _to_batch(views: Sequence[tuple[np.ndarray, np.ndarray]]) -> Batch:
+def _to_batch(views: Sequence[tuple[np.ndarray, np.ndarray]]) -> ViewBatch:
     images = torch.from_numpy(np.stack([image for image, _ in views]))
     labels = torch.from_numpy(np.stack([label for _, label in views]).astype(np.int64))
-    return Batch(images.permute(0, 3, 1, 2).float() / 255.0, labels)
+    return ViewBatch(images.permute(0, 3, 1, 2).float() / 255.0, labels)

@@ -14,7 +14,7 @@ from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.dataset import Shard, batches_of, shards
-from vidplan_training.engine.progress import Progress
+from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.recipes.semantic.data import RECONSTRUCTIONS
 
 BATCH = 16
@@ -30,7 +30,7 @@ def decode_shards(data: Path, models: Path, out: Path) -> None:
     if not found:
         return
     model = load_world_model(models)
-    progress = Progress('decode (shards)', len(found))
+    progress = ProgressLog('decode (shards)', len(found))
     for done, shard in enumerate(found, 1):
         path = _path(out, shard)
         path.parent.mkdir(parents=True, exist_ok=True)

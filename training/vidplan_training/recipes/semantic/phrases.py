@@ -43,25 +43,25 @@ class PhraseBook:
     Attributes:
         names: segment names, 'background' first.
         phrases: of each segment except the background.
-        strangers: words of the tokenizer's vocabulary that occur in no phrase.
+        unknown_words: words of the tokenizer's vocabulary that occur in no phrase.
         fragments: pieces of words, to make words up.
     """
 
     names: tuple[str, ...]
     phrases: dict[str, tuple[str, ...]]
-    strangers: tuple[str, ...]
+    unknown_words: tuple[str, ...]
     fragments: tuple[str, ...]
 
     def known(self, rng: np.random.Generator) -> list[str]:
         """Return one sentence for each segment but the background, in order."""
         return [
-            _dressed(_pick(rng, self.phrases[name]), rng, self.strangers)
+            _in_sentence(_pick(rng, self.phrases[name]), rng, self.unknown_words)
             for name in self.names[1:]
         ]
 
     def unknown(self, rng: np.random.Generator, count: int) -> list[str]:
         """Return sentences that name nothing that is ever in view."""
-        return [_in_template(self._stranger(rng), rng) for _ in range(count)]
+        return [_in_template(self._unknown_phrase(rng), rng) for _ in range(count)]
 
     def caption(self, rng: np.random.Generator, visible: Sequence[str]) -> tuple[str, set[str]]:
         """Return a caption of one to three of the visible things, and which it names."""
@@ -70,18 +70,19 @@ class PhraseBook:
         nouns = ' and '.join(f'a {_pick(rng, self.phrases[name])}' for name in named)
         return _pick(rng, _CAPTIONS).format(nouns or 'nothing'), set(named)
 
-    def _stranger(self, rng: np.random.Generator) -> str:
+    def _unknown_phrase(self, rng: np.random.Generator) -> str:
         choice = rng.random()
         if choice < 0.5:
-            return _pick(rng, self.strangers)
+            return _pick(rng, self.unknown_words)
         if choice < 0.65:
-            return f'{_pick(rng, self.strangers)} {_pick(rng, self.strangers)}'
+            return f'{_pick(rng, self.unknown_words)} {_pick(rng, self.unknown_words)}'
         if choice < 0.75:
-            return f'{_pick(rng, ADJECTIVES)} {_pick(rng, self.strangers)}'
+            return f'{_pick(rng, ADJECTIVES)} {_pick(rng, self.unknown_words)}'
         if choice < 0.85:  # the last noun decides: a carrot peeler is no carrot
             name = self.names[int(rng.integers(1, len(self.names)))]
-            return f'{self.phrases[name][0]} {_pick(rng, self.strangers)}'
-        return ''.join(_pick(rng, self.fragments) for _ in range(2)) + _pick(rng, self.strangers)
+            return f'{self.phrases[name][0]} {_pick(rng, self.unknown_words)}'
+        made_up = ''.join(_pick(rng, self.fragments) for _ in range(2))
+        return made_up + _pick(rng, self.unknown_words)
 
 
 def phrase_book(names: Sequence[str], described: Mapping[str, Sequence[str]]) -> PhraseBook:
@@ -120,13 +121,13 @@ def _vocabulary(taken: set[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     )
 
 
-def _dressed(phrase: str, rng: np.random.Generator, strangers: Sequence[str]) -> str:
+def _in_sentence(phrase: str, rng: np.random.Generator, unknown_words: Sequence[str]) -> str:
     """Return the phrase in a sentence, at times behind an adjective that changes nothing."""
     choice = rng.random()
     if choice < 0.2:
         phrase = f'{_pick(rng, ADJECTIVES)} {phrase}'
     elif choice < 0.3:
-        phrase = f'{_pick(rng, strangers)} {phrase}'
+        phrase = f'{_pick(rng, unknown_words)} {phrase}'
     return _in_template(phrase, rng)
 
 

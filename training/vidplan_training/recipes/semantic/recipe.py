@@ -23,8 +23,8 @@ from vidplan_training.engine.trainer import Trainer
 from vidplan_training.recipes.semantic.card import write_card
 from vidplan_training.recipes.semantic.check import MADE_UP, calibrate, score_scenes, summarise
 from vidplan_training.recipes.semantic.data import (
-    Batch,
     SegmentedViews,
+    ViewBatch,
     augment,
     coverage,
     held_out_views,
@@ -149,7 +149,7 @@ class SemanticLoss:
     def _scale(self) -> Tensor:
         return self._model.logit_scale.exp().clamp(max=MAX_SCALE)
 
-    def _targets(self, batch: Batch, unknown: int) -> tuple[Tensor, Tensor]:
+    def _targets(self, batch: ViewBatch, unknown: int) -> tuple[Tensor, Tensor]:
         """Return targets and weights, (batch, patches, known + unknown phrases)."""
         covered = coverage(batch.labels, len(self.book.names), PATCH)
         targets = F.pad(patch_targets(covered[..., 1:]), (0, unknown))
@@ -159,7 +159,7 @@ class SemanticLoss:
         weight[..., robot - 1] *= covered[..., gripper] == 0
         return targets, weight
 
-    def _captions(self, batch: Batch, rng: np.random.Generator) -> tuple[list[str], Tensor]:
+    def _captions(self, batch: ViewBatch, rng: np.random.Generator) -> tuple[list[str], Tensor]:
         """Return captions of a quarter of the views, and which are true of which of those."""
         captions, named, shown = [], [], []
         for labels in batch.labels[: max(2, self._mix.batch // 4)]:

@@ -30,9 +30,7 @@ class SemanticRecipe(Settings):
     models: Path | None = knob(
         None, 'models folder whose world model first imagines the views into reconstructions'
     )
-    decoded: float = knob(
-        0.4, 'share of decoded views, where there are any', low=0.0, high=1.0
-    )
+    decoded: float = knob(0.4, 'share of decoded views, where there are any', low=0.0, high=1.0)
     width: int = knob(192, 'of the image tower', low=64)
     layers: int = knob(4, 'of the image tower', low=1)
     batch: int = knob(32, 'views per iteration', low=1)

@@ -23,7 +23,7 @@ from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.flow import raw_target, scaled_input, spread
 from vidplan_core.world_model.world_model import OTHER_PARTS, WorldModel
 from vidplan_training.data.latents import Clips
-from vidplan_training.engine.share import WHOLE, Share
+from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 from vidplan_training.engine.trainer import Trainer
 from vidplan_training.recipes.world_model.data import TrainingData, gather
 from vidplan_training.recipes.world_model.settings import WorldModelRecipe
@@ -50,14 +50,14 @@ def split_clip(clips: Clips, history: int) -> Split:
     return Split(latents[:, before], latents[:, after], poses.part(before), poses.part(after))
 
 
-def flow_times(batch: int, share_of_noise: float, share: Share = WHOLE) -> Tensor:
+def flow_times(batch: int, share_of_noise: float, shard: BatchShard = WHOLE) -> Tensor:
     """Flow times (batch,): a share at pure noise, the rest by EDM's distribution of sigma."""
-    sigma = (LOG_SIGMA_MEAN + LOG_SIGMA_STD * share.randn(batch)).exp()
-    return torch.where(share.rand(batch) < share_of_noise, torch.zeros(batch), 1 / (1 + sigma))
+    sigma = (LOG_SIGMA_MEAN + LOG_SIGMA_STD * shard.randn(batch)).exp()
+    return torch.where(shard.rand(batch) < share_of_noise, torch.zeros(batch), 1 / (1 + sigma))
 
 
 def loss_of(
-    model: WorldModel, clips: Clips, share_of_noise: float, share: Share = WHOLE
+    model: WorldModel, clips: Clips, share_of_noise: float, shard: BatchShard = WHOLE
 ) -> Tensor:
     """EDM loss with unit weight on the raw output F, written along the flow (see flow.py).
 
@@ -65,12 +65,12 @@ def loss_of(
     """
     parts = split_clip(clips, model.config.history_frames)
     data = model.to_data(parts.future, parts.history[:, -1:])
-    noise = share.randn_like(data)
-    time = flow_times(len(data), share_of_noise, share).to(data.device)
+    noise = shard.randn_like(data)
+    time = flow_times(len(data), share_of_noise, shard).to(data.device)
     x = noise + spread(time, data) * (data - noise)
     target = raw_target(x, data - noise, time)
-    history = parts.history + HISTORY_NOISE * share.randn_like(parts.history)
-    keep = (share.rand(len(data)) >= DROPPED_ACTIONS).to(data)
+    history = parts.history + HISTORY_NOISE * shard.randn_like(parts.history)
+    keep = (shard.rand(len(data)) >= DROPPED_ACTIONS).to(data)
     condition = replace(condition_of(model, clips, replace(parts, history=history)), keep=keep)
     with torch.autocast(data.device.type, torch.bfloat16):
         raw = model.backbone(scaled_input(x, time), condition, time, time)
@@ -78,7 +78,7 @@ def loss_of(
 
 
 def condition_of(model: WorldModel, clips: Clips, parts: Split) -> Condition:
-    """What the network is told of clips."""
+    """Conditioning of the network on clips."""
     ages = model.config.history_ages
     return model.condition(
         Context(parts.history, parts.past, texts_of(model, clips), ages), parts.chunk
@@ -154,8 +154,8 @@ def _train(
 
     def loss(iteration: int) -> Tensor:
         noise = 1.0 if iteration < recipe.regression * recipe.trainer.iterations else 0.5
-        clips = data.training.random(iteration, recipe.batch, recipe.seed, trainer.share)
-        return loss_of(model, clips.to(trainer.device), noise, trainer.share)
+        clips = data.training.random(iteration, recipe.batch, recipe.seed, trainer.shard)
+        return loss_of(model, clips.to(trainer.device), noise, trainer.shard)
 
     if recipe.compile:
         model.backbone.compile()

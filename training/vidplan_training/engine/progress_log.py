@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 
-class Progress:
+class ProgressLog:
     """Prints `label  done/total  rate  remaining  note`, at most every `every_s` seconds."""
 
     def __init__(

@@ -17,7 +17,7 @@ from vidplan_core.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Share:
+class BatchShard:
     """Part `index` of `count` equal parts of a batch."""
 
     index: int = 0
@@ -51,4 +51,4 @@ class Share:
         return self.of(torch.rand(self.count * size))
 
 
-WHOLE = Share()
+WHOLE = BatchShard()
