@@ -35,9 +35,13 @@ class RedScorer:
 
 
 def tiny_system(
-    threshold: float = 0.55, heads: Heads | None = None, **changes
+    threshold: float = 0.55,
+    heads: Heads | None = None,
+    config: PlannerConfig | None = None,
+    **changes,
 ) -> PlanningSystem:
+    """The system of a whole configuration, or of the usual one with changes."""
     model = tiny_world_model()
     cameras = load_cameras(CAMERAS, model.config.views)
-    config = PlannerConfig(**{'refine_iterations': 1, **changes})
-    return PlanningSystem(model, RedScorer(threshold), cameras, config, torch.device('cpu'), heads)
+    chosen = config or PlannerConfig(**{'refine_iterations': 1, **changes})
+    return PlanningSystem(model, RedScorer(threshold), cameras, chosen, torch.device('cpu'), heads)

@@ -111,6 +111,8 @@ def entries(config: Any, prefix: str = '') -> Iterator[Entry]:
 def with_values(config: T, values: Mapping[str, Any], prefix: str = '') -> T:
     """Return the configuration with other values, by full name; those not named stay.
 
+    Of a mapping, too, the names that are not given keep their values.
+
     Raises:
         ConfigError: a value that is not allowed.
     """
@@ -120,7 +122,9 @@ def with_values(config: T, values: Mapping[str, Any], prefix: str = '') -> T:
         if 'prefix' in field.metadata:
             changed[field.name] = with_values(value, values, prefix + _group_prefix(field))
         elif prefix + field.name in values:
-            changed[field.name] = values[prefix + field.name]
+            new = values[prefix + field.name]
+            both = isinstance(value, Mapping) and isinstance(new, Mapping)
+            changed[field.name] = {**value, **new} if both else new
     return dataclasses.replace(config, **changed)  # type: ignore[type-var]
 
 

@@ -37,7 +37,9 @@ def models(tmp_path: Path) -> Path:
 
 
 def test_a_folder_without_heads_has_nothing_to_ask(tmp_path: Path) -> None:
-    assert not load_heads(tmp_path, tiny_world_model(), TinyScorer())
+    heads = load_heads(tmp_path, tiny_world_model(), TinyScorer())
+    assert not heads.see_imaginations
+    assert heads.novelty is None
 
 
 def test_both_heads_see_new_frames(models: Path) -> None:
@@ -65,7 +67,7 @@ def test_a_memory_of_scenes_comes_with_the_heads(tmp_path: Path) -> None:
     heads = load_heads(tmp_path, tiny_world_model(), TinyScorer())
     assert heads.novelty is not None
     assert heads.novelty.score(torch.ones(2, CHANNELS, 12, 8)).shape == (2,)
-    assert not heads  # nothing about candidates to ask
+    assert not heads.see_imaginations  # nothing about candidates to ask
     save_novelty(tmp_path / 'novelty', Novelty(NoveltyConfig(8, 3, 5)))
     with pytest.raises(ModelError, match='does not fit'):
         load_heads(tmp_path, tiny_world_model(), TinyScorer())

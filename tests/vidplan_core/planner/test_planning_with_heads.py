@@ -83,9 +83,10 @@ def parts(heads: Heads | None = None, weights: dict | None = None, **changes) ->
     """Parts with a tiny world model in full precision; `weights` change the usual ones."""
     weights = {**PlannerConfig().weights, **(weights or {})}
     config = PlannerConfig(**{'usual_uncertainty': 0.2, 'weights': weights, **changes})
-    model, heads = tiny_world_model().double(), heads or Heads()
+    model, heads = tiny_world_model().double(), Heads() if heads is None else heads
     cameras = load_cameras(CAMERAS, model.config.views)
-    locator = TargetLocator(RedScorer(), 0.55, cameras, config.target_height_m, exact=bool(heads))
+    exact = heads.see_imaginations
+    locator = TargetLocator(RedScorer(), 0.55, cameras, config.target_height_m, exact)
     return PlannerParts(config, model, locator, heads, torch.device('cpu'))
 
 

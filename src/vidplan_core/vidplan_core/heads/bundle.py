@@ -79,8 +79,9 @@ class Heads:
         if self.value_head is not None and self.ground is None:
             raise ModelError('a value head needs `ground`: it reads a grounded instruction')
 
-    def __bool__(self) -> bool:
-        """Whether any head looks at imaginations."""
+    @property
+    def see_imaginations(self) -> bool:
+        """Whether any head looks at what is imagined."""
         return self.uncertainty_head is not None or self.value_head is not None
 
     def grounding(self, context: Context, instruction: Instruction) -> InstructionGrounding | None:

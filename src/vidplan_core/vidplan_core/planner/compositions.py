@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from vidplan_core.planner.dynamics import NoDynamics
+from vidplan_core.planner.motions import MotionSpace
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import Planner, Refinement, best_candidate, random_candidate
 from vidplan_core.planner.proposals.sources import build_source
@@ -46,7 +47,7 @@ def vidplan(kind: TaskKind, parts: PlannerParts) -> Composition:
         objective=kind.objective(parts),
         choose=best_candidate,
         refinement=Refinement(config.refine_iterations, config.refine_step_m, config.reach_m),
-        motions=parts.motions,
+        motions=MotionSpace.build(parts),
     )
     return Composition(kind, planner, kind.done)
 

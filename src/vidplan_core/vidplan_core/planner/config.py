@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.knobs import check_knobs, knob
-from vidplan_core.planner.objective.combination import UncertaintyPenalty
 from vidplan_core.world_model.sampler import KINDS, SamplingConfig
 
 METHODS = ('vidplan', 'no_refine', 'random', 'kinematic')
@@ -128,10 +127,3 @@ class PlannerConfig:
     def sampling(self) -> SamplingConfig:
         """How imaginations are sampled."""
         return SamplingConfig(self.steps, self.sampler)
-
-    @property
-    def uncertainty_penalty(self) -> UncertaintyPenalty:
-        """How uncertainty lowers scores."""
-        return UncertaintyPenalty(
-            self.usual_uncertainty, self.uncertainty_discount, self.uncertainty_weight
-        )

@@ -12,6 +12,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.workspace import WorkspaceBox
 from vidplan_core.planner.interfaces import Start
+from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.proposals.hermite import hermite_chunk
 
 
@@ -28,6 +29,12 @@ class MotionSpace:
     frames: int
     period_s: float
     box: WorkspaceBox
+
+    @classmethod
+    def build(cls, parts: PlannerParts) -> MotionSpace:
+        """The motions of a configuration, in the box that the tool may plan in."""
+        model = parts.world_model.config
+        return cls(model.frames, model.frame_period_s, parts.box)
 
     def chunk(self, start: Start, motion: Tensor, closedness: float | None = None) -> PoseChunk:
         """Chunks (N, frames) of motions (N, 3), m, inside the box; differentiable in them.

@@ -13,7 +13,6 @@ from vidplan_core.heads.bundle import Heads
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.dynamics import WorldModelDynamics
 from vidplan_core.planner.locating import TargetLocator
-from vidplan_core.planner.motions import MotionSpace
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.world_model import Imagination, WorldModel
 
@@ -53,12 +52,6 @@ class PlannerParts:
         x, y, floor = PLANNING_BOX.lower
         lower = (x, y, max(floor, config.target_height_m + config.standoff_m))
         return WorkspaceBox(lower, PLANNING_BOX.upper)
-
-    @property
-    def motions(self) -> MotionSpace:
-        """Straight motions within one chunk."""
-        model = self.world_model.config
-        return MotionSpace(model.frames, model.frame_period_s, self.box)
 
     def blind(self) -> PlannerParts:
         """The same without anything that looks at imagined frames."""

@@ -21,6 +21,7 @@ from vidplan_core.planner.compositions import Composition
 from vidplan_core.planner.cycle import NO_PICTURES, PlanResult, Task
 from vidplan_core.planner.interfaces import Situation, Start
 from vidplan_core.planner.locating import Sighting
+from vidplan_core.planner.motions import MotionSpace
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.pictures import decoded, imagined_pictures
 from vidplan_core.planner.planner import Plan
@@ -38,6 +39,7 @@ class Session:
     def __init__(self, parts: PlannerParts, compositions: Mapping[str, Composition]) -> None:
         """Plan with loaded models, by a composition for each verb."""
         self.parts, self.compositions = parts, compositions
+        self.motions = MotionSpace.build(parts)
 
     def plan(
         self,
@@ -155,12 +157,12 @@ class Session:
 
     def _is_over(self, composition: Composition, start: Start, target: Tensor) -> bool:
         """Whether the task is done where an arm in this state would come to rest."""
-        stop = start.position + self.parts.motions.braking(start)
+        stop = start.position + self.motions.braking(start)
         return composition.done(stop, start.rotation, target)
 
     def _rest(self, start: Start) -> Plan:
         """The plan of an arm that is where it should be: brake and stay."""
-        chunk = self.parts.motions.rest(start)
+        chunk = self.motions.rest(start)
         return Plan(chunk, chunk, torch.zeros(1), 0, 0.0, {}, None, ())
 
     def _result(

@@ -53,10 +53,11 @@ class PlanningSystem:
         """
         config.check_frames(world_model.config.frames)
         self.world_model, self.scorer, self.cameras = world_model, scorer, cameras
-        heads = heads or Heads()
+        heads = Heads() if heads is None else heads
         locator = TargetLocator(
-            scorer, scorer.config.threshold, cameras, config.target_height_m, exact=bool(heads)
-        )
+            scorer, scorer.config.threshold, cameras, config.target_height_m,
+            exact=heads.see_imaginations,
+        )  # fmt: skip
         self.parts = PlannerParts(config, world_model, locator, heads, device)
         self.kinds = build_kinds(self.parts)
         compositions = {verb: compose(kind, self.parts) for verb, kind in self.kinds.items()}

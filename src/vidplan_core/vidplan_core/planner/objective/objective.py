@@ -55,10 +55,13 @@ class TermObjective:
     def build(parts: PlannerParts) -> TermObjective:
         """The objective of a configuration; raises ConfigError for an unknown term."""
         config = parts.config
+        penalty = UncertaintyPenalty(
+            config.usual_uncertainty, config.uncertainty_discount, config.uncertainty_weight
+        )
         return TermObjective(
             build_terms(parts), config.score_frames, config.frame_softness,
             parts.world_model.decode, parts.locator, parts.heads.uncertainty_head,
-            config.uncertainty_penalty,
+            penalty,
         )  # fmt: skip
 
     def at(self, situation: Situation) -> Scoring:

@@ -46,7 +46,8 @@ class Value(Term):
         """Make the term; None without a value head."""
         if parts.heads.value_head is None:
             return None
-        return cls(weight, parts.heads, parts.dynamics, parts.motions, parts.config.score_frames)
+        motions, numbers = MotionSpace.build(parts), parts.config.score_frames
+        return cls(weight, parts.heads, parts.dynamics, motions, numbers)
 
     def at(self, situation: Situation) -> Value:
         """Ground the instruction, and imagine coming to rest where a score depends on it."""
