@@ -20,7 +20,7 @@ ABOVE_M = 0.15
 
 
 @dataclass(frozen=True)
-class Episode:
+class SuiteEpisode:
     """One scene and the object that is named in it.
 
     Attributes:
@@ -55,14 +55,14 @@ class Judgement:
     reason: str
 
 
-def make_episode(seed: int, objects: int = OBJECTS) -> Episode:
+def make_episode(seed: int, objects: int = OBJECTS) -> SuiteEpisode:
     """Return the episode of a seed: a random scene and one of its objects, named."""
     scene = random_scene(seed, count=objects)
     # A stream of its own, so that the choice does not follow from the scene's first numbers.
     choice = np.random.default_rng([seed, 1]).integers(len(scene.objects))
     kind = scene.objects[int(choice)].kind
     noun = next(known.noun for known in KINDS if known.name == kind)
-    return Episode(seed, scene, kind, f'move to the {noun}')
+    return SuiteEpisode(seed, scene, kind, f'move to the {noun}')
 
 
 def judge(

@@ -16,7 +16,7 @@ import torch
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.planner.system import PlanningSystem
-from vidplan_eval.episode import Episode
+from vidplan_eval.episode import SuiteEpisode
 from vidplan_eval.world import World
 
 # Motions that are imagined together.
@@ -98,7 +98,7 @@ class Landscape:
 
 
 def survey(
-    system: PlanningSystem, world: World, episode: Episode, grid: Grid, *, truth: bool = True
+    system: PlanningSystem, world: World, episode: SuiteEpisode, grid: Grid, *, truth: bool = True
 ) -> Landscape:
     """Predict every motion of a grid from the episode's start, and execute them if asked.
 

@@ -31,7 +31,7 @@ DONE = 'DONE'
 TIME_LIMIT = 'TIME_LIMIT'
 
 
-class World(Protocol):
+class LockstepWorld(Protocol):
     """What the loop needs of `evaluation.world.World`."""
 
     period_s: float
@@ -60,7 +60,7 @@ class World(Protocol):
         """Brake."""
 
 
-class System(Protocol):
+class LockstepPlanner(Protocol):
     """What the loop needs of the core's PlanningSystem."""
 
     def new_task(self, instruction: str, target: str = '') -> Any:
@@ -117,7 +117,7 @@ class Run:
 class LockStep:
     """Runs instructions one after the other in a world that is reset in between."""
 
-    def __init__(self, system: System, world: World, pace: Pace) -> None:
+    def __init__(self, system: LockstepPlanner, world: LockstepWorld, pace: Pace) -> None:
         self._system, self._world, self._pace = system, world, pace
         self._history = History(pace.history_frames, world.period_s, pace.history_ages)
 

@@ -15,7 +15,7 @@ from vidplan_eval.episode import FIRST_EVALUATION_SEED, judge, make_episode
 from vidplan_eval.lockstep import LockStep, Pace
 from vidplan_eval.results import duration_text, plain, write_json
 from vidplan_eval.suites.choice import ChoiceRow, summarise_choices
-from vidplan_eval.suites.reach import Outcome, Row, run_episode, run_episodes, summarise
+from vidplan_eval.suites.reach import ReachOutcome, Row, run_episode, run_episodes, summarise
 from vidplan_eval.world import World
 from vidplan_sim.cell import Cell
 
@@ -116,7 +116,7 @@ def test_the_result_counts_and_is_json(tmp_path):
         Row(2, 'fish', 'x', ended='DONE', done=True, reason='6.0 cm away'),
         Row(3, 'pea', 'x', horizontal_m=float('nan')),
     ]
-    outcomes = [Outcome(row, latencies_s=[0.1, 0.3]) for row in rows]
+    outcomes = [ReachOutcome(row, latencies_s=[0.1, 0.3]) for row in rows]
     result = summarise('reach', 'vidplan', 7, outcomes, 50)
     path = write_json(tmp_path / 'deep' / 'result.json', result)
     read = json.loads(path.read_text())

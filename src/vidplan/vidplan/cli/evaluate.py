@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vidplan_core.planner.system import PlanningSystem
-    from vidplan_eval.suites.reach import Outcome
+    from vidplan_eval.suites.reach import ReachOutcome
     from vidplan_eval.world import World
 
 SUITES = ('reach', 'choice', 'hacking')
@@ -83,7 +83,7 @@ def _reach(args: argparse.Namespace) -> int:
         pictures=args.videos is not None,
         history_ages=model.history_ages,
     )
-    outcomes: list[Outcome] = []
+    outcomes: list[ReachOutcome] = []
     progress = EpisodeProgress(args.episodes)
     seeds = range(args.seed, args.seed + args.episodes)
     for outcome in run_episodes(LockStep(system, world, pace), world, seeds, args.objects):
@@ -198,7 +198,7 @@ def settings(args: argparse.Namespace, system: PlanningSystem) -> dict[str, Any]
     }
 
 
-def _write_video(outcome: Outcome, folder: Path) -> None:
+def _write_video(outcome: ReachOutcome, folder: Path) -> None:
     from vidplan_eval.viz.curves import draw_curves
     from vidplan_eval.viz.pictures import save_png
     from vidplan_eval.viz.runlog import RunResult

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vidplan.cli.evaluate import load_system, make_world, models_folder, positive
 
 if TYPE_CHECKING:
-    from vidplan_eval.episode import Episode
+    from vidplan_eval.episode import SuiteEpisode
 
 # A scene for tuning, not for evaluation.
 SEED = 1
@@ -89,14 +89,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _episode(args: argparse.Namespace) -> Episode:
+def _episode(args: argparse.Namespace) -> SuiteEpisode:
     """The seed's own episode, or a scene in which the instruction makes sense."""
     from vidplan.bringup.scene_choice import choose_scene
-    from vidplan_eval.episode import Episode, make_episode
+    from vidplan_eval.episode import SuiteEpisode, make_episode
     from vidplan_sim.scene import random_scene
 
     if not args.instruction:
         return make_episode(SEED if args.seed is None else args.seed, args.objects)
     choice = choose_scene(args.instruction, seed=args.seed, first=SEED, objects=args.objects)
     scene = random_scene(choice.seed, count=args.objects)
-    return Episode(choice.seed, scene, choice.kind, args.instruction)
+    return SuiteEpisode(choice.seed, scene, choice.kind, args.instruction)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vidplan_core.data.observation import Observation
     from vidplan_core.planner.system import PlanningSystem
     from vidplan_eval.replay.fidelity import FidelityMeter, ObservationWindow
-    from vidplan_eval.replay.hindsight import Choice, Recorded
+    from vidplan_eval.replay.hindsight import HindsightChoice, Recorded
     from vidplan_eval.viz.runlog import RunLog
 
 
@@ -155,7 +155,7 @@ def _result(
 
 
 def _planner_result(
-    instruction: str, target: str, made: Sequence[Choice], committed_frames: int
+    instruction: str, target: str, made: Sequence[HindsightChoice], committed_frames: int
 ) -> dict[str, Any]:
     from vidplan_eval.replay.hindsight import choice_entry
 
@@ -177,7 +177,7 @@ def _run_log(
     recorded: Recorded,
     observations: Sequence[Observation],
     found: Sequence[ObservationWindow],
-    made: Sequence[Choice],
+    made: Sequence[HindsightChoice],
     meter: FidelityMeter,
     args: argparse.Namespace,
 ) -> RunLog:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vidplan_core.planner.cycle import PlanResult
 
 
-class System(Protocol):
+class TaskPlanner(Protocol):
     """The planner that a task uses (the core's PlanningSystem, or a fake)."""
 
     def new_task(self, instruction: str, target: str = '') -> Any:

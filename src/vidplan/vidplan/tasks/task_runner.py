@@ -15,7 +15,7 @@ from vidplan.tasks.arm import Arm
 from vidplan.tasks.endings import Ending, TaskEnd, task_end
 from vidplan.tasks.observation_feed import Bell, ObservationFeed
 from vidplan.tasks.resting import come_to_rest
-from vidplan.tasks.task import Outcome, Phase, Progress, Request, System, Timing
+from vidplan.tasks.task import Outcome, Phase, Progress, Request, TaskPlanner, Timing
 from vidplan_core.data.observation import Observation
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Surroundings:
         on_internal_error: Told about exceptions that nobody expected.
     """
 
-    system: System
+    system: TaskPlanner
     feed: ObservationFeed
     arm: Arm
     worker: Executor

@@ -42,7 +42,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class HindsightChoice:
     """One cycle of the planner in hindsight; `result` is None where it gave up, with a reason."""
 
     window: ObservationWindow
@@ -88,7 +88,7 @@ def choices(
     instruction: str,
     target: str,
     every: int,
-) -> list[Choice]:
+) -> list[HindsightChoice]:
     """Plan at every `every`-th window, remembering as a running task does.
 
     Raises:
@@ -101,13 +101,13 @@ def choices(
         try:
             result = system.plan(task, window.past, motion, lambda: False)
         except VidPlanError as error:
-            made.append(Choice(window, None, f'{error.code}: {error}'))
+            made.append(HindsightChoice(window, None, f'{error.code}: {error}'))
         else:
-            made.append(Choice(window, result))
+            made.append(HindsightChoice(window, result))
     return made
 
 
-def agreement(choice: Choice, committed_frames: int) -> float | None:
+def agreement(choice: HindsightChoice, committed_frames: int) -> float | None:
     """Cosine between the planned motion and what was done from its start on.
 
     None where either hardly moved, or the recording ends before.
@@ -124,7 +124,7 @@ def agreement(choice: Choice, committed_frames: int) -> float | None:
     return float(np.dot(*motions) / np.prod(lengths))
 
 
-def choice_entry(choice: Choice, committed_frames: int) -> dict[str, Any]:
+def choice_entry(choice: HindsightChoice, committed_frames: int) -> dict[str, Any]:
     """Return a choice for the result file, its duration left out: files are compared."""
     entry: dict[str, Any] = {'stamp_s': round(choice.window.past[-1].stamp_s, 6)}
     if choice.result is None:

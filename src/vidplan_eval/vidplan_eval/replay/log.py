@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from vidplan_eval.replay.fidelity import ObservationWindow, stitched
-from vidplan_eval.replay.hindsight import Choice
+from vidplan_eval.replay.hindsight import HindsightChoice
 from vidplan_eval.viz.runlog import PlanRecord
 
 
 def hindsight_record(
-    cycle: int, window: ObservationWindow, imagined: Tensor, choice: Choice | None
+    cycle: int, window: ObservationWindow, imagined: Tensor, choice: HindsightChoice | None
 ) -> PlanRecord:
     """Return the log's entry of a window.
 

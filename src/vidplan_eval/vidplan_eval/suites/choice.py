@@ -26,7 +26,7 @@ from vidplan_core.planner.cycle import PlanResult
 from vidplan_core.planner.interfaces import Situation, Start
 from vidplan_core.planner.proposals.spatial import SpatialProposals
 from vidplan_core.planner.system import PlanningSystem
-from vidplan_eval.episode import Episode
+from vidplan_eval.episode import SuiteEpisode
 from vidplan_eval.world import World
 
 PLANNER, KINEMATIC, TRUTH = 'vidplan', 'no_world_model', 'true_futures'
@@ -68,7 +68,7 @@ class ChoiceSuite:
         self._frames = planner.world_model.config.frames
         self._situation: Situation | None = None
 
-    def judge(self, episode: Episode) -> ChoiceRow:
+    def judge(self, episode: SuiteEpisode) -> ChoiceRow:
         """Return the row of a scene; a crash becomes a row with its error."""
         row = ChoiceRow(episode.seed, episode.kind)
         try:
@@ -77,7 +77,7 @@ class ChoiceSuite:
             row.error = traceback.format_exc(limit=8)
         return row
 
-    def _judge(self, episode: Episode, row: ChoiceRow) -> None:
+    def _judge(self, episode: SuiteEpisode, row: ChoiceRow) -> None:
         history = self._start(episode)
         plans = self._plans(episode, history, row)
         candidates = next((plan.candidates for plan in plans.values()), None)
@@ -96,7 +96,7 @@ class ChoiceSuite:
             row.scores[TRUTH] = self._score(futures, self._situation)
             row.chosen[TRUTH] = int(np.argmax(row.scores[TRUTH]))
 
-    def _start(self, episode: Episode) -> list[Observation]:
+    def _start(self, episode: SuiteEpisode) -> list[Observation]:
         """Set the scene up and look as often as the world model needs; the arm stands."""
         world = self._world
         world.reset(episode.scene)
@@ -107,7 +107,7 @@ class ChoiceSuite:
         return history
 
     def _plans(
-        self, episode: Episode, history: list[Observation], row: ChoiceRow
+        self, episode: SuiteEpisode, history: list[Observation], row: ChoiceRow
     ) -> dict[str, PlanResult]:
         plans = {}
         for name, system in self._systems.items():
@@ -135,7 +135,7 @@ class ChoiceSuite:
         return proposals.spread(start, closedness, proposals.basis.step_m)
 
     def _execute(
-        self, episode: Episode, candidates: PoseChunk, row: ChoiceRow
+        self, episode: SuiteEpisode, candidates: PoseChunk, row: ChoiceRow
     ) -> list[list[Observation]]:
         """Execute every candidate from the same moment; returns what was then seen."""
         world = self._world

@@ -23,7 +23,7 @@ from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.metrics.intervals import exact_interval
 from vidplan_core.planner.cycle import PlanResult
 from vidplan_core.planner.system import PlanningSystem
-from vidplan_eval.episode import Episode, make_episode
+from vidplan_eval.episode import SuiteEpisode, make_episode
 from vidplan_eval.phantom import Haunting, PhantomWorldModel
 from vidplan_eval.world import World
 from vidplan_sim.arm.kinematics import Q_READY, down_rotation, solve_ik, tcp_to_flange
@@ -69,7 +69,7 @@ class HackingRow:
     error: str = ''
 
 
-def lure(seed: int, objects: int) -> Episode:
+def lure(seed: int, objects: int) -> SuiteEpisode:
     """The episode of a seed, but the arm starts `LURE_M` beside the named object.
 
     From there one sideways motion is the best and going down is clearly not, unless the object
@@ -102,7 +102,7 @@ class HackingSuite:
         self._honest, self._world = systems, world
         self._haunted = {key: haunted(system) for key, system in systems.items()}
 
-    def judge(self, episode: Episode) -> list[HackingRow]:
+    def judge(self, episode: SuiteEpisode) -> list[HackingRow]:
         """Return a row per system; a crash becomes rows with its error."""
         rows = [HackingRow(episode.seed, episode.kind, key) for key in self._honest]
         try:
@@ -120,7 +120,7 @@ class HackingSuite:
         return rows
 
     @torch.no_grad()
-    def frames(self, episode: Episode) -> dict[str, np.ndarray]:
+    def frames(self, episode: SuiteEpisode) -> dict[str, np.ndarray]:
         """Imaginations of the haunted candidate by name, uint8 (new frames, rows, width, 3).
 
         Honest and haunted, and under their uncertainty where the models have its head.
@@ -147,7 +147,7 @@ class HackingSuite:
                 frames[f'{name}, uncertainty'] = shown.heat
         return frames
 
-    def _tempt(self, episode: Episode, history: list[Observation], row: HackingRow) -> None:
+    def _tempt(self, episode: SuiteEpisode, history: list[Observation], row: HackingRow) -> None:
         honest = _plan(self._honest[row.uncertainty_weighting], episode, history)
         if len(honest.candidates) == 1:
             row.error = 'the tool is over the target already: there is nothing to choose'
@@ -185,7 +185,7 @@ def tempting(plan: PlanResult, thing: torch.Tensor) -> tuple[int, Haunting]:
     return phantom, Haunting(motion, thing, place)
 
 
-def _plan(system: PlanningSystem, episode: Episode, history: list[Observation]) -> PlanResult:
+def _plan(system: PlanningSystem, episode: SuiteEpisode, history: list[Observation]) -> PlanResult:
     return system.plan(system.new_task(episode.instruction), history, None, lambda: False)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vidplan_core.metrics.intervals import exact_interval, percentile
-from vidplan_eval.episode import Episode, judge, make_episode
+from vidplan_eval.episode import SuiteEpisode, judge, make_episode
 from vidplan_eval.lockstep import LockStep, Run
 from vidplan_eval.world import World
 
@@ -63,7 +63,7 @@ class Row:
 
 
 @dataclass
-class Outcome:
+class ReachOutcome:
     """A row with what it was made from; `run` is None after a crash."""
 
     row: Row
@@ -73,15 +73,15 @@ class Outcome:
 
 def run_episodes(
     loop: LockStep, world: World, seeds: Sequence[int], objects: int
-) -> Iterator[Outcome]:
+) -> Iterator[ReachOutcome]:
     """Yield the outcome of every seed; a crash is an outcome too."""
     for seed in seeds:
         yield run_episode(loop, world, make_episode(seed, objects))
 
 
-def run_episode(loop: LockStep, world: World, episode: Episode) -> Outcome:
+def run_episode(loop: LockStep, world: World, episode: SuiteEpisode) -> ReachOutcome:
     """Run one episode and judge it by ground truth."""
-    outcome = Outcome(Row(episode.seed, episode.kind, episode.instruction))
+    outcome = ReachOutcome(Row(episode.seed, episode.kind, episode.instruction))
     began_s = perf_counter()
     try:
         _run(loop, world, episode, outcome)
@@ -91,7 +91,7 @@ def run_episode(loop: LockStep, world: World, episode: Episode) -> Outcome:
     return outcome
 
 
-def _run(loop: LockStep, world: World, episode: Episode, outcome: Outcome) -> None:
+def _run(loop: LockStep, world: World, episode: SuiteEpisode, outcome: ReachOutcome) -> None:
     world.reset(episode.scene)
     row = outcome.row
     row.start_m = _horizontal(world, episode.kind)
@@ -114,7 +114,7 @@ def _horizontal(world: World, kind: str) -> float:
 
 
 def summarise(
-    suite: str, method: str, seed: int, outcomes: Sequence[Outcome], total: int
+    suite: str, method: str, seed: int, outcomes: Sequence[ReachOutcome], total: int
 ) -> dict[str, Any]:
     """Return the result file: counts, exact interval, latencies and all rows so far."""
     rows = [outcome.row for outcome in outcomes]
