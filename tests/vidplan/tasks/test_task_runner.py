@@ -13,9 +13,9 @@ import pytest
 
 from tests.fakes.fake_planner import PERIOD_S, FakeArm, FakePlanningSystem, observation
 from vidplan.tasks.endings import Ending, TaskEnd
-from vidplan.tasks.observation_feed import Bell, ObservationFeed
+from vidplan.tasks.observation_feed import ObservationFeed, WakeEvent
 from vidplan.tasks.task import Outcome, Phase, Progress, Request, Timing
-from vidplan.tasks.task_runner import Surroundings, TaskRunner
+from vidplan.tasks.task_runner import TaskContext, TaskRunner
 from vidplan_core.data.history import History
 from vidplan_core.errors import ModelError, ObservationError
 
@@ -29,7 +29,7 @@ class Bench:
 
     def __init__(self) -> None:
         self._origin_s = time.monotonic()
-        self.bell = Bell()
+        self.wake = WakeEvent()
         self.feed = ObservationFeed(
             History(3, PERIOD_S), now_s=self.now_s, max_age_s=1.5, max_silence_s=1.0
         )
@@ -61,7 +61,7 @@ class Bench:
                 self.feed.push(observation(self.now_s()))
             if self.adapter:
                 self.arm.beat()
-            self.bell.ring()
+            self.wake.set()
             time.sleep(1 / 15 / SPEED)
 
     def run(
@@ -76,13 +76,13 @@ class Bench:
             self.progress.append((progress.phase, progress.cycle))
             on_progress(progress)
 
-        surroundings = Surroundings(
+        context = TaskContext(
             self.system, self.feed, self.arm, self.worker,
-            now_s=self.now_s, bell=self.bell, timing=self.timing,
+            now_s=self.now_s, wake=self.wake, timing=self.timing,
             on_internal_error=self.errors.append,
         )  # fmt: skip
         request = Request(instruction, target, limit_s)
-        return TaskRunner(surroundings, request, lambda: self.end, tell).run()
+        return TaskRunner(context, request, lambda: self.end, tell).run()
 
 
 @pytest.fixture

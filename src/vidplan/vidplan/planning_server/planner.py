@@ -18,12 +18,12 @@ from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter,
 from vidplan.ros.lifecycle import ManagedNode
 from vidplan.ros.parameters import declare
 from vidplan.tasks.endings import Ending, TaskEnd
-from vidplan.tasks.goal_server import GoalServer, Turn
+from vidplan.tasks.goal_server import ActiveGoal, GoalServer
 from vidplan.tasks.observation_feed import ObservationFeed
 from vidplan.tasks.planner_parameters import PlannerParameters
 from vidplan.tasks.ros_arm import RosArm
 from vidplan.tasks.task import Outcome, Progress, Request
-from vidplan.tasks.task_runner import Surroundings, TaskRunner
+from vidplan.tasks.task_runner import TaskContext, TaskRunner
 from vidplan_core.data.history import History
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import ObservationError
@@ -46,7 +46,7 @@ class PlannerNode(ManagedNode):
         self._host = host
         self.parameters = declare(self, PlannerParameters)
         self.config = self.parameters.core()
-        self._surroundings: Surroundings | None = None
+        self._task_context: TaskContext | None = None
         self._arm: RosArm | None = None
         self._subscriptions_of_tasks: list[Any] = []
         self._latency = DurationMeter()
@@ -60,7 +60,7 @@ class PlannerNode(ManagedNode):
             self, PlanTask, 'plan_task',
             execute=self._execute,
             refused=self._refused,
-            on_interrupt=host.bell.ring,
+            on_interrupt=host.wake.set,
         )  # fmt: skip
         host.viewers.append(self.show)
         host.on_failure = self._log_trace
@@ -83,15 +83,15 @@ class PlannerNode(ManagedNode):
             max_silence_s=p.max_silence_s,
         )
         self._arm = RosArm(
-            self, self._host.bell,
+            self, self._host.wake,
             base_frame=p.base_frame,
             frame_period_s=model.frame_period_s,
             max_silence_s=p.max_adapter_silence_s,
         )  # fmt: skip
-        self._surroundings = Surroundings(
+        self._task_context = TaskContext(
             self._host.system, self._host.feed, self._arm, self._host.worker,
             now_s=lambda: self.now_s,
-            bell=self._host.bell,
+            wake=self._host.wake,
             timing=p.timing(model.frame_period_s),
             on_plan=self._on_plan,
             on_internal_error=self._log_trace,
@@ -127,7 +127,7 @@ class PlannerNode(ManagedNode):
         self._subscriptions_of_tasks = []
         if self._arm is not None:
             self._arm.destroy()
-        self._arm = self._surroundings = self._host.feed = None
+        self._arm = self._task_context = self._host.feed = None
 
     def destroy_node(self) -> None:
         """Take the action away too, which rclpy leaves: a server that is half there."""
@@ -150,7 +150,7 @@ class PlannerNode(ManagedNode):
         except ObservationError as error:
             feed.reject(str(error))
             self.get_logger().error(f'observation: {error}', throttle_duration_sec=2.0)
-        self._host.bell.ring()
+        self._host.wake.set()
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         feed = self._host.feed
@@ -158,20 +158,20 @@ class PlannerNode(ManagedNode):
             if feed is not None and status.name == _STITCHER_STATUS:
                 feed.note_source('' if status.level == DiagnosticStatus.OK else status.message)
 
-    def _execute(self, turn: Turn) -> tuple[Ending, PlanTask.Result]:
-        surroundings = self._surroundings
-        if surroundings is None:
+    def _execute(self, active: ActiveGoal) -> tuple[Ending, PlanTask.Result]:
+        context = self._task_context
+        if context is None:
             end = TaskEnd(Ending.SHUTDOWN, 'the planner is not configured')
             return end.ending, self._refused(end)
-        goal: PlanTask.Goal = turn.request
+        goal: PlanTask.Goal = active.request
         request = Request(
             goal.instruction, goal.target, goal.time_limit_s or self.parameters.time_limit_s
         )
         self.get_logger().info(f"goal: '{goal.instruction}'")
         self._goal_told.publish(goal)
         outcome = TaskRunner(
-            surroundings, request, turn.interrupted,
-            lambda progress: turn.handle.publish_feedback(feedback_message(progress)),
+            context, request, active.interrupted,
+            lambda progress: active.handle.publish_feedback(feedback_message(progress)),
         ).run()  # fmt: skip
         self._tell(outcome)
         result = result_message(outcome)

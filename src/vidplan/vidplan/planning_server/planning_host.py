@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from vidplan.tasks.observation_feed import Bell, ObservationFeed
+from vidplan.tasks.observation_feed import ObservationFeed, WakeEvent
 from vidplan_core.data.observation import Observation, StitchLayout
 from vidplan_core.errors import ModelError
 
@@ -33,7 +33,7 @@ class PlanningHost:
     computations never fight for the same cores or the same GPU memory.
 
     Attributes:
-        bell: Rung whenever a waiting task should look again.
+        wake: Set whenever a waiting task should look again.
         feed: Observations, once the planner is configured.
         viewers: Called with every plan that was sent, in the worker thread.
         on_failure: Told about a viewer's exception, which must not end a task.
@@ -45,7 +45,7 @@ class PlanningHost:
         self._system: PlanningSystem | None = None
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix='planning')
-        self.bell = Bell()
+        self.wake = WakeEvent()
         self.feed: ObservationFeed | None = None
         self.viewers: list[Viewer] = []
         self.on_failure: Callable[[Exception], None] = lambda error: None

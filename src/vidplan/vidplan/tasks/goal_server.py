@@ -18,8 +18,8 @@ from vidplan.tasks.endings import Ending, TaskEnd
 ResultT = TypeVar('ResultT')
 
 
-class Turn:
-    """One goal's turn; the executing function asks it whether to go on."""
+class ActiveGoal:
+    """A goal that runs or waits; the executing function asks it whether to go on."""
 
     def __init__(self, handle: ServerGoalHandle, server_end: Callable[[], TaskEnd | None]) -> None:
         self.handle = handle
@@ -62,7 +62,7 @@ class GoalServer(Generic[ResultT]):
         execute: Runs one goal and returns how it ended with the result message. Runs in an
             executor thread, never twice at a time.
         refused: Returns the result of a goal that is preempted or canceled before it began.
-        on_interrupt: Called when a goal should look at `Turn.interrupted` at once.
+        on_interrupt: Called when a goal should look at `ActiveGoal.interrupted` at once.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class GoalServer(Generic[ResultT]):
         action: Any,
         name: str,
         *,
-        execute: Callable[[Turn], tuple[Ending, ResultT]],
+        execute: Callable[[ActiveGoal], tuple[Ending, ResultT]],
         refused: Callable[[TaskEnd], ResultT],
         on_interrupt: Callable[[], None],
     ) -> None:
@@ -82,8 +82,8 @@ class GoalServer(Generic[ResultT]):
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._accepting = False
-        self._current: Turn | None = None
-        self._waiting: Turn | None = None
+        self._current: ActiveGoal | None = None
+        self._waiting: ActiveGoal | None = None
         self._server = ActionServer(
             node, action, name, self._begin,
             callback_group=ReentrantCallbackGroup(),
@@ -126,12 +126,12 @@ class GoalServer(Generic[ResultT]):
         return GoalResponse.REJECT
 
     def _on_accepted(self, handle: ServerGoalHandle) -> None:
-        turn = Turn(handle, self._server_end)
+        goal = ActiveGoal(handle, self._server_end)
         with self._lock:
-            passed_over, self._waiting = self._waiting, turn
+            passed_over, self._waiting = self._waiting, goal
             running = self._current
             if running is None:
-                self._current, self._waiting = turn, None
+                self._current, self._waiting = goal, None
         if passed_over is not None:
             self._refuse(passed_over, TaskEnd(Ending.PREEMPTED, 'replaced by a newer goal'))
         if running is None:
@@ -142,10 +142,10 @@ class GoalServer(Generic[ResultT]):
 
     def _on_cancel(self, handle: ServerGoalHandle) -> CancelResponse:
         with self._lock:
-            turns = [turn for turn in (self._current, self._waiting) if turn is not None]
-        for turn in turns:
-            if turn.handle == handle:
-                turn.cancel()
+            goals = [goal for goal in (self._current, self._waiting) if goal is not None]
+        for goal in goals:
+            if goal.handle == handle:
+                goal.cancel()
         self._on_interrupt()
         return CancelResponse.ACCEPT
 
@@ -155,22 +155,22 @@ class GoalServer(Generic[ResultT]):
         return TaskEnd(Ending.SHUTDOWN, 'the planner was deactivated or shut down')
 
     def _begin(self, handle: ServerGoalHandle) -> ResultT:
-        turn = self._current
-        assert turn is not None
+        goal = self._current
+        assert goal is not None
         try:
-            ending, result = self._run(turn)
+            ending, result = self._run(goal)
             _set_state(handle, ending)
             return result
         finally:
-            self._next_turn()
+            self._next_goal()
 
-    def _run(self, turn: Turn) -> tuple[Ending, ResultT]:
-        end = turn.interrupted()  # it may have waited for its turn
+    def _run(self, goal: ActiveGoal) -> tuple[Ending, ResultT]:
+        end = goal.interrupted()  # it may have waited for its turn
         if end is not None:
             return end.ending, self._refused(end)
-        return self._execute(turn)
+        return self._execute(goal)
 
-    def _next_turn(self) -> None:
+    def _next_goal(self) -> None:
         with self._idle:
             self._current, self._waiting = self._waiting, None
             following = self._current
@@ -178,12 +178,12 @@ class GoalServer(Generic[ResultT]):
         if following is not None:
             following.handle.execute()
 
-    def _refuse(self, turn: Turn, end: TaskEnd) -> None:
+    def _refuse(self, goal: ActiveGoal, end: TaskEnd) -> None:
         def answer(handle: ServerGoalHandle) -> ResultT:
             _set_state(handle, end.ending)
             return self._refused(end)
 
-        turn.handle.execute(answer)
+        goal.handle.execute(answer)
 
 
 def _set_state(handle: ServerGoalHandle, ending: Ending) -> None:

@@ -13,18 +13,18 @@ from vidplan_core.data.observation import Observation
 from vidplan_core.errors import ObservationError
 
 
-class Bell:
-    """Wakes the one thread that waits for news; a ring before the wait is not lost."""
+class WakeEvent:
+    """Wakes the one thread that waits for news; one that was set before the wait is not lost."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
-    def ring(self) -> None:
+    def set(self) -> None:
         """Wake the waiting thread."""
         self._event.set()
 
     def wait(self, timeout_s: float) -> None:
-        """Return at the next ring, at the latest after `timeout_s` of wall-clock time."""
+        """Return when it is set, at the latest after `timeout_s` of wall-clock time."""
         self._event.wait(timeout_s)
         self._event.clear()
 

@@ -7,7 +7,7 @@ import math
 import time
 
 from vidplan.tasks.arm import Arm
-from vidplan.tasks.observation_feed import Bell
+from vidplan.tasks.observation_feed import WakeEvent
 from vidplan.tasks.task import Timing
 
 _TICK_S = 0.05
@@ -15,7 +15,7 @@ _TICK_S = 0.05
 _STOP_AGAIN_S = 0.25
 
 
-def come_to_rest(arm: Arm, bell: Bell, timing: Timing) -> str:
+def come_to_rest(arm: Arm, wake: WakeEvent, timing: Timing) -> str:
     """Ask the adapter to brake and wait until the arm has been at rest for `rest_hold_s`.
 
     Returns:
@@ -38,7 +38,7 @@ def come_to_rest(arm: Arm, bell: Bell, timing: Timing) -> str:
         if now_s >= ask_again_s:
             arm.stop()
             ask_again_s = math.inf
-        bell.wait(_TICK_S)
+        wake.wait(_TICK_S)
     return (
         f'the adapter did not report rest within {timing.max_rest_s:.1f} s; '
         'its trajectories end at rest by themselves'

@@ -14,7 +14,7 @@ from std_srvs.srv import Trigger
 from vidplan.ros import qos
 from vidplan.ros.conversions import pose_arrays, pose_message, seconds, stamp
 from vidplan.tasks.arm import ArmReport, ArmStatus
-from vidplan.tasks.observation_feed import Bell
+from vidplan.tasks.observation_feed import WakeEvent
 from vidplan_core.control.commands import CommittedMotion
 from vidplan_msgs.msg import AdapterStatus, Plan
 
@@ -36,7 +36,7 @@ class RosArm(ArmStatus):
     def __init__(
         self,
         node: Node,
-        bell: Bell,
+        wake: WakeEvent,
         *,
         base_frame: str,
         frame_period_s: float,
@@ -44,7 +44,7 @@ class RosArm(ArmStatus):
     ) -> None:
         super().__init__(max_silence_s)
         self._node = node
-        self._bell = bell
+        self._wake = wake
         self._base_frame = base_frame
         self._frame_period_s = frame_period_s
         # Above every id of a planner that ran before: the adapter refuses plans out of order.
@@ -99,7 +99,7 @@ class RosArm(ArmStatus):
 
     def _on_status(self, message: AdapterStatus) -> None:
         self.update(arm_report(message))
-        self._bell.ring()
+        self._wake.set()
 
 
 def arm_report(message: AdapterStatus) -> ArmReport:

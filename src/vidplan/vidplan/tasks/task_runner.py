@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidplan.tasks.arm import Arm
 from vidplan.tasks.endings import Ending, TaskEnd, task_end
-from vidplan.tasks.observation_feed import Bell, ObservationFeed
+from vidplan.tasks.observation_feed import ObservationFeed, WakeEvent
 from vidplan.tasks.resting import come_to_rest
 from vidplan.tasks.task import Outcome, Phase, Progress, Request, TaskPlanner, Timing
 from vidplan_core.data.observation import Observation
@@ -31,7 +31,7 @@ _MAY_COME = (*_UNSEEN, Ending.NO_ADAPTER)
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class TaskContext:
     """What a task works with; shared by all tasks.
 
     Attributes:
@@ -40,7 +40,7 @@ class Surroundings:
         arm: The action adapter.
         worker: Where the planner computes, one plan at a time.
         now_s: The node's clock [s].
-        bell: Rung at every observation, status and interruption.
+        wake: Set at every observation, status and interruption.
         timing: The pace.
         on_plan: Told about every plan after it was sent, with the observation it was made from.
         on_internal_error: Told about exceptions that nobody expected.
@@ -51,7 +51,7 @@ class Surroundings:
     arm: Arm
     worker: Executor
     now_s: Callable[[], float]
-    bell: Bell
+    wake: WakeEvent
     timing: Timing
     on_plan: Callable[[PlanResult, Observation], None] = lambda plan, observation: None
     on_internal_error: Callable[[Exception], None] = lambda error: None
@@ -62,7 +62,7 @@ class TaskRunner:
 
     def __init__(
         self,
-        surroundings: Surroundings,
+        context: TaskContext,
         request: Request,
         interrupted: Callable[[], TaskEnd | None],
         on_progress: Callable[[Progress], None],
@@ -70,17 +70,17 @@ class TaskRunner:
         """Prepare a task.
 
         Args:
-            surroundings: What it works with.
+            context: What it works with.
             request: The goal.
             interrupted: Returns the end that somebody asked for (cancel, preemption, shutdown).
             on_progress: Called at every change of phase and in every cycle.
         """
-        self._with = surroundings
+        self._context = context
         self._request = request
         self._interrupted = interrupted
         self._on_progress = on_progress
         self._progress = Progress(target=request.target)
-        self._started_s = surroundings.now_s()
+        self._started_s = context.now_s()
         self._began_s = time.monotonic()
         self._sent_id = 0
         self._judged_id = 0
@@ -101,7 +101,7 @@ class TaskRunner:
             ending=ending,
             message='; '.join(part for part in (end.message, rest_problem) if part),
             cycles=self._progress.cycle,
-            duration_s=self._with.now_s() - self._started_s,
+            duration_s=self._context.now_s() - self._started_s,
             score=self._progress.score,
             target=self._progress.target,
         )
@@ -112,14 +112,14 @@ class TaskRunner:
         except Exception as error:  # whatever happened, the arm must rest and the cause be told
             end = task_end(error)
             if end.ending is Ending.INTERNAL:
-                self._with.on_internal_error(error)
+                self._context.on_internal_error(error)
             return end
 
     def _follow(self) -> TaskEnd:
         self._check_time_limit()
-        task = self._with.system.new_task(self._request.instruction, self._request.target)
+        task = self._context.system.new_task(self._request.instruction, self._request.target)
         self._progress.target = task.instruction.target
-        self._with.feed.begin_episode()
+        self._context.feed.begin_episode()
         self._check()
         while True:
             history = self._next_history()
@@ -128,7 +128,7 @@ class TaskRunner:
             self._check_refusal()
             if not plan.done:
                 self._send(plan, observed_s, rests_at_s)
-            self._with.on_plan(plan, history[-1])
+            self._context.on_plan(plan, history[-1])
             if plan.done:
                 return TaskEnd(Ending.NONE, '')
 
@@ -145,24 +145,24 @@ class TaskRunner:
         if end is not None:
             raise end
         limit_s = self._request.time_limit_s
-        if self._with.now_s() - self._started_s > limit_s:
+        if self._context.now_s() - self._started_s > limit_s:
             raise TaskEnd(Ending.TIME_LIMIT, f'not done within {limit_s:.1f} s')
 
     def _problem(self) -> TaskEnd | None:
         """Return what is wrong with observations or adapter; at the start they may still come."""
-        end = self._with.feed.problem() or self._with.arm.problem()
+        end = self._context.feed.problem() or self._context.arm.problem()
         waited_s = time.monotonic() - self._began_s
-        may_come = not self._sent_id and waited_s < self._with.timing.settle_s
+        may_come = not self._sent_id and waited_s < self._context.timing.settle_s
         if end is not None and end.ending in _MAY_COME and may_come:
             return None
         return end
 
     def _with_cause(self, end: TaskEnd) -> TaskEnd:
         """Wait, at rest, for the stitcher's next word on which camera is missing."""
-        feed = self._with.feed
-        deadline_s = time.monotonic() + self._with.timing.cause_s
+        feed = self._context.feed
+        deadline_s = time.monotonic() + self._context.timing.cause_s
         while not feed.source_problem and time.monotonic() < deadline_s:
-            self._with.bell.wait(_TICK_S)
+            self._context.wake.wait(_TICK_S)
         return (feed.source_problem and feed.problem()) or end
 
     def _next_history(self) -> list[Observation]:
@@ -170,15 +170,15 @@ class TaskRunner:
         if not self._sent_id:
             self._tell(Phase.OBSERVING)
         while True:
-            if self._is_due() and (history := self._with.feed.sample()) is not None:
+            if self._is_due() and (history := self._context.feed.sample()) is not None:
                 return history
-            self._with.bell.wait(_TICK_S)
+            self._context.wake.wait(_TICK_S)
             self._check()
 
     def _is_due(self) -> bool:
-        if self._with.feed.problem() or self._with.arm.problem():
+        if self._context.feed.problem() or self._context.arm.problem():
             return False
-        newest, report = self._with.feed.newest, self._with.arm.report()
+        newest, report = self._context.feed.newest, self._context.arm.report()
         # Before the answer to the last plan, the committed motion would be that of the one before.
         answered = report is not None and report.answers(self._sent_id)
         return answered and newest is not None and newest.stamp_s >= self._due_s - _EARLY_S
@@ -186,13 +186,13 @@ class TaskRunner:
     def _plan(self, task: Any, history: list[Observation]) -> tuple[PlanResult, float]:
         """Return a plan, and when the motion that it continues comes to rest."""
         self._tell(Phase.EXECUTING if self._sent_id else Phase.PLANNING)
-        report = self._with.arm.report()
+        report = self._context.arm.report()
         committed = report.committed if report else None
         abandoned = threading.Event()
-        future = self._with.worker.submit(
-            self._with.system.plan, task, history, committed, abandoned.is_set
+        future = self._context.worker.submit(
+            self._context.system.plan, task, history, committed, abandoned.is_set
         )
-        future.add_done_callback(lambda _: self._with.bell.ring())
+        future.add_done_callback(lambda _: self._context.wake.set())
         try:
             plan = self._result(future)
         except BaseException:
@@ -203,7 +203,7 @@ class TaskRunner:
 
     def _result(self, future: Future[PlanResult]) -> PlanResult:
         while not future.done():
-            self._with.bell.wait(_TICK_S)
+            self._context.wake.wait(_TICK_S)
             self._check()
         self._check()  # what ended the task meanwhile must not let one more plan out
         return future.result()
@@ -219,18 +219,18 @@ class TaskRunner:
 
     def _check_refusal(self) -> None:
         """Count the plans that the adapter refused one after the other."""
-        report = self._with.arm.report()
+        report = self._context.arm.report()
         if report is None or self._sent_id == self._judged_id:
             return
         self._judged_id = self._sent_id
         self._refused = self._refused + 1 if report.rejected_plan_id == self._sent_id else 0
-        if self._refused >= self._with.timing.max_rejected_plans:
+        if self._refused >= self._context.timing.max_rejected_plans:
             raise TaskEnd(
                 Ending.PLAN_REJECTED, f'{self._refused} plans in a row, the last: {report.refusal}'
             )
 
     def _send(self, plan: PlanResult, observed_s: float, rests_at_s: float) -> None:
-        earliest_s = self._with.now_s() + self._with.timing.start_lead_s
+        earliest_s = self._context.now_s() + self._context.timing.start_lead_s
         late_s = earliest_s - plan.start_s
         if late_s > 0 and rests_at_s > plan.start_s:
             # The arm has moved on from where this chunk starts. It brakes along its last chunk;
@@ -240,15 +240,15 @@ class TaskRunner:
             return
         self._late = 0
         start_s = max(plan.start_s, earliest_s)
-        self._sent_id = self._with.arm.send(plan, observed_s, start_s)
+        self._sent_id = self._context.arm.send(plan, observed_s, start_s)
         # Seen from here, the next plan begins when this one has been executed for `execute_s`.
         ahead_s = plan.start_s - observed_s
-        self._due_s = start_s + self._with.timing.execute_s - ahead_s
+        self._due_s = start_s + self._context.timing.execute_s - ahead_s
         self._tell(Phase.EXECUTING)
 
     def _count_late(self, late_s: float) -> None:
         self._late += 1
-        if self._late >= self._with.timing.max_late_plans:
+        if self._late >= self._context.timing.max_late_plans:
             raise TaskEnd(
                 Ending.PLAN_TOO_LATE,
                 f'{self._late} plans in a row came too late, the last by {late_s:.2f} s; fewer '
@@ -260,9 +260,9 @@ class TaskRunner:
         if not self._sent_id:
             return ''
         self._tell(Phase.STOPPING)
-        return come_to_rest(self._with.arm, self._with.bell, self._with.timing)
+        return come_to_rest(self._context.arm, self._context.wake, self._context.timing)
 
     def _tell(self, phase: Phase) -> None:
         self._progress.phase = phase
-        self._progress.elapsed_s = self._with.now_s() - self._started_s
+        self._progress.elapsed_s = self._context.now_s() - self._started_s
         self._on_progress(self._progress)

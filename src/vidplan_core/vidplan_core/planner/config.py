@@ -96,8 +96,8 @@ class PlannerConfig:
     )
     committed_frames: int = knob(
         2,
-        'between an observation and the start of its plan, while the arm goes on with what it was '
-        "told: must outlast planning; fewer than the models' frames",
+        'between an observation and the start of its plan, while the arm goes on with the one '
+        "before: must outlast planning; fewer than the models' frames",
         unit='model frames',
         low=0,
         section='Pace. Planning must take less than committed_frames times the frame period.',
