@@ -15,7 +15,7 @@ from scene.load import MODELS, load_observations
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.se3 import quaternion_to_matrix
-from vidplan_core.planner.proposals.hermite import hermite_chunk
+from vidplan_core.planner.motion.hermite import hermite_chunk
 from vidplan_core.world_model.checkpoint import load_world_model
 
 # Displacements of the hand within the horizon, robot base frame, m.

@@ -7,7 +7,7 @@ from scene.load import MODELS, load_observations
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.interfaces import Situation
-from vidplan_core.planner.motions import MotionSpace
+from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.system import PlanningSystem
 

@@ -17,8 +17,8 @@ from vidplan_core.data.observation import Observation
 from vidplan_core.errors import TargetNotFoundError
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.language.instruction import Instruction
-from vidplan_core.planner.committed import chunk_ahead, rests
-from vidplan_core.planner.cycle import PlanResult
+from vidplan_core.planner.motion.committed import chunk_ahead, rests
+from vidplan_core.planner.plans.result import PlanResult
 
 PERIOD_S = 0.2
 FRAMES = 5

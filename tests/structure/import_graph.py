@@ -12,6 +12,8 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.structure.tree import parse
+
 # Dotted names and the dotted names that they import.
 Graph = dict[str, set[str]]
 
@@ -27,11 +29,6 @@ def sources(packages: Mapping[str, Path]) -> dict[str, Path]:
             parts = (package, *path.relative_to(folder).with_suffix('').parts)
             found['.'.join(parts[:-1] if parts[-1] == '__init__' else parts)] = path
     return found
-
-
-def parse(path: Path) -> ast.Module:
-    """Syntax tree of a file."""
-    return ast.parse(path.read_text(encoding='utf-8'))
 
 
 def imported_names(tree: ast.Module) -> Iterator[str]:

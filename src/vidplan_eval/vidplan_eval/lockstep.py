@@ -18,7 +18,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.history import History
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import VidPlanError
-from vidplan_core.planner.cycle import PlanResult
+from vidplan_core.planner.plans.result import PlanResult
 from vidplan_eval.logbook import plan_record, seen_frame
 from vidplan_eval.viz.runlog import RunLog
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from vidplan_core.data.observation import Observation
-from vidplan_core.planner.cycle import PlanResult
+from vidplan_core.planner.plans.result import PlanResult
 from vidplan_eval.viz.runlog import PlanRecord, SeenFrame
 
 

@@ -16,7 +16,7 @@ from vidplan.planning_server.planning_host import PlanningHost
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
 from vidplan_core.geometry.se3 import quaternion_to_matrix
-from vidplan_core.planner.committed import chunk_ahead, rests
+from vidplan_core.planner.motion.committed import chunk_ahead, rests
 
 AHEAD_S = 0.6
 STEP_M = 0.06

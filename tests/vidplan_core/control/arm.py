@@ -14,7 +14,7 @@ from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.path import JointTrajectoryPlan
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import matrix_to_quaternion, quaternion_to_matrix
-from vidplan_core.planner.proposals.hermite import hermite_chunk
+from vidplan_core.planner.motion.hermite import hermite_chunk
 
 NAMES = default_robot().joint_names
 START_Q = np.array([0.0, -0.2, 0.0, -2.4, 0.0, 2.2, 0.785])

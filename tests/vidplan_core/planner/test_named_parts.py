@@ -16,7 +16,7 @@ from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.knobs import with_values
 from vidplan_core.planner.compositions import METHODS
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.cycle import PlanResult
+from vidplan_core.planner.plans.result import PlanResult
 
 EXAMPLES = Path(__file__).resolve().parents[3] / 'examples'
 SOURCE, TERM = '04_write_a_proposal_source:Circle', '05_write_a_term:StayHigh'

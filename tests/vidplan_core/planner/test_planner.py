@@ -21,16 +21,16 @@ from vidplan_core.errors import ConfigError, ModelError
 from vidplan_core.geometry.camera import Camera, load_cameras
 from vidplan_core.language.instruction import Instruction
 from vidplan_core.language.relevancy import Localisation
-from vidplan_core.planner.committed import angles_at, chunk_ahead, rests, velocity_at
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.interfaces import Score, Situation
-from vidplan_core.planner.locating import Sighting, TargetLocator
-from vidplan_core.planner.memory import TargetMemory
+from vidplan_core.planner.motion.committed import angles_at, chunk_ahead, rests, velocity_at
+from vidplan_core.planner.motion.refine import into_ball, refine
 from vidplan_core.planner.objective.combination import UncertaintyPenalty
-from vidplan_core.planner.objective.distance import Distance
+from vidplan_core.planner.objective.distance import DistanceTerm
 from vidplan_core.planner.objective.objective import TermObjective
-from vidplan_core.planner.objective.relevancy import Relevancy
-from vidplan_core.planner.refine import into_ball, refine
+from vidplan_core.planner.objective.relevancy import RelevancyTerm
+from vidplan_core.planner.target.locating import Sighting, TargetLocator
+from vidplan_core.planner.target.memory import TargetMemory
 
 # Refinement
 
@@ -170,7 +170,7 @@ def locator() -> TargetLocator:
 
 def score_of(locator: TargetLocator, position: list[list[list[float]]]) -> Score:
     """Score of a spot seen from flange positions (candidates, frames, 3), gripper down."""
-    terms = {'relevancy': Relevancy(0.2), 'distance': Distance(10.0)}
+    terms = {'relevancy': RelevancyTerm(0.2), 'distance': DistanceTerm(10.0)}
     objective = TermObjective(
         terms, (4,), 0.0, lambda latents: latents, locator, None, UncertaintyPenalty()
     )

@@ -23,14 +23,14 @@ from vidplan_core.language.relevancy import Localisation
 from vidplan_core.planner.compositions import compose
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.interfaces import Score, Situation, Start
-from vidplan_core.planner.locating import TargetLocator
-from vidplan_core.planner.objective.distance import Distance
+from vidplan_core.planner.objective.distance import DistanceTerm
 from vidplan_core.planner.objective.frames import ScoredFrames
 from vidplan_core.planner.objective.objective import TermObjective
-from vidplan_core.planner.objective.relevancy import Relevancy
+from vidplan_core.planner.objective.relevancy import RelevancyTerm
 from vidplan_core.planner.objective.term import Term
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import Planner
+from vidplan_core.planner.target.locating import TargetLocator
 from vidplan_core.planner.tasks.reach import Reach
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, Imagination
@@ -254,7 +254,7 @@ def test_more_uncertainty_never_raises_a_score_whatever_terms_are_listed(
         return torch.rand(shape, generator=generator, dtype=torch.float64)
 
     said = [Known(*(20 * random(3, 2) - 10).unbind()) for _ in range(count)]
-    terms = [Relevancy(float(random(1))), Distance(10 * float(random(1))), *said]
+    terms = [RelevancyTerm(float(random(1))), DistanceTerm(10 * float(random(1))), *said]
     images, motions = random(2, 1, 3, 3, 32, 64), 0.2 * random(2, 3) - 0.1
     uncertainty, higher = random(2, 1, 4, 12, 8), random(2, 1, 4, 12, 8)
     higher = torch.ones_like(higher) if everywhere else higher

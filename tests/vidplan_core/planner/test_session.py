@@ -24,12 +24,12 @@ from vidplan_core.heads.bundle import Heads
 from vidplan_core.language.instruction import Instruction
 from vidplan_core.planner.compositions import Composition
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.cycle import PlanResult, Task
 from vidplan_core.planner.interfaces import Situation
-from vidplan_core.planner.locating import Sighting
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import Plan
+from vidplan_core.planner.plans.result import PlanResult, Task
 from vidplan_core.planner.session import SEEDS_APART, Session
+from vidplan_core.planner.target.locating import Sighting
 from vidplan_core.planner.tasks.reach import Reach
 from vidplan_core.world_model.context import Context
 

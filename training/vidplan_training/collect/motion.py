@@ -11,7 +11,7 @@ import torch
 from vidplan_core.errors import IkError
 from vidplan_core.geometry.fk import flange_pose, jacobian
 from vidplan_core.geometry.ik import IkSolver
-from vidplan_core.planner.proposals.hermite import hermite_chunk
+from vidplan_core.planner.motion.hermite import hermite_chunk
 from vidplan_sim.arm.trajectory_controller import Point
 from vidplan_training.collect.behaviours import Decision
 

@@ -12,7 +12,7 @@ from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
 if TYPE_CHECKING:
-    from vidplan_core.planner.cycle import PlanResult
+    from vidplan_core.planner.plans.result import PlanResult
 
 CANDIDATES = 'candidates'
 CHOSEN = 'chosen'

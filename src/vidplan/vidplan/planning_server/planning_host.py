@@ -16,7 +16,7 @@ from vidplan_core.data.observation import Observation, StitchLayout
 from vidplan_core.errors import ModelError
 
 if TYPE_CHECKING:
-    from vidplan_core.planner.cycle import PlanResult
+    from vidplan_core.planner.plans.result import PlanResult
     from vidplan_core.planner.system import PlanningSystem
 
 P = ParamSpec('P')

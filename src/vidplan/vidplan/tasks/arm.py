@@ -13,7 +13,7 @@ from vidplan.tasks.endings import Ending, TaskEnd
 
 if TYPE_CHECKING:
     from vidplan_core.control.commands import CommittedMotion
-    from vidplan_core.planner.cycle import PlanResult
+    from vidplan_core.planner.plans.result import PlanResult
 
 
 @dataclass(frozen=True)

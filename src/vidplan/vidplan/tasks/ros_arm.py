@@ -19,7 +19,7 @@ from vidplan_core.control.commands import CommittedMotion
 from vidplan_msgs.msg import AdapterStatus, Plan
 
 if TYPE_CHECKING:
-    from vidplan_core.planner.cycle import PlanResult
+    from vidplan_core.planner.plans.result import PlanResult
 
 _MOVING = (AdapterStatus.EXECUTING, AdapterStatus.STOPPING)
 _STATES = ('IDLE', 'EXECUTING', 'HOLDING', 'STOPPING', 'FAULT', 'NONE')

@@ -15,7 +15,7 @@ from vidplan_msgs.action import PlanTask
 
 if TYPE_CHECKING:
     from vidplan_core.control.commands import CommittedMotion
-    from vidplan_core.planner.cycle import PlanResult
+    from vidplan_core.planner.plans.result import PlanResult
 
 
 class TaskPlanner(Protocol):

@@ -19,7 +19,7 @@ from vidplan.tasks.task import Outcome, Phase, Progress, Request, TaskPlanner, T
 from vidplan_core.data.observation import Observation
 
 if TYPE_CHECKING:
-    from vidplan_core.planner.cycle import PlanResult
+    from vidplan_core.planner.plans.result import PlanResult
 
 # Longest wait before everything that could end a task is looked at again, wall clock.
 _TICK_S = 0.05

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from vidplan_core.planner.dynamics import NoDynamics
-from vidplan_core.planner.motions import MotionSpace
+from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import Planner, Refinement, best_candidate, random_candidate
 from vidplan_core.planner.proposals.sources import build_source
-from vidplan_core.planner.registry import Registry
 from vidplan_core.planner.tasks.task_kind import TaskKind
+from vidplan_core.registry import Registry
 
 # Of a resting flange's position (3,) and rotation (3, 3) and the target (3,): is the task done?
 DoneTest = Callable[[Tensor, Tensor, Tensor], bool]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.language.instruction import Instruction
-from vidplan_core.planner.locating import Sighting
+from vidplan_core.planner.target.locating import Sighting
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.world_model import Imagination
 

@@ -12,7 +12,7 @@ from vidplan_core.geometry.workspace import PLANNING_BOX, WorkspaceBox
 from vidplan_core.heads.bundle import Heads
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.dynamics import WorldModelDynamics
-from vidplan_core.planner.locating import TargetLocator
+from vidplan_core.planner.target.locating import TargetLocator
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.world_model import Imagination, WorldModel
 

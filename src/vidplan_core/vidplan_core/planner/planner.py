@@ -11,8 +11,8 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.planner.interfaces import Dynamics, Objective, ProposalSource, Score, Situation
-from vidplan_core.planner.motions import MotionSpace
-from vidplan_core.planner.refine import into_ball, refine
+from vidplan_core.planner.motion.refine import into_ball, refine
+from vidplan_core.planner.motion.space import MotionSpace
 
 # Of scores (candidates,) and a seed, the index of the candidate to take.
 Choice = Callable[[Tensor, int], int]

@@ -16,15 +16,15 @@ from vidplan_core.data.observation import Observation
 from vidplan_core.errors import ObservationError, TargetNotFoundError
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.se3 import quaternion_to_matrix
-from vidplan_core.planner.committed import angles_at, chunk_ahead, rests, velocity_at
 from vidplan_core.planner.compositions import Composition
-from vidplan_core.planner.cycle import NO_PICTURES, PlanResult, Task
 from vidplan_core.planner.interfaces import Situation, Start
-from vidplan_core.planner.locating import Sighting
-from vidplan_core.planner.motions import MotionSpace
+from vidplan_core.planner.motion.committed import angles_at, chunk_ahead, rests, velocity_at
+from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.parts import PlannerParts
-from vidplan_core.planner.pictures import decoded, imagined_pictures
 from vidplan_core.planner.planner import Plan
+from vidplan_core.planner.plans.pictures import decoded, imagined_pictures
+from vidplan_core.planner.plans.result import NO_PICTURES, PlanResult, Task
+from vidplan_core.planner.target.locating import Sighting
 from vidplan_core.world_model.context import Context
 
 # The arm counts as at rest below this joint speed, rad/s.

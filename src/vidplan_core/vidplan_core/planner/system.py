@@ -20,14 +20,14 @@ from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.models.precision import narrow
 from vidplan_core.planner.compositions import compose
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.cycle import Pictures, PlanResult, Task
 from vidplan_core.planner.interfaces import Score, Situation
-from vidplan_core.planner.locating import TargetLocator
 from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
-from vidplan_core.planner.pictures import decoded, imagined_pictures
 from vidplan_core.planner.planner import Planner
+from vidplan_core.planner.plans.pictures import decoded, imagined_pictures
+from vidplan_core.planner.plans.result import Pictures, PlanResult, Task
 from vidplan_core.planner.session import Session
+from vidplan_core.planner.target.locating import TargetLocator
 from vidplan_core.planner.tasks.kinds import build_kinds, read_instruction
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.context import Context

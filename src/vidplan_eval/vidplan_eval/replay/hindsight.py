@@ -12,7 +12,7 @@ import numpy as np
 from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import VidPlanError
-from vidplan_core.planner.cycle import PlanResult
+from vidplan_core.planner.plans.result import PlanResult
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.bags.recording import GOAL, PLAN, RESULT
 from vidplan_eval.bags.rosbag import Bag

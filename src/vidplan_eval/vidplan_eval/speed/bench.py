@@ -14,8 +14,8 @@ from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
 from vidplan_core.geometry.se3 import quaternion_to_matrix
+from vidplan_core.planner.motion.hermite import hermite_chunk
 from vidplan_core.planner.objective.objective import TermObjective
-from vidplan_core.planner.proposals.hermite import hermite_chunk
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.speed.timing import Stage
 from vidplan_eval.world import World

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.planner.proposals.hermite import hermite_chunk
-from vidplan_core.planner.refine import refine
+from vidplan_core.planner.motion.hermite import hermite_chunk
+from vidplan_core.planner.motion.refine import refine
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.sampler import GRADIENTS, SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel

@@ -22,8 +22,8 @@ from vidplan_core.data.observation import Observation
 from vidplan_core.errors import VidPlanError
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.metrics.intervals import bootstrap_interval, exact_interval, percentile
-from vidplan_core.planner.cycle import PlanResult
 from vidplan_core.planner.interfaces import Situation, Start
+from vidplan_core.planner.plans.result import PlanResult
 from vidplan_core.planner.proposals.spatial import SpatialProposals
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.episode import SuiteEpisode

@@ -21,7 +21,7 @@ from vidplan_core.data.observation import Observation
 from vidplan_core.errors import VidPlanError
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.metrics.intervals import exact_interval
-from vidplan_core.planner.cycle import PlanResult
+from vidplan_core.planner.plans.result import PlanResult
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.episode import SuiteEpisode, make_episode
 from vidplan_eval.phantom import Haunting, PhantomWorldModel

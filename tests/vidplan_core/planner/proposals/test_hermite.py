@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from vidplan_core.geometry.se3 import so3_exp, so3_log
-from vidplan_core.planner.proposals.hermite import hermite_chunk
+from vidplan_core.planner.motion.hermite import hermite_chunk
 
 POSITION = torch.tensor([0.5, 0.1, 0.3], dtype=torch.float64)
 ROTATION = torch.diag(torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64))

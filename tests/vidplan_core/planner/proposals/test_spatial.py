@@ -10,7 +10,7 @@ from vidplan_core.geometry.fk import flange_pose, tcp_position
 from vidplan_core.geometry.ik import IkSolver
 from vidplan_core.geometry.se3 import so3_log
 from vidplan_core.geometry.workspace import PLANNING_BOX, WorkspaceBox
-from vidplan_core.planner.proposals.hermite import hermite_chunk
+from vidplan_core.planner.motion.hermite import hermite_chunk
 from vidplan_core.planner.proposals.spatial import TRANSLATIONS, SpatialBasis, damped_velocity
 
 START = torch.tensor([0.0, -0.2, 0.0, -2.4, 0.0, 2.2, 0.785], dtype=torch.float64)

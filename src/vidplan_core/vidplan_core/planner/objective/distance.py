@@ -9,7 +9,7 @@ from vidplan_core.planner.objective.frames import ScoredFrames
 from vidplan_core.planner.objective.term import Term
 
 
-class Distance(Term):
+class DistanceTerm(Term):
     """Metres from the tool to the target, less is better.
 
     Before imagining, the distance to the remembered target is known. With a weight of 10 per m,

@@ -12,7 +12,7 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.planner.interfaces import Situation
-from vidplan_core.planner.locating import Sighting, TargetLocator
+from vidplan_core.planner.target.locating import Sighting, TargetLocator
 from vidplan_core.world_model.world_model import Imagination
 
 

@@ -14,7 +14,6 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError
 from vidplan_core.heads.bundle import UncertaintyEstimator
 from vidplan_core.planner.interfaces import Score, Scoring, Situation
-from vidplan_core.planner.locating import TargetLocator
 from vidplan_core.planner.objective.combination import (
     UncertaintyPenalty,
     Weighted,
@@ -26,6 +25,7 @@ from vidplan_core.planner.objective.term import Term
 from vidplan_core.planner.objective.terms import build_terms
 from vidplan_core.planner.objective.uncertainty import frame_uncertainty
 from vidplan_core.planner.parts import PlannerParts
+from vidplan_core.planner.target.locating import TargetLocator
 from vidplan_core.world_model.world_model import Imagination
 
 

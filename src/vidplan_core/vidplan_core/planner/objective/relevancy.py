@@ -9,7 +9,7 @@ from vidplan_core.planner.objective.frames import ScoredFrames
 from vidplan_core.planner.objective.term import Term
 
 
-class Relevancy(Term):
+class RelevancyTerm(Term):
     """The mean over the views of the relevancy's peak, in [0, 1]; nothing is known before."""
 
     def evidence(self, frames: ScoredFrames) -> Tensor | None:

@@ -6,15 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vidplan_core.errors import ConfigError
-from vidplan_core.planner.objective.distance import Distance
-from vidplan_core.planner.objective.relevancy import Relevancy
+from vidplan_core.planner.objective.distance import DistanceTerm
+from vidplan_core.planner.objective.relevancy import RelevancyTerm
 from vidplan_core.planner.objective.term import Term
-from vidplan_core.planner.objective.value import Value
+from vidplan_core.planner.objective.value import ValueTerm
 from vidplan_core.planner.parts import PlannerParts
-from vidplan_core.planner.registry import Registry
+from vidplan_core.registry import Registry
 
 TERMS: Registry[type[Term]] = Registry(
-    'term', {'relevancy': Relevancy, 'distance': Distance, 'value': Value}
+    'term', {'relevancy': RelevancyTerm, 'distance': DistanceTerm, 'value': ValueTerm}
 )
 
 

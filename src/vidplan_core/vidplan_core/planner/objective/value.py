@@ -11,14 +11,14 @@ from vidplan_core.heads.bundle import Heads
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.planner.dynamics import WorldModelDynamics
 from vidplan_core.planner.interfaces import Situation
-from vidplan_core.planner.motions import MotionSpace
+from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.objective.frames import ScoredFrames
 from vidplan_core.planner.objective.term import Term
 from vidplan_core.planner.parts import PlannerParts
 
 
 @dataclass(frozen=True)
-class Value(Term):
+class ValueTerm(Term):
     """The expected value in [0, 1].
 
     Before imagining, the value of coming to rest is known. A value that is high already would
@@ -42,14 +42,14 @@ class Value(Term):
     rest_value: Tensor | None = None
 
     @classmethod
-    def build(cls, weight: float, parts: PlannerParts) -> Value | None:
+    def build(cls, weight: float, parts: PlannerParts) -> ValueTerm | None:
         """Make the term; None without a value head."""
         if parts.heads.value_head is None:
             return None
         motions, numbers = MotionSpace.build(parts), parts.config.score_frames
         return cls(weight, parts.heads, parts.dynamics, motions, numbers)
 
-    def at(self, situation: Situation) -> Value:
+    def at(self, situation: Situation) -> ValueTerm:
         """Ground the instruction, and imagine coming to rest where a score depends on it."""
         grounding = self.heads.grounding(situation.context, situation.instruction)
         grounded = replace(self, grounding=grounding)

@@ -10,7 +10,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.planner.interfaces import ProposalSource, Situation
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.proposals.spatial import SpatialProposals
-from vidplan_core.planner.registry import Registry
+from vidplan_core.registry import Registry
 
 SOURCES: Registry[Callable[[PlannerParts], ProposalSource]] = Registry(
     'proposal source', {'spatial_basis': SpatialProposals.build}

@@ -17,8 +17,8 @@ from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import so3_exp, so3_log
 from vidplan_core.geometry.workspace import PLANNING_BOX, WorkspaceBox
 from vidplan_core.planner.interfaces import Situation, Start
+from vidplan_core.planner.motion.hermite import hermite_weights
 from vidplan_core.planner.parts import PlannerParts
-from vidplan_core.planner.proposals.hermite import hermite_weights
 
 Twist = tuple[float, float, float, float, float, float]
 

@@ -12,8 +12,8 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.workspace import WorkspaceBox
 from vidplan_core.planner.interfaces import Start
+from vidplan_core.planner.motion.hermite import hermite_chunk
 from vidplan_core.planner.parts import PlannerParts
-from vidplan_core.planner.proposals.hermite import hermite_chunk
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vidplan_core.planner.locating import Sighting
+from vidplan_core.planner.target.locating import Sighting
 
 # Views that place the target within this of each other mean the same thing.
 AGREE_M = 0.06

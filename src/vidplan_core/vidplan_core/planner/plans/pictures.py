@@ -9,8 +9,8 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.heads.heat_map import heat_map
-from vidplan_core.planner.cycle import NO_PICTURES, Pictures
 from vidplan_core.planner.parts import PlannerParts
+from vidplan_core.planner.plans.result import NO_PICTURES, Pictures
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.world_model import WorldModel
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.language.instruction import Instruction
-from vidplan_core.planner.memory import TargetMemory
+from vidplan_core.planner.target.memory import TargetMemory
 
 NO_PICTURES = np.zeros((0, 0, 0, 3), np.uint8)
 
