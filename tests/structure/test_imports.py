@@ -55,7 +55,7 @@ LEVELS: dict[str, Levels] = {
     'vidplan_sim': (
         ('arm', 'objects'),
         ('render', 'scene'),
-        ('world',),
+        ('parameters', 'world'),
         ('staging',),
         ('cell',),
         ('expert', 'ros'),
@@ -67,6 +67,7 @@ LEVELS: dict[str, Levels] = {
         ('suites',),
     ),
     'vidplan': (
+        ('parameters',),
         ('bringup', 'ros'),
         ('tasks',),
         ('planning_server', 'robots'),

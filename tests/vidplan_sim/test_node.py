@@ -3,12 +3,12 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
@@ -25,8 +25,8 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from vidplan_msgs.msg import Truth
 from vidplan_sim.arm.kinematics import ARM_JOINTS
+from vidplan_sim.parameters import CellParameters
 from vidplan_sim.ros.node import CellNode, make_room_for_images
-from vidplan_sim.ros.parameters import PARAMETERS
 
 pytestmark = pytest.mark.ros
 TOPIC = 'fr3_arm_controller/joint_trajectory'
@@ -149,10 +149,11 @@ def test_impossible_parameters_are_named(ros: Any, name: str, value: Any) -> Non
         CellNode(parameter_overrides=[Parameter(name, value=value)])
 
 
-def test_configuration_file_repeats_the_defaults(repository: Path) -> None:
-    blocks = yaml.safe_load((repository / 'config' / 'cell.yaml').read_text())
-    defaults = {name: row[0] for name, row in PARAMETERS.items()}
-    assert blocks['/**/cell']['ros__parameters'] == defaults
+def test_every_parameter_is_described(cell: CellNode) -> None:
+    for one in fields(CellParameters):
+        described = cell.describe_parameter(one.name)
+        assert described.description.startswith(one.metadata['text'])
+        assert described.read_only is not one.metadata.get('mutable', False)
 
 
 def test_images_have_room_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,14 +55,17 @@ class Knob:
             return ', '.join(self.choices)
         if self.low is None and self.high is None:
             return ''
+        low, high = _number(self.low), _number(self.high)
         if self.high is None:
-            return f'from {self.low:g}'
-        return f'up to {self.high:g}' if self.low is None else f'{self.low:g} .. {self.high:g}'
+            return f'from {low}'
+        return f'up to {high}' if self.low is None else f'{low} .. {high}'
 
     def allowed(self, default: object) -> str:
         """Say what is allowed instead of a wrong value; the default tells the type."""
         limits = f'{self.bounds()} {self.unit}'.strip() if self.bounds() else ''
         limits = f'one of {limits}' if self.choices else limits
+        if type(default) is int:  # 2.5 lies between 1 and 8, too
+            limits = ', '.join(filter(None, (_TYPES[int], limits)))
         if not isinstance(default, (tuple, Mapping)):
             return limits or _TYPES[type(default)]
         elements = default.values() if isinstance(default, Mapping) else default
@@ -202,6 +205,10 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return field.default
+
+
+def _number(value: float | None) -> str:
+    return f'{value:g}' if isinstance(value, float) else str(value)
 
 
 def _group_prefix(field: dataclasses.Field[Any]) -> str:

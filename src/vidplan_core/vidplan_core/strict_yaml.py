@@ -33,8 +33,13 @@ class Section:
         """Read from `values`, which must be a mapping; `name` is how errors call it."""
         if not isinstance(values, dict):
             raise ConfigError(f'{name} must hold keys and values, got {values!r}')
-        self._values = values
+        self._values: dict[Any, Any] = values
         self.name = name
+
+    @property
+    def values(self) -> dict[Any, Any]:
+        """What it holds, as it was read."""
+        return self._values
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import yaml
+
 ENDS = {signal.SIGINT: 'interrupted', signal.SIGTERM: 'terminated'}
 
 
@@ -19,20 +21,17 @@ def leave(number: int, _: object) -> None:
     sys.exit(0)
 
 
-def argument(name: str) -> str:
-    begin = f"{name}:='"
-    return next((w[len(begin) : -1] for w in sys.argv if w.startswith(begin)), '')
-
-
 def main() -> None:
-    mode = argument('mode')
+    file = Path(sys.argv[sys.argv.index('--params-file') + 1])
+    arguments = yaml.safe_load(file.read_text())['/**']['ros__parameters']
+    mode = arguments['mode']
     deaf = {'deaf': {signal.SIGINT}, 'stubborn': {signal.SIGINT, signal.SIGTERM}}.get(mode, set())
     for number in ENDS:
         signal.signal(number, signal.SIG_IGN if number in deaf else leave)
     print(f'up as {mode}', flush=True)
-    if path := argument('tells'):
+    if path := arguments['tells']:
         Path(path).touch()
-    if path := argument('awaits'):
+    if path := arguments['awaits']:
         while not Path(path).exists():
             time.sleep(0.01)
     if mode == 'fails':

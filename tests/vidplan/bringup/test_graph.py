@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from vidplan.bringup.graph import CELL, GRAPHS, PLANNING, REPLAY, Graph, Process, Value
+from vidplan.bringup.overrides import overrides
 from vidplan.bringup.process import command, environment
+from vidplan.parameters.nodes import NODES
 from vidplan_core.errors import ConfigError
 
 ALL = pytest.mark.parametrize('graph', GRAPHS.values(), ids=GRAPHS)
@@ -49,6 +52,13 @@ def test_conditions_are_flags(graph: Graph) -> None:
     for process in graph.processes:
         if process.condition:
             assert isinstance(values[process.condition], bool)
+
+
+@ALL
+def test_every_node_has_its_knobs(graph: Graph) -> None:
+    pytest.importorskip('rclpy', reason='needs ROS 2')
+    assert all(process.nodes for process in graph.processes)
+    assert {node for process in graph.processes for node in process.nodes} <= set(NODES)
 
 
 @ALL
@@ -96,18 +106,15 @@ def test_unknown_or_mistyped_arguments_are_named() -> None:
 def test_command_line_of_a_process() -> None:
     process = Process(
         'no_such_package', 'thing', 'some.thing',
-        parameters=(('flag', Value('record')), ('text', Value('device')), ('n', 3)),
         parameter_files=('params_file',),
         remappings=(('in', Value('left_image')),),
     )  # fmt: skip
-    values = PLANNING.values(
-        {'record': True, 'device': "it's", 'namespace': 'arm1/', 'params_file': '/p.yaml'}
-    )
-    words = command(process, values)
+    values = PLANNING.values({'namespace': 'arm1/', 'params_file': '/p.yaml'})
+    words = command(process, values, Path('/o.yaml'))
     assert words[1:3] == ['-m', 'some.thing']
     assert words[3:] == [
         '--ros-args', '--log-level', 'info', '-r', '__ns:=/arm1', '--params-file', '/p.yaml',
-        '-p', 'flag:=true', '-p', "text:='it''s'", '-p', 'n:=3', '-r', 'in:=/left/image_raw',
+        '--params-file', '/o.yaml', '-r', 'in:=/left/image_raw',
     ]  # fmt: skip
 
 
@@ -155,20 +162,18 @@ def test_launch_arguments_with_descriptions(graph: Graph, repository: Path) -> N
 def test_launch_makes_the_same_command_lines(graph: Graph, repository: Path) -> None:
     pytest.importorskip('launch_ros.actions', reason='launch is not installed')
     from launch.utilities import perform_substitutions
-    from launch_ros.actions import Node
 
     from launch import LaunchContext
 
     context = LaunchContext()
     given = {'namespace': 'arm1', 'record': True, 'log_level': 'debug'}
-    values = graph.values(given)
-    for name, value in values.items():
+    for name, value in given.items():
         context.launch_configurations[name] = (
             str(value).lower() if isinstance(value, bool) else str(value)
         )
-    description = launch_description(repository, graph)
-    nodes = [entity for entity in description.entities if isinstance(entity, Node)]
+    nodes = launched_nodes(context, launch_description(repository, graph))
     assert len(nodes) == len(graph.processes)
+    values = graph.values(given)
     for node, process in zip(nodes, graph.processes):
         node._perform_substitutions(context)
         context.extend_locals({'ros_specific_arguments': {'ns': '__ns:=/arm1'}})
@@ -178,19 +183,19 @@ def test_launch_makes_the_same_command_lines(graph: Graph, repository: Path) -> 
         assert list(node.expanded_remapping_rules or []) == wanted
         words = [perform_substitutions(context, word) for word in node.cmd[1:]]
         assert words[words.index('--log-level') + 1] == 'debug'
-        assert parameters_of(words) == {
-            name: values[entry.argument] if isinstance(entry, Value) else entry
-            for name, entry in process.parameters
+        files = [after for word, after in zip(words, words[1:]) if word == '--params-file']
+        assert files[:-1] == [str(values[name]) for name in process.parameter_files]
+        said = yaml.safe_load(Path(files[-1]).read_text())
+        assert {node: block['ros__parameters'] for node, block in said.items()} == {
+            node: block or None for node, block in overrides(process, values).items()
         }
 
 
-def parameters_of(words: list[str]) -> dict[str, Any]:
-    """Read the overrides that launch_ros wrote to its temporary files."""
-    import yaml
+def launched_nodes(context: Any, description: Any) -> list[Any]:
+    """Do what a launch does up to the start of the processes, and return their actions."""
+    from launch_ros.actions import Node
 
-    found: dict[str, Any] = {}
-    for word, file in zip(words, words[1:]):
-        if word == '--params-file' and 'launch_params_' in file:
-            content = yaml.safe_load(Path(file).read_text())
-            found |= content.get('/**', {}).get('ros__parameters', {})
+    found = []
+    for entity in description.entities:
+        found += [made for made in entity.visit(context) or [] if isinstance(made, Node)]
     return found

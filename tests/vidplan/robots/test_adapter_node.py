@@ -7,13 +7,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import yaml
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
@@ -371,19 +369,3 @@ def test_impossible_parameters_are_named(ros: Any, name: str, value: Any, says: 
     values = {'gripper_backend': 'topic', name: value}
     with pytest.raises(ConfigError, match=says):
         AdapterNode(parameter_overrides=[Parameter(k, value=v) for k, v in values.items()])
-
-
-@pytest.mark.parametrize('node', ['stitcher', 'adapter'])
-def test_configuration_file_repeats_the_defaults(repository: Path, node: str) -> None:
-    from dataclasses import fields
-
-    from vidplan.robots.adapter_parameters import AdapterParameters
-    from vidplan.robots.stitcher_node import Parameters
-
-    kind = {'stitcher': Parameters, 'adapter': AdapterParameters}[node]
-    defaults = {
-        field.name: list(field.default) if isinstance(field.default, tuple) else field.default
-        for field in fields(kind)
-    }
-    blocks = yaml.safe_load((repository / 'config' / 'planning.yaml').read_text())
-    assert blocks[f'/**/{node}']['ros__parameters'] == defaults

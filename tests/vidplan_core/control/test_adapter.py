@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,11 +20,11 @@ from tests.vidplan_core.control.arm import (
 )
 from vidplan_core.control import rejection, watchdog
 from vidplan_core.control.adapter import ActionAdapter
-from vidplan_core.control.adapter_types import AdapterConfig
+from vidplan_core.control.config import AdapterConfig
 from vidplan_core.control.gripper_schedule import GripperRule
-from vidplan_core.control.safety import SafetyConfig
 from vidplan_core.errors import CommandRejectedError, ConfigError, ObservationError
 from vidplan_core.geometry.robot_files import default_robot
+from vidplan_core.geometry.se3 import matrix_to_quaternion, quaternion_to_matrix, so3_exp
 
 FR3, FR3_HARD = default_robot().limits, default_robot().hard_limits
 END_S = (FRAMES - 1) * PERIOD_S
@@ -160,14 +161,13 @@ def test_bad_plan_is_rejected_at_rest_and_in_motion(change: dict, reason: str) -
 
 
 def test_pose_out_of_reach() -> None:
-    """Inside the box and slow enough, yet the wrist cannot turn that far."""
-    adapter, arm = ready()
-    safety = SafetyConfig(max_turn_rad_s=10.0, max_jump_rad=4.0)
-    adapter = ActionAdapter(AdapterConfig(safety=safety))
-    arm.tell(adapter, 0.0)
+    """Inside the box and slow enough, yet the wrist cannot tip over that far."""
+    adapter, _ = ready()
     plan = plan_from(adapter, 0.0, (0.0, 0.0, 0.0))
-    quaternions = plan.quaternions.copy()
-    quaternions[2:] = [np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)]
+    tipping = torch.zeros(len(plan.quaternions), 3, dtype=torch.float64)
+    tipping[:, 1] = 0.39 * torch.arange(len(tipping))
+    rotations = so3_exp(tipping) @ quaternion_to_matrix(torch.from_numpy(plan.quaternions))
+    quaternions = matrix_to_quaternion(rotations).numpy()
     assert rejected(adapter, changed(plan, quaternions=quaternions), 0.0) in (
         rejection.UNREACHABLE,
         rejection.WORKSPACE,

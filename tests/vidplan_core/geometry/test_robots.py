@@ -17,8 +17,8 @@ import yaml
 
 from vidplan_core.control import rejection
 from vidplan_core.control.adapter import ActionAdapter
-from vidplan_core.control.adapter_types import AdapterConfig
 from vidplan_core.control.commands import PlanCommand
+from vidplan_core.control.config import AdapterConfig
 from vidplan_core.errors import CommandRejectedError, ConfigError
 from vidplan_core.geometry.fk import flange_pose, tcp_position, tcp_rotation
 from vidplan_core.geometry.ik import IkSolver, arm_mjcf

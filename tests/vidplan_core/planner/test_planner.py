@@ -259,9 +259,9 @@ def test_committed_motion_is_sampled_and_then_rests(motion: CommittedMotion) -> 
     ('values', 'message'),
     [
         ({'method': 'magic'}, 'magic'),
-        ({'steps': 0}, 'steps is 0; allowed: 1 .. 50'),
+        ({'steps': 0}, 'steps is 0; allowed: an integer, 1 .. 50'),
         ({'sampler': 'euler'}, "sampler is 'euler'; allowed: one of flow_map, edm"),
-        ({'committed_frames': -1}, 'committed_frames is -1; allowed: from 0 model frames'),
+        ({'committed_frames': -1}, 'committed_frames is -1; allowed: an integer, from 0 model'),
         (
             {'score_frames': (0,)},
             r'score_frames is \[0\]; allowed: a list, each from 1, at least 1',

@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -19,8 +18,9 @@ from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
 
+from vidplan.parameters.bags import PlayerParameters
 from vidplan.ros import qos
-from vidplan.ros.parameters import declare, parameter
+from vidplan.ros.parameters import declare
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
 from vidplan_core.errors import ConfigError, VidPlanError
 from vidplan_eval.bags.recording import CAMERAS, GRIPPER, JOINTS, RECORDED
@@ -35,32 +35,14 @@ _IMAGE_GAP_S = 0.01
 _MODELS_STATUS = 'world_model: models'
 
 
-@dataclass(frozen=True)
-class PlayerParameters:
-    """Parameters of the player."""
-
-    bag: str = parameter('', 'Folder of the rosbag2 to play.')
-    rate: float = parameter(1.0, 'Bag seconds per real second.', low=0.01, high=100.0)
-    clock_rate_hz: float = parameter(
-        100.0, 'Rate of /clock, Hz of bag time.', low=1.0, high=1000.0
-    )
-    wait_for_models_s: float = parameter(
-        180.0, 'Longest wait for the models to be loaded before it begins, s; 0: none.',
-        low=0.0, high=3600.0,
-    )  # fmt: skip
-    wait_for_goal: bool = parameter(False, 'Begin only when a goal has come too.')
-
-    def __post_init__(self) -> None:
-        if not self.bag:
-            raise ConfigError('parameter bag is empty; give the folder of a rosbag2, bag:=DIR')
-
-
 class Player(Node):
     """Publishes recorded bytes as they are, at their pace, with `/clock` between them."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('player', **kwargs)
         self.parameters = declare(self, PlayerParameters)
+        if not self.parameters.bag:
+            raise ConfigError('parameter bag is empty; give the folder of a rosbag2, bag:=DIR')
         self.models_ready = False
         self.goal_came = not self.parameters.wait_for_goal
         self._clock_publisher = self.create_publisher(Clock, '/clock', QoSProfile(depth=1))

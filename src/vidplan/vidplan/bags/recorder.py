@@ -9,7 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -21,8 +20,9 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
+from vidplan.parameters.bags import RecorderParameters
 from vidplan.ros.diagnostics import OK, WARN, Diagnostics, Status
-from vidplan.ros.parameters import declare, parameter
+from vidplan.ros.parameters import declare
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
 from vidplan_core.errors import VidPlanError
 from vidplan_eval.bags.recording import CAMERAS, JOINTS, RECORDED, Delivery, RecordedTopic
@@ -54,20 +54,11 @@ _QOS = {
 }
 
 
-@dataclass(frozen=True)
-class Parameters:
-    """Parameters of the recorder."""
-
-    directory: str = parameter(
-        'outputs/bags', 'Folder in which each recording makes a folder named by the time.'
-    )
-    bag: str = parameter('', 'Folder of this recording, which must not exist; overrides.')
-
-    def path(self) -> Path:
-        """Return the folder of this recording."""
-        if self.bag:
-            return Path(self.bag)
-        return Path(self.directory) / time.strftime('%Y-%m-%d_%H-%M-%S')
+def recording_folder(parameters: RecorderParameters) -> Path:
+    """Return the folder of this recording."""
+    if parameters.bag:
+        return Path(parameters.bag)
+    return Path(parameters.directory) / time.strftime('%Y-%m-%d_%H-%M-%S')
 
 
 class Recorder(Node):
@@ -75,7 +66,7 @@ class Recorder(Node):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('recorder', **kwargs)
-        path = declare(self, Parameters).path()
+        path = recording_folder(declare(self, RecorderParameters))
         topics = [
             BagTopic(entry.role, self._resolved(entry.role), entry.type_name) for entry in RECORDED
         ]

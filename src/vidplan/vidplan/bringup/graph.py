@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +51,9 @@ class Process:
         package: ROS package that installs the executable.
         executable: Its name under `lib/<package>`.
         module: The same program as `python -m module`, for a workspace that is not built.
-        parameters: Overrides after the parameter files; for every node of the process.
+        nodes: Names of its nodes.
+        parameters: For every node of the process. A Value counts before the parameter files if
+            its argument was given, else after them; a fixed entry counts always.
         parameter_files: Arguments that name YAML files.
         remappings: From a topic's name in the code to its name in this graph.
         condition: Name of a bool argument that must be true; '' for always.
@@ -62,12 +64,35 @@ class Process:
     package: str
     executable: str
     module: str
+    nodes: tuple[str, ...] = ()
     parameters: tuple[Entry, ...] = ()
     parameter_files: tuple[str, ...] = ('params_file',)
     remappings: tuple[Entry, ...] = ()
     condition: str = ''
     required: bool = False
     environment: tuple[tuple[str, str], ...] = ()
+
+
+class Settings(Mapping[str, Setting]):
+    """The value of every argument of a graph.
+
+    Attributes:
+        given: Names of those that somebody gave; the others are defaults, before which a
+            parameter file counts.
+    """
+
+    def __init__(self, values: Mapping[str, Setting], given: Iterable[str] = ()) -> None:
+        self._values = dict(values)
+        self.given = frozenset(given)
+
+    def __getitem__(self, name: str) -> Setting:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 @dataclass(frozen=True)
@@ -79,7 +104,7 @@ class Graph:
     arguments: tuple[Argument, ...]
     processes: tuple[Process, ...]
 
-    def values(self, given: Mapping[str, object] | None = None) -> dict[str, Setting]:
+    def values(self, given: Mapping[str, object] | None = None) -> Settings:
         """Return the value of every argument: the given ones, defaults for the others.
 
         Raises:
@@ -94,7 +119,11 @@ class Graph:
                 kind = type(values[name]).__name__
                 raise ConfigError(f"argument '{name}' is {value!r}; it must be of type {kind}")
             values[name] = value
-        return values
+        return Settings(values, given or {})
+
+    def chosen(self, settings: Mapping[str, Setting]) -> list[Process]:
+        """Return the processes whose condition holds."""
+        return [one for one in self.processes if not one.condition or settings[one.condition]]
 
 
 def share_directory() -> Path:
@@ -191,6 +220,7 @@ def _planning_processes(
             'vidplan',
             'stitcher',
             'vidplan.robots.stitcher_node',
+            nodes=('stitcher',),
             parameters=_SIM_TIME + _ROBOT,
             remappings=_CAMERAS + _STATES,
             environment=_ONE_THREAD,
@@ -199,6 +229,7 @@ def _planning_processes(
             'vidplan',
             'planning_server',
             'vidplan.planning_server.main',
+            nodes=('world_model', 'reward', 'planner'),
             parameters=(
                 *_SIM_TIME,
                 ('models', Value('models')),
@@ -210,6 +241,7 @@ def _planning_processes(
             'vidplan',
             'adapter',
             'vidplan.robots.adapter_node',
+            nodes=('adapter',),
             parameters=(
                 *_SIM_TIME,
                 *_ROBOT,
@@ -224,6 +256,7 @@ def _planning_processes(
             'vidplan',
             'recorder',
             'vidplan.bags.recorder',
+            nodes=('recorder',),
             parameters=(*_SIM_TIME, ('directory', Value('record_dir'))),
             remappings=_CAMERAS + _STATES + _COMMANDS,
             condition='record',
@@ -236,6 +269,7 @@ _CELL = Process(
     'vidplan_sim',
     'cell',
     'vidplan_sim.ros.node',
+    nodes=('cell',),
     # The cell is the clock, so it never takes its time from /clock.
     parameters=(
         ('seed', Value('seed')),
@@ -252,6 +286,7 @@ _PLAYER = Process(
     'vidplan',
     'player',
     'vidplan.bags.player',
+    nodes=('player',),
     parameters=(
         ('bag', Value('bag')),
         ('rate', Value('rate')),

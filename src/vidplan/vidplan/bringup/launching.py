@@ -3,36 +3,78 @@
 
 from __future__ import annotations
 
-from launch.action import Action
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable, Shutdown
-from launch.conditions import IfCondition
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration
-from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
+import tempfile
+from pathlib import Path
 
-from launch import LaunchDescription
+from launch.action import Action
+from launch.actions import (
+    DeclareLaunchArgument,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+    Shutdown,
+)
+from launch.substitutions import EnvironmentVariable
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterFile
+
+from launch import LaunchContext, LaunchDescription
 from vidplan.bringup.graph import (
     GRACE_S,
     Argument,
     Graph,
     Process,
     Setting,
-    Value,
+    Settings,
     argument_default,
+    resolve,
 )
+from vidplan.bringup.overrides import check_start, parameter_files, write_overrides
+from vidplan_core.errors import ConfigError
+
+_FLAGS = {'true': True, 'false': False}
 
 
 def describe(graph: Graph) -> LaunchDescription:
     """Return the launch description of a graph."""
-    types = {argument.name: type(argument.default) for argument in graph.arguments}
+    given: set[str] = set()
+
+    def note_given(context: LaunchContext) -> None:
+        # Before the declarations, which put their defaults among what was given.
+        given.update(context.launch_configurations)
+
+    def start(context: LaunchContext) -> list[Action]:
+        return _start(graph, context.launch_configurations, given)
+
     return LaunchDescription(
         [
             # Lines of several processes must not wait in a buffer for each other.
             SetEnvironmentVariable('RCUTILS_LOGGING_BUFFERED_STREAM', '1'),
+            OpaqueFunction(function=note_given),
             *(_declare(argument) for argument in graph.arguments),
-            *(_node(process, types) for process in graph.processes),
+            OpaqueFunction(function=start),
         ]
     )
+
+
+def _start(graph: Graph, words: dict[str, str], given: set[str]) -> list[Action]:
+    """Return the processes as actions; raises ConfigError, which ends the launch."""
+    settings = graph.values(
+        {one.name: _typed(one, words[one.name]) for one in graph.arguments if one.name in given}
+    )
+    check_start(graph, settings)
+    folder = Path(tempfile.mkdtemp(prefix='vidplan_parameters_'))
+    return [_node(process, settings, folder) for process in graph.chosen(settings)]
+
+
+def _typed(argument: Argument, word: str) -> Setting:
+    default = argument_default(argument)
+    try:
+        return _FLAGS[word] if isinstance(default, bool) else type(default)(word)
+    except (KeyError, ValueError):
+        kind = type(default).__name__
+        raise ConfigError(
+            f"argument '{argument.name}' is {word!r}; it must be of type {kind}"
+        ) from None
 
 
 def _declare(argument: Argument) -> Action:
@@ -46,23 +88,20 @@ def _declare(argument: Argument) -> Action:
     )
 
 
-def _node(process: Process, types: dict[str, type]) -> Action:
-    files = [ParameterFile(LaunchConfiguration(name)) for name in process.parameter_files]
+def _node(process: Process, settings: Settings, folder: Path) -> Action:
+    files = [*parameter_files([process], settings), write_overrides(process, settings, folder)]
     return Node(
         package=process.package,
         executable=process.executable,
         # No name: a process may host several nodes, which keep their own.
-        namespace=LaunchConfiguration('namespace'),
-        parameters=[*files, *_overrides(process, types)],
-        remappings=[(source, _substitution(target)) for source, target in process.remappings],
-        ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+        namespace=str(settings['namespace']),
+        parameters=[ParameterFile(str(path)) for path in files],
+        remappings=[(name, str(resolve(entry, settings))) for name, entry in process.remappings],
+        ros_arguments=['--log-level', str(settings['log_level'])],
         additional_env={
             name: EnvironmentVariable(name, default_value=value)
             for name, value in process.environment
         },
-        condition=IfCondition(LaunchConfiguration(process.condition))
-        if process.condition
-        else None,
         on_exit=[Shutdown(reason=f'{process.executable} ended')] if process.required else None,
         # Bringing the arm to rest and leaving PyTorch behind may take a moment.
         sigterm_timeout=str(GRACE_S),
@@ -70,18 +109,3 @@ def _node(process: Process, types: dict[str, type]) -> Action:
         output='screen',
         emulate_tty=True,
     )
-
-
-def _overrides(process: Process, types: dict[str, type]) -> list[dict[str, object]]:
-    return [
-        {
-            name: ParameterValue(_substitution(entry), value_type=types[entry.argument])
-            if isinstance(entry, Value)
-            else entry
-        }
-        for name, entry in process.parameters
-    ]
-
-
-def _substitution(entry: Value | Setting) -> object:
-    return LaunchConfiguration(entry.argument) if isinstance(entry, Value) else entry

@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 
-from vidplan.bringup.graph import GRACE_S, Graph, Process, Setting, resolve
+from vidplan.bringup.graph import GRACE_S, Graph, Process, Settings, resolve
+from vidplan.bringup.overrides import check_start, write_overrides
 
-Values = Mapping[str, Setting]
 LineSink = Callable[[str, str], None]
 
 _PR_SET_PDEATHSIG = 1
@@ -31,15 +32,19 @@ _LAST_WORDS_S = 5.0
 _ASKED_FOR = (0, -signal.SIGINT, -signal.SIGTERM)
 
 
-def command(process: Process, values: Values) -> list[str]:
-    """Return the argument vector that starts a process, ROS arguments included."""
+def command(process: Process, values: Settings, parameters: Path) -> list[str]:
+    """Return the argument vector that starts a process, ROS arguments included.
+
+    Args:
+        process: of the table.
+        values: of the graph's arguments.
+        parameters: file of what counts before the parameter files, see `write_overrides`.
+    """
     words = [*_program(process), '--ros-args', '--log-level', str(values['log_level'])]
     if values['namespace']:
         words += ['-r', f'__ns:=/{str(values["namespace"]).strip("/")}']
-    for name in process.parameter_files:
-        words += ['--params-file', str(values[name])]
-    for name, entry in process.parameters:
-        words += ['-p', f'{name}:={_yaml(resolve(entry, values))}']
+    for path in (*(str(values[name]) for name in process.parameter_files), str(parameters)):
+        words += ['--params-file', path]
     for source, entry in process.remappings:
         words += ['-r', f'{source}:={resolve(entry, values)}']
     return words
@@ -55,16 +60,6 @@ def _program(process: Process) -> list[str]:
         return [sys.executable, '-m', process.module]
     installed = prefix / 'lib' / process.package / process.executable
     return [str(installed)] if installed.exists() else [sys.executable, '-m', process.module]
-
-
-def _yaml(value: Setting) -> str:
-    """Return a parameter's value so that the ROS parser gives it the same type back."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return str(value)
-    escaped = value.replace("'", "''")
-    return f"'{escaped}'"
 
 
 def environment(process: Process, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -132,6 +127,8 @@ def _prepare() -> None:
 class ProcessGroup:
     """The processes of a graph; a context manager that leaves none behind.
 
+    It starts none if a parameter file is wrong, see `check_start`.
+
     Attributes:
         children: In the order of the table, ended ones included.
     """
@@ -139,30 +136,30 @@ class ProcessGroup:
     def __init__(
         self,
         graph: Graph,
-        values: Values,
+        values: Settings,
         on_line: LineSink,
         extra_environment: Mapping[str, str] | None = None,
     ) -> None:
         self._on_line = on_line
-        self._chosen = [
-            process
-            for process in graph.processes
-            if not process.condition or values[process.condition]
-        ]
-        self._values = values
+        self._graph, self._values = graph, values
+        self._chosen = graph.chosen(values)
         self._extra = dict(extra_environment or {})
         self._required = {process.executable for process in self._chosen if process.required}
         self._reported: set[str] = set()
+        self._folder = TemporaryDirectory(prefix='vidplan_parameters_')
         self.children: list[Child] = []
 
     def __enter__(self) -> ProcessGroup:
         try:
+            check_start(self._graph, self._values)
             for process in self._chosen:
-                words = command(process, self._values)
+                file = write_overrides(process, self._values, Path(self._folder.name))
+                words = command(process, self._values, file)
                 env = environment(process, self._extra)
                 self.children.append(Child(process.executable, words, env, self._on_line))
         except BaseException:
             self.stop()
+            self._folder.cleanup()
             raise
         return self
 
@@ -173,6 +170,7 @@ class ProcessGroup:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+        self._folder.cleanup()
 
     def newly_ended(self) -> list[Child]:
         """Return the children that have ended since the last call."""

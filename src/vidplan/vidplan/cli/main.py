@@ -12,7 +12,8 @@ from vidplan_core.errors import VidPlanError
 
 #: Modules of this package, in the order of `vidplan --help`.
 COMMANDS = (
-    'run', 'up', 'goal', 'record', 'replay', 'score', 'evaluate', 'landscape', 'bench', 'models',
+    'run', 'up', 'goal', 'record', 'replay', 'score', 'evaluate', 'landscape', 'bench',
+    'models', 'config',
 )  # fmt: skip
 
 EXIT_CONFIG = 2

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidplan.bringup.graph import (
@@ -18,10 +17,9 @@ from vidplan.bringup.graph import (
     REPLAY,
     Argument,
     Graph,
-    Setting,
+    Settings,
     argument_default,
 )
-from vidplan_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from vidplan.bringup.process import ProcessGroup
@@ -85,11 +83,11 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_FAILED if failed or not stopped else 0
 
 
-def graph_values(graph: Graph, args: argparse.Namespace) -> dict[str, Setting]:
+def graph_values(graph: Graph, args: argparse.Namespace) -> Settings:
     """Return the graph's arguments from the options that were given.
 
     Raises:
-        ConfigError: an option of another graph, or a file that is not there.
+        ConfigError: an option of another graph.
     """
     given = {
         argument.name: value
@@ -98,11 +96,7 @@ def graph_values(graph: Graph, args: argparse.Namespace) -> dict[str, Setting]:
     }
     if args.replay:
         given['bag'] = args.replay
-    values = graph.values(given)
-    for name in ('params_file', 'cell_params_file', 'models', 'bag'):
-        if name in values and not Path(str(values[name])).exists():
-            raise ConfigError(f'{name}: {values[name]!r} does not exist')
-    return values
+    return graph.values(given)
 
 
 def simulation_environment(graph: Graph) -> dict[str, str]:

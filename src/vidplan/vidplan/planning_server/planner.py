@@ -10,6 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from visualization_msgs.msg import MarkerArray
 
+from vidplan.parameters.planner import PlannerParameters
 from vidplan.planning_server.markers import plan_markers
 from vidplan.planning_server.planning_host import PlanningHost
 from vidplan.ros import qos
@@ -20,9 +21,8 @@ from vidplan.ros.parameters import declare
 from vidplan.tasks.endings import Ending, TaskEnd
 from vidplan.tasks.goal_server import ActiveGoal, GoalServer
 from vidplan.tasks.observation_feed import ObservationFeed
-from vidplan.tasks.planner_parameters import PlannerParameters
 from vidplan.tasks.ros_arm import RosArm
-from vidplan.tasks.task import Outcome, Progress, Request
+from vidplan.tasks.task import Outcome, Progress, Request, Timing
 from vidplan.tasks.task_runner import TaskContext, TaskRunner
 from vidplan_core.data.history import History
 from vidplan_core.data.observation import Observation
@@ -45,7 +45,7 @@ class PlannerNode(ManagedNode):
         super().__init__('planner', **kwargs)
         self._host = host
         self.parameters = declare(self, PlannerParameters)
-        self.config = self.parameters.core()
+        self.config = self.parameters.core
         self._task_context: TaskContext | None = None
         self._arm: RosArm | None = None
         self._subscriptions_of_tasks: list[Any] = []
@@ -73,9 +73,15 @@ class PlannerNode(ManagedNode):
         return self.get_clock().now().nanoseconds * 1e-9
 
     def configure(self) -> None:
-        """Listen to observations and to the adapter; raises ModelError without models."""
+        """Listen to observations and to the adapter.
+
+        Raises:
+            ModelError: no models are loaded.
+            ConfigError: the models imagine fewer frames than are to be executed.
+        """
         model = self._host.system.world_model.config
         p = self.parameters
+        p.check_frames(model.frames)
         self._host.feed = ObservationFeed(
             History(model.history_frames, model.frame_period_s, model.history_ages),
             now_s=lambda: self.now_s,
@@ -92,7 +98,7 @@ class PlannerNode(ManagedNode):
             self._host.system, self._host.feed, self._arm, self._host.worker,
             now_s=lambda: self.now_s,
             wake=self._host.wake,
-            timing=p.timing(model.frame_period_s),
+            timing=timing(p, model.frame_period_s),
             on_plan=self._on_plan,
             on_internal_error=self._log_trace,
         )  # fmt: skip
@@ -224,6 +230,18 @@ def _stamp_of(observation: Observation) -> Any:
     from vidplan.ros.conversions import stamp
 
     return stamp(observation.stamp_s)
+
+
+def timing(parameters: PlannerParameters, frame_period_s: float) -> Timing:
+    """Return the pace of tasks."""
+    p = parameters
+    return Timing(
+        execute_s=p.execute_frames * frame_period_s,
+        settle_s=p.settle_s,
+        max_late_plans=p.max_late_plans,
+        max_rejected_plans=p.max_rejected_plans,
+        max_rest_s=p.max_rest_s,
+    )
 
 
 def feedback_message(progress: Progress) -> PlanTask.Feedback:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,14 @@ from geometry_msgs.msg import Point
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from sensor_msgs.msg import Image
 
+from vidplan.parameters.reward import RewardParameters
 from vidplan.planning_server.planning_host import PlanningHost
 from vidplan.ros import qos
 from vidplan.ros.conversions import stamp
 from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter, Status
 from vidplan.ros.images import image_to_rgb, to_image
 from vidplan.ros.lifecycle import ManagedNode
-from vidplan.ros.parameters import declare, parameter
+from vidplan.ros.parameters import declare
 from vidplan.ros.services import ServiceError, answer
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import InstructionError, ModelError, ObservationError
@@ -32,14 +32,6 @@ _CODES: dict[type[Exception], int] = {
 }
 
 
-@dataclass(frozen=True)
-class RewardParameters:
-    """Parameters of the reward's node."""
-
-    max_images: int = parameter(64, 'Most images in one call of reward/score.', low=1, high=4096)
-    publish_relevancy: bool = parameter(
-        True, 'Publish the relevancy of every plan while somebody subscribes.', mutable=True
-    )
 
 
 class RewardNode(ManagedNode):

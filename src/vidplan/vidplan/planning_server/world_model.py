@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from sensor_msgs.msg import Image
 
 from vidplan.bringup.graph import share_directory
+from vidplan.parameters.world_model import WorldModelParameters
 from vidplan.planning_server.planning_host import PlanningHost
 from vidplan.planning_server.rollout_request import imagine, rollout_chunk
 from vidplan.ros import qos
@@ -20,7 +20,7 @@ from vidplan.ros.conversions import stamp
 from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter, Status
 from vidplan.ros.images import to_image
 from vidplan.ros.lifecycle import ManagedNode
-from vidplan.ros.parameters import declare, parameter
+from vidplan.ros.parameters import declare
 from vidplan.ros.services import ServiceError, answer
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import ModelError
@@ -28,39 +28,6 @@ from vidplan_core.planner.config import PlannerConfig
 from vidplan_msgs.srv import Rollout
 
 Response = Rollout.Response
-
-
-@dataclass(frozen=True)
-class WorldModelParameters:
-    """Parameters of the world model's node."""
-
-    models: str = parameter(
-        '', 'Folder of the models; empty: the cell models that this package ships.'
-    )
-    device: str = parameter('cpu', 'Where the models run: cpu, cuda, cuda:1 ...')
-    threads: int = parameter(
-        0, 'Processor threads of the models; 0: as many as PyTorch likes.', low=0, high=256
-    )
-    max_candidates: int = parameter(
-        64, 'Most motions in one call of world_model/rollout.', low=1, high=4096
-    )
-    rollout_steps: int = parameter(
-        1, 'Sampling steps of world_model/rollout when the call leaves it open.', low=1, high=64
-    )
-    publish_prediction: bool = parameter(
-        True, 'Publish the imagined strip of every plan while somebody subscribes.', mutable=True
-    )
-
-    publish_uncertainty: bool = parameter(
-        True,
-        'Publish where every plan is unsure of its future while somebody subscribes; needs the '
-        "models' uncertainty head.",
-        mutable=True,
-    )
-
-    def folder(self) -> Path:
-        """Return the folder of the models."""
-        return Path(self.models) if self.models else share_directory() / 'models' / 'cell'
 
 
 class WorldModelNode(ManagedNode):
@@ -83,6 +50,12 @@ class WorldModelNode(ManagedNode):
         self.diagnostics = Diagnostics(self)
         self.diagnostics.add('models', self._status)
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the models."""
+        models = self.parameters.models
+        return Path(models) if models else share_directory() / 'models' / 'cell'
+
     def configure(self) -> None:
         """Load the models; raises ModelError."""
         import torch
@@ -90,7 +63,7 @@ class WorldModelNode(ManagedNode):
         if self.parameters.threads:
             torch.set_num_threads(self.parameters.threads)
         started_s = time.monotonic()
-        folder = self.parameters.folder()
+        folder = self.folder
         self._host.load(folder, self._config, self.parameters.device)
         self._loaded_s = time.monotonic() - started_s
         self.get_logger().info(
@@ -152,4 +125,4 @@ class WorldModelNode(ManagedNode):
             return Status(ERROR, str(self.failure), values)
         if not self.active:
             return Status(WARN, 'not active', values)
-        return Status(OK, f'{self.parameters.folder().name} on {self.parameters.device}', values)
+        return Status(OK, f'{self.folder.name} on {self.parameters.device}', values)

@@ -20,9 +20,10 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from vidplan.robots.adapter_parameters import AdapterParameters, adapter_config
+from vidplan.parameters.adapter import AdapterParameters, adapter_config
 from vidplan.robots.adapter_status import NO_INCIDENT, Incident, Meters, Report, status_message
 from vidplan.robots.grippers import make_gripper
+from vidplan.robots.robot import gripper_closedness
 from vidplan.ros import qos
 from vidplan.ros.conversions import plan_command, trajectory_message
 from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, Status
@@ -137,7 +138,8 @@ class AdapterNode(DisposableLifecycleNode):
 
     def _on_gripper(self, message: JointState) -> None:
         try:
-            self._core.on_gripper_state(self.parameters.closedness(message))
+            closedness = gripper_closedness(self.parameters.model, message)
+            self._core.on_gripper_state(closedness)
         except ObservationError as error:
             self.get_logger().error(f'gripper state: {error}', throttle_duration_sec=5.0)
 
@@ -250,7 +252,7 @@ class AdapterNode(DisposableLifecycleNode):
         if verdict.reason not in (FINE, PLAN_OVERDUE):
             return self._joint_problem or Incident(verdict.reason, verdict.message)
         silence_s = self._meters.joint_states.age_s
-        if silence_s > max(1.0, self.parameters.joint_state_timeout_s):
+        if silence_s > max(1.0, self.parameters.core.joint_state_timeout_s):
             return Incident(
                 STALE_JOINT_STATE,
                 f'no joint state for {silence_s:.1f} s while the clock stands still',

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,13 +12,14 @@ import torch
 from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
 
+from vidplan.parameters.stitcher import StitcherParameters
 from vidplan.robots.joint_buffer import JointBuffer, JointSample
-from vidplan.robots.robot import RobotParameters
+from vidplan.robots.robot import gripper_closedness
 from vidplan.ros import qos
 from vidplan.ros.conversions import joint_values, observation_message, seconds
 from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter, RateMeter, Status
 from vidplan.ros.images import image_to_rgb
-from vidplan.ros.parameters import declare, parameter
+from vidplan.ros.parameters import declare
 from vidplan.ros.running import run_node
 from vidplan_core.data.observation import (
     CameraSynchroniser,
@@ -37,44 +37,6 @@ from vidplan_msgs.msg import Observation as ObservationMessage
 _EARLY = 0.25
 
 
-@dataclass(frozen=True)
-class Parameters(RobotParameters):
-    """Parameters of the stitcher."""
-
-    views: tuple[str, ...] = parameter(
-        ('left', 'right', 'wrist'),
-        'Cameras from top to bottom of the stitched image; each is read from <view>/image_raw.',
-    )
-    view_height: int = parameter(
-        96, 'Height of each view in the stitched image, pixels.', low=8, high=2048
-    )
-    view_width: int = parameter(
-        160, 'Width of each view in the stitched image, pixels.', low=8, high=2048
-    )
-    publish_rate_hz: float = parameter(
-        15.0, 'Largest rate of observations, Hz.', low=0.5, high=120.0
-    )
-    max_skew_s: float = parameter(
-        0.07, 'Largest difference between the stamps of the cameras, s.', low=0.0, high=1.0
-    )
-    max_age_s: float = parameter(
-        0.5, 'Age above which an image or gripper state is stale, s.', low=0.01, high=10.0
-    )
-    max_joint_gap_s: float = parameter(
-        0.05,
-        'Largest distance from the images to the nearest joint state, s.',
-        low=0.001,
-        high=1.0,
-    )
-    min_contrast: float = parameter(
-        4.0,
-        'Standard deviation of the levels (0 to 255) below which an image shows nothing, as with '
-        'a covered lens; 0 takes every image.',
-        low=0.0,
-        high=64.0,
-    )
-
-
 class Stitcher(Node):
     """Publishes `observation` whenever all inputs show one moment in time.
 
@@ -84,7 +46,7 @@ class Stitcher(Node):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('stitcher', **kwargs)
-        self.parameters = declare(self, Parameters)
+        self.parameters = declare(self, StitcherParameters)
         p = self.parameters
         self._layout = StitchLayout(p.views, p.view_height, p.view_width)
         self._synchroniser = CameraSynchroniser(p.views, p.max_skew_s, p.max_age_s)
@@ -134,7 +96,7 @@ class Stitcher(Node):
 
     def _on_gripper(self, message: JointState) -> None:
         try:
-            value = self.parameters.closedness(message)
+            value = gripper_closedness(self.parameters.model, message)
         except ObservationError as error:
             self._report('gripper', error)
         else:

@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Node parameters as one frozen dataclass: default, meaning and range stand in one line.
-
-Each field is `rate_hz: float = parameter(10.0, 'Rate of the output, Hz.', low=0.1, high=100.0)`,
-and `declare(node, Parameters)` returns the values of this start, checked.
-"""
+"""ROS parameters from a dataclass of knobs: names, descriptions, ranges and values."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import (
@@ -23,86 +18,41 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from vidplan_core.errors import ConfigError
+from vidplan_core.knobs import Entry, Knob, allowed_value, entries, knob, with_values
 
 T = TypeVar('T')
 
-
-@dataclasses.dataclass(frozen=True)
-class Spec:
-    """What a parameter means and may be; lists are checked element by element."""
-
-    description: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-    length: int | None = None
-    mutable: bool = False
-
-    def allowed(self) -> str:
-        """Say what is allowed, for error messages and `ros2 param describe`."""
-        parts = []
-        if self.length is not None:
-            parts.append(f'{self.length} values')
-        if self.low is not None or self.high is not None:
-            low = '-inf' if self.low is None else f'{self.low:g}'
-            high = 'inf' if self.high is None else f'{self.high:g}'
-            parts.append(f'{low} .. {high}')
-        if self.choices:
-            parts.append('one of ' + ', '.join(self.choices))
-        return ', '.join(parts) or 'any value of its type'
-
-
-def parameter(default: Any, description: str, **limits: Any) -> Any:
-    """Return a dataclass field with `low`, `high`, `choices`, `length`, `mutable` of Spec.
-
-    A parameter is read-only after the start unless `mutable`.
-    """
-    return dataclasses.field(
-        default=default, metadata={'spec': Spec(description=description, **limits)}
-    )
+#: For dataclasses that are not yet written with `knob`.
+parameter = knob
 
 
 def declare(node: Node, kind: type[T]) -> T:
-    """Declare every field of the dataclass on the node and return the values of this start.
+    """Declare every knob of the dataclass on the node and return the values of this start.
+
+    Knobs of groups have dotted names, and so have the elements of mappings; a mapping takes every
+    name that an override gives it.
 
     Raises:
-        ConfigError: a value of the wrong type or outside its range; names the parameter.
+        ConfigError: a value that is not allowed; names node, parameter, value and what is.
     """
-    values = {}
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        spec: Spec = field.metadata['spec']
-        default = list(field.default) if isinstance(field.default, tuple) else field.default
-        try:
-            value = node.declare_parameter(
-                field.name, default, _descriptor(spec, field.default)
-            ).value
-        except ParameterException as error:
-            raise ConfigError(
-                f'parameter {field.name}: {error}; allowed: {spec.allowed()}'
-            ) from error
-        values[field.name] = checked(field.name, value, field.default, spec)
-    return kind(**values)
+    start = kind()
+    try:
+        values = {entry.name: _declare(node, entry) for entry in entries(start)}
+        return with_values(start, values)
+    except ConfigError as error:
+        raise ConfigError(f'{node.get_name()}: {error}') from error
 
 
 def follow(node: Node, current: T, on_change: Callable[[T], None]) -> None:
     """Call `on_change` with new parameters whenever a mutable one is set to an allowed value."""
-    fields = {field.name: field for field in dataclasses.fields(current)}  # type: ignore[arg-type]
+    defaults = {name: default for entry in entries(current) for name, default in _leaves(entry)}
     state = current
 
     def on_set(changes: list[Parameter]) -> SetParametersResult:
         nonlocal state
-        ours = [change for change in changes if change.name in fields]
+        ours = {change.name: change.value for change in changes if change.name in defaults}
         try:
-            values = {
-                change.name: checked(
-                    change.name,
-                    change.value,
-                    fields[change.name].default,
-                    fields[change.name].metadata['spec'],
-                )
-                for change in ours
-            }
-            changed = dataclasses.replace(state, **values)  # type: ignore[type-var]
+            changed = with_values(state, _typed(state, ours))
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
         if ours:
@@ -113,55 +63,64 @@ def follow(node: Node, current: T, on_change: Callable[[T], None]) -> None:
     node.add_on_set_parameters_callback(on_set)
 
 
-def checked(name: str, value: Any, default: Any, spec: Spec) -> Any:
-    """Return the value in the type of the default, lists as tuples; raises ConfigError."""
-    if isinstance(default, tuple):
-        if isinstance(value, (str, bytes)) or not hasattr(value, '__iter__'):
-            raise ConfigError(
-                f'parameter {name} is {value!r}; it must be a list of {_type_name(default[0])}'
-            )
-        values = tuple(_scalar(name, element, default[0], spec) for element in value)
-        if spec.length is not None and len(values) != spec.length:
-            raise ConfigError(
-                f'parameter {name} has {len(values)} values; it must have {spec.length}'
-            )
-        return values
-    return _scalar(name, value, default, spec)
+def _declare(node: Node, entry: Entry) -> Any:
+    if not isinstance(entry.value, Mapping):
+        return _declare_one(node, entry.name, entry.value, entry.knob)
+    leaves = dict(_leaves(entry))
+    first = next(iter(leaves.values()), 0.0)
+    given = (name for name in node._parameter_overrides if name.startswith(f'{entry.name}.'))
+    leaves |= {name: first for name in given if name not in leaves}
+    return {
+        name.removeprefix(f'{entry.name}.'): _declare_one(node, name, default, entry.knob)
+        for name, default in leaves.items()
+    }
 
 
-def _scalar(name: str, value: Any, default: Any, spec: Spec) -> Any:
-    # `rate: 10` in YAML is an integer; people mean 10.0.
-    if type(default) is float and type(value) is int:
-        value = float(value)
-    if type(value) is not type(default):
-        raise ConfigError(
-            f'parameter {name} is {value!r}; it must be of type {_type_name(default)}'
-        )
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f'parameter {name} is {value}; it must be finite')
-    too_low = spec.low is not None and value < spec.low
-    too_high = spec.high is not None and value > spec.high
-    if too_low or too_high or (spec.choices and value not in spec.choices):
-        raise ConfigError(f'parameter {name} is {value!r}; allowed: {spec.allowed()}')
-    return value
+def _declare_one(node: Node, name: str, default: Any, knob: Knob) -> Any:
+    override = node._parameter_overrides.get(name)
+    if override is not None:  # before ROS says it in its own words
+        allowed_value(name, override.value, default, knob)
+    plain = list(default) if isinstance(default, tuple) else default
+    try:
+        value = node.declare_parameter(name, plain, _descriptor(knob, default)).value
+    except ParameterException as error:
+        raise ConfigError(f'{name}: {error}; allowed: {knob.allowed(default)}') from error
+    return allowed_value(name, value, default, knob)
 
 
-def _descriptor(spec: Spec, default: Any) -> ParameterDescriptor:
-    # Dynamic typing, so that an integer given for a float reaches `checked` and is understood.
+def _leaves(entry: Entry) -> Iterator[tuple[str, Any]]:
+    if isinstance(entry.value, Mapping):
+        yield from ((f'{entry.name}.{key}', value) for key, value in entry.value.items())
+    else:
+        yield entry.name, entry.value
+
+
+def _typed(state: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes by the names of knobs, in the types of their present values."""
+    typed: dict[str, Any] = {}
+    for entry in entries(state):
+        found = {name: changes[name] for name, _ in _leaves(entry) if name in changes}
+        if isinstance(entry.value, Mapping) and found:
+            prefix = f'{entry.name}.'
+            changed = {name.removeprefix(prefix): value for name, value in found.items()}
+            found = {entry.name: {**entry.value, **changed}}
+        for name, value in found.items():
+            typed[name] = allowed_value(name, value, entry.value, entry.knob)
+    return typed
+
+
+def _descriptor(knob: Knob, default: Any) -> ParameterDescriptor:
+    # Dynamic typing, so that an integer given for a float reaches `allowed_value`.
     descriptor = ParameterDescriptor(
-        description=spec.description,
-        additional_constraints=spec.allowed(),
-        read_only=not spec.mutable,
+        description=f'{knob.text} [{knob.unit}]' if knob.unit else knob.text,
+        additional_constraints=knob.allowed(default),
+        read_only=not knob.mutable,
         dynamic_typing=True,
     )
-    low = -math.inf if spec.low is None else spec.low
-    high = math.inf if spec.high is None else spec.high
+    low = -math.inf if knob.low is None else knob.low
+    high = math.inf if knob.high is None else knob.high
     if type(default) is float:
         descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
     elif type(default) is int and not math.isinf(low) and not math.isinf(high):
         descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
     return descriptor
-
-
-def _type_name(value: Any) -> str:
-    return {float: 'float', int: 'integer', bool: 'bool', str: 'string'}[type(value)]

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from vidplan_core.control.adapter_types import AdapterConfig, AdapterOutput, AdapterState
+from vidplan_core.control.adapter_types import AdapterOutput, AdapterState
 from vidplan_core.control.commands import NO_PLAN, CommittedMotion, PlanCommand, TrajectoryCommand
+from vidplan_core.control.config import AdapterConfig
 from vidplan_core.control.gripper_schedule import GripperSchedule
 from vidplan_core.control.rejection import NO_STATE, OUT_OF_ORDER, STALE, UNREACHABLE
 from vidplan_core.control.safety import CommandChecker
@@ -18,7 +19,7 @@ from vidplan_core.control.timeline import MeasuredJoints, Sent, Timeline
 from vidplan_core.control.watchdog import FINE, Verdict, Watchdog
 from vidplan_core.errors import CommandRejectedError, IkError, ObservationError
 from vidplan_core.geometry.fk import flange_pose, pose_and_jacobian
-from vidplan_core.geometry.ik import IkSolver
+from vidplan_core.geometry.ik import IkSolver, IkTolerance
 from vidplan_core.geometry.path import JointTrajectoryPlan
 from vidplan_core.geometry.se3 import matrix_to_quaternion, quaternion_to_matrix, so3_exp, so3_log
 from vidplan_core.geometry.trajectory import HOLD_S, brake, joint_trajectory
@@ -46,7 +47,7 @@ class ActionAdapter:
         self._robot = self.config.robot
         self._checker = CommandChecker(self.config.safety, self._robot)
         self._watchdog = Watchdog(self.config.joint_state_timeout_s)
-        self._ik = IkSolver(self._robot, self.config.ik_tolerance)
+        self._ik = IkSolver(self._robot, IkTolerance(*self.config.ik_tolerance))
         self.reset()
 
     def reset(self) -> None:
@@ -115,7 +116,7 @@ class ActionAdapter:
         timeline = self._timeline
         if self._judge(now_s).rest and timeline.moving(now_s) and not timeline.stopping:
             return AdapterOutput(trajectory=self.stop(now_s))
-        if timeline.was_moved(now_s, self.config.safety.max_joint_jump_rad):
+        if timeline.was_moved(now_s, self.config.safety.max_tracking_error_rad):
             return AdapterOutput(trajectory=self._settle(now_s))
         return AdapterOutput(closedness=self._gripper.pop_due(now_s))
 

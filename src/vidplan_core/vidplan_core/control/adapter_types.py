@@ -1,39 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the action adapter is configured, and what it reports."""
+"""What the action adapter reports."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from vidplan_core.control.commands import TrajectoryCommand
-from vidplan_core.control.gripper_schedule import GripperRule
-from vidplan_core.control.safety import SafetyConfig
 from vidplan_core.control.watchdog import Verdict
-from vidplan_core.geometry.ik import IkTolerance
-from vidplan_core.geometry.robot import RobotModel
-from vidplan_core.geometry.robot_files import default_robot
-
-
-@dataclass(frozen=True)
-class AdapterConfig:
-    """How plans become motion.
-
-    Attributes:
-        robot: whose `limits` motions keep to and whose `hard_limits` nothing may break; where a
-            pose leaves the elbow free, it rests as at home.
-        safety: what is checked at the end.
-        gripper: how planned closedness becomes commands.
-        ik_tolerance: how far a joint solution may miss its pose before the plan is rejected.
-        joint_state_timeout_s: longest age of a joint state that commands may build on, s.
-        committed_step_s: spacing of the committed motion that the planner sees, s.
-    """
-
-    robot: RobotModel = field(default_factory=default_robot)
-    safety: SafetyConfig = field(default_factory=SafetyConfig)
-    gripper: GripperRule = field(default_factory=GripperRule)
-    ik_tolerance: IkTolerance = field(default_factory=lambda: IkTolerance(0.01, 0.05))
-    joint_state_timeout_s: float = 0.25
-    committed_step_s: float = 0.05
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vidplan_core.control.commands import GripperEvent
 from vidplan_core.errors import ConfigError
+from vidplan_core.knobs import check_knobs, knob
 
 BINARY = 'binary'
 POSITION = 'position'
@@ -20,27 +21,30 @@ POSITION = 'position'
 class GripperRule:
     """How planned closedness becomes commands, which are sent on change only.
 
-    Attributes:
-        mode: 'binary' opens or closes wholly; 'position' follows the closedness.
-        close_above: in binary mode an open gripper closes above this closedness.
-        open_below: in binary mode a closed gripper opens below this closedness.
-        deadband: in position mode smaller changes are not sent.
+    A closedness is 0 for open and 1 for closed.
     """
 
-    mode: str = BINARY
-    close_above: float = 0.6
-    open_below: float = 0.4
-    deadband: float = 0.02
+    mode: str = knob(
+        BINARY,
+        'binary opens and closes wholly, position follows the planned closedness',
+        choices=(BINARY, POSITION),
+    )
+    close_above: float = knob(
+        0.6, 'binary: an open gripper closes above this planned closedness', low=0.0, high=1.0
+    )
+    open_below: float = knob(
+        0.4, 'binary: a closed gripper opens below this planned closedness', low=0.0, high=1.0
+    )
+    deadband: float = knob(
+        0.02, 'position: smaller changes of closedness are not sent', low=0.0, high=1.0
+    )
 
     def __post_init__(self) -> None:
-        if self.mode not in (BINARY, POSITION):
+        check_knobs(self)
+        if self.open_below > self.close_above:
             raise ConfigError(
-                f"gripper mode must be '{BINARY}' or '{POSITION}', got '{self.mode}'"
-            )
-        if not 0 <= self.open_below <= self.close_above <= 1 or self.deadband < 0:
-            raise ConfigError(
-                'need 0 <= open_below <= close_above <= 1 and deadband >= 0, got '
-                f'{self.open_below}, {self.close_above}, {self.deadband}'
+                f'open_below is {self.open_below!r}; allowed: up to close_above, '
+                f'{self.close_above!r}'
             )
 
     def next(self, present: float, planned: float) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vidplan_core.control import plan_checks
 from vidplan_core.control.commands import PlanCommand, TrajectoryCommand
+from vidplan_core.control.config import SafetyConfig
 from vidplan_core.control.rejection import (
     INVALID,
     JUMP,
@@ -28,42 +28,8 @@ from vidplan_core.geometry.fk import flange_pose, tcp_position
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import quaternion_to_matrix
-from vidplan_core.geometry.workspace import COMMAND_BOX, FLANGE_BOX, WorkspaceBox
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class SafetyConfig:
-    """What a command may be.
-
-    Attributes:
-        tool_box: where the tool centre point may be.
-        flange_box: where the flange may be.
-        max_age_s: oldest observation that a plan may be made from, s.
-        max_delay_s: how far ahead a plan may begin, s.
-        max_frames: longest chunk.
-        max_period_s: longest time between frames, s.
-        max_jump_m: distance between frame 0 and where the arm will be then, m.
-        max_jump_rad: the same for the orientation, rad.
-        max_joint_jump_rad: largest difference between measured and commanded joint angles, rad.
-        max_speed_m_s: of the flange between frames, m/s.
-        max_turn_rad_s: of the flange between frames, rad/s.
-        sample_period_s: spacing at which a trajectory is checked between its points, s.
-    """
-
-    tool_box: WorkspaceBox = COMMAND_BOX
-    flange_box: WorkspaceBox = FLANGE_BOX
-    max_age_s: float = 1.5
-    max_delay_s: float = 2.0
-    max_frames: int = 64
-    max_period_s: float = 1.0
-    max_jump_m: float = 0.03
-    max_jump_rad: float = 0.2
-    max_joint_jump_rad: float = 0.15
-    max_speed_m_s: float = 0.7
-    max_turn_rad_s: float = 2.0
-    sample_period_s: float = 0.01
 
 
 class CommandChecker:
@@ -91,7 +57,7 @@ class CommandChecker:
         plan_checks.check_sizes(plan, config.max_frames)
         plan_checks.check_numbers(plan)
         plan_checks.check_times(
-            plan, now_s, config.max_age_s, config.max_delay_s, config.max_period_s
+            plan, now_s, config.max_plan_age_s, config.max_start_delay_s, config.max_period_s
         )
         rotations = quaternion_to_matrix(_tensor(plan.quaternions)).numpy()
         self._check_boxes(np.asarray(plan.positions), rotations, 'frame')
@@ -121,11 +87,11 @@ class CommandChecker:
         """Check that the arm (7,) is where it was sent (7,): else something holds or moves it."""
         error = np.abs(np.subtract(commanded, measured))
         joint = int(error.argmax())
-        if not error[joint] <= self.config.max_joint_jump_rad:
+        if not error[joint] <= self.config.max_tracking_error_rad:
             raise CommandRejectedError(
                 TRACKING,
                 f'{self.robot.joint_names[joint]} is {error[joint]:.3f} rad from where it was '
-                f'sent, allowed {self.config.max_joint_jump_rad:.3f} rad; is the controller '
+                f'sent, allowed {self.config.max_tracking_error_rad:.3f} rad; is the controller '
                 'following, is the arm blocked?',
             )
 

@@ -49,10 +49,10 @@ class CellNode(Node):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('cell', **kwargs)
         self._values = declare_parameters(self)
-        self._cell = Cell(self._values['image_height'], self._values['image_width'])
+        self._cell = Cell(self._values.image_height, self._values.image_width)
         self._cell.reset(self._scene())
         self._tick_s = (
-            max(1, round(self._values['tick_s'] / self._cell.timestep_s)) * self._cell.timestep_s
+            max(1, round(self._values.tick_s / self._cell.timestep_s)) * self._cell.timestep_s
         )
         # Time zero means "no time yet" in ROS, so the first stamp comes one tick later.
         self._start_s = self._tick_s
@@ -64,7 +64,7 @@ class CellNode(Node):
             self._cell.save(), self._cell.height, self._cell.width, self._publish_picture
         )
         self._create_inputs()
-        self._pacer = RealTimePacer(self._tick_s, self._values['real_time_factor'])
+        self._pacer = RealTimePacer(self._tick_s, self._values.real_time_factor)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = self.create_timer(self._tick_s, self._on_timer, clock=steady)
         self._slow_timer = self.create_timer(1.0, self._publish_diagnostics, clock=steady)
@@ -79,9 +79,7 @@ class CellNode(Node):
         self._joint_publisher = self.create_publisher(JointState, 'joint_states', 10)
         self._gripper_publisher = self.create_publisher(JointState, 'gripper/joint_states', 10)
         self._truth_publisher = (
-            self.create_publisher(Truth, 'cell/truth', 10)
-            if self._values['publish_truth']
-            else None
+            self.create_publisher(Truth, 'cell/truth', 10) if self._values.publish_truth else None
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._image_publishers = {
@@ -129,7 +127,7 @@ class CellNode(Node):
             self._gripper_publisher.publish(
                 messages.joint_state(stamp, FINGER_JOINTS, np.full(2, finger_m))
             )
-        if self._is_due('cameras', self._values['camera_rate_hz']):
+        if self._is_due('cameras', self._values.camera_rate_hz):
             self._cameras.submit(self.time_s, self._cell.save())
         if self._truth_publisher is not None and self._is_due('truth', _TRUTH_HZ):
             self._truth_publisher.publish(self._truth())
@@ -197,7 +195,7 @@ class CellNode(Node):
 
     def _publish_diagnostics(self) -> None:
         factor = self._pacer.factor()
-        wanted = self._values['real_time_factor']
+        wanted = self._values.real_time_factor
         durations = sorted(self._cameras.durations_s) or [float('nan')]
         values = {
             'real_time_factor': factor,

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of the node `adapter`, and the core's configuration that they make."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import cast
+
+from vidplan.parameters.robot import RobotParameters
+from vidplan_core.control.config import AdapterConfig
+from vidplan_core.errors import ConfigError
+from vidplan_core.geometry.robot import GRIPPER_INTERFACES, GripperModel
+from vidplan_core.geometry.workspace import COMMAND_BOX, FLANGE_BOX, Point, WorkspaceBox
+from vidplan_core.knobs import knob, knob_group
+
+# The value of gripper_backend that leaves it to the robot's file.
+AS_ROBOT = 'robot'
+
+_CORNER = {'unit': 'm', 'length': 3, 'low': -1.2, 'high': 1.2}
+
+
+@dataclass(frozen=True)
+class AdapterParameters(RobotParameters):
+    """Parameters of the adapter; all read-only, because a running robot must not be surprised."""
+
+    autostart: bool = knob(
+        True,
+        'configure and activate at the start, without a lifecycle manager',
+        section='How it runs.',
+    )
+    dry_run: bool = knob(
+        False, 'check plans and report, but send nothing to the robot (for replay)'
+    )
+    stamp_trajectories: bool = knob(
+        True,
+        'stamp trajectories, so that they join exactly; needs the clocks of planning and control '
+        'machine within 10 ms (chrony); false: a trajectory begins when it arrives',
+    )
+    control_rate_hz: float = knob(
+        50.0, 'how often silence and the gripper are looked at', unit='Hz', low=10.0, high=500.0
+    )
+    status_rate_hz: float = knob(
+        20.0, 'of adapter/status; changes are published at once', unit='Hz', low=1.0, high=100.0
+    )
+    velocity_scale: float = knob(
+        1.0,
+        "share of the joints' planning velocity limits; begin with 0.2",
+        low=0.05,
+        high=1.0,
+    )
+    acceleration_scale: float = knob(
+        1.0, "share of the joints' planning acceleration limits", low=0.1, high=1.0
+    )
+    tool_box_lower_m: tuple[float, ...] = knob(
+        COMMAND_BOX.lower,
+        'x, y, z of the tool centre point',
+        section='Where motion is allowed, base frame; the table top is at z = 0.',
+        **_CORNER,
+    )
+    tool_box_upper_m: tuple[float, ...] = knob(
+        COMMAND_BOX.upper, 'x, y, z of the tool centre point', **_CORNER
+    )
+    flange_box_lower_m: tuple[float, ...] = knob(
+        FLANGE_BOX.lower, 'x, y, z of the flange: a tilted hand above the table', **_CORNER
+    )
+    flange_box_upper_m: tuple[float, ...] = knob(
+        FLANGE_BOX.upper, 'x, y, z of the flange', **_CORNER
+    )
+    gripper_backend: str = knob(
+        AS_ROBOT,
+        "robot: as the robot's file says; topic: std_msgs/Float64 on gripper/command (always in "
+        'the cell); franka_hand: the actions of franka_gripper; robotiq: a parallel gripper '
+        'action',
+        choices=(AS_ROBOT, *GRIPPER_INTERFACES),
+        section='Gripper.',
+    )
+    gripper_action: str = knob(
+        '',
+        'node of the Franka Hand, or action of a Robotiq '
+        "(robotiq_gripper_controller/gripper_cmd); '': as the robot's file says",
+    )
+    gripper_speed_m_s: float = knob(0.08, 'of the Franka Hand', unit='m/s', low=0.005, high=0.2)
+    gripper_force_n: float = knob(20.0, 'of a grasp', unit='N', low=1.0, high=70.0)
+    core: AdapterConfig = knob_group(AdapterConfig, prefix='')
+
+    @property
+    def gripper(self) -> GripperModel:
+        """The robot's gripper, commanded as these parameters say; raises ConfigError."""
+        gripper = self.model.gripper
+        interface = gripper.interface if self.gripper_backend == AS_ROBOT else self.gripper_backend
+        action = self.gripper_action or gripper.action
+        return dataclasses.replace(gripper, interface=interface, action=action)
+
+
+def adapter_config(parameters: AdapterParameters) -> AdapterConfig:
+    """Return the core's configuration; raises ConfigError for values that contradict others."""
+    p = parameters
+    safety = dataclasses.replace(
+        p.core.safety,
+        tool_box=_box('tool_box', p.tool_box_lower_m, p.tool_box_upper_m),
+        flange_box=_box('flange_box', p.flange_box_lower_m, p.flange_box_upper_m),
+    )
+    robot = p.model.slowed(p.velocity_scale, p.acceleration_scale)
+    return dataclasses.replace(p.core, robot=robot, safety=safety)
+
+
+def _box(name: str, lower: tuple[float, ...], upper: tuple[float, ...]) -> WorkspaceBox:
+    try:
+        return WorkspaceBox(cast(Point, lower), cast(Point, upper))
+    except ValueError as error:
+        raise ConfigError(f'{name}_lower_m and {name}_upper_m: {error}') from error

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of the node `stitcher`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vidplan.parameters.robot import RobotParameters
+from vidplan_core.knobs import knob
+
+
+@dataclass(frozen=True)
+class StitcherParameters(RobotParameters):
+    """What is stitched, and what counts as one moment in time."""
+
+    views: tuple[str, ...] = knob(
+        ('left', 'right', 'wrist'),
+        'cameras from top to bottom of the stitched image; each is read from <view>/image_raw',
+        empty=False,
+        section='Pictures.',
+    )
+    view_height: int = knob(
+        96, 'of each view, as the world model sees it', unit='pixels', low=8, high=2048
+    )
+    view_width: int = knob(
+        160, 'of each view, as the world model sees it', unit='pixels', low=8, high=2048
+    )
+    min_contrast: float = knob(
+        4.0,
+        'standard deviation below which a picture shows nothing, as with a covered lens; 0 takes '
+        'every picture',
+        unit='of 255 levels',
+        low=0.0,
+        high=64.0,
+    )
+    publish_rate_hz: float = knob(
+        15.0, 'largest rate of observations', unit='Hz', low=0.5, high=120.0, section='Time.'
+    )
+    max_skew_s: float = knob(
+        0.07, 'between the stamps of the cameras', unit='s', low=0.0, high=1.0
+    )
+    max_age_s: float = knob(
+        0.5, 'above which an image or gripper state is stale', unit='s', low=0.01, high=10.0
+    )
+    max_joint_gap_s: float = knob(
+        0.05, 'from the images to the nearest joint state', unit='s', low=0.001, high=1.0
+    )

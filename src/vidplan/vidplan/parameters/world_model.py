@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of the node `world_model`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vidplan_core.knobs import check_knobs, knob
+
+
+@dataclass(frozen=True)
+class WorldModelParameters:
+    """Where the models are, how they run, and what is shown of them."""
+
+    models: str = knob('', "folder of the models; '': the cell models of this package")
+    device: str = knob('cpu', 'where the models run: cpu, cuda, cuda:1 ...')
+    threads: int = knob(
+        0, 'processor threads of the models; 0: as many as PyTorch likes', low=0, high=256
+    )
+    max_candidates: int = knob(
+        64, 'most motions in one call of world_model/rollout', low=1, high=4096
+    )
+    rollout_steps: int = knob(
+        1, 'sampling steps of world_model/rollout when a call says 0', low=1, high=64
+    )
+    publish_prediction: bool = knob(
+        True, 'world_model/prediction of every plan, while somebody subscribes', mutable=True
+    )
+    publish_uncertainty: bool = knob(
+        True,
+        "world_model/uncertainty, likewise; needs the models' uncertainty head",
+        mutable=True,
+    )
+
+    def __post_init__(self) -> None:
+        check_knobs(self)
