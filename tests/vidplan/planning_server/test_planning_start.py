@@ -37,7 +37,7 @@ def test_models_that_cannot_be_loaded(ros: Any) -> None:
 @pytest.mark.parametrize(
     ('name', 'value'),
     [
-        ('committed_frames', '9'),
+        ('committed_frames', '-1'),
         ('method', 'magic'),
         ('step_m', '-0.1'),
         ('time_limit_s', '0.0'),
@@ -51,6 +51,17 @@ def test_wrong_parameter(name: str, value: str) -> None:
         with pytest.raises(ConfigError, match=name):
             PlanningServer(PlanningHost(load=lambda *_: None))
     finally:
+        rclpy.try_shutdown()
+
+
+def test_frames_beyond_what_the_models_imagine() -> None:
+    rclpy.init(args=['--ros-args', '-p', 'execute_frames:=9'])
+    server = PlanningServer(PlanningHost(load=lambda *_: ServerSystem()))
+    try:
+        with pytest.raises(ConfigError, match='execute_frames is 9; allowed: up to 4'):
+            server.start()
+    finally:
+        server.stop()
         rclpy.try_shutdown()
 
 

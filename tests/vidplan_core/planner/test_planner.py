@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.fakes.tiny import down
+from tests.fakes.tiny_system import tiny_system
 from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError, ModelError
@@ -285,3 +286,8 @@ def test_frames_are_bounded_by_what_the_model_imagines(values: dict) -> None:
     config.check_frames(5)
     with pytest.raises(ConfigError, match=f'{next(iter(values))} is .*; allowed: up to 2'):
         config.check_frames(3)
+
+
+def test_system_refuses_frames_that_its_model_does_not_imagine() -> None:
+    with pytest.raises(ConfigError, match='committed_frames is 9; allowed: up to 4'):
+        tiny_system(committed_frames=9)
