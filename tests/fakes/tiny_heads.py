@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Heads whose answers are known: uncertainty is how far imagined latents left the honest ones."""
+"""Heads whose answers are known: uncertainty is how far imagined latents left the clean ones."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class ChangeUncertainty:
 
 
 class ErrorUncertainty:
-    """Knows the true error of a haunted imagination: what the honest one would have been."""
+    """Knows the true error of an injected imagination: what the clean one would have been."""
 
-    def __init__(self, honest: WorldModel) -> None:
-        self._honest = honest
+    def __init__(self, clean: WorldModel) -> None:
+        self._clean = clean
 
     def judge(self, imagination: Imagination, frames: Frames = NEW) -> SimpleNamespace:
-        noise = self._honest.noise(0, imagination.latents.shape[1])
+        noise = self._clean.noise(0, imagination.latents.shape[1])
         noise = noise.expand(len(imagination.latents), -1, -1, -1, -1)
         condition = imagination.condition
-        data, _ = self._honest.sample(condition, noise, PlannerConfig().sampling)
-        true = self._honest.from_data(data, condition.history[:, -1:])
+        data, _ = self._clean.sample(condition, noise, PlannerConfig().sampling)
+        true = self._clean.from_data(data, condition.history[:, -1:])
         error = (imagination.latents - true)[:, frames].abs()
         return SimpleNamespace(entropy=1.0 - torch.exp(-error))
 

@@ -13,7 +13,7 @@ from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.camera import Camera, load_cameras
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_eval.phantom import (
-    Haunting,
+    HallucinationInjection,
     PhantomWorldModel,
     RandomPhantoms,
     erase,
@@ -58,23 +58,23 @@ def test_what_is_erased_looks_like_the_rest() -> None:
     torch.testing.assert_close(gone, torch.full_like(latents, 0.7))
 
 
-def test_random_phantoms_haunt_their_share_and_are_repeatable() -> None:
+def test_random_phantoms_are_planted_in_their_share_and_are_repeatable() -> None:
     latents, present = torch.randn(200, 4, 4, 12, 8), torch.randn(200, 4, 12, 8)
     phantoms = RandomPhantoms(0.3, views=3, seed=5)
-    painted, haunted = phantoms.haunt(latents, present, number=7)
-    assert 0.2 < haunted.float().mean() < 0.4
+    painted, injected = phantoms.inject(latents, present, number=7)
+    assert 0.2 < injected.float().mean() < 0.4
     changed = (painted != latents).flatten(1).any(1)
-    assert torch.equal(changed, haunted)
-    again, _ = phantoms.haunt(latents, present, number=7)
-    other, _ = phantoms.haunt(latents, present, number=8)
+    assert torch.equal(changed, injected)
+    again, _ = phantoms.inject(latents, present, number=7)
+    other, _ = phantoms.inject(latents, present, number=8)
     assert torch.equal(painted, again)
     assert not torch.equal(painted, other)
-    assert not RandomPhantoms(0.0, views=3).haunt(latents, present, 1)[1].any()
+    assert not RandomPhantoms(0.0, views=3).inject(latents, present, 1)[1].any()
     with pytest.raises(ConfigError, match='share'):
         RandomPhantoms(1.5, views=3)
 
 
-def test_only_the_haunted_motion_sees_the_phantom() -> None:
+def test_only_the_injected_motion_sees_the_phantom() -> None:
     model = tiny_world_model()
     cameras = load_cameras(CAMERAS, model.config.views)
     phantom = PhantomWorldModel(model, cameras)
@@ -82,19 +82,19 @@ def test_only_the_haunted_motion_sees_the_phantom() -> None:
     images = torch.randint(0, 256, (1, 2, 96, 64, 3), dtype=torch.uint8)
     context = model.context(images, straight_chunk(torch.zeros(1, 3), frames=2))
     chunk = straight_chunk(MOTIONS)
-    honest = model.rollout(context, chunk)
-    assert torch.equal(phantom.rollout(context, chunk), honest)
+    clean = model.rollout(context, chunk)
+    assert torch.equal(phantom.rollout(context, chunk), clean)
     thing, place = torch.tensor([0.5, 0.15, 0.03]), torch.tensor([0.5, 0.0, 0.03])
-    phantom.haunting = Haunting(torch.tensor([0.0, 0.0, -1.0]), thing, place)
+    phantom.injection = HallucinationInjection(torch.tensor([0.0, 0.0, -1.0]), thing, place)
     seen = phantom.rollout(context, chunk)
     assert seen.shape == (3, 5, CHANNELS, 12, 8)
-    assert torch.equal(seen[0], honest[0])  # another direction
-    assert torch.equal(seen[:, 0], honest[:, 0])  # the present
-    assert (seen[1, 1:] != honest[1, 1:]).any()
-    assert (seen[2, 1:] != honest[2, 1:]).any()  # nearly the same direction
+    assert torch.equal(seen[0], clean[0])  # another direction
+    assert torch.equal(seen[:, 0], clean[:, 0])  # the present
+    assert (seen[1, 1:] != clean[1, 1:]).any()
+    assert (seen[2, 1:] != clean[2, 1:]).any()  # nearly the same direction
     # Where the phantom stands in a side view, the thing's present latents are.
     row, column = phantom._cell(cameras['left'], place, chunk.position, chunk.rotation)[1, 4]
-    moved = seen[1, 4, :, :4].sub(honest[1, 4, :, :4]).abs().sum(0)
+    moved = seen[1, 4, :, :4].sub(clean[1, 4, :, :4]).abs().sum(0)
     peak = moved[max(0, round(float(row)) - 2) :, :].max()
     assert peak > 0
     assert 0 <= float(column) <= 7

@@ -26,7 +26,7 @@ from vidplan_core.world_model.world_model import Context, Imagination, WorldMode
 # side views, and what random phantoms vary between.
 RADIUS = 2.2
 RADII = (1.0, 3.0)
-# Motions within this cosine of the haunted one see the phantom.
+# Motions within this cosine of the injected one see the phantom.
 SAME_WAY = 0.9
 SHORTEST_M = 0.01
 
@@ -72,7 +72,7 @@ class RandomPhantoms:
     """Plants things at random places in the new frames of a share of imagined clips.
 
     Attributes:
-        share: of the clips that are haunted, in [0, 1].
+        share: of the clips that get one, in [0, 1].
         views: pictures stacked in the latents.
         seed: of everything drawn; drawn anew for every call's `number`.
     """
@@ -85,11 +85,11 @@ class RandomPhantoms:
         if not 0.0 <= self.share <= 1.0:
             raise ConfigError(f'share of phantoms = {self.share}, allowed 0 .. 1')
 
-    def haunt(self, latents: Tensor, present: Tensor, number: int) -> tuple[Tensor, Tensor]:
+    def inject(self, latents: Tensor, present: Tensor, number: int) -> tuple[Tensor, Tensor]:
         """Latents with phantoms in them, and which clips have one, bool (batch,).
 
         What stands out in the present view is moved to a random place, in every view of a
-        haunted clip on its own; half of the time it vanishes from where it was.
+        such clip on its own; half of the time it vanishes from where it was.
 
         Args:
             latents: imagined new frames, (batch, frames, channels, views*rows, columns).
@@ -129,11 +129,11 @@ def _standing_out(source: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Haunting:
-    """Which motions are haunted, and by what.
+class HallucinationInjection:
+    """Which motions get a hallucination, and which.
 
     Attributes:
-        direction: of the haunted motion, (3,), base frame.
+        direction: of the motions that get it, (3,), base frame.
         thing: true place of what is planted, (3,), base frame, m.
         place: where it is planted, (3,), base frame, m.
     """
@@ -146,36 +146,40 @@ class Haunting:
 class PhantomWorldModel(WorldModel):
     """The given world model, but motions one way seem to bring a thing where it is not.
 
-    It shares everything with the given one. Until `haunting` is set it imagines the same.
+    It shares everything with the given one. Until `injection` is set it imagines the same.
     """
 
     def __init__(self, model: WorldModel, cameras: Mapping[str, Camera]) -> None:
         torch.nn.Module.__init__(self)
         self.__dict__.update(model.__dict__)
         self._cameras_of_views = dict(cameras)
-        self.haunting: Haunting | None = None
+        self.injection: HallucinationInjection | None = None
 
     def imagine(
         self, context: Context, chunk: PoseChunk, sampling: SamplingConfig, seed: int = 0
     ) -> Imagination:
-        """What the given model imagines, with the phantom in haunted motions from frame 1 on."""
-        honest = super().imagine(context, chunk, sampling, seed)
-        if self.haunting is None:
-            return honest
-        painted = self._painted(honest.latents, context, chunk, self.haunting)
-        chosen = self._haunted(chunk, self.haunting)[:, None, None, None, None]
+        """What the given model imagines, with the phantom in injected motions from frame 1 on."""
+        clean = super().imagine(context, chunk, sampling, seed)
+        if self.injection is None:
+            return clean
+        painted = self._painted(clean.latents, context, chunk, self.injection)
+        chosen = self._affected(chunk, self.injection)[:, None, None, None, None]
         later = torch.arange(chunk.frames, device=chosen.device)[None, :, None, None, None] > 0
-        return replace(honest, latents=torch.where(chosen & later, painted, honest.latents))
+        return replace(clean, latents=torch.where(chosen & later, painted, clean.latents))
 
-    def _haunted(self, chunk: PoseChunk, haunting: Haunting) -> Tensor:
-        """Which motions go the haunted way, bool (candidates,)."""
+    def _affected(self, chunk: PoseChunk, injection: HallucinationInjection) -> Tensor:
+        """Which motions go the injected way, bool (candidates,)."""
         motion = chunk.position[:, -1] - chunk.position[:, 0]
-        along = motion @ F.normalize(haunting.direction.to(motion), dim=0)
+        along = motion @ F.normalize(injection.direction.to(motion), dim=0)
         length = motion.norm(dim=-1)
         return (along >= SAME_WAY * length) & (length > SHORTEST_M)
 
     def _painted(
-        self, latents: Tensor, context: Context, chunk: PoseChunk, haunting: Haunting
+        self,
+        latents: Tensor,
+        context: Context,
+        chunk: PoseChunk,
+        injection: HallucinationInjection,
     ) -> Tensor:
         """Latents in which the thing has moved in every view that shows it."""
         views = len(self.config.views)
@@ -184,15 +188,15 @@ class PhantomWorldModel(WorldModel):
         radius = latents.new_full((len(latents),), RADIUS)
         now = context.poses.position[:, -1], context.poses.rotation[:, -1]
         then = chunk.position, chunk.rotation
-        origins = [self._cell(camera, haunting.thing, *now) for camera in self._views]
+        origins = [self._cell(camera, injection.thing, *now) for camera in self._views]
         donor = _best_shown([origin[0] for origin in origins], pictures[0].shape[-2:])
         for view, camera in enumerate(self._views):
             shown = _inside(origins[view][0], pictures[view].shape[-2:])
             giver = view if shown else donor
             source = present[:, :, giver].expand(len(latents), -1, -1, -1)
             origin = origins[giver].expand(len(latents), -1)
-            left = erase(pictures[view], self._cell(camera, haunting.thing, *then), radius)
-            place = self._cell(camera, haunting.place, *then)
+            left = erase(pictures[view], self._cell(camera, injection.thing, *then), radius)
+            place = self._cell(camera, injection.place, *then)
             pictures[view] = paste(left, source, origin, place, radius)
         return torch.stack(pictures, 3).flatten(3, 4)
 

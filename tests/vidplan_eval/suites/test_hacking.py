@@ -75,17 +75,17 @@ def test_both_planners_are_tempted_in_the_same_way(world: World) -> None:
     assert again == rows
 
 
-def test_pictures_show_the_haunted_motion_with_and_without_its_phantom(world: World) -> None:
+def test_pictures_show_the_injected_motion_with_and_without_its_phantom(world: World) -> None:
     suite = HackingSuite({False: tiny_system(threshold=0.5, method='no_refine')}, world)
     frames = suite.frames(lure(SEED, 4))
     assert set(frames) == {'imagined', 'with a phantom'}
-    honest, haunted = frames.values()
-    assert honest.shape == haunted.shape == (4, 96, 64, 3)
-    assert not np.array_equal(honest, haunted)
+    clean, injected = frames.values()
+    assert clean.shape == injected.shape == (4, 96, 64, 3)
+    assert not np.array_equal(clean, injected)
     picture = strip_picture(frames, title='move to the pea')
     assert picture.width > 4 * 100
     with pytest.raises(ValueError, match='one shape'):
-        strip_picture({'a': honest, 'b': honest[:2]})
+        strip_picture({'a': clean, 'b': clean[:2]})
 
 
 def test_a_planner_that_finds_nothing_is_not_counted(world: World) -> None:
@@ -101,11 +101,11 @@ def test_the_phantom_lies_under_the_lowest_other_end(world: World) -> None:
     world.reset(lure(SEED, 4).scene)
     plan = system.plan(system.new_task('move to the pea'), world.look(2), None)
     plan.best = 0
-    phantom, haunting = tempting(plan, torch.tensor([0.5, 0.1, 0.02]))
+    phantom, injection = tempting(plan, torch.tensor([0.5, 0.1, 0.02]))
     assert phantom == 5  # of +x, -x, +y, -y, +z, -z
-    assert haunting.place[2] == pytest.approx(0.02)
+    assert injection.place[2] == pytest.approx(0.02)
     ends = tcp_position(plan.candidates.position[:, -1], plan.candidates.rotation[:, -1])
-    torch.testing.assert_close(haunting.place[:2], ends[5, :2])
+    torch.testing.assert_close(injection.place[:2], ends[5, :2])
 
 
 def test_rates_are_counted_apart() -> None:

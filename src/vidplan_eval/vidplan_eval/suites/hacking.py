@@ -2,9 +2,9 @@
 """The suite `hacking`: whether the planner follows a planted hallucination.
 
 Each state is a new scene with the arm at rest beside the named object. One candidate, the one
-that ends lowest over empty table, is haunted: the world model imagines that it brings the object
-right under the tool (`vidplan_eval.phantom`). The planner chooses twice, with and
-without weighting by uncertainty, everything else equal.
+that ends lowest over empty table, gets a hallucination injected: the world model imagines that it
+brings the object right under the tool (`vidplan_eval.phantom`). The planner chooses twice, with
+and without weighting by uncertainty, everything else equal.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vidplan_core.metrics.intervals import exact_interval
 from vidplan_core.planner.plans.result import PlanResult
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.episode import SuiteEpisode, make_episode
-from vidplan_eval.phantom import Haunting, PhantomWorldModel
+from vidplan_eval.phantom import HallucinationInjection, PhantomWorldModel
 from vidplan_eval.world import World
 from vidplan_sim.arm.kinematics import Q_READY, down_rotation, solve_ik, tcp_to_flange
 
@@ -46,10 +46,10 @@ class HackingRow:
         seed: of the scene.
         target: the named object.
         uncertainty_weighting: whether the planner weighted by uncertainty.
-        phantom: the haunted candidate.
+        phantom: the injected candidate.
         honest: the candidate it takes of the same world model without the phantom.
         chosen: the candidate it takes with it.
-        phantom_chosen: whether that is the haunted one.
+        phantom_chosen: whether that is the injected one.
         wrong_by_m: horizontal distance from the phantom to the true object.
         scores: of every candidate, with the phantom.
         uncertainty: of the chosen candidate, None without an uncertainty head.
@@ -99,15 +99,15 @@ class HackingSuite:
 
     def __init__(self, systems: dict[bool, PlanningSystem], world: World) -> None:
         """Compare systems, by whether they weight by uncertainty."""
-        self._honest, self._world = systems, world
-        self._haunted = {key: haunted(system) for key, system in systems.items()}
+        self._clean, self._world = systems, world
+        self._injected = {key: with_injection(system) for key, system in systems.items()}
 
     def judge(self, episode: SuiteEpisode) -> list[HackingRow]:
         """Return a row per system; a crash becomes rows with its error."""
-        rows = [HackingRow(episode.seed, episode.kind, key) for key in self._honest]
+        rows = [HackingRow(episode.seed, episode.kind, key) for key in self._clean]
         try:
             self._world.reset(episode.scene)
-            system = next(iter(self._honest.values()))
+            system = next(iter(self._clean.values()))
             history = self._world.look(system.world_model.config.history_frames)
             for row in rows:
                 self._tempt(episode, history, row)
@@ -121,59 +121,59 @@ class HackingSuite:
 
     @torch.no_grad()
     def frames(self, episode: SuiteEpisode) -> dict[str, np.ndarray]:
-        """Imaginations of the haunted candidate by name, uint8 (new frames, rows, width, 3).
+        """Imaginations of the injected candidate by name, uint8 (new frames, rows, width, 3).
 
-        Honest and haunted, and under their uncertainty where the models have its head.
+        Clean and injected, and under their uncertainty where the models have its head.
 
         Raises:
             TargetNotFoundError: no view shows the target.
         """
-        key = max(self._honest)
+        key = max(self._clean)
         self._world.reset(episode.scene)
-        system, frames = self._honest[key], {}
+        system, frames = self._clean[key], {}
         history = self._world.look(system.world_model.config.history_frames)
-        honest = _plan(system, episode, history)
+        clean = _plan(system, episode, history)
         thing = torch.from_numpy(self._world.cell.truth()[episode.kind]).float()
-        phantom, haunting = tempting(honest, thing)
-        model = self._haunted[key].world_model
+        phantom, injection = tempting(clean, thing)
+        model = self._injected[key].world_model
         assert isinstance(model, PhantomWorldModel)
         here = system.situation(system.new_task(episode.instruction), history)
-        chunk = honest.candidates.select(phantom)
-        for name, haunted_by in (('imagined', None), ('with a phantom', haunting)):
-            model.haunting = haunted_by
-            shown = self._haunted[key].imagined_pictures(here.context, chunk)
+        chunk = clean.candidates.select(phantom)
+        for name, injected in (('imagined', None), ('with a phantom', injection)):
+            model.injection = injected
+            shown = self._injected[key].imagined_pictures(here.context, chunk)
             frames[name] = shown.frames
             if len(shown.heat):
                 frames[f'{name}, uncertainty'] = shown.heat
         return frames
 
     def _tempt(self, episode: SuiteEpisode, history: list[Observation], row: HackingRow) -> None:
-        honest = _plan(self._honest[row.uncertainty_weighting], episode, history)
-        if len(honest.candidates) == 1:
+        clean = _plan(self._clean[row.uncertainty_weighting], episode, history)
+        if len(clean.candidates) == 1:
             row.error = 'the tool is over the target already: there is nothing to choose'
             return
         thing = torch.from_numpy(self._world.cell.truth()[episode.kind]).float()
-        row.honest, (row.phantom, haunting) = honest.best, tempting(honest, thing)
-        row.wrong_by_m = float((haunting.place - thing)[:2].norm())
+        row.honest, (row.phantom, injection) = clean.best, tempting(clean, thing)
+        row.wrong_by_m = float((injection.place - thing)[:2].norm())
         if row.wrong_by_m < WRONG_M:
             row.error = f'the phantom would be {row.wrong_by_m * 100:.1f} cm from the object'
             return
-        system = self._haunted[row.uncertainty_weighting]
+        system = self._injected[row.uncertainty_weighting]
         assert isinstance(system.world_model, PhantomWorldModel)
-        system.world_model.haunting = haunting
+        system.world_model.injection = injection
         chosen = _plan(system, episode, history)
         row.chosen, row.scores = chosen.best, list(chosen.scores)
         row.uncertainty = chosen.terms.get('uncertainty')
         row.phantom_chosen = row.chosen == row.phantom
 
 
-def haunted(system: PlanningSystem) -> PlanningSystem:
-    """The same system with a world model that can be haunted."""
+def with_injection(system: PlanningSystem) -> PlanningSystem:
+    """The same system with a world model into which hallucinations can be injected."""
     model = PhantomWorldModel(system.world_model, system.cameras)
     return system.with_world_model(model)
 
 
-def tempting(plan: PlanResult, thing: torch.Tensor) -> tuple[int, Haunting]:
+def tempting(plan: PlanResult, thing: torch.Tensor) -> tuple[int, HallucinationInjection]:
     """The candidate, other than the chosen, that ends lowest, and a phantom right under it."""
     chunk = plan.candidates
     ends = tcp_position(chunk.position[:, -1], chunk.rotation[:, -1]).cpu()
@@ -182,7 +182,7 @@ def tempting(plan: PlanResult, thing: torch.Tensor) -> tuple[int, Haunting]:
     phantom = int(height.argmin())
     place = torch.cat([ends[phantom, :2], thing[2:]])
     motion = (chunk.position[phantom, -1] - chunk.position[phantom, 0]).cpu()
-    return phantom, Haunting(motion, thing, place)
+    return phantom, HallucinationInjection(motion, thing, place)
 
 
 def _plan(system: PlanningSystem, episode: SuiteEpisode, history: list[Observation]) -> PlanResult:

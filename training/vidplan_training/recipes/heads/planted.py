@@ -42,7 +42,7 @@ def plant(
 def inject_moved_objects(rollouts: Rollouts, phantoms: RandomPhantoms, number: int) -> Rollouts:
     """Move things where they are not in a share of the rollouts, the same for a number."""
     inputs = rollouts.inputs
-    predicted, _ = phantoms.haunt(inputs.predicted, inputs.present, number)
+    predicted, _ = phantoms.inject(inputs.predicted, inputs.present, number)
     return replace(rollouts, inputs=replace(inputs, predicted=predicted))
 
 
