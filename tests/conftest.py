@@ -22,6 +22,12 @@ from importlib.util import find_spec  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+# Property tests are the same in every run, and have no deadline: on a shared machine a test's
+# time says little about the code.
+settings.register_profile('vidplan', deadline=None, max_examples=50, derandomize=True)
+settings.load_profile('vidplan')
 
 
 @pytest.fixture(scope='session')
@@ -31,14 +37,7 @@ def repository() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked `ros` where the workspace is not on the path.
-
-    Those and tests marked `clock` race with real time, and a machine that others share stands
-    still now and then: they may fail twice, for the machine's sake, not three times.
-    """
-    for item in items:
-        if item.get_closest_marker('ros') or item.get_closest_marker('clock'):
-            item.add_marker(pytest.mark.flaky(reruns=2))
+    """Skip tests marked `ros` where the workspace is not on the path."""
     missing = [name for name in ('rclpy', 'vidplan_msgs') if find_spec(name) is None]
     if not missing:
         return

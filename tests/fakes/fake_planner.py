@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -76,7 +77,8 @@ class FakePlanningSystem:
 
     Attributes:
         cycles: Plans before the one that says done.
-        plan_s: How long a plan takes, wall clock.
+        plan_s: How long a plan takes on the steady clock.
+        works_until_s: When the plan in the making will be done.
         error: Raised by the plan of cycle `error_cycle`.
         visible: Targets that are in view.
     """
@@ -90,6 +92,8 @@ class FakePlanningSystem:
     visible: tuple[str, ...] = ('carrot', 'fish', 'slow fish')
     calls: list[tuple[float, Any]] = field(default_factory=list)
     abandoned: int = 0
+    steady_s: Callable[[], float] = time.monotonic
+    works_until_s: float = -math.inf
     planning: threading.Event = field(default_factory=threading.Event)
 
     def new_task(self, instruction: str, target: str = '') -> FakeTask:
@@ -130,8 +134,9 @@ class FakePlanningSystem:
         )
 
     def _work(self, should_stop: Callable[[], bool]) -> None:
-        end_s = time.monotonic() + self.plan_s
-        while time.monotonic() < end_s:
+        end_s = self.steady_s() + self.plan_s
+        self.works_until_s = end_s
+        while self.steady_s() < end_s:
             if should_stop():
                 self.abandoned += 1
                 return
@@ -141,9 +146,10 @@ class FakePlanningSystem:
 class FakeArm(ArmStatus):
     """An adapter in this thread: moves while a plan is due, brakes at once when asked."""
 
-    def __init__(self, now_s: Callable[[], float]) -> None:
-        super().__init__(max_silence_s=1.0)
+    def __init__(self, now_s: Callable[[], float], steady_s: Callable[[], float]) -> None:
+        super().__init__(max_silence_s=1.0, steady_s=steady_s)
         self._now = now_s
+        self._steady = steady_s
         self.sent: list[tuple[float, float]] = []
         self.stops = 0
         self.until_s = -1.0
@@ -163,7 +169,6 @@ class FakeArm(ArmStatus):
         self.stops += 1
         if not self.ignores_stop:
             self.until_s = self._now()
-        time.sleep(0.001)  # the answer comes after the question
         self.beat()
 
     def beat(self) -> None:
@@ -178,6 +183,6 @@ class FakeArm(ArmStatus):
                 rejected_plan_id=refused,
                 committed=None,
                 rests_at_s=self.until_s,
-                heard_s=time.monotonic(),
+                heard_s=self._steady(),
             )
         )

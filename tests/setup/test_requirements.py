@@ -31,11 +31,15 @@ def requirements(name: str) -> list[Requirement]:
     return [Requirement(text) for line in lines if (text := line.partition('#')[0].strip())]
 
 
-def pins(lock: str, python: str) -> dict[str, list[str]]:
+def is_meant_for(requirement: Requirement, python: str) -> bool:
     environment = {'python_version': python, 'python_full_version': f'{python}.3'}
+    return requirement.marker is None or requirement.marker.evaluate(environment)
+
+
+def pins(lock: str, python: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for requirement in requirements(lock):
-        if requirement.marker is None or requirement.marker.evaluate(environment):
+        if is_meant_for(requirement, python):
             found.setdefault(canonicalize_name(requirement.name), []).append(
                 str(requirement.specifier)
             )
@@ -49,6 +53,8 @@ def test_every_requirement_has_one_pin(lock: str, python: str) -> None:
     locked = pins(lock, python)
     for name in INSTALLED[lock]:
         for requirement in requirements(name):
+            if not is_meant_for(requirement, python):
+                continue
             pin = locked.get(canonicalize_name(requirement.name))
             assert pin is not None, f'{requirement.name} is not in {lock}: run scripts/lock.sh'
             assert len(pin) == 1

@@ -50,6 +50,11 @@ def stamps(messages: list[Any]) -> np.ndarray:
     return np.array([seconds(message.header.stamp) for message in messages])
 
 
+def shortest_s(messages: list[Any]) -> float:
+    """Return the shortest time between two messages [s]."""
+    return float(np.diff(stamps(messages)).min(initial=np.inf))
+
+
 def trajectory(q: np.ndarray, after_s: float = 0.3, **changes: Any) -> JointTrajectory:
     nanosec = round(after_s * 1e9)
     point = JointTrajectoryPoint(
@@ -73,7 +78,9 @@ def test_publishes_what_the_robot_does(ros: Any, cell: CellNode) -> None:
     truths = ros.collect(Truth, 'cell/truth')
     ros.spin_until(lambda: all(views.values()) and joints and truths)
     started_s, started = time.monotonic(), cell.time_s
-    ros.spin_for(1.5)
+    ros.spin_for(1.0)
+    # A busy machine drops pictures, so wait until no view lacks two that follow each other.
+    ros.spin_until(lambda: all(shortest_s(images) < 1.5 / 15 for images in views.values()))
     assert cell.time_s - started <= time.monotonic() - started_s + 0.11
 
     assert list(joints[-1].name) == list(ARM_JOINTS)
@@ -84,8 +91,7 @@ def test_publishes_what_the_robot_does(ros: Any, cell: CellNode) -> None:
     for view, images in views.items():
         assert (images[-1].encoding, images[-1].height, images[-1].width) == ('rgb8', 48, 80)
         assert images[-1].header.frame_id == f'{view}_optical_frame'
-        # A busy machine may drop pictures, so only the shortest interval is sure.
-        assert np.diff(stamps(images)).min() == pytest.approx(1 / 15, abs=0.008)
+        assert shortest_s(images) == pytest.approx(1 / 15, abs=0.008)
         assert np.frombuffer(images[-1].data, np.uint8).std() > 10.0
     assert infos[-1].k[2] == 40.0
     assert len(truths[-1].names) == len(truths[-1].poses) == 5

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every way a task can end: a fake planner, a fake arm and a clock ten times as fast."""
+"""Every way a task can end: a fake planner, a fake arm and a clock that waits."""
 
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.fakes.fake_planner import PERIOD_S, FakeArm, FakePlanningSystem, observation
+from vidplan.tasks import resting, task_runner
 from vidplan.tasks.endings import Ending, TaskEnd
 from vidplan.tasks.observation_feed import ObservationFeed, WakeEvent
 from vidplan.tasks.task import Outcome, Phase, Progress, Request, Timing
@@ -19,23 +21,61 @@ from vidplan.tasks.task_runner import TaskContext, TaskRunner
 from vidplan_core.data.history import History
 from vidplan_core.errors import ModelError, ObservationError
 
-pytestmark = pytest.mark.clock
 SPEED = 10.0
+TICK_S = 1 / 15 / SPEED
 LIMIT_S = 30.0
 
 
-class Bench:
-    """Feeds observations and adapter statuses at 15 Hz of the fast clock, in a thread."""
+class SteppingEvent(WakeEvent):
+    """Lets time pass while somebody waits, and at no other time."""
 
-    def __init__(self) -> None:
-        self._origin_s = time.monotonic()
-        self.wake = WakeEvent()
+    def __init__(self, tick: Callable[[], None]) -> None:
+        super().__init__()
+        self._tick = tick
+
+    def wait(self, timeout_s: float) -> None:
+        self._tick()
+
+
+class Worker(ThreadPoolExecutor):
+    """Keeps the plan that is in the making."""
+
+    def __init__(self, system: FakePlanningSystem) -> None:
+        super().__init__(1)
+        self.system = system
+        self.plan: Future[Any] | None = None
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.system.works_until_s = -math.inf
+        self.plan = super().submit(*args, **kwargs)
+        return self.plan
+
+    def think(self, now_s: float) -> None:
+        """Return when the plan is done, or has to wait for a later time."""
+        while self.plan and not self.plan.done() and now_s >= self.system.works_until_s:
+            time.sleep(0.0005)
+
+
+class Bench:
+    """Feeds observations and adapter statuses at 15 Hz of a clock that never overtakes the task.
+
+    Time passes in ticks, in which the task waits and the planner has nothing to do: nothing here
+    depends on how fast the machine is. The steady clock runs at a tenth of the node's.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._ticks = 0
+        for module in (task_runner, resting):
+            clock = SimpleNamespace(monotonic=self.steady_s)
+            monkeypatch.setattr(module, 'time', clock)
+        self.wake = SteppingEvent(self.tick)
         self.feed = ObservationFeed(
-            History(3, PERIOD_S), now_s=self.now_s, max_age_s=1.5, max_silence_s=1.0
-        )
-        self.arm = FakeArm(self.now_s)
-        self.system = FakePlanningSystem()
-        self.worker = ThreadPoolExecutor(1)
+            History(3, PERIOD_S), now_s=self.now_s, max_age_s=1.5, max_silence_s=1.0,
+            steady_s=self.steady_s,
+        )  # fmt: skip
+        self.arm = FakeArm(self.now_s, self.steady_s)
+        self.system = FakePlanningSystem(steady_s=self.steady_s)
+        self.worker = Worker(self.system)
         self.timing = Timing(
             execute_s=0.4, settle_s=0.05, cause_s=0.3, rest_hold_s=0.02, max_rest_s=0.3
         )
@@ -43,26 +83,34 @@ class Bench:
         self.progress: list[tuple[Phase, int]] = []
         self.end: TaskEnd | None = None
         self.cameras = self.adapter = True
-        self._running = True
-        self._thread = threading.Thread(target=self._feed_all, daemon=True)
-        self._thread.start()
+        self._later: list[tuple[float, Callable[[], None]]] = []
+
+    def steady_s(self) -> float:
+        return self._ticks * TICK_S
 
     def now_s(self) -> float:
-        return 100.0 + SPEED * (time.monotonic() - self._origin_s)
+        return 100.0 + SPEED * self.steady_s()
 
-    def close(self) -> None:
-        self._running = False
-        self._thread.join()
-        self.worker.shutdown()
+    def after(self, delay_s: float, act: Callable[[], None]) -> None:
+        """Do something when so much time of the steady clock has passed."""
+        self._later.append((self.steady_s() + delay_s, act))
 
-    def _feed_all(self) -> None:
-        while self._running:
-            if self.cameras:
-                self.feed.push(observation(self.now_s()))
-            if self.adapter:
-                self.arm.beat()
-            self.wake.set()
-            time.sleep(1 / 15 / SPEED)
+    def tick(self) -> None:
+        self.worker.think(self.steady_s())
+        self._ticks += 1
+        due = [entry for entry in self._later if entry[0] <= self.steady_s()]
+        for entry in due:
+            self._later.remove(entry)
+            entry[1]()
+        if self.cameras:
+            self.feed.push(observation(self.now_s()))
+        if self.adapter:
+            self.arm.beat()
+
+    def wait(self, duration_s: float) -> None:
+        """Let time of the steady clock pass."""
+        for _ in range(math.ceil(duration_s / TICK_S)):
+            self.tick()
 
     def run(
         self,
@@ -86,11 +134,11 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    time.sleep(0.1)  # one second of history
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    made = Bench(monkeypatch)
+    made.wait(0.1)  # one second of history
     yield made
-    made.close()
+    made.worker.shutdown()
 
 
 def while_executing(act: Callable[[], None]) -> Callable[[Progress], None]:
@@ -160,7 +208,7 @@ def test_interruption_brings_the_arm_to_rest(bench: Bench, ending: Ending) -> No
 
 def test_interruption_abandons_a_plan_in_the_making(bench: Bench) -> None:
     bench.system.plan_s = 60.0
-    threading.Timer(0.1, lambda: setattr(bench, 'end', TaskEnd(Ending.CANCELED, ''))).start()
+    bench.after(0.1, lambda: setattr(bench, 'end', TaskEnd(Ending.CANCELED, '')))
     assert bench.run().ending is Ending.CANCELED
     bench.worker.shutdown()
     assert bench.system.abandoned == 1
@@ -202,7 +250,7 @@ def test_cameras_stop_in_mid_motion(bench: Bench) -> None:
         bench.cameras = False
         # The stitcher tells once a second, after the goal has ended perhaps.
         words = "view 'left' is stale: its newest image is 2 s old"
-        threading.Timer(0.3, bench.feed.note_source, [words]).start()
+        bench.after(0.3, lambda: bench.feed.note_source(words))
 
     outcome = bench.run(on_progress=while_executing(pull_the_cable))
     assert outcome.ending is Ending.STALE_OBSERVATION
@@ -226,7 +274,6 @@ def test_everything_stands_still_with_the_clock() -> None:
 
 def test_unusable_observation(bench: Bench) -> None:
     bench.cameras = False
-    time.sleep(0.02)
     bench.feed.reject('encoding yuv422 is not one of rgb8, bgr8')
     outcome = bench.run()
     assert outcome.ending is Ending.INVALID_OBSERVATION
@@ -235,7 +282,7 @@ def test_unusable_observation(bench: Bench) -> None:
 
 def test_no_adapter(bench: Bench) -> None:
     bench.adapter = False
-    bench.arm = type(bench.arm)(bench.now_s)
+    bench.arm = FakeArm(bench.now_s, bench.steady_s)
     bench.arm._report = None
     outcome = bench.run()
     assert outcome.ending is Ending.NO_ADAPTER
@@ -332,7 +379,7 @@ def test_the_next_plan_waits_for_the_answer_to_the_last(bench: Bench) -> None:
     bench.adapter = False
     silent = bench.arm.beat
     bench.arm.beat = lambda: None  # type: ignore[method-assign]
-    threading.Timer(0.3, silent).start()
+    bench.after(0.3, silent)
     outcome = bench.run(limit_s=8.0)
     assert outcome.ending is Ending.TIME_LIMIT
     # Three seconds of the fast clock without an answer: the second plan came after them.
@@ -343,6 +390,6 @@ def test_the_next_plan_waits_for_the_answer_to_the_last(bench: Bench) -> None:
 def test_what_comes_late_at_the_start_is_waited_for(bench: Bench) -> None:
     bench.timing = Timing(execute_s=0.4, settle_s=5.0, rest_hold_s=0.02)
     bench.cameras = False
-    time.sleep(0.25)  # observations are stale now
-    threading.Timer(0.2, lambda: setattr(bench, 'cameras', True)).start()
+    bench.wait(0.25)  # observations are stale now
+    bench.after(0.2, lambda: setattr(bench, 'cameras', True))
     assert bench.run().ending is Ending.NONE

@@ -12,6 +12,7 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -33,6 +34,8 @@ PLAYED = (*CAMERAS, JOINTS, GRIPPER)
 # Three images at once overrun the shared memory of Fast DDS (512 KiB), and the first is lost.
 _IMAGE_GAP_S = 0.01
 _MODELS_STATUS = 'world_model: models'
+# Longest wait for the last messages of a topic to arrive.
+_LAST_WORDS_S = 2.0
 
 
 class Player(Node):
@@ -87,7 +90,13 @@ class Player(Node):
             if role in CAMERAS:
                 time.sleep(_IMAGE_GAP_S)
             count += 1
+        self._wait_until_heard()
         return count
+
+    def _wait_until_heard(self) -> None:
+        """Stay until the last messages have arrived: with the node, they would be gone."""
+        for publisher in (*self._outputs.values(), self._clock_publisher):
+            publisher.wait_for_all_acked(Duration(seconds=_LAST_WORDS_S))
 
     def _wait_for_models(self, stop: threading.Event) -> None:
         deadline_s = time.monotonic() + self.parameters.wait_for_models_s
