@@ -29,9 +29,8 @@ def _recipe(name: str, text: str, module: str, settings: str) -> Command:
     return Command(name, text, f'{package}.settings:{settings}', f'{package}.recipe:run')
 
 
-def _evaluation(what: str, text: str, settings: str) -> Command:
-    module = what.replace('-', '_')
-    run = f'evaluation.{module}:run'
+def _evaluation(what: str, text: str, settings: str, module: str = '') -> Command:
+    run = f'evaluation.{module or what.replace("-", "_")}:run'
     return Command(f'evaluate {what}', text, f'evaluation.settings:{settings}', run, recipe=False)
 
 
@@ -88,7 +87,7 @@ _ALL = (
         'conformal',
         'bound predicted values from below, with known probability',
         'evaluation.settings:ConformalRecipe',
-        'evaluation.conformal:run',
+        'evaluation.value.conformal:run',
     ),
     _recipe(
         'adapter',
@@ -105,8 +104,14 @@ _ALL = (
         'uncertainty',
         'whether the uncertainty head is calibrated and finds errors',
         'EvaluateUncertainty',
+        'uncertainty.evaluate',
     ),
-    _evaluation('value', 'whether the value head is calibrated and ranks', 'EvaluateValue'),
+    _evaluation(
+        'value',
+        'whether the value head is calibrated and ranks',
+        'EvaluateValue',
+        'value.evaluate',
+    ),
 )
 
 COMMANDS = {command.name: command for command in _ALL}

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vidplan_training.evaluation.conformal import calibrated, one_each
+from vidplan_training.evaluation.value.conformal import calibrated, one_each
 
 
 def test_coverage_is_measured_on_other_episodes() -> None:

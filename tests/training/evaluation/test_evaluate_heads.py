@@ -19,9 +19,14 @@ from vidplan_core.heads.uncertainty import UncertaintyHead
 from vidplan_core.heads.value import ValueHead
 from vidplan_core.metrics.perceptual import FeatureDistance
 from vidplan_training.cli import main
-from vidplan_training.evaluation import uncertainty as evaluate_uncertainty
-from vidplan_training.evaluation import value as evaluate_value
-from vidplan_training.evaluation.localisation import error_map, overlap, scene_entropy, suspicious
+from vidplan_training.evaluation.uncertainty import evaluate as evaluate_uncertainty
+from vidplan_training.evaluation.uncertainty.localisation import (
+    error_map,
+    overlap,
+    scene_entropy,
+    suspicious,
+)
+from vidplan_training.evaluation.value import evaluate as evaluate_value
 
 FRAMES, MOVING = 20, 14
 KINDS = ['carrot', 'mug', 'bowl']
@@ -86,7 +91,7 @@ def test_an_uncertainty_head_is_judged_by_every_number(
 ) -> None:
     pixels = FeatureDistance('pixels', lambda images: [images])
     monkeypatch.setattr(evaluate_uncertainty, 'load_feature_distance', lambda *_: pixels)
-    monkeypatch.setattr('vidplan_training.evaluation.uncertainty_evidence.ELEMENTS', 300)
+    monkeypatch.setattr('vidplan_training.evaluation.uncertainty.evidence.ELEMENTS', 300)
     found = tmp_path / 'found.json'
     command = ['evaluate', 'uncertainty', '--data', str(data), '--models', str(models)]
     command += ['--clips', '5', '--unseen-objects', str(data), '--json', str(found)]

@@ -26,7 +26,7 @@ from vidplan_training.evaluation.clips import held_out_shards
 from vidplan_training.evaluation.intervals import intervals_of, values_of
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.settings import EvaluateValue, ValueSettings
-from vidplan_training.evaluation.value_choice import best_of_six
+from vidplan_training.evaluation.value.choice import best_of_six
 from vidplan_training.recipes.heads.rollouts import imagine_ahead
 from vidplan_training.recipes.heads.value_episodes import (
     PLAYBACKS,

@@ -24,13 +24,13 @@ from vidplan_training.evaluation.clips import Clip, ClipPlace, load_clip, places
 from vidplan_training.evaluation.intervals import intervals_of, values_of
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.settings import EvaluateUncertainty
-from vidplan_training.evaluation.uncertainty_evidence import (
+from vidplan_training.evaluation.uncertainty.evidence import (
     MODES,
     PLAIN,
     UncertaintyEvidence,
     UncertaintyRun,
 )
-from vidplan_training.evaluation.uncertainty_pictures import draw
+from vidplan_training.evaluation.uncertainty.pictures import draw
 from vidplan_training.recipes.heads.rollouts import Rollouts
 
 LONGEST_HOP = 4

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vidplan_core.heads.heat_map import heat_map
 from vidplan_training.evaluation.clips import Clip, ClipPlace
-from vidplan_training.evaluation.uncertainty_evidence import UncertaintyEvidence, UncertaintyRun
+from vidplan_training.evaluation.uncertainty.evidence import UncertaintyEvidence, UncertaintyRun
 from vidplan_training.recipes.heads.planted import plant
 from vidplan_training.recipes.heads.rollouts import Rollouts
 

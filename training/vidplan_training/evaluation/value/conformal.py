@@ -59,7 +59,7 @@ def held_out_shortfalls(settings: ValueSettings) -> np.ndarray:
         ValueError: the data hold training episodes only.
     """
     from vidplan_core.heads.estimate import expectation
-    from vidplan_training.evaluation.value import make_run
+    from vidplan_training.evaluation.value.evaluate import make_run
 
     run = make_run(settings)
     draws = one_each(run.data, np.random.default_rng([settings.seed, 18]), run.ahead)

@@ -31,7 +31,12 @@ from vidplan_core.world_model.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.latents import Clips
 from vidplan_training.evaluation.clips import Clip, ClipPlace
-from vidplan_training.evaluation.localisation import error_map, overlap, scene_entropy, suspicious
+from vidplan_training.evaluation.uncertainty.localisation import (
+    error_map,
+    overlap,
+    scene_entropy,
+    suspicious,
+)
 from vidplan_training.recipes.heads.planted import plant
 from vidplan_training.recipes.heads.rollouts import Rollouts, imagine_ahead
 
