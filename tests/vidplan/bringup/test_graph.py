@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from vidplan.bringup.graph import CELL, GRAPHS, PLANNING, REPLAY, Graph, Process, Value
+from vidplan.bringup.description import Graph, Process, Value
+from vidplan.bringup.graph import CELL, GRAPHS, PLANNING, REPLAY
 from vidplan.bringup.overrides import overrides
 from vidplan.bringup.process import command, environment
 from vidplan.parameters.nodes import NODES

@@ -14,7 +14,8 @@ pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 import rclpy
 from rclpy.node import Node
 
-from vidplan.bringup.graph import CELL, PLANNING, REPLAY, Graph, Process
+from vidplan.bringup.description import Graph, Process
+from vidplan.bringup.graph import CELL, PLANNING, REPLAY
 from vidplan.bringup.overrides import check_start, write_overrides
 from vidplan_core.errors import ConfigError
 

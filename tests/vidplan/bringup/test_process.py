@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from vidplan.bringup.graph import PLANNING, Graph, Process
+from vidplan.bringup.description import Graph, Process
+from vidplan.bringup.graph import PLANNING
 from vidplan.bringup.process import ProcessGroup
 from vidplan.cli import up
 from vidplan.cli.main import main

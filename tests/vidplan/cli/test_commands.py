@@ -18,7 +18,8 @@ pytest.importorskip('rclpy', reason='needs ROS 2')
 pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
 from vidplan.bringup import graph as tables
-from vidplan.bringup.graph import CELL, Process
+from vidplan.bringup.description import Process
+from vidplan.bringup.graph import CELL
 from vidplan.bringup.process import ProcessGroup
 from vidplan.bringup.scene_choice import FIRST_EVALUATION_SEED, OBJECTS, choose_scene, kind_of
 from vidplan.cli.main import COMMANDS, main

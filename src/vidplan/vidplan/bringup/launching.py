@@ -18,13 +18,13 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile
 
 from launch import LaunchContext, LaunchDescription
-from vidplan.bringup.graph import (
+from vidplan.bringup.description import (
     GRACE_S,
     Argument,
     Graph,
+    GraphSettings,
     Process,
     Setting,
-    Settings,
     argument_default,
     resolve,
 )
@@ -88,7 +88,7 @@ def _declare(argument: Argument) -> Action:
     )
 
 
-def _node(process: Process, settings: Settings, folder: Path) -> Action:
+def _node(process: Process, settings: GraphSettings, folder: Path) -> Action:
     files = [*parameter_files([process], settings), write_overrides(process, settings, folder)]
     return Node(
         package=process.package,

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidplan.bringup.graph import Graph, Process, Setting, Settings, Value, resolve
+from vidplan.bringup.description import Graph, GraphSettings, Process, Setting, Value, resolve
 from vidplan_core.errors import ConfigError
 
 #: What one process is started with: by full name of a node, or a pattern, its parameters.
 Overrides = dict[str, dict[str, Setting]]
 
 
-def check_start(graph: Graph, settings: Settings) -> None:
+def check_start(graph: Graph, settings: GraphSettings) -> None:
     """Check paths and parameter files before any process starts.
 
     Raises:
@@ -34,13 +34,13 @@ def check_start(graph: Graph, settings: Settings) -> None:
         check_file(path)
 
 
-def parameter_files(processes: Sequence[Process], settings: Settings) -> list[Path]:
+def parameter_files(processes: Sequence[Process], settings: GraphSettings) -> list[Path]:
     """Return the parameter files of some processes, each once."""
     names = dict.fromkeys(name for process in processes for name in process.parameter_files)
     return [Path(str(settings[name])) for name in names]
 
 
-def overrides(process: Process, settings: Settings) -> Overrides:
+def overrides(process: Process, settings: GraphSettings) -> Overrides:
     """Return what counts before the parameter files of a process, and what they leave open."""
     from vidplan.parameters.files import read_blocks
 
@@ -60,7 +60,7 @@ def overrides(process: Process, settings: Settings) -> Overrides:
     return found
 
 
-def write_overrides(process: Process, settings: Settings, folder: Path) -> Path:
+def write_overrides(process: Process, settings: GraphSettings, folder: Path) -> Path:
     """Write the overrides of a process as a parameter file, which must be the last one."""
     from vidplan.parameters.commented import yaml_value
 
@@ -73,6 +73,6 @@ def write_overrides(process: Process, settings: Settings, folder: Path) -> Path:
     return path
 
 
-def _namespace(settings: Settings) -> str:
+def _namespace(settings: GraphSettings) -> str:
     name = str(settings['namespace']).strip('/')
     return f'/{name}' if name else ''

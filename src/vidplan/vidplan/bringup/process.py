@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 
-from vidplan.bringup.graph import GRACE_S, Graph, Process, Settings, resolve
+from vidplan.bringup.description import GRACE_S, Graph, GraphSettings, Process, resolve
 from vidplan.bringup.overrides import check_start, write_overrides
 
 LineSink = Callable[[str, str], None]
@@ -32,7 +32,7 @@ _LAST_WORDS_S = 5.0
 _ASKED_FOR = (0, -signal.SIGINT, -signal.SIGTERM)
 
 
-def command(process: Process, values: Settings, parameters: Path) -> list[str]:
+def command(process: Process, values: GraphSettings, parameters: Path) -> list[str]:
     """Return the argument vector that starts a process, ROS arguments included.
 
     Args:
@@ -136,7 +136,7 @@ class ProcessGroup:
     def __init__(
         self,
         graph: Graph,
-        values: Settings,
+        values: GraphSettings,
         on_line: LineSink,
         extra_environment: Mapping[str, str] | None = None,
     ) -> None:

@@ -165,7 +165,7 @@ def load_system(args: argparse.Namespace, **changes: Any) -> PlanningSystem:
 
 def models_folder(args: argparse.Namespace) -> Path:
     """Return the folder that was given, or the one that is shipped."""
-    from vidplan.bringup.graph import share_directory
+    from vidplan.bringup.description import share_directory
 
     return args.models or share_directory() / 'models' / 'cell'
 

@@ -66,7 +66,8 @@ def _remappings(given: list[str]) -> list[tuple[str, str]]:
 
 def default_remappings() -> list[tuple[str, str]]:
     """Return how the graph table names the robot's topics."""
-    from vidplan.bringup.graph import CELL, argument_default, resolve
+    from vidplan.bringup.description import argument_default, resolve
+    from vidplan.bringup.graph import CELL
 
     values = {argument.name: argument_default(argument) for argument in CELL.arguments}
     recorder = next(p for p in CELL.processes if p.executable == 'recorder')

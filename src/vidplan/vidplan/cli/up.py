@@ -10,16 +10,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from vidplan.bringup.graph import (
-    CELL,
-    GRAPHS,
-    PLANNING,
-    REPLAY,
-    Argument,
-    Graph,
-    Settings,
-    argument_default,
-)
+from vidplan.bringup.description import Argument, Graph, GraphSettings, argument_default
+from vidplan.bringup.graph import CELL, GRAPHS, PLANNING, REPLAY
 
 if TYPE_CHECKING:
     from vidplan.bringup.process import ProcessGroup
@@ -83,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_FAILED if failed or not stopped else 0
 
 
-def graph_values(graph: Graph, args: argparse.Namespace) -> Settings:
+def graph_values(graph: Graph, args: argparse.Namespace) -> GraphSettings:
     """Return the graph's arguments from the options that were given.
 
     Raises:

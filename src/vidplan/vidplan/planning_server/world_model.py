@@ -11,7 +11,7 @@ import numpy as np
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from sensor_msgs.msg import Image
 
-from vidplan.bringup.graph import share_directory
+from vidplan.bringup.description import share_directory
 from vidplan.parameters.world_model import WorldModelParameters
 from vidplan.planning_server.planning_host import PlanningHost
 from vidplan.planning_server.rollout_request import imagine, rollout_chunk

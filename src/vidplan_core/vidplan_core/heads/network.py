@@ -125,7 +125,7 @@ class FrameEmbedding(nn.Module):
         return mixed.flatten(0, 1)
 
 
-class Block(nn.Module):
+class ConditionedBlock(nn.Module):
     """Two 3x3 convolutions around a skip; the embedding scales and shifts between them."""
 
     def __init__(self, width: int, embedding: int) -> None:
@@ -184,13 +184,13 @@ class HeadNetwork(nn.Module):
         self.embedding = FrameEmbedding(config)
         self.stem = nn.Conv2d(inputs * config.patch**2, high, 3, padding=1)
         self.down_1 = nn.Conv2d(high, middle, 3, stride=2, padding=1)
-        self.block_1 = Block(middle, embedding)
+        self.block_1 = ConditionedBlock(middle, embedding)
         self.down_2 = nn.Conv2d(middle, low, 3, stride=2, padding=1)
-        self.block_2 = Block(low, embedding)
+        self.block_2 = ConditionedBlock(low, embedding)
         self.attention = Attention(low, config.attention_heads, config.frames)
         self.up_1, self.up_2 = nn.Conv2d(low, middle, 1), nn.Conv2d(middle, high, 1)
-        self.block_3 = Block(middle, embedding)
-        self.block_4 = Block(high, embedding)
+        self.block_3 = ConditionedBlock(middle, embedding)
+        self.block_4 = ConditionedBlock(high, embedding)
         self.norm = nn.GroupNorm(GROUPS, high)
 
     def forward(self, inputs: HeadInput) -> Tensor:
