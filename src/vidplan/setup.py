@@ -37,6 +37,7 @@ setup(
         *shared('models'),
     ],
     install_requires=['setuptools'],
+    extras_require={'test': ['pytest']},  # `colcon test` runs `test`, a link to tests/
     zip_safe=False,
     maintainer='VidPlan maintainers',
     maintainer_email='vidplan@example.com',

@@ -31,6 +31,7 @@ setup(
         'transformers',
     ],
     python_requires='>=3.10',
+    extras_require={'test': ['pytest']},  # `colcon test` runs `test`, a link to tests/
     zip_safe=False,
     maintainer='VidPlan maintainers',
     maintainer_email='vidplan@example.com',

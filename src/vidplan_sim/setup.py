@@ -13,6 +13,7 @@ setup(
         (f'share/{package_name}', ['package.xml']),
     ],
     install_requires=['setuptools'],
+    extras_require={'test': ['pytest']},  # `colcon test` runs `test`, a link to tests/
     zip_safe=False,
     maintainer='VidPlan maintainers',
     maintainer_email='vidplan@example.com',

@@ -273,7 +273,7 @@ def test_a_broken_ctrl_world_episode_is_counted_and_skipped(
 
 def droid() -> Path:
     """The real sample beside the repository."""
-    folder = Path(os.environ.get('VIDPLAN_SHARED', Path(__file__).parents[4] / 'shared'))
+    folder = Path(os.environ.get('VIDPLAN_SHARED', Path(__file__).resolve().parents[4] / 'shared'))
     if not (folder / 'data' / 'droid').is_dir():
         pytest.skip('needs the DROID sample in ../shared/data/droid')
     return folder / 'data' / 'droid'

@@ -71,7 +71,7 @@ def test_it_learns_to_follow(tmp_path: Path) -> None:
 
 
 def test_the_released_adapter_follows_real_arms() -> None:
-    shared = Path(os.environ.get('VIDPLAN_SHARED', Path(__file__).parents[4] / 'shared'))
+    shared = Path(os.environ.get('VIDPLAN_SHARED', Path(__file__).resolve().parents[4] / 'shared'))
     droid = shared / 'data' / 'droid'
     if not droid.is_dir():
         pytest.skip('needs the DROID sample in ../shared/data/droid')

@@ -20,7 +20,7 @@ from vidplan_core.geometry.se3 import euler_xyz_to_matrix, so3_exp, so3_log
 
 ROBOT = default_robot()
 FR3 = ROBOT.limits
-DROID = Path(__file__).parents[4] / 'shared' / 'data' / 'droid' / 'annotation'
+DROID = Path(__file__).resolve().parents[4] / 'shared' / 'data' / 'droid' / 'annotation'
 
 
 def random_angles(count: int, seed: int = 0) -> torch.Tensor:

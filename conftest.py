@@ -33,7 +33,7 @@ settings.load_profile('vidplan')
 @pytest.fixture(scope='session')
 def repository() -> Path:
     """Top of the repository."""
-    return Path(__file__).resolve().parents[1]
+    return Path(__file__).resolve().parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
