@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vidplan_core.data.observation import Observation, StitchLayout
+from vidplan_core.data.observation import Observation
+from vidplan_core.geometry.camera_files import default_layout
 
 HERE = Path(__file__).resolve().parent
 MODELS = HERE.parents[1] / 'models' / 'cell'
@@ -26,4 +27,4 @@ def load_observations() -> list[Observation]:
 
 def views_of(seen: Observation) -> dict[str, np.ndarray]:
     """Return the pictures of one look by the names of their views, uint8 (height, width, 3)."""
-    return StitchLayout().split(seen.image)
+    return default_layout().split(seen.image)

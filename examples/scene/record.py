@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from vidplan_core.data.observation import StitchLayout
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_eval.world import World
 from vidplan_sim.cell import Cell
 from vidplan_sim.scene import random_scene
@@ -21,7 +21,7 @@ SEED = 700_123
 
 def main() -> None:
     """Look twice, a model frame apart, and write what was seen."""
-    world = World(Cell(), StitchLayout(), period_s=0.2)
+    world = World(Cell(), default_layout(), period_s=0.2)
     world.reset(random_scene(SEED))
     here = Path(__file__).parent
     rows = []

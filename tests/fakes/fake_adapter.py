@@ -11,12 +11,12 @@ from std_srvs.srv import Trigger
 from tests.fakes.fake_planner import VIEW, observation
 from vidplan.ros import qos
 from vidplan.ros.conversions import observation_message, pose_message, seconds
-from vidplan_core.data.observation import StitchLayout
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_msgs.msg import AdapterStatus, Plan
 from vidplan_msgs.msg import Observation as ObservationMessage
 
-LAYOUT = StitchLayout(height=VIEW[0], width=VIEW[1])
+LAYOUT = default_layout().resized(VIEW[0], VIEW[1])
 
 
 class FakeStitcher(Node):
@@ -33,7 +33,7 @@ class FakeStitcher(Node):
         if not self.running:
             return
         seen = observation(self.get_clock().now().nanoseconds * 1e-9, view=self.view)
-        layout = StitchLayout(height=self.view[0], width=self.view[1])
+        layout = default_layout().resized(self.view[0], self.view[1])
         names = default_robot().joint_names
         self.publisher.publish(
             observation_message(seen, layout, names, 'base', [seen.stamp_s] * 3, 0.0)

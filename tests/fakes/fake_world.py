@@ -15,6 +15,7 @@ from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import TargetNotFoundError
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.language.instruction import Instruction
 from vidplan_core.planner.motion.committed import chunk_ahead, rests
@@ -29,6 +30,7 @@ STEP_M = 0.08
 class FakeWorld:
     """Follows chunks exactly; the flange is at `place`."""
 
+    layout = default_layout()
     period_s = PERIOD_S
 
     def __init__(self) -> None:

@@ -8,22 +8,24 @@ from typing import Any
 
 import numpy as np
 
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_eval.bags.bag_types import typestore
 from vidplan_eval.bags.recording import (
-    CAMERAS,
     GOAL,
     GRIPPER,
     JOINTS,
     OBSERVATION,
-    RECORDED,
     RESULT,
+    cameras,
+    recorded,
 )
 from vidplan_eval.bags.rosbag import BagTopic, BagWriter
 
 STORE = typestore()
-TYPES = {entry.role: entry.type_name for entry in RECORDED}
+CAMERAS = cameras(default_layout().views)
+TYPES = {entry.role: entry.type_name for entry in recorded(default_layout().views)}
 Q_START = np.array([0.0, -0.7, 0.0, -2.3, 0.0, 1.6, 0.8])
 START_S = 100.0
 HEIGHT, WIDTH = 32, 64
@@ -89,7 +91,7 @@ def observation_message(time_s: float) -> Any:
         TYPES[OBSERVATION],
         header=_header(time_s),
         image=image,
-        views=['left', 'right', 'wrist'],
+        views=list(default_layout().views),
         view_height=HEIGHT,
         view_width=WIDTH,
         view_stamps=[_header(time_s).stamp] * 3,

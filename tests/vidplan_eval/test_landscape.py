@@ -12,7 +12,7 @@ from tests.fakes.tiny_system import tiny_system
 from vidplan.bringup.scene_choice import FIRST_EVALUATION_SEED
 from vidplan.cli import landscape as command
 from vidplan.cli.main import make_parser
-from vidplan_core.data.observation import StitchLayout
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_eval.episode import make_episode
 from vidplan_eval.landscape import Grid, Landscape, survey
 from vidplan_eval.landscape_picture import GAP, LEFT, PANEL, draw_landscape
@@ -24,7 +24,7 @@ SEED = 12
 
 @pytest.fixture(scope='module')
 def world():
-    world = World(Cell(64, 128), StitchLayout(height=32, width=64), 0.2)
+    world = World(Cell(64, 128), default_layout().resized(32, 64), 0.2)
     yield world
     world.cell.close()
 

@@ -18,6 +18,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.history import History
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import VidPlanError
+from vidplan_core.geometry.camera_layout import CameraLayout
 from vidplan_core.planner.plans.result import PlanResult
 from vidplan_eval.logbook import plan_record, seen_frame
 from vidplan_eval.viz.runlog import RunLog
@@ -34,6 +35,7 @@ TIME_LIMIT = 'TIME_LIMIT'
 class LockstepWorld(Protocol):
     """What the loop needs of `evaluation.world.World`."""
 
+    layout: CameraLayout
     period_s: float
 
     @property
@@ -127,7 +129,15 @@ class LockStep:
         Errors of the planner (named ones) end the run and are told in it; any other exception
         is a defect and passes through.
         """
-        run = Run(RunLog(instruction, target, frame_period_s=self._world.period_s))
+        world = self._world
+        run = Run(
+            RunLog(
+                instruction,
+                target,
+                frame_period_s=world.period_s,
+                views=world.layout.views,
+            )
+        )
         self._history.clear()
         for _ in range(self._pace.history_frames - 1):
             self._look(None)

@@ -9,8 +9,9 @@ import torch
 from vidplan_core.control.adapter import ActionAdapter
 from vidplan_core.control.commands import CommittedMotion, PlanCommand, TrajectoryCommand
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.data.observation import Observation, StitchLayout
+from vidplan_core.data.observation import Observation
 from vidplan_core.errors import CommandRejectedError
+from vidplan_core.geometry.camera_layout import CameraLayout
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.se3 import matrix_to_quaternion
 from vidplan_sim.arm.kinematics import ARM_JOINTS
@@ -31,7 +32,7 @@ class World:
     ground truth is there for judges; no planner gets this object.
     """
 
-    def __init__(self, cell: Cell, layout: StitchLayout, period_s: float) -> None:
+    def __init__(self, cell: Cell, layout: CameraLayout, period_s: float) -> None:
         """Use a cell.
 
         Args:

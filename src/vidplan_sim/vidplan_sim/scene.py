@@ -41,6 +41,9 @@ class Light:
     ambient: float = 0.4
 
 
+Vector = tuple[float, float, float]
+
+
 @dataclass(frozen=True)
 class CameraJitter:
     """Displacements of the scene cameras' positions and targets (m), and rolls (rad)."""
@@ -51,6 +54,12 @@ class CameraJitter:
     right_target: tuple[float, float, float] = (0.0, 0.0, 0.0)
     left_roll: float = 0.0
     right_roll: float = 0.0
+
+    def of(self, view: str) -> tuple[Vector, Vector, float]:
+        """Return displacements of position and target (m) and the roll (rad) of a camera."""
+        parts = (getattr(self, f'{view}_{part}') for part in ('position', 'target', 'roll'))
+        position, target, roll = parts
+        return position, target, roll
 
 
 @dataclass(frozen=True)

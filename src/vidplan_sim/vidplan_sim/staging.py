@@ -132,11 +132,8 @@ class Stage:
 
     def _set_cameras(self, scene: Scene) -> None:
         jitter = scene.camera_jitter
-        for name, camera, dp, dt, roll in (
-            ('left', cameras.LEFT, jitter.left_position, jitter.left_target, jitter.left_roll),
-            ('right', cameras.RIGHT, jitter.right_position, jitter.right_target,
-             jitter.right_roll),
-        ):
+        for name, camera in cameras.SCENE_CAMERAS.items():
+            dp, dt, roll = jitter.of(name)
             index = self._model.camera(name).id
             position = np.array(camera.position) + dp
             rotation = cameras.look_at(position, np.array(camera.target) + dt, roll)

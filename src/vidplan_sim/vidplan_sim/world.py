@@ -98,7 +98,7 @@ def _add_textures(spec: mujoco.MjSpec) -> None:
 
 
 def _add_cameras(spec: mujoco.MjSpec) -> None:
-    for name, camera in (('left', cameras.LEFT), ('right', cameras.RIGHT)):
+    for name, camera in cameras.SCENE_CAMERAS.items():
         spec.worldbody.add_camera(name=name, pos=camera.position, fovy=camera.vertical_fov_deg)
     hand = spec.body('hand')
     quat = np.empty(4)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidplan_core.data.observation import StitchLayout
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.language.relevancy import scene_peak
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_sim.cell import Cell
@@ -30,7 +30,7 @@ def scorer(repository: Path) -> SemanticScorer:
 @pytest.fixture(scope='module')
 def scenes() -> list[tuple[torch.Tensor, Mapping[str, np.ndarray]]]:
     """Views (3, 3, 96, 160) in [0, 1], and what every pixel (3, 96, 160) of them shows."""
-    cell, layout = Cell(), StitchLayout()
+    cell, layout = Cell(), default_layout()
     taken = []
     for seed in SEEDS:
         cell.reset(random_scene(seed, 5))

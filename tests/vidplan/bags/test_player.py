@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.synthetic_bag import START_S, write_bag
-from vidplan_eval.bags.recording import CAMERAS, GRIPPER, JOINTS
+from tests.fakes.synthetic_bag import CAMERAS, START_S, write_bag
+from vidplan_core.geometry.camera_files import default_layout
+from vidplan_eval.bags.recording import GRIPPER, JOINTS, sensors
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 
@@ -28,9 +29,7 @@ def test_sensors_and_clock_are_played_once_models_are_ready(ros, tmp_path):
     from rosgraph_msgs.msg import Clock
     from sensor_msgs.msg import Image, JointState
 
-    from vidplan.bags.player import PLAYED
-
-    assert set(PLAYED) == {*CAMERAS, JOINTS, GRIPPER}
+    assert set(sensors(default_layout().views)) == {*CAMERAS, JOINTS, GRIPPER}
     bag = write_bag(tmp_path / 'bag', 0.6)
     images = {role: ros.collect(Image, role, 100) for role in CAMERAS}
     joints = ros.collect(JointState, JOINTS, 100)

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from vidplan_eval.bags.recording import RECORDED
+from vidplan_core.geometry.camera_files import default_layout
+from vidplan_eval.bags import recording
 from vidplan_eval.bags.rosbag import Bag
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
@@ -32,6 +33,9 @@ def start(bag, *, own_group: bool = True) -> subprocess.Popen:
         text=True,
         start_new_session=own_group,
     )
+
+
+RECORDED = recording.recorded(default_layout().views)
 
 
 @pytest.mark.parametrize('entry', RECORDED, ids=lambda entry: entry.role)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.tiny_system import tiny_system
 from vidplan.cli import bench
-from vidplan_core.data.observation import StitchLayout
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_eval.speed.timing import Effort, measure, peak_memory_mb
 from vidplan_eval.world import World
 from vidplan_sim.cell import Cell
@@ -40,7 +40,7 @@ class RedLobster:
 def tiny(monkeypatch):
     # Any picture is red enough for this test: what is timed is the way, not the result.
     system = tiny_system(threshold=0.5)
-    world = World(Cell(64, 128), StitchLayout(height=32, width=64), 0.2)
+    world = World(Cell(64, 128), default_layout().resized(32, 64), 0.2)
     monkeypatch.setattr(bench, 'load_system', lambda args: system)
     monkeypatch.setattr(bench, 'make_world', lambda system: world)
     monkeypatch.setattr('vidplan_eval.episode.make_episode', lambda seed: RedLobster)

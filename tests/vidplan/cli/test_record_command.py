@@ -9,7 +9,8 @@ import pytest
 
 from vidplan.cli import record
 from vidplan_core.errors import ConfigError
-from vidplan_eval.bags.recording import RECORDED
+from vidplan_core.geometry.camera_files import default_layout
+from vidplan_eval.bags.recording import recorded
 
 
 def arguments(*words: str) -> list[str]:
@@ -24,8 +25,8 @@ def test_the_graphs_own_topics_are_the_default():
     assert 'use_sim_time:=false' in words
     assert 'left/image_raw:=/left/image_raw' in words
     sources = {word.partition(':=')[0] for word in words if ':=' in word}
-    roles = {entry.role for entry in RECORDED}
-    assert sources - {'bag', 'use_sim_time'} <= roles
+    roles = {entry.role for entry in recorded(default_layout().views)}
+    assert sources - {'bag', 'cameras', 'use_sim_time'} <= roles
 
 
 def test_a_robots_own_names_replace_them():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,20 +12,31 @@ from sensor_msgs.msg import Image, JointState
 
 from vidplan.ros import qos
 from vidplan.ros.images import to_image
+from vidplan_core.geometry.camera_files import default_layout
+from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot
 
 HOME = (0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785)
-COLOURS = {'left': (255, 0, 0), 'right': (0, 255, 0), 'wrist': (0, 0, 255)}
+COLOURS = {
+    'left': (255, 0, 0), 'right': (0, 255, 0), 'wrist': (0, 0, 255), 'top': (255, 255, 0)
+}  # fmt: skip
+VIEWS = default_layout().views
 BLACK = 4  # columns on the left of every image
 
 
 class FakeRobot:
     """Publishes on demand, stamped with the clock of the node."""
 
-    def __init__(self, node: Any) -> None:
+    def __init__(
+        self,
+        node: Any,
+        views: Sequence[str] = VIEWS,
+        model: RobotModel | None = None,
+    ) -> None:
         self.node = node
+        self.model = model or default_robot()
         self.cameras = {
-            view: node.create_publisher(Image, f'{view}/image_raw', qos.SENSOR) for view in COLOURS
+            view: node.create_publisher(Image, f'{view}/image_raw', qos.SENSOR) for view in views
         }
         self.joints = node.create_publisher(JointState, 'joint_states', 10)
         self.gripper = node.create_publisher(JointState, 'gripper/joint_states', 10)
@@ -48,20 +60,23 @@ class FakeRobot:
         self, q: Any = HOME, dq: Any = (0.0,) * 7, names: Any = None, stamp: Time | None = None
     ) -> None:
         message = JointState(
-            name=list(names or default_robot().joint_names), position=list(q), velocity=list(dq)
+            name=list(names or self.model.joint_names), position=list(q), velocity=list(dq)
         )
         message.header.stamp = stamp or self.now()
         self.joints.publish(message)
 
-    def publish_gripper(self, finger_m: float = 0.03) -> None:
+    def publish_gripper(self, closedness: float = 0.25) -> None:
+        gripper = self.model.gripper
+        travel = gripper.closed_position - gripper.open_position
+        position = gripper.open_position + closedness * travel
         message = JointState(
-            name=['fr3_finger_joint1', 'fr3_finger_joint2'], position=[finger_m] * 2
+            name=list(gripper.joints), position=[position] * len(gripper.joints)
         )
         message.header.stamp = self.now()
         self.gripper.publish(message)
 
     def publish_all(
-        self, views: Any = tuple(COLOURS), stamp: Time | None = None, **joints: Any
+        self, views: Any = VIEWS, stamp: Time | None = None, **joints: Any
     ) -> None:
         stamp = stamp or self.now()
         self.publish_joints(stamp=stamp, **joints)

@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,22 +20,30 @@ from tests.vidplan.robots.fake_robot import BLACK, COLOURS, HOME, FakeRobot
 from vidplan.robots.stitcher_node import Stitcher
 from vidplan.ros.conversions import observation_from_message, stamp
 from vidplan.ros.images import image_to_rgb
-from vidplan_core.data.observation import StitchLayout
 from vidplan_core.data.readings import seconds
 from vidplan_core.errors import ConfigError
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.geometry.fk import flange_pose
+from vidplan_core.geometry.robot_files import load_robot
 from vidplan_msgs.msg import Observation
 
 pytestmark = pytest.mark.ros
-LAYOUT = StitchLayout(height=12, width=20)
+LAYOUT = default_layout().resized(12, 20)
+
+
+def write_layout(folder: Path, views: Sequence[str]) -> Path:
+    """Write a layout of small views."""
+    path = folder / 'cameras.yaml'
+    path.write_text(f'views: [{", ".join(views)}]\nheight: 12\nwidth: 20\n')
+    return path
 
 
 @pytest.fixture
-def stitcher(ros: Any) -> Stitcher:
+def stitcher(ros: Any, tmp_path: Path) -> Stitcher:
+    small = write_layout(tmp_path, default_layout().views)
     # Generous times: a busy machine must not look like a broken camera.
     overrides = {
-        'view_height': 12,
-        'view_width': 20,
+        'cameras': str(small),
         'publish_rate_hz': 60.0,
         'max_age_s': 5.0,
         'max_joint_gap_s': 1.0,
@@ -68,9 +77,9 @@ def test_observation_of_three_views(ros: Any, robot: FakeRobot) -> None:
     observations = ros.collect(Observation, 'observation')
     message = repeat(ros, robot.publish_all, lambda: observations)[-1]
     assert message.header.frame_id == 'base'
-    assert list(message.views) == list(COLOURS)
+    assert message.views == list(default_layout().views)
     stacked = image_to_rgb(message.image).reshape(3, 12, 20, 3)
-    for view, rgb in zip(COLOURS, stacked, strict=True):
+    for view, rgb in zip(message.views, stacked, strict=True):
         assert (view, (rgb[:, BLACK:] == COLOURS[view]).all()) == (view, True)
         assert not rgb[:, :BLACK].any()
     seen = observation_from_message(message, LAYOUT)
@@ -191,3 +200,37 @@ def test_impossible_parameter(ros: Any) -> None:
     unknown = [Parameter('robot', value='fr4_hand')]
     with pytest.raises(ConfigError, match="no file 'fr4_hand' in config/robots"):
         Stitcher(parameter_overrides=unknown)
+
+
+@pytest.mark.parametrize('views', [('wrist',), ('left', 'right', 'wrist', 'top')], ids=len)
+def test_observations_of_one_and_of_four_views(
+    ros: Any, tmp_path: Path, views: tuple[str, ...]
+) -> None:
+    values = {
+        'cameras': str(write_layout(tmp_path, views)), 'max_age_s': 5.0, 'max_joint_gap_s': 1.0
+    }  # fmt: skip
+    ros.add(Stitcher(parameter_overrides=[Parameter(k, value=v) for k, v in values.items()]))
+    robot = FakeRobot(ros.node, views)
+    ros.connect(*robot.publishers)
+    observations = ros.collect(Observation, 'observation')
+    message = repeat(ros, lambda: robot.publish_all(views), lambda: observations)[-1]
+    assert list(message.views) == list(views)
+    assert len(message.view_stamps) == len(views)
+    stacked = image_to_rgb(message.image).reshape(len(views), 12, 20, 3)
+    for view, rgb in zip(views, stacked, strict=True):
+        assert (view, (rgb[:, BLACK:] == COLOURS[view]).all()) == (view, True)
+
+
+def test_the_robot_decides_whose_joints_are_read(ros: Any, tmp_path: Path) -> None:
+    model = load_robot('fr3_robotiq', 'left')
+    values = {
+        'cameras': str(write_layout(tmp_path, default_layout().views)), 'robot': 'fr3_robotiq',
+        'joint_prefix': 'left', 'max_age_s': 5.0, 'max_joint_gap_s': 1.0,
+    }  # fmt: skip
+    ros.add(Stitcher(parameter_overrides=[Parameter(k, value=v) for k, v in values.items()]))
+    robot = FakeRobot(ros.node, model=model)
+    ros.connect(*robot.publishers)
+    observations = ros.collect(Observation, 'observation')
+    message = repeat(ros, robot.publish_all, lambda: observations)[-1]
+    assert tuple(message.joint_names) == model.joint_names
+    assert message.gripper_closedness == pytest.approx(0.25)

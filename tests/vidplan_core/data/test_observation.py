@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from vidplan_core.data.observation import (
-    VIEWS,
-    CameraSynchroniser,
-    Observation,
-    StitchLayout,
-    check_contrast,
-)
+from vidplan_core.data.observation import CameraSynchroniser, Observation, check_contrast
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.errors import ConfigError, ObservationError
 
-LAYOUT = StitchLayout(height=6, width=10)
+VIEWS = default_layout().views
+LAYOUT = default_layout().resized(6, 10)
 
 
 def picture(seed: int, height: int = 12, width: int = 20) -> np.ndarray:
@@ -96,10 +94,21 @@ def test_split_wants_the_stitched_shape() -> None:
         LAYOUT.split(np.zeros((6, 10, 3), np.uint8))
 
 
-@pytest.mark.parametrize('change', [{'views': ()}, {'views': ('a', 'a')}, {'height': 0}])
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'views': ()},
+        {'views': ('a', 'a')},
+        {'views': tuple('abcde')},
+        {'views': ('a b',)},
+        {'height': 0},
+        {'topics': {'front': '/front'}},
+    ],
+    ids=['none', 'twice', 'five', 'space', 'height', 'topic'],
+)
 def test_senseless_layout_is_refused(change: dict) -> None:
     with pytest.raises(ConfigError):
-        StitchLayout(**change)
+        replace(LAYOUT, **change)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,13 @@ import pytest
 from rosbags.rosbag2 import Reader
 
 from vidplan_core.errors import ConfigError
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_eval.bags.bag_types import definition, definitions_directory, typestore
-from vidplan_eval.bags.recording import FEEDBACK, PLAN, RECORDED
+from vidplan_eval.bags.recording import FEEDBACK, PLAN, recorded
 from vidplan_eval.bags.rosbag import Bag, BagError, BagTopic, BagWriter
 
 STORE = typestore()
+RECORDED = recorded(default_layout().views)
 TOPICS = [BagTopic(entry.role, f'/cell/{entry.role}', entry.type_name) for entry in RECORDED]
 
 

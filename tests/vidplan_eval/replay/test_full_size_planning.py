@@ -11,8 +11,9 @@ from tests.fakes.synthetic_bag import write_bag
 from tests.fakes.tiny import tiny_ctrl_world
 from tests.fakes.tiny_system import CAMERAS, RedScorer
 from vidplan_core.data.history import EPISODE_START
-from vidplan_core.data.observation import Observation, StitchLayout
+from vidplan_core.data.observation import Observation
 from vidplan_core.geometry.camera import load_cameras
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.bags.observations import read_observations
@@ -34,7 +35,7 @@ def system() -> PlanningSystem:
 @pytest.fixture(scope='module')
 def observations(tmp_path_factory: pytest.TempPathFactory) -> list[Observation]:
     with Bag(write_bag(tmp_path_factory.mktemp('bags') / 'bag')) as bag:
-        return read_observations(bag, StitchLayout(height=32, width=64), PERIOD_S)
+        return read_observations(bag, default_layout().resized(32, 64), PERIOD_S)
 
 
 def test_windows_reach_as_far_back_as_the_model_looks(observations: list[Observation]) -> None:

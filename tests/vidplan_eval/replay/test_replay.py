@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from tests.fakes.synthetic_bag import angles, picture, write_bag
+from tests.fakes.synthetic_bag import CAMERAS, angles, picture, write_bag
 from tests.fakes.tiny_system import tiny_system
 from vidplan.cli import replay
 from vidplan.cli.main import main
-from vidplan_core.data.observation import StitchLayout
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.robot_files import load_robot
 from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_eval.bags.observations import BagSource, grid, read_observations
-from vidplan_eval.bags.recording import CAMERAS, GOAL, GRIPPER, JOINTS, OBSERVATION, RESULT
+from vidplan_eval.bags.recording import GOAL, GRIPPER, JOINTS, OBSERVATION, RESULT
 from vidplan_eval.bags.rosbag import Bag, BagError
 from vidplan_eval.replay.fidelity import FidelityMeter, fidelity_table, poses, windows
 from vidplan_eval.replay.hindsight import agreement, choices, recorded_task
 
-LAYOUT = StitchLayout(height=32, width=64)
+LAYOUT = default_layout().resized(32, 64)
 PERIOD_S = 0.2
 
 
@@ -70,7 +70,7 @@ def test_a_bag_of_observations_only_serves_too(tmp_path, observations):
 def test_observations_for_another_world_model_are_refused(tmp_path):
     path = write_bag(tmp_path / 'bag', without=CAMERAS)
     with Bag(path) as bag, pytest.raises(BagError, match='the world model sees'):
-        read_observations(bag, StitchLayout(height=96, width=160), PERIOD_S)
+        read_observations(bag, default_layout().resized(96, 160), PERIOD_S)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.tiny_system import tiny_system
-from vidplan_core.data.observation import StitchLayout
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_eval.episode import make_episode
 from vidplan_eval.suites.choice import CHOOSERS, PLANNER, ChoiceSuite
 from vidplan_eval.world import World
@@ -18,7 +18,7 @@ SEED = 12
 
 @pytest.fixture(scope='module')
 def world():
-    world = World(Cell(64, 128), StitchLayout(height=32, width=64), 0.2)
+    world = World(Cell(64, 128), default_layout().resized(32, 64), 0.2)
     yield world
     world.cell.close()
 

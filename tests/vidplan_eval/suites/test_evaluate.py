@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.fake_world import OracleSystem
 from vidplan.cli import evaluate
-from vidplan_core.data.observation import StitchLayout
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_eval.episode import FIRST_EVALUATION_SEED, judge, make_episode
 from vidplan_eval.lockstep import LockStep, Pace
 from vidplan_eval.results import duration_text, plain, write_json
@@ -29,7 +29,7 @@ TRUTH = {
 
 @pytest.fixture(scope='module')
 def world():
-    world = World(Cell(48, 80), StitchLayout(height=24, width=40), 0.2)
+    world = World(Cell(48, 80), default_layout().resized(24, 40), 0.2)
     yield world
     world.cell.close()
 

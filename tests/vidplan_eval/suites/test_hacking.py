@@ -11,7 +11,7 @@ import torch
 
 from tests.fakes.tiny_heads import ErrorUncertainty, tiny_heads
 from tests.fakes.tiny_system import tiny_system
-from vidplan_core.data.observation import StitchLayout
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.geometry.fk import flange_pose, tcp_position
 from vidplan_core.heads.bundle import Heads
 from vidplan_core.planner.config import PlannerConfig
@@ -51,7 +51,7 @@ def test_lures_start_beside_their_object(seed: int) -> None:
 
 @pytest.fixture(scope='module')
 def world():
-    world = World(Cell(64, 128), StitchLayout(height=32, width=64), 0.2)
+    world = World(Cell(64, 128), default_layout().resized(32, 64), 0.2)
     yield world
     world.cell.close()
 
@@ -131,7 +131,7 @@ def test_knowing_the_errors_keeps_the_shipped_planner_from_the_phantom() -> None
         Heads(ErrorUncertainty(plain.world_model)),
     )  # fmt: skip
     model = plain.world_model.config
-    world = World(Cell(), StitchLayout(model.views, model.height, model.width), 0.2)
+    world = World(Cell(), model.layout, 0.2)
     suite = HackingSuite({False: plain, True: careful}, world)
     rows = [row for seed in (1001, 1002, 1004, 1005) for row in suite.judge(lure(seed, 4))]
     world.cell.close()

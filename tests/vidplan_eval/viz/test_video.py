@@ -3,17 +3,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import av
 import numpy as np
 import pytest
 
-from tests.fakes.run_logs import PERIOD_S, run_log, stitched
+from tests.fakes.run_logs import DOWN, PERIOD_S, plan_record, run_log, stitched
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_eval.viz.drawing import Plane, fit, font, heat_colours, overlay_relevancy
 from vidplan_eval.viz.imagination import executed_steps, imagined_at, plan_at, split_views
 from vidplan_eval.viz.pictures import png_bytes, rollout_picture, save_png
-from vidplan_eval.viz.runlog import RunLog
+from vidplan_eval.viz.runlog import RunLog, SeenFrame
 from vidplan_eval.viz.video import (
+    CAPTION,
     END_HOLD_S,
+    HEADER,
+    MARGIN,
+    TILE_HEIGHT,
+    TILE_WIDTH,
     VideoError,
     VideoWriter,
     draw_run_frame,
@@ -112,10 +120,33 @@ def test_views_are_split_in_order():
 
 def test_rollout_pictures_pair_real_and_imagined(tmp_path):
     real = np.stack([stitched(step) for step in range(5)])
-    picture = rollout_picture(real, real, title='x', tile_height=48)
+    picture = rollout_picture(real, real, views=default_layout().views, title='x', tile_height=48)
     assert save_png(picture, tmp_path / 'a' / 'b.png').read_bytes() == png_bytes(picture)
     with pytest.raises(ValueError, match='two'):
-        rollout_picture(real, real[:4])
+        rollout_picture(real, real[:4], views=default_layout().views)
+
+
+@pytest.mark.parametrize('views', [('front',), ('left', 'right', 'wrist', 'top')], ids=len)
+def test_runs_of_one_and_of_four_views_are_drawn(views):
+    """As many rows as there are views, each of them with what was seen, imagined and relevant."""
+    count = len(views)
+    shown = np.repeat(np.arange(40, 40 + 50 * count, 50, dtype=np.uint8), 24)[:, None, None]
+    image = np.broadcast_to(shown, (24 * count, 40, 3)).copy()
+    seen = [SeenFrame(0.2 * k, image, np.zeros(3), DOWN, 0.0, np.zeros(7)) for k in range(3)]
+    maps = np.full((count, 6, 10), 0.5)
+    plan = replace(plan_record(0, 0), predicted=np.stack([image] * 5), relevancy=maps)
+    log = RunLog('move', views=views, seen=seen, plans=[plan])
+    drawn = np.asarray(draw_run_frame(log, 2))
+    three = np.asarray(draw_run_frame(run_log(), 2))
+    row = TILE_HEIGHT + MARGIN
+    assert drawn.shape[0] == three.shape[0] + (count - 3) * row
+    top = HEADER + CAPTION + TILE_HEIGHT // 2
+    for column in (0, 1):
+        x = MARGIN + column * (TILE_WIDTH + MARGIN) + TILE_WIDTH // 2
+        levels = [int(drawn[top + index * row, x, 0]) for index in range(count)]
+        assert levels == [40 + 50 * index for index in range(count)]
+    picture = rollout_picture(np.stack([image] * 3), np.stack([image] * 3), views=views)
+    assert (2 * count - 1) * 120 < picture.height < (2 * count + 1) * 130
 
 
 def test_relevancy_brightens_only_what_is_relevant():

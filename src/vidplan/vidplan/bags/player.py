@@ -24,12 +24,9 @@ from vidplan.ros import qos
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
 from vidplan_core.errors import ConfigError, VidPlanError
-from vidplan_eval.bags.recording import CAMERAS, GRIPPER, JOINTS, RECORDED
+from vidplan_eval.bags.recording import cameras, recorded, sensors
 from vidplan_eval.bags.rosbag import Bag
 from vidplan_msgs.action import PlanTask
-
-#: What the robot and its cameras said; what the graph said comes from the graph itself.
-PLAYED = (*CAMERAS, JOINTS, GRIPPER)
 
 # Three images at once overrun the shared memory of Fast DDS (512 KiB), and the first is lost.
 _IMAGE_GAP_S = 0.01
@@ -49,9 +46,17 @@ class Player(Node):
         self.models_ready = False
         self.goal_came = not self.parameters.wait_for_goal
         self._clock_publisher = self.create_publisher(Clock, '/clock', QoSProfile(depth=1))
-        types = {entry.role: entry.type_name for entry in RECORDED}
+        layout = self.parameters.layout
+        topics = {
+            role: layout.topic(view)
+            for view, role in zip(layout.views, cameras(layout.views), strict=True)
+        }
+        self._cameras = tuple(topics)
+        self._sensors = sensors(layout.views)
+        types = {entry.role: entry.type_name for entry in recorded(layout.views)}
         self._outputs = {
-            role: self.create_publisher(_message_class(types[role]), role, 10) for role in PLAYED
+            role: self.create_publisher(_message_class(types[role]), topics.get(role, role), 10)
+            for role in self._sensors
         }
         self.create_subscription(
             DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.DIAGNOSTICS
@@ -67,7 +72,7 @@ class Player(Node):
             BagError: the bag is damaged, or has no cameras and states.
         """
         with Bag(self.parameters.bag) as bag:
-            bag.require(PLAYED)
+            bag.require(self._sensors)
             self._wait_for_models(stop)
             self.get_logger().info(f'plays {self.parameters.bag}')
             return self._play(bag, stop)
@@ -77,7 +82,7 @@ class Player(Node):
         began_s = time.monotonic()
         first_ns = tick_ns = None
         count = 0
-        for role, stamp_ns, data in bag.raw_messages(PLAYED):
+        for role, stamp_ns, data in bag.raw_messages(self._sensors):
             if first_ns is None or tick_ns is None:
                 first_ns = tick_ns = stamp_ns
             while tick_ns <= stamp_ns:
@@ -87,7 +92,7 @@ class Player(Node):
             if stop.is_set():
                 break
             self._outputs[role].publish(data)
-            if role in CAMERAS:
+            if role in self._cameras:
                 time.sleep(_IMAGE_GAP_S)
             count += 1
         self._wait_until_heard()

@@ -25,7 +25,7 @@ from vidplan.ros.diagnostics import OK, WARN, Diagnostics, Status
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
 from vidplan_core.errors import VidPlanError
-from vidplan_eval.bags.recording import CAMERAS, JOINTS, RECORDED, Delivery, RecordedTopic
+from vidplan_eval.bags.recording import JOINTS, Delivery, RecordedTopic, cameras, recorded
 from vidplan_eval.bags.rosbag import BagTopic, BagWriter
 
 # After the signal to end, the other nodes still report how they ended: the arm coming to rest,
@@ -66,15 +66,21 @@ class Recorder(Node):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('recorder', **kwargs)
-        path = recording_folder(declare(self, RecorderParameters))
+        parameters = declare(self, RecorderParameters)
+        path, layout = recording_folder(parameters), parameters.layout
+        self._topic_of = {
+            role: layout.topic(view)
+            for view, role in zip(layout.views, cameras(layout.views), strict=True)
+        }
+        entries = recorded(layout.views)
         topics = [
-            BagTopic(entry.role, self._resolved(entry.role), entry.type_name) for entry in RECORDED
+            BagTopic(entry.role, self._resolved(entry.role), entry.type_name) for entry in entries
         ]
         self.writer = BagWriter(path, topics)
-        self.counts = {entry.role: 0 for entry in RECORDED}
+        self.counts = {entry.role: 0 for entry in entries}
         # Messages that came before the simulated clock's first tick have no time yet.
         self._waiting: deque[tuple[str, bytes]] = deque(maxlen=MAX_WAITING)
-        for entry in RECORDED:
+        for entry in entries:
             self._subscribe(entry)
         self.diagnostics = Diagnostics(self)
         self.diagnostics.add('recording', self._status)
@@ -83,14 +89,14 @@ class Recorder(Node):
     def _subscribe(self, entry: RecordedTopic) -> None:
         self.create_subscription(
             message_class(entry.type_name),
-            entry.role,
+            self._topic_of.get(entry.role, entry.role),
             partial(self._on_message, entry.role),
             _QOS[entry.delivery],
             raw=True,
         )
 
     def _resolved(self, role: str) -> str:
-        return self.resolve_topic_name(role)
+        return self.resolve_topic_name(self._topic_of.get(role, role))
 
     def _on_message(self, role: str, data: bytes) -> None:
         now_ns = self.get_clock().now().nanoseconds
@@ -115,7 +121,7 @@ class Recorder(Node):
         self._waiting.clear()
 
     def _status(self) -> Status:
-        silent = [role for role in (*CAMERAS, JOINTS) if not self.counts[role]]
+        silent = [role for role in (*self._topic_of, JOINTS) if not self.counts[role]]
         if silent:
             return Status(WARN, f'nothing yet on {", ".join(silent)}', dict(self.counts))
         return Status(OK, f'recording into {self.writer.path}', dict(self.counts))

@@ -111,6 +111,7 @@ class RunLogger(Node):
         if not self._keeping:
             return
         position, quaternion = pose_arrays([message.flange_pose])
+        self._log.views = tuple(message.views)
         self._log.seen.append(
             SeenFrame(
                 stamp_s=seconds(message.header.stamp),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from vidplan.bringup.description import Argument, Entry, Graph, Process, Value
+from vidplan_core.geometry.camera_files import DEFAULT_LAYOUT
 from vidplan_core.geometry.robot import NONE, TOPIC
 from vidplan_core.geometry.robot_files import DEFAULT_ROBOT
 
@@ -25,9 +26,12 @@ _COMMON = (
         DEFAULT_ROBOT,
         'Robot: a file of config/robots (fr3_hand, fr3_robotiq, fer_hand), or a path.',
     ),
-    Argument('left_image', '/left/image_raw', 'Left scene camera, sensor_msgs/Image.'),
-    Argument('right_image', '/right/image_raw', 'Right scene camera, sensor_msgs/Image.'),
-    Argument('wrist_image', '/wrist/image_raw', 'Wrist camera, sensor_msgs/Image.'),
+    Argument(
+        'cameras', DEFAULT_LAYOUT, 'Cameras: a file of config/cameras (cell, full), or a path.'
+    ),
+    Argument('left_image', '/left/image_raw', 'Camera of the view left, sensor_msgs/Image.'),
+    Argument('right_image', '/right/image_raw', 'Camera of the view right, sensor_msgs/Image.'),
+    Argument('wrist_image', '/wrist/image_raw', 'Camera of the view wrist, sensor_msgs/Image.'),
     Argument(
         'joint_states',
         '/joint_states',
@@ -53,6 +57,7 @@ _STATES: tuple[Entry, ...] = (
     ('gripper/joint_states', Value('gripper_states')),
 )
 _ROBOT: tuple[Entry, ...] = (('robot', Value('robot')),)
+_LAYOUT: tuple[Entry, ...] = (('cameras', Value('cameras')),)
 _COMMANDS: tuple[Entry, ...] = (
     ('fr3_arm_controller/joint_trajectory', Value('trajectory')),
     ('gripper/command', Value('gripper_command')),
@@ -64,7 +69,7 @@ _STITCHER = Process(
     'stitcher',
     'vidplan.robots.stitcher_node',
     nodes=('stitcher',),
-    parameters=_SIM_TIME + _ROBOT,
+    parameters=_SIM_TIME + _ROBOT + _LAYOUT,
     remappings=_CAMERAS + _STATES,
     environment=_ONE_THREAD,
 )
@@ -87,7 +92,7 @@ _RECORDER = Process(
     'recorder',
     'vidplan.bags.recorder',
     nodes=('recorder',),
-    parameters=(*_SIM_TIME, ('directory', Value('record_dir'))),
+    parameters=(*_SIM_TIME, *_LAYOUT, ('directory', Value('record_dir'))),
     remappings=_CAMERAS + _STATES + _COMMANDS,
     condition='record',
     environment=_ONE_THREAD,
@@ -147,6 +152,7 @@ _PLAYER = Process(
         ('bag', Value('bag')),
         ('rate', Value('rate')),
         ('wait_for_goal', Value('wait_for_goal')),
+        *_LAYOUT,
     ),
     remappings=_CAMERAS + _STATES,
     required=True,

@@ -172,13 +172,11 @@ def models_folder(args: argparse.Namespace) -> Path:
 
 def make_world(system: PlanningSystem) -> World:
     """Return the simulated cell, seen as the system's world model sees."""
-    from vidplan_core.data.observation import StitchLayout
     from vidplan_eval.world import World
     from vidplan_sim.cell import Cell
 
     model = system.world_model.config
-    layout = StitchLayout(tuple(model.views), model.height, model.width)
-    return World(Cell(), layout, model.frame_period_s)
+    return World(Cell(), model.layout, model.frame_period_s)
 
 
 def settings(args: argparse.Namespace, system: PlanningSystem) -> dict[str, Any]:

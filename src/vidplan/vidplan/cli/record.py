@@ -28,6 +28,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help='topic of this robot, such as joint_states:=/franka/joint_states; repeatable',
     )
     parser.add_argument(
+        '--cameras', default='cell', help='camera layout: a file of config/cameras, or a path'
+    )
+    parser.add_argument(
         '--sim-time', action='store_true', help='stamp with /clock (simulated cell, played bag)'
     )
     return parser
@@ -43,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
 def ros_arguments(args: argparse.Namespace) -> list[str]:
     """Return the ROS arguments of the recorder node for a parsed command line."""
     words = ['--ros-args', '-p', f"bag:='{args.out}'"]
+    words += ['-p', f"cameras:='{args.cameras}'"]
     words += ['-p', f'use_sim_time:={str(args.sim_time).lower()}']
     for source, target in _remappings(args.remap):
         words += ['-r', f'{source}:={target}']

@@ -103,12 +103,12 @@ def _read(
     from vidplan_eval.replay.hindsight import recorded_task
 
     with Bag(args.bag) as bag:
-        sees_sensors(bag)
+        sees_sensors(bag, _views(args))
         recorded = recorded_task(bag)
         system = _load(args)
         model = system.world_model.config
         source = BagSource(load_robot(args.robot, args.joint_prefix))
-        observations = read_observations(bag, _layout(system), model.frame_period_s, source)
+        observations = read_observations(bag, model.layout, model.frame_period_s, source)
     sizes = (model.history_frames, model.frames, model.frame_period_s)
     found = windows(observations, *sizes, model.history_ages)
     if not found:
@@ -125,11 +125,16 @@ def _load(args: argparse.Namespace) -> PlanningSystem:
     return load_system(args, seed=args.seed)
 
 
-def _layout(system: PlanningSystem) -> Any:
-    from vidplan_core.data.observation import StitchLayout
+def _views(args: argparse.Namespace) -> tuple[str, ...]:
+    """Return the views of the world model, without loading its weights."""
+    from vidplan.cli.evaluate import models_folder
+    from vidplan_core.geometry.camera_files import default_layout
+    from vidplan_core.world_model.checkpoint import world_model_config
 
-    model = system.world_model.config
-    return StitchLayout(tuple(model.views), model.height, model.width)
+    models = models_folder(args)
+    # A released checkpoint is one file, of a network that sees the default's views.
+    is_file = models.is_file()
+    return default_layout().views if is_file else world_model_config(models / 'world_model').views
 
 
 def _result(
@@ -188,6 +193,7 @@ def _run_log(
 
     log = RunLog(instruction or args.bag.name, args.target or recorded.target, bag=str(args.bag))
     log.replayed = True
+    log.views = meter.views
     log.seen = [seen_frame(seen) for seen in observations]
     by_index = {choice.window.index: choice for choice in made}
     for cycle, window in enumerate(found[:: args.plan_every]):

@@ -5,27 +5,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vidplan_core.knobs import check_knobs, knob
+from vidplan.parameters.cameras import CameraParameters
+from vidplan_core.knobs import knob
 
 
 @dataclass(frozen=True)
-class RecorderParameters:
+class RecorderParameters(CameraParameters):
     """Where a recording goes."""
 
     directory: str = knob(
-        'outputs/bags', 'folder in which each recording makes a folder named by the time'
+        'outputs/bags',
+        'folder in which each recording makes a folder named by the time',
+        section='The bag.',
     )
     bag: str = knob('', 'folder of this recording, which must not exist; overrides directory')
 
-    def __post_init__(self) -> None:
-        check_knobs(self)
-
 
 @dataclass(frozen=True)
-class PlayerParameters:
+class PlayerParameters(CameraParameters):
     """What is played, and when."""
 
-    bag: str = knob('', 'folder of the rosbag2 to play; required')
+    bag: str = knob('', 'folder of the rosbag2 to play; required', section='The bag.')
     rate: float = knob(1.0, 'bag seconds per real second', low=0.01, high=100.0)
     clock_rate_hz: float = knob(100.0, 'of /clock, in bag time', unit='Hz', low=1.0, high=1000.0)
     wait_for_models_s: float = knob(
@@ -36,6 +36,3 @@ class PlayerParameters:
         high=3600.0,
     )
     wait_for_goal: bool = knob(False, 'begin only when a goal has come too')
-
-    def __post_init__(self) -> None:
-        check_knobs(self)

@@ -5,26 +5,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vidplan.parameters.cameras import CameraParameters
 from vidplan.parameters.robot import RobotParameters
 from vidplan_core.knobs import knob
 
 
 @dataclass(frozen=True)
-class StitcherParameters(RobotParameters):
+class StitcherParameters(RobotParameters, CameraParameters):
     """What is stitched, and what counts as one moment in time."""
 
-    views: tuple[str, ...] = knob(
-        ('left', 'right', 'wrist'),
-        'cameras from top to bottom of the stitched image; each is read from <view>/image_raw',
-        empty=False,
-        section='Pictures.',
-    )
-    view_height: int = knob(
-        96, 'of each view, as the world model sees it', unit='pixels', low=8, high=2048
-    )
-    view_width: int = knob(
-        160, 'of each view, as the world model sees it', unit='pixels', low=8, high=2048
-    )
     min_contrast: float = knob(
         4.0,
         'standard deviation below which a picture shows nothing, as with a covered lens; 0 takes '
@@ -32,6 +21,7 @@ class StitcherParameters(RobotParameters):
         unit='of 255 levels',
         low=0.0,
         high=64.0,
+        section='Pictures.',
     )
     publish_rate_hz: float = knob(
         15.0, 'largest rate of observations', unit='Hz', low=0.5, high=120.0, section='Time.'
@@ -45,3 +35,7 @@ class StitcherParameters(RobotParameters):
     max_joint_gap_s: float = knob(
         0.05, 'from the images to the nearest joint state', unit='s', low=0.001, high=1.0
     )
+
+    def __post_init__(self) -> None:
+        RobotParameters.__post_init__(self)
+        CameraParameters.__post_init__(self)

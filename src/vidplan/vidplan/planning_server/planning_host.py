@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import numpy as np
 
 from vidplan.tasks.observation_feed import ObservationFeed, WakeEvent
-from vidplan_core.data.observation import Observation, StitchLayout
+from vidplan_core.data.observation import Observation
 from vidplan_core.errors import ModelError
+from vidplan_core.geometry.camera_layout import CameraLayout
 
 if TYPE_CHECKING:
     from vidplan_core.planner.plans.result import PlanResult
@@ -64,10 +65,9 @@ class PlanningHost:
             return self._system
 
     @property
-    def layout(self) -> StitchLayout:
+    def layout(self) -> CameraLayout:
         """The stitched images that the world model sees."""
-        model = self.system.world_model.config
-        return StitchLayout(tuple(model.views), model.height, model.width)
+        return self.system.world_model.config.layout
 
     def load(self, models: Path, config: Any, device: str) -> None:
         """Load the models and imagine once, so that the first plan is as quick as the others.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Three cameras, arm and gripper become one observation, or none with a reason."""
+"""Cameras, arm and gripper become one observation, or none with a reason."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from vidplan.ros.running import run_node
 from vidplan_core.data.observation import (
     CameraSynchroniser,
     Observation,
-    StitchLayout,
     SynchronousImages,
     check_contrast,
 )
@@ -48,24 +47,24 @@ class Stitcher(Node):
         super().__init__('stitcher', **kwargs)
         self.parameters = declare(self, StitcherParameters)
         p = self.parameters
-        self._layout = StitchLayout(p.views, p.view_height, p.view_width)
-        self._synchroniser = CameraSynchroniser(p.views, p.max_skew_s, p.max_age_s)
+        self._layout = p.layout
+        views = self._layout.views
+        self._synchroniser = CameraSynchroniser(views, p.max_skew_s, p.max_age_s)
         self._joints = JointBuffer()
         self._gripper: tuple[float, float] | None = None
         self._problems: dict[str, str] = {}
         self._next_due_s = 0.0
         self._last_stamp_s = -1.0
-        self._rates = {name: RateMeter() for name in (*p.views, 'joint_states', 'observation')}
+        self._rates = {name: RateMeter() for name in (*views, 'joint_states', 'observation')}
         self._latency = DurationMeter()
         self._work = DurationMeter()
         self._create_interfaces()
 
     def _create_interfaces(self) -> None:
         self._publisher = self.create_publisher(ObservationMessage, 'observation', qos.OBSERVATION)
-        for view in self.parameters.views:
-            self.create_subscription(
-                Image, f'{view}/image_raw', partial(self._on_image, view), qos.SENSOR
-            )
+        for view in self._layout.views:
+            topic = self._layout.topic(view)
+            self.create_subscription(Image, topic, partial(self._on_image, view), qos.SENSOR)
         self.create_subscription(JointState, 'joint_states', self._on_joints, qos.SENSOR)
         self.create_subscription(JointState, 'gripper/joint_states', self._on_gripper, qos.SENSOR)
         self.diagnostics = Diagnostics(self)
@@ -153,7 +152,7 @@ class Stitcher(Node):
                 self._layout,
                 p.model.joint_names,
                 p.base_frame,
-                [images.stamps_s[view] for view in p.views],
+                [images.stamps_s[view] for view in self._layout.views],
                 max(images.skew_s, gap_s),
             )
         )

@@ -13,11 +13,12 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from vidplan.ros.images import image_to_rgb, to_image
 from vidplan_core.control.commands import PlanCommand, TrajectoryCommand
-from vidplan_core.data.observation import Observation, StitchLayout
+from vidplan_core.data.observation import Observation
 from vidplan_core.data.readings import closedness as closedness
 from vidplan_core.data.readings import joint_values as joint_values
 from vidplan_core.data.readings import pose_arrays, seconds
 from vidplan_core.errors import ObservationError
+from vidplan_core.geometry.camera_layout import CameraLayout
 from vidplan_msgs.msg import Observation as ObservationMessage
 from vidplan_msgs.msg import Plan
 
@@ -55,7 +56,7 @@ def pose_message(position: ArrayLike, quaternion: ArrayLike) -> Pose:
 
 def observation_message(
     observation: Observation,
-    layout: StitchLayout,
+    layout: CameraLayout,
     joint_names: Sequence[str],
     frame_id: str,
     view_stamps_s: Sequence[float],
@@ -78,7 +79,7 @@ def observation_message(
     return message
 
 
-def observation_from_message(message: ObservationMessage, layout: StitchLayout) -> Observation:
+def observation_from_message(message: ObservationMessage, layout: CameraLayout) -> Observation:
     """Return the core's observation.
 
     Raises:

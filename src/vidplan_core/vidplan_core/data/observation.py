@@ -7,82 +7,15 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vidplan_core.errors import ConfigError, ObservationError
+from vidplan_core.geometry.camera_layout import Image, check_image
 
-Image = NDArray[np.uint8]
 Vector = NDArray[np.float64]
 
-VIEWS = ('left', 'right', 'wrist')
 SAMPLED = 48  # rows or columns that tell whether there is anything to see
-
-
-@dataclass(frozen=True)
-class StitchLayout:
-    """Views stacked along height, each resized to `height` x `width` pixels."""
-
-    views: tuple[str, ...] = VIEWS
-    height: int = 96
-    width: int = 160
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, 'views', tuple(self.views))
-        if not self.views or len(set(self.views)) != len(self.views):
-            raise ConfigError(f'views must be distinct names, at least one; got {self.views}')
-        if self.height < 1 or self.width < 1:
-            raise ConfigError(f'a view cannot be {self.height} x {self.width} pixels')
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape of a stitched image."""
-        return len(self.views) * self.height, self.width, 3
-
-    def stitch(self, images: Mapping[str, Image]) -> Image:
-        """Stack the views, averaging areas when an image is larger than its slot.
-
-        Args:
-            images: by view name, uint8 (any height, any width, 3), rgb.
-
-        Returns:
-            uint8 (views * height, width, 3), rgb.
-
-        Raises:
-            ObservationError: a view is missing, or not a uint8 rgb image.
-        """
-        return np.concatenate([self._fit(view, images) for view in self.views])
-
-    def split(self, stitched: Image) -> dict[str, Image]:
-        """Return the views (height, width, 3) of a stitched image, by name."""
-        if stitched.shape != self.shape:
-            raise ObservationError(
-                f'a stitched image must have shape {self.shape}, got {stitched.shape}'
-            )
-        return dict(zip(self.views, np.split(stitched, len(self.views)), strict=True))
-
-    def _fit(self, view: str, images: Mapping[str, Image]) -> Image:
-        if view not in images:
-            raise ObservationError(f"no image of view '{view}'; have {sorted(images)}")
-        image = images[view]
-        check_image(view, image)
-        if image.shape == (self.height, self.width, 3):
-            return image
-        resized = cv2.resize(image, (self.width, self.height), interpolation=cv2.INTER_AREA)
-        return np.asarray(resized, dtype=np.uint8)
-
-
-def check_image(view: str, image: object) -> None:
-    """Raise ObservationError unless `image` is a uint8 array (height, width, 3)."""
-    if not isinstance(image, np.ndarray):
-        raise ObservationError(f"view '{view}' must be an array, got {type(image).__name__}")
-    if image.dtype != np.uint8:
-        raise ObservationError(f"view '{view}' must be uint8 rgb (0 .. 255), got {image.dtype}")
-    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ObservationError(
-            f"view '{view}' must have shape (height, width, 3), got {image.shape}"
-        )
 
 
 def check_contrast(view: str, image: Image, least: float) -> None:

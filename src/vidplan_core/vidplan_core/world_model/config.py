@@ -10,6 +10,8 @@ from typing import Any
 from vidplan_core.data.history import EPISODE_START
 from vidplan_core.errors import ModelError
 from vidplan_core.geometry.camera import Camera
+from vidplan_core.geometry.camera_files import default_layout
+from vidplan_core.geometry.camera_layout import CameraLayout
 from vidplan_core.models.io import FROM_JSON, from_dict
 from vidplan_core.world_model.autoencoders.config import STRIDE
 from vidplan_core.world_model.backbones.interface import BackboneConfig, ClipFormat
@@ -40,7 +42,7 @@ class WorldModelConfig:
     on what a motion means in every view, see `view_geometry.py`; without, it must learn that.
     """
 
-    views: tuple[str, ...] = ('left', 'right', 'wrist')
+    views: tuple[str, ...] = field(default_factory=lambda: default_layout().views)
     height: int = 96
     width: int = 160
     frame_period_s: float = 0.2
@@ -97,6 +99,11 @@ class WorldModelConfig:
     def seen_ages(self) -> tuple[int, ...]:
         """`history_ages`, those of consecutive frames included."""
         return self.history_ages or tuple(range(self.history_frames - 1, -1, -1))
+
+    @property
+    def layout(self) -> CameraLayout:
+        """The stitched images that the world model sees."""
+        return CameraLayout(self.views, self.height, self.width)
 
     @property
     def latent_height(self) -> int:

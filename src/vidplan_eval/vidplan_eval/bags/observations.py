@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vidplan_core.data.observation import Observation, StitchLayout
+from vidplan_core.data.observation import Observation
 from vidplan_core.data.readings import (
     check_image,
     closedness,
@@ -20,14 +20,13 @@ from vidplan_core.data.readings import (
     seconds,
 )
 from vidplan_core.errors import ObservationError
+from vidplan_core.geometry.camera_layout import CameraLayout
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import matrix_to_quaternion
-from vidplan_eval.bags.recording import CAMERAS, GRIPPER, JOINTS, OBSERVATION
+from vidplan_eval.bags.recording import GRIPPER, JOINTS, OBSERVATION, cameras, sensors
 from vidplan_eval.bags.rosbag import Bag, BagError
-
-SENSORS = (*CAMERAS, JOINTS, GRIPPER)
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Track:
 
 
 def read_observations(
-    bag: Bag, layout: StitchLayout, period_s: float, source: BagSource | None = None
+    bag: Bag, layout: CameraLayout, period_s: float, source: BagSource | None = None
 ) -> list[Observation]:
     """Return one observation per model frame, oldest first; frames without one are left out.
 
@@ -72,7 +71,7 @@ def read_observations(
         BagError: neither is there (missing topics are named), or nothing fits together.
     """
     source = source or BagSource()
-    if sees_sensors(bag):
+    if sees_sensors(bag, layout.views):
         observations = _from_sensors(bag, layout, period_s, source)
     else:
         observations = _from_observations(bag, layout, period_s)
@@ -84,16 +83,17 @@ def read_observations(
     return observations
 
 
-def sees_sensors(bag: Bag) -> bool:
-    """Return whether a bag has cameras and states; False where it has observations instead.
+def sees_sensors(bag: Bag, views: Sequence[str]) -> bool:
+    """Return whether a bag has states and cameras of these views; False: observations instead.
 
     Raises:
         BagError: it has neither; the missing topics are named.
     """
-    if all(bag.count(role) for role in SENSORS):
+    roles = sensors(views)
+    if all(bag.count(role) for role in roles):
         return True
     if not bag.count(OBSERVATION):
-        bag.require(SENSORS)
+        bag.require(roles)
     return False
 
 
@@ -108,20 +108,21 @@ def grid(stamps_s: np.ndarray, period_s: float) -> np.ndarray:
 
 
 def _from_sensors(
-    bag: Bag, layout: StitchLayout, period_s: float, source: BagSource
+    bag: Bag, layout: CameraLayout, period_s: float, source: BagSource
 ) -> list[Observation]:
     arm, gripper = _read_arm(bag, source), _read_gripper(bag, source)
-    stamps = _camera_stamps(bag)
-    first = CAMERAS[0]
+    roles = cameras(layout.views)
+    stamps = _camera_stamps(bag, roles)
+    first = roles[0]
     moments = []
     for index in grid(stamps[first], period_s):
         time_s = stamps[first][index]
-        chosen = {role: _nearest(stamps[role], time_s) for role in CAMERAS}
+        chosen = {role: _nearest(stamps[role], time_s) for role in roles}
         skew_s = max(chosen.values()) - min(chosen.values())
         oldest_s = min(chosen.values())
         if skew_s <= source.max_skew_s and arm.gap_s(oldest_s) <= source.max_joint_gap_s:
             moments.append(chosen)
-    images = _images(bag, moments)
+    images = _images(bag, roles, moments)
     return [
         _observation(
             layout,
@@ -137,7 +138,7 @@ def _from_sensors(
 
 
 def _observation(
-    layout: StitchLayout,
+    layout: CameraLayout,
     views: dict[str, np.ndarray],
     stamp_s: float,
     state: np.ndarray,
@@ -165,17 +166,19 @@ def _nearest(stamps_s: np.ndarray, time_s: float) -> float:
     return float(stamps_s[np.abs(stamps_s - time_s).argmin()])
 
 
-def _camera_stamps(bag: Bag) -> dict[str, np.ndarray]:
-    stamps: dict[str, set[float]] = {role: set() for role in CAMERAS}
-    for role, _, message in bag.messages(CAMERAS):
+def _camera_stamps(bag: Bag, roles: Sequence[str]) -> dict[str, np.ndarray]:
+    stamps: dict[str, set[float]] = {role: set() for role in roles}
+    for role, _, message in bag.messages(roles):
         stamps[role].add(seconds(message.header.stamp))
     return {role: np.array(sorted(found)) for role, found in stamps.items()}
 
 
-def _images(bag: Bag, moments: Sequence[dict[str, float]]) -> dict[tuple[str, float], np.ndarray]:
+def _images(
+    bag: Bag, roles: Sequence[str], moments: Sequence[dict[str, float]]
+) -> dict[tuple[str, float], np.ndarray]:
     wanted = {item for chosen in moments for item in chosen.items()}
     images = {}
-    for role, _, message in bag.messages(CAMERAS):
+    for role, _, message in bag.messages(roles):
         key = (role, seconds(message.header.stamp))
         if key in wanted:
             try:
@@ -222,7 +225,7 @@ def _track(bag: Bag, role: str, rows: dict[float, np.ndarray], names: Sequence[s
     return Track(np.array(stamps), np.stack([rows[stamp_s] for stamp_s in stamps]))
 
 
-def _from_observations(bag: Bag, layout: StitchLayout, period_s: float) -> list[Observation]:
+def _from_observations(bag: Bag, layout: CameraLayout, period_s: float) -> list[Observation]:
     found = {}
     for _, _, message in bag.messages([OBSERVATION]):
         stamp_s = seconds(message.header.stamp)
@@ -231,7 +234,7 @@ def _from_observations(bag: Bag, layout: StitchLayout, period_s: float) -> list[
     return [found[stamps[index]] for index in grid(stamps, period_s)]
 
 
-def _stitched(bag: Bag, message: Any, layout: StitchLayout, stamp_s: float) -> Observation:
+def _stitched(bag: Bag, message: Any, layout: CameraLayout, stamp_s: float) -> Observation:
     try:
         check_image(message.image)
     except ObservationError as error:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -30,7 +31,6 @@ class RecordedTopic:
     delivery: Delivery
 
 
-CAMERAS = ('left/image_raw', 'right/image_raw', 'wrist/image_raw')
 JOINTS = 'joint_states'
 GRIPPER = 'gripper/joint_states'
 OBSERVATION = 'observation'
@@ -43,8 +43,7 @@ RESULT = 'planner/result'
 TRAJECTORY = 'fr3_arm_controller/joint_trajectory'
 GRIPPER_COMMAND = 'gripper/command'
 
-RECORDED = (
-    *(RecordedTopic(role, 'sensor_msgs/msg/Image', Delivery.SENSOR) for role in CAMERAS),
+_BESIDE_CAMERAS = (
     RecordedTopic(JOINTS, 'sensor_msgs/msg/JointState', Delivery.SENSOR),
     RecordedTopic(GRIPPER, 'sensor_msgs/msg/JointState', Delivery.SENSOR),
     RecordedTopic(OBSERVATION, 'vidplan_msgs/msg/Observation', Delivery.RELIABLE),
@@ -57,3 +56,20 @@ RECORDED = (
     RecordedTopic(TRAJECTORY, 'trajectory_msgs/msg/JointTrajectory', Delivery.RELIABLE),
     RecordedTopic(GRIPPER_COMMAND, 'std_msgs/msg/Float64', Delivery.RELIABLE),
 )
+
+
+def cameras(views: Iterable[str]) -> tuple[str, ...]:
+    """Return the roles of the cameras of these views."""
+    return tuple(f'{view}/image_raw' for view in views)
+
+
+def sensors(views: Iterable[str]) -> tuple[str, ...]:
+    """Return what robot and cameras say; what the graph says, it says again when it is played."""
+    return (*cameras(views), JOINTS, GRIPPER)
+
+
+def recorded(views: Iterable[str]) -> tuple[RecordedTopic, ...]:
+    """Return all topics of a recording with cameras of these views."""
+    image = 'sensor_msgs/msg/Image'
+    images = (RecordedTopic(role, image, Delivery.SENSOR) for role in cameras(views))
+    return (*images, *_BESIDE_CAMERAS)

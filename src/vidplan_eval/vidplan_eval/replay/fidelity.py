@@ -118,6 +118,11 @@ class FidelityMeter:
         self._model, self._device = model, device
         self._sampling, self._seed = sampling, seed
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Names of the views, from top to bottom."""
+        return tuple(self._model.config.views)
+
     @torch.no_grad()
     def imagine(self, batch: Sequence[ObservationWindow]) -> Tensor:
         """Imagined views (batch, frames, views, 3, height, width) in [0, 1], step 0 left as is."""

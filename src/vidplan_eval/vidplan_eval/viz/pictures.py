@@ -20,7 +20,7 @@ def rollout_picture(
     real: np.ndarray,
     imagined: np.ndarray,
     *,
-    views: Sequence[str] = ('left', 'right', 'wrist'),
+    views: Sequence[str],
     frame_period_s: float = 0.2,
     executed: int | None = None,
     title: str = '',

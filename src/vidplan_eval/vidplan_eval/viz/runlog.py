@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-#: Stitching order of the views, top to bottom.
-VIEWS = ('left', 'right', 'wrist')
+from vidplan_core.geometry.camera_files import default_layout
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class RunLog:
     target: str = ''
     seed: int | None = None
     frame_period_s: float = 0.2
-    views: tuple[str, ...] = VIEWS
+    views: tuple[str, ...] = field(default_factory=lambda: default_layout().views)
     seen: list[SeenFrame] = field(default_factory=list)
     plans: list[PlanRecord] = field(default_factory=list)
     result: RunResult | None = None

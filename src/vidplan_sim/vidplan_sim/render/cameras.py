@@ -14,7 +14,6 @@ import numpy as np
 
 from vidplan_sim.arm.kinematics import HAND_YAW_RAD
 
-VIEWS = ('left', 'right', 'wrist')
 DEFAULT_SIZE = (192, 320)  # height, width in pixels
 
 
@@ -58,6 +57,10 @@ LEFT = _on_stand(30.0)  # on the robot's left hand side (y > 0)
 RIGHT = _on_stand(-30.0)
 WRIST = WristCamera()
 
+SCENE_CAMERAS = {'left': LEFT, 'right': RIGHT}
+CAMERAS: dict[str, SceneCamera | WristCamera] = {**SCENE_CAMERAS, 'wrist': WRIST}
+VIEWS = tuple(CAMERAS)
+
 
 def look_at(position: np.ndarray, target: np.ndarray, roll_rad: float = 0.0) -> np.ndarray:
     """Rotation (3, 3) of a camera (x right, y up, z backwards) that looks at a target."""
@@ -91,11 +94,9 @@ def intrinsics(view: str, height: int, width: int) -> np.ndarray:
     Raises:
         ValueError: the view does not exist.
     """
-    fovs = {'left': LEFT.vertical_fov_deg, 'right': RIGHT.vertical_fov_deg,
-            'wrist': WRIST.vertical_fov_deg}
-    if view not in fovs:
+    if view not in CAMERAS:
         raise ValueError(f"unknown view '{view}'; known: {', '.join(VIEWS)}")
-    focal = 0.5 * height / np.tan(0.5 * np.radians(fovs[view]))
+    focal = 0.5 * height / np.tan(0.5 * np.radians(CAMERAS[view].vertical_fov_deg))
     return np.array([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
 
 
@@ -114,8 +115,8 @@ def project(points: np.ndarray, position: np.ndarray, rotation: np.ndarray,
 
 def nominal_pose(view: str) -> tuple[np.ndarray, np.ndarray]:
     """Nominal position (3,) and rotation (3, 3): base frame, or flange frame for the wrist."""
-    if view == 'wrist':
+    camera = CAMERAS[view]
+    if isinstance(camera, WristCamera):
         return wrist_pose_in_flange()
-    camera = {'left': LEFT, 'right': RIGHT}[view]
     position = np.array(camera.position)
     return position, look_at(position, np.array(camera.target))

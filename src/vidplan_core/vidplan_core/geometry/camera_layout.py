@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which views there are, in what order and size, and how they become one image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidplan_core.errors import ConfigError, ObservationError
+
+Image = NDArray[np.uint8]
+
+MAX_VIEWS = 4
+
+
+@dataclass(frozen=True)
+class CameraLayout:
+    """Views stacked along height, each resized to `height` x `width` pixels.
+
+    Attributes:
+        views: their names, from top to bottom.
+        height: of each view in the stitched image, pixels.
+        width: of each view in the stitched image, pixels.
+        topics: where images of a view are published, by view, if not on `<view>/image_raw`.
+    """
+
+    views: tuple[str, ...]
+    height: int
+    width: int
+    topics: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'views', tuple(self.views))
+        if not 1 <= len(self.views) <= MAX_VIEWS or len(set(self.views)) != len(self.views):
+            raise ConfigError(
+                f'views must be distinct names, at least one and at most {MAX_VIEWS}; got '
+                f'{self.views}'
+            )
+        if not all(view.isidentifier() for view in self.views):
+            raise ConfigError(
+                f'names of views are letters, digits and underscores, as in topics; got '
+                f'{self.views}'
+            )
+        if self.height < 1 or self.width < 1:
+            raise ConfigError(f'a view cannot be {self.height} x {self.width} pixels')
+        if unknown := set(self.topics) - set(self.views):
+            raise ConfigError(f'topics are given for {sorted(unknown)}; views are {self.views}')
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of a stitched image."""
+        return len(self.views) * self.height, self.width, 3
+
+    def topic(self, view: str) -> str:
+        """Return the topic of a view's images, relative to the namespace unless it begins so."""
+        return self.topics.get(view, f'{view}/image_raw')
+
+    def resized(self, height: int, width: int) -> CameraLayout:
+        """Return the same views in another size, pixels."""
+        return replace(self, height=height, width=width)
+
+    def stitch(self, images: Mapping[str, Image]) -> Image:
+        """Stack the views, averaging areas when an image is larger than its slot.
+
+        Args:
+            images: by view name, uint8 (any height, any width, 3), rgb.
+
+        Returns:
+            uint8 (views * height, width, 3), rgb.
+
+        Raises:
+            ObservationError: a view is missing, or not a uint8 rgb image.
+        """
+        return np.concatenate([self._fit(view, images) for view in self.views])
+
+    def split(self, stitched: Image) -> dict[str, Image]:
+        """Return the views (height, width, 3) of a stitched image, by name."""
+        if stitched.shape != self.shape:
+            raise ObservationError(
+                f'a stitched image must have shape {self.shape}, got {stitched.shape}'
+            )
+        return dict(zip(self.views, np.split(stitched, len(self.views)), strict=True))
+
+    def _fit(self, view: str, images: Mapping[str, Image]) -> Image:
+        if view not in images:
+            raise ObservationError(f"no image of view '{view}'; have {sorted(images)}")
+        image = images[view]
+        check_image(view, image)
+        if image.shape == (self.height, self.width, 3):
+            return image
+        resized = cv2.resize(image, (self.width, self.height), interpolation=cv2.INTER_AREA)
+        return np.asarray(resized, dtype=np.uint8)
+
+
+def check_image(view: str, image: object) -> None:
+    """Raise ObservationError unless `image` is a uint8 array (height, width, 3)."""
+    if not isinstance(image, np.ndarray):
+        raise ObservationError(f"view '{view}' must be an array, got {type(image).__name__}")
+    if image.dtype != np.uint8:
+        raise ObservationError(f"view '{view}' must be uint8 rgb (0 .. 255), got {image.dtype}")
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ObservationError(
+            f"view '{view}' must have shape (height, width, 3), got {image.shape}"
+        )
