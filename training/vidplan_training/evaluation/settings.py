@@ -9,7 +9,8 @@ from pathlib import Path
 from vidplan_core.knobs import knob
 from vidplan_core.metrics.perceptual_networks import NETWORKS
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.world_model.sampler import KINDS, SamplingConfig
+from vidplan_core.world_model import SAMPLER_KINDS
+from vidplan_core.world_model.sampler import SamplingConfig
 from vidplan_training.settings.knobs import Settings, required
 
 FEATURES = ('auto', *NETWORKS)
@@ -104,7 +105,7 @@ class ValueSettings(Settings):
 
     data: Path = required('episodes that the head never saw')
     models: Path = knob(Path('models/cell'), 'folder of the models')
-    sampler: str = knob(_PLANNER.sampler, 'how imaginations are made', choices=KINDS)
+    sampler: str = knob(_PLANNER.sampler, 'how imaginations are made', choices=SAMPLER_KINDS)
     steps: int = knob(_PLANNER.steps, 'network evaluations per imagination', low=1)
     seed: int = knob(0, 'of the choice of clips and of noise')
 

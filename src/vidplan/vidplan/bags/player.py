@@ -20,6 +20,7 @@ from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
 
 from vidplan.parameters.bags import PlayerParameters
+from vidplan.parameters.files import check_arguments
 from vidplan.ros import qos
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
@@ -144,6 +145,7 @@ def main(args: list[str] | None = None) -> int:
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     player = None
     try:
+        check_arguments(args)
         player = Player()
         count = player.play(stop)
     except VidPlanError as error:

@@ -21,6 +21,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from rclpy.signals import SignalHandlerOptions
 
 from vidplan.parameters.bags import RecorderParameters
+from vidplan.parameters.files import check_arguments
 from vidplan.ros.diagnostics import OK, WARN, Diagnostics, Status
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
@@ -162,6 +163,7 @@ def record(
     )
     recorder = None
     try:
+        check_arguments(args)
         recorder = create()
         _spin(recorder, stop, duration_s)
     except VidPlanError as error:

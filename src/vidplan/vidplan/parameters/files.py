@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,23 @@ def check_file(path: Path) -> list[Block]:
     return blocks
 
 
+def check_arguments(words: Sequence[str] | None = None) -> None:
+    """Check the parameter files and parameters that a node's command line names.
+
+    Args:
+        words: of the command line; None for this process's own.
+
+    Raises:
+        ConfigError: as `check_file`.
+    """
+    given = sys.argv[1:] if words is None else list(words)
+    for option, value in zip(given, given[1:]):
+        if option == '--params-file':
+            check_file(Path(value))
+        elif option in ('-p', '--param'):
+            check_name(_parameter_of(value), list(NODES))
+
+
 def check_name(name: str, nodes: list[str]) -> None:
     """Check that one of the nodes has a parameter of this name.
 
@@ -85,6 +103,13 @@ def check_name(name: str, nodes: list[str]) -> None:
     who = f'the node {nodes[0]} has' if len(nodes) == 1 else 'no node has'
     no = 'no ' if len(nodes) == 1 else 'a '
     raise ConfigError(f"{who} {no}parameter '{name}'; did you mean '{nearest(name, known)}'?")
+
+
+def _parameter_of(rule: str) -> str:
+    """Return the name in `name:=value` or `node:name:=value`; a name may have a colon, too."""
+    name = rule.partition(':=')[0]
+    node, _, rest = name.partition(':')
+    return rest if rest and '.' not in node else name
 
 
 def _check(block: Block) -> None:

@@ -13,6 +13,7 @@ from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
+from vidplan.parameters.files import check_arguments
 from vidplan.planning_server.planner import PlannerNode
 from vidplan.planning_server.planning_host import PlanningHost
 from vidplan.planning_server.reward import RewardNode
@@ -107,6 +108,7 @@ def main(args: list[str] | None = None) -> int:
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     server = None
     try:
+        check_arguments(args)
         server = PlanningServer()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: server.ended.set())

@@ -18,13 +18,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from vidplan_core.errors import ConfigError
-from vidplan_core.knobs import Entry, Knob, allowed_value, entries, knob, with_values
+from vidplan_core.knobs import Entry, Knob, allowed_value, entries, with_values
 
 T = TypeVar('T')
-
-#: For dataclasses that are not yet written with `knob`.
-parameter = knob
-
 
 def declare(node: Node, kind: type[T]) -> T:
     """Declare every knob of the dataclass on the node and return the values of this start.

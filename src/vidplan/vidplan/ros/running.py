@@ -15,6 +15,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from vidplan.parameters.files import check_arguments
 from vidplan_core.errors import VidPlanError
 
 T = TypeVar('T', bound=Node)
@@ -31,6 +32,7 @@ def run_node(create: Callable[[], Node], args: list[str] | None = None) -> int:
     rclpy.init(args=args)
     node = None
     try:
+        check_arguments(args)
         node = create()
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
@@ -68,6 +70,7 @@ def run_node_with_shutdown(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ending.set())
     try:
+        check_arguments(args)
         node = create()
     except VidPlanError as error:
         report_start_failure(error)

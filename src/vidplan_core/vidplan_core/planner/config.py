@@ -5,10 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.knobs import check_knobs, knob
-from vidplan_core.world_model.sampler import KINDS, SamplingConfig
+from vidplan_core.world_model import SAMPLER_KINDS
+
+if TYPE_CHECKING:
+    from vidplan_core.world_model.sampler import SamplingConfig
 
 METHODS = ('vidplan', 'no_refine', 'random', 'kinematic')
 _LENGTH = {'unit': 'm', 'low': 0.001, 'high': 0.3}
@@ -37,7 +41,7 @@ class PlannerConfig:
     sampler: str = knob(
         'edm',
         'edm: in one step the mean of all that may happen; flow_map: one thing that may',
-        choices=KINDS,
+        choices=SAMPLER_KINDS,
     )
     seed: int = knob(0, "of the imagination's noise and of random choices", low=0, high=2**31 - 1)
     score_frames: tuple[int, ...] = knob(
@@ -126,4 +130,7 @@ class PlannerConfig:
     @property
     def sampling(self) -> SamplingConfig:
         """How imaginations are sampled."""
+        # Only now: whoever checks a parameter file needs no PyTorch.
+        from vidplan_core.world_model.sampler import SamplingConfig
+
         return SamplingConfig(self.steps, self.sampler)

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """World model: backbones, EDM preconditioning, sampling, autoencoder, checkpoints."""
+
+#: Names of the samplers, see `sampler.SamplingConfig`; here, where no PyTorch is loaded.
+SAMPLER_KINDS = ('flow_map', 'edm')

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from vidplan_core.errors import ConfigError
+from vidplan_core.world_model import SAMPLER_KINDS
 from vidplan_core.world_model.flow import (
     SIGMA_MAX,
     SIGMA_MIN,
@@ -27,7 +28,6 @@ from vidplan_core.world_model.flow import (
 )
 
 KARRAS_RHO = 7.0  # Karras et al. 2022, eq. 5
-KINDS = ('flow_map', 'edm')
 GRADIENTS = ('full', 'last')
 
 
@@ -58,8 +58,8 @@ class SamplingConfig:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ConfigError(f'steps must be at least 1, not {self.steps}')
-        if self.kind not in KINDS:
-            raise ConfigError(f"kind must be one of {KINDS}, not '{self.kind}'")
+        if self.kind not in SAMPLER_KINDS:
+            raise ConfigError(f"kind must be one of {SAMPLER_KINDS}, not '{self.kind}'")
         if self.gradient not in GRADIENTS:
             raise ConfigError(f"gradient must be one of {GRADIENTS}, not '{self.gradient}'")
         for name in ('guidance_first', 'guidance_last', 'temperature'):
