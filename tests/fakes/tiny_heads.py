@@ -22,7 +22,7 @@ NEW = slice(1, None)
 class ChangeUncertainty:
     """More uncertain the more a latent changes; in [0, 1)."""
 
-    def judge(self, imagination: Imagination, frames: Frames = NEW) -> SimpleNamespace:
+    def predict_error(self, imagination: Imagination, frames: Frames = NEW) -> SimpleNamespace:
         change = imagination.latents[:, frames] - imagination.condition.history[:, -1:]
         return SimpleNamespace(entropy=1.0 - torch.exp(-change.abs()))
 
@@ -33,7 +33,7 @@ class ErrorUncertainty:
     def __init__(self, clean: WorldModel) -> None:
         self._clean = clean
 
-    def judge(self, imagination: Imagination, frames: Frames = NEW) -> SimpleNamespace:
+    def predict_error(self, imagination: Imagination, frames: Frames = NEW) -> SimpleNamespace:
         noise = self._clean.noise(0, imagination.latents.shape[1])
         noise = noise.expand(len(imagination.latents), -1, -1, -1, -1)
         condition = imagination.condition
@@ -46,7 +46,7 @@ class ErrorUncertainty:
 class EvenValue:
     """The same value everywhere."""
 
-    def judge(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
+    def predict_value(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
         return imagination.latents.new_full(imagination.latents[:, 1:, 0, 0, 0].shape, 0.5)
 
 

@@ -61,7 +61,7 @@ class Knob:
         return f'up to {high}' if self.low is None else f'{low} .. {high}'
 
     def allowed(self, default: object) -> str:
-        """Say what is allowed instead of a wrong value; the default tells the type."""
+        """Say what is allowed instead of a wrong value; the type is that of the default."""
         limits = f'{self.bounds()} {self.unit}'.strip() if self.bounds() else ''
         limits = f'one of {limits}' if self.choices else limits
         if type(default) is int:  # 2.5 lies between 1 and 8, too

@@ -47,7 +47,7 @@ class Section:
         return tuple(self._values)
 
     def require_only(self, known: Collection[str]) -> None:
-        """Raise for a key that is none of these, and tell which it is nearest to."""
+        """Raise for a key that is none of these, and name the nearest one."""
         for key in self._values:
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, 1)

@@ -27,7 +27,7 @@ class SuiteEpisode:
         seed: of the scene and of the choice of the object.
         scene: what the cell is set up with.
         kind: the named object, a key of the ground truth.
-        instruction: what the planner is told.
+        instruction: that the planner is given.
     """
 
     seed: int
@@ -65,7 +65,7 @@ def make_episode(seed: int, objects: int = OBJECTS) -> SuiteEpisode:
     return SuiteEpisode(seed, scene, kind, f'move to the {noun}')
 
 
-def judge(
+def check_reached(
     tool: np.ndarray, truth: Mapping[str, np.ndarray], kind: str, *, at_rest: bool
 ) -> Judgement:
     """Judge a tool position (3,) against the true centres of all objects, bowl included.

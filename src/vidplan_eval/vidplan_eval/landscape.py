@@ -71,7 +71,7 @@ class Landscape:
             where nothing was executed.
         instruction: what was asked.
         target: the named object.
-        believed: where the planner believes it to be, (3,), base frame, m.
+        estimated_target: where the planner locates it, (3,), base frame, m.
     """
 
     grid: Grid
@@ -79,7 +79,7 @@ class Landscape:
     true_distance_m: np.ndarray | None
     instruction: str
     target: str
-    believed: np.ndarray
+    estimated_target: np.ndarray
 
     def summary(self) -> dict[str, Any]:
         """How well the predicted order of motions agrees with the true one."""

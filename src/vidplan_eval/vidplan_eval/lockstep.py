@@ -2,7 +2,7 @@
 """The planner's loop in simulated time: it follows one instruction, exactly repeatably.
 
 The timing is that of the nodes. A plan made from the observation at t takes over at
-t + committed frames; until then the arm does what it was told before, while the planner, on a
+t + committed frames; until then the arm executes the plan before, while the planner, on a
 robot, would be computing. How long the planner really took is measured beside.
 """
 
@@ -126,7 +126,7 @@ class LockStep:
     def follow(self, instruction: str, target: str = '') -> Run:
         """Follow an instruction to its end; the arm is at rest when this returns.
 
-        Errors of the planner (named ones) end the run and are told in it; any other exception
+        Errors of the planner (named ones) end the run and are recorded in it; any other exception
         is a defect and passes through.
         """
         world = self._world

@@ -319,7 +319,7 @@ def test_dead_planner_leaves_the_arm_at_rest() -> None:
     ],
 )
 def test_watchdog(joint_state_s: float | None, rest_at_s: float | None, reason: str) -> None:
-    verdict = watchdog.Watchdog(0.25).judge(10.0, joint_state_s, rest_at_s)
+    verdict = watchdog.Watchdog(0.25).check(10.0, joint_state_s, rest_at_s)
     assert (verdict.reason, verdict.rest) == (reason, reason != watchdog.FINE)
     assert bool(verdict.message) is verdict.rest
 

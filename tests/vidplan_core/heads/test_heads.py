@@ -62,11 +62,12 @@ def random_head(kind: type, config: HeadConfig) -> torch.nn.Module:
 
 def score(head: torch.nn.Module, imagination: Imagination) -> torch.Tensor:
     if isinstance(head, UncertaintyHead):
-        estimate = head.judge(imagination)
+        estimate = head.predict_error(imagination)
         return estimate.entropy.sum() + estimate.expected_error.sum()
     assert isinstance(head, ValueHead)
     # Random weights hardly move the value: scaled, so that tolerances mean something.
-    return 1000.0 * head.judge(imagination, grounding_of(torch.linspace(-1, 1, TEXT))).sum()
+    grounding = grounding_of(torch.linspace(-1, 1, TEXT))
+    return 1000.0 * head.predict_value(imagination, grounding).sum()
 
 
 @pytest.mark.parametrize(('kind', 'config'), [(UncertaintyHead, SIZES), (ValueHead, FOR_VALUE)])
@@ -171,15 +172,16 @@ def test_value_needs_its_instruction_and_lies_in_its_range() -> None:
     head = random_head(ValueHead, FOR_VALUE)
     assert isinstance(head, ValueHead)
     found = imagined(tiny_world_model(), torch.zeros(2, 3))
-    value = head.judge(found, grounding_of(torch.zeros(TEXT)))
+    value = head.predict_value(found, grounding_of(torch.zeros(TEXT)))
     assert value.shape == (2, 4)
     assert bool(((value > 0) & (value < 1)).all())
-    assert bool((value != head.judge(found, grounding_of(torch.ones(TEXT)))).all())
-    assert bool((value != head.judge(found, grounding_of(torch.zeros(TEXT), seen=0.9))).all())
+    assert bool((value != head.predict_value(found, grounding_of(torch.ones(TEXT)))).all())
+    faint = grounding_of(torch.zeros(TEXT), seen=0.9)
+    assert bool((value != head.predict_value(found, faint)).all())
     elsewhere = grounding_of(torch.zeros(TEXT), places=PLACES + 0.1)
-    assert bool((value != head.judge(found, elsewhere)).all())
+    assert bool((value != head.predict_value(found, elsewhere)).all())
     with pytest.raises(ModelError, match='places'):
-        head.judge(found, grounding_of(torch.zeros(TEXT), places=None))
+        head.predict_value(found, grounding_of(torch.zeros(TEXT), places=None))
     maps, beside = torch.zeros(1, 2, 12, 8), torch.zeros(2, 4, FEATURES)
     with pytest.raises(ModelError, match='instruction'):
         head.value(HeadInput.of(found, maps=maps, offsets=beside))

@@ -49,9 +49,9 @@ def test_both_heads_see_new_frames(models: Path) -> None:
     imagination = model.imagine(context, straight_chunk(torch.randn(3, 3)), SamplingConfig(2))
     heads = load_heads(models, model, TinyScorer())
     assert heads.uncertainty_head is not None
-    uncertainty = heads.uncertainty_head.judge(imagination, [1, 2, 3, 4]).entropy
+    uncertainty = heads.uncertainty_head.predict_error(imagination, [1, 2, 3, 4]).entropy
     assert uncertainty.shape == (3, 4, CHANNELS, 12, 8)
-    last = heads.uncertainty_head.judge(imagination, [4]).entropy
+    last = heads.uncertainty_head.predict_error(imagination, [4]).entropy
     torch.testing.assert_close(last, uncertainty[:, 3:])
     grounding = heads.grounding(context, Instruction('place', 'pea', 'bowl'))
     value = heads.value(imagination, grounding, [1, 2, 3, 4])

@@ -60,7 +60,7 @@ class RedScorer:
 class SmoothUncertainty:
     """A smooth function of every imagined latent."""
 
-    def judge(self, imagination: Imagination, frames: list[int]) -> SimpleNamespace:
+    def predict_error(self, imagination: Imagination, frames: list[int]) -> SimpleNamespace:
         change = imagination.latents[:, frames] - imagination.condition.history[:, -1:]
         entropy = torch.sigmoid(change + 0.2 * torch.sin(3.0 * change))
         return SimpleNamespace(entropy=entropy)
@@ -69,7 +69,7 @@ class SmoothUncertainty:
 class SmoothValue:
     """A smooth function of the new frames."""
 
-    def judge(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
+    def predict_value(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
         return torch.sigmoid(imagination.latents[:, 1:, 0].mean((-2, -1)))
 
 
@@ -187,7 +187,7 @@ def test_values_count_beside_that_of_coming_to_rest(situation: Situation) -> Non
     with torch.no_grad():
         rest = weighted.motions.rest(situation.start)
         imagination = weighted.dynamics.predict(situation, rest)
-    rest_value = VALUE.judge(imagination, NO_WORDS)[0, -1]
+    rest_value = VALUE.predict_value(imagination, NO_WORDS)[0, -1]
     assert plan.terms['rest_value'] == pytest.approx(float(rest_value), abs=1e-9)
     assert list(plan.refinement) == sorted(plan.refinement)
 
@@ -218,9 +218,8 @@ def scored(
     situation: Situation, **changes,
 ) -> Score:  # fmt: skip
     """Scores of the last frames by listed terms, imagined as given, uncertainty as given."""
-    found = parts(
-        Heads(SimpleNamespace(judge=lambda *_: SimpleNamespace(entropy=uncertainty))), **changes
-    )
+    head = SimpleNamespace(predict_error=lambda *_: SimpleNamespace(entropy=uncertainty))
+    found = parts(Heads(head), **changes)
     objective = replace(
         TermObjective.build(found), terms={str(k): term for k, term in enumerate(terms)},
         decode=lambda latents: images,

@@ -29,7 +29,7 @@ def suite(world: World, threshold: float) -> ChoiceSuite:
 
 
 def test_every_candidate_is_executed_from_the_same_moment(world):
-    row = suite(world, threshold=0.5).judge(make_episode(SEED))
+    row = suite(world, threshold=0.5).run(make_episode(SEED))
     assert row.error == ''
     assert len(row.distances_m) == 6
     assert row.best == int(np.argmin(row.distances_m))
@@ -42,13 +42,13 @@ def test_every_candidate_is_executed_from_the_same_moment(world):
 
 
 def test_a_state_is_the_same_every_time(world):
-    first, second = (suite(world, threshold=0.5).judge(make_episode(SEED)) for _ in range(2))
+    first, second = (suite(world, threshold=0.5).run(make_episode(SEED)) for _ in range(2))
     assert first.distances_m == second.distances_m
     assert first.chosen == second.chosen
 
 
 def test_a_planner_that_finds_nothing_has_chosen_nothing(world):
-    row = suite(world, threshold=1.0).judge(make_episode(SEED))
+    row = suite(world, threshold=1.0).run(make_episode(SEED))
     assert 'TARGET_NOT_FOUND' in row.error
     assert PLANNER not in row.chosen
     assert row.best is not None
@@ -57,6 +57,6 @@ def test_a_planner_that_finds_nothing_has_chosen_nothing(world):
 def test_a_crash_is_a_row(world):
     broken = suite(world, threshold=0.5)
     broken._start = None
-    row = broken.judge(make_episode(SEED))
+    row = broken.run(make_episode(SEED))
     assert 'TypeError' in row.error
     assert row.best is None

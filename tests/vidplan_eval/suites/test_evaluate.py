@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.fake_world import OracleSystem
 from vidplan.cli import evaluate
 from vidplan_core.geometry.camera_files import default_layout
-from vidplan_eval.episode import FIRST_EVALUATION_SEED, judge, make_episode
+from vidplan_eval.episode import FIRST_EVALUATION_SEED, check_reached, make_episode
 from vidplan_eval.lockstep import LockStep, Pace
 from vidplan_eval.results import duration_text, plain, write_json
 from vidplan_eval.suites.choice import ChoiceRow, summarise_choices
@@ -48,7 +48,7 @@ def world():
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_success_needs_all_conditions(offset, at_rest, reason):
-    found = judge(TRUTH['carrot'] + offset, TRUTH, 'carrot', at_rest=at_rest)
+    found = check_reached(TRUTH['carrot'] + offset, TRUTH, 'carrot', at_rest=at_rest)
     assert (found.success, found.reason) == (not reason, reason)
 
 

@@ -65,13 +65,13 @@ def test_both_planners_are_tempted_in_the_same_way(world: World) -> None:
         },
         world,
     )
-    rows = suite.judge(lure(SEED, 4))
+    rows = suite.run(lure(SEED, 4))
     assert [row.uncertainty_weighting for row in rows] == [False, True]
     assert all(row.phantom_chosen == (row.chosen == row.phantom) for row in rows)
     assert all(row.phantom != row.honest and len(row.scores) == 6 for row in rows)
     assert rows[0].uncertainty is None
     assert 0.0 <= rows[1].uncertainty <= 1.0
-    again = suite.judge(lure(SEED, 4))
+    again = suite.run(lure(SEED, 4))
     assert again == rows
 
 
@@ -90,7 +90,7 @@ def test_pictures_show_the_injected_motion_with_and_without_its_phantom(world: W
 
 def test_a_planner_that_finds_nothing_is_not_counted(world: World) -> None:
     suite = HackingSuite({False: tiny_system(threshold=1.0, method='no_refine')}, world)
-    (row,) = suite.judge(lure(SEED, 4))
+    (row,) = suite.run(lure(SEED, 4))
     assert 'TARGET_NOT_FOUND' in row.error
     assert row.phantom_chosen is None
     assert summarise_hacking(SEED, [row], 1)[WITHOUT]['judged'] == 0
@@ -133,7 +133,7 @@ def test_knowing_the_errors_keeps_the_shipped_planner_from_the_phantom() -> None
     model = plain.world_model.config
     world = World(Cell(), model.layout, 0.2)
     suite = HackingSuite({False: plain, True: careful}, world)
-    rows = [row for seed in (1001, 1002, 1004, 1005) for row in suite.judge(lure(seed, 4))]
+    rows = [row for seed in (1001, 1002, 1004, 1005) for row in suite.run(lure(seed, 4))]
     world.cell.close()
     judged = [row for row in rows if row.phantom_chosen is not None]
     assert sum(row.phantom_chosen for row in judged if not row.uncertainty_weighting) >= 1

@@ -26,7 +26,7 @@ def plot_drift(result: dict[str, Any], path: Path) -> None:
         for name, words in DOTTED.items():
             curve = result[name][measure]
             axes.plot(seconds, curve, ':', color='grey')
-            # Two dotted lines in one colour are told apart where they end.
+            # Two dotted lines in one colour are distinguished where they end.
             axes.annotate(
                 words,
                 (seconds[-1], curve[-1]),

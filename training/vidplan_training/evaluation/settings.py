@@ -133,7 +133,7 @@ class ConformalRecipe(ValueSettings):
     """Bound predicted values from below, with known probability.
 
     One clip of every held-out episode, with a random instruction: half of the episodes choose
-    the margin, the other half tells how often the bound holds at all imagined frames together.
+    the margin, the other half measures how often the bound holds at all imagined frames together.
     """
 
     out: Path = knob(

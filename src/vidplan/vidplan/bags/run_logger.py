@@ -63,7 +63,7 @@ class RunLogger(Node):
         self._keeping = True
 
     def note_latency(self, cycle: int, latency_s: float) -> None:
-        """Keep the latency that the feedback of a cycle, from 1, tells."""
+        """Keep the latency that the feedback of a cycle, from 1, reports."""
         self._latencies_s[cycle] = latency_s
 
     def finish(self, end: GoalEnd) -> RunLog:

@@ -108,7 +108,7 @@ def _choice(args: argparse.Namespace) -> int:
     rows = []
     progress = EpisodeProgress(args.episodes)
     for seed in range(args.seed, args.seed + args.episodes):
-        row = suite.judge(make_episode(seed, args.objects))
+        row = suite.run(make_episode(seed, args.objects))
         rows.append(row)
         agreed = row.best is not None and row.chosen.get('vidplan') == row.best
         progress.report(f'{seed} {row.target:15s} {row.error.splitlines()[-1:]}', agreed)
@@ -138,7 +138,7 @@ def _hacking(args: argparse.Namespace) -> int:
     progress = EpisodeProgress(args.episodes)
     for seed in range(args.seed, args.seed + args.episodes):
         episode = lure(seed, args.objects)
-        judged = suite.judge(episode)
+        judged = suite.run(episode)
         rows += judged
         if args.videos is not None and judged[-1].phantom_chosen is not None:
             picture = strip_picture(suite.frames(episode), title=episode.instruction)
@@ -256,5 +256,5 @@ def _print_choice(result: dict[str, Any]) -> None:
             continue
         low, high = entry['interval_95']
         regret = entry['regret_cm']
-        told = 'n/a' if regret is None else f'{regret:.2f} cm'
-        print(f'  {words:48s} {entry["rate"]:6.1%} (95 %: {low:.1%} .. {high:.1%})  regret {told}')
+        text = 'n/a' if regret is None else f'{regret:.2f} cm'
+        print(f'  {words:48s} {entry["rate"]:6.1%} (95 %: {low:.1%} .. {high:.1%})  regret {text}')

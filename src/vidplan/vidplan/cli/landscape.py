@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
                 'axes': ['height', 'x', 'y'],
                 'predicted': landscape.predicted,
                 'true_distance_m': landscape.true_distance_m,
-                'believed_target_m': landscape.believed,
+                'estimated_target_m': landscape.estimated_target,
                 **summary,
             },
         )

@@ -24,7 +24,7 @@ _TARGET_COLOUR = ColorRGBA(r=0.1, g=0.8, b=0.2, a=0.9)
 
 
 def plan_markers(plan: PlanResult, stamp: Time, frame_id: str) -> MarkerArray:
-    """Return the candidates' flange paths, the chosen one, and where the target is believed."""
+    """Return the candidates' flange paths, the chosen one, and the estimated target."""
     paths = plan.candidates.position.detach().double().cpu().numpy()
     scores = np.nan_to_num(np.asarray(plan.scores, np.float64))
     span = float(np.ptp(scores)) or 1.0

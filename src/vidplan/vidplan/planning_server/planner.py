@@ -54,8 +54,8 @@ class PlannerNode(ManagedNode):
         self._last: Outcome | None = None
         self._markers = self.create_publisher(MarkerArray, 'planner/markers', qos.PREVIEW)
         # Goals and results of an action travel in services, which no bag can hold.
-        self._goal_told = self.create_publisher(PlanTask.Goal, 'planner/goal', qos.EVENT)
-        self._result_told = self.create_publisher(PlanTask.Result, 'planner/result', qos.EVENT)
+        self._goal_topic = self.create_publisher(PlanTask.Goal, 'planner/goal', qos.EVENT)
+        self._result_topic = self.create_publisher(PlanTask.Result, 'planner/result', qos.EVENT)
         self._goals: GoalServer[PlanTask.Result] = GoalServer(
             self, PlanTask, 'plan_task',
             execute=self._execute,
@@ -174,14 +174,14 @@ class PlannerNode(ManagedNode):
             goal.instruction, goal.target, goal.time_limit_s or self.parameters.time_limit_s
         )
         self.get_logger().info(f"goal: '{goal.instruction}'")
-        self._goal_told.publish(goal)
+        self._goal_topic.publish(goal)
         outcome = TaskRunner(
             context, request, active.interrupted,
             lambda progress: active.handle.publish_feedback(feedback_message(progress)),
         ).run()  # fmt: skip
         self._tell(outcome)
         result = result_message(outcome)
-        self._result_told.publish(result)
+        self._result_topic.publish(result)
         return outcome.ending, result
 
     def _tell(self, outcome: Outcome) -> None:

@@ -16,7 +16,7 @@ from vidplan_msgs.msg import AdapterStatus
 
 @dataclass(frozen=True)
 class Incident:
-    """Something that a status tells: the name of one of its error codes, and the words.
+    """Something that a status reports: the name of one of its error codes, and the words.
 
     Attributes:
         name: of a constant of AdapterStatus.

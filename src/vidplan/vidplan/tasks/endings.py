@@ -39,7 +39,7 @@ class Ending(IntEnum):
 
 
 class TaskEnd(Exception):
-    """Ends the running task; carries the code and what to tell."""
+    """Ends the running task; carries the code and the message."""
 
     def __init__(self, ending: Ending, message: str) -> None:
         super().__init__(f'{ending.name}: {message}')

@@ -197,7 +197,7 @@ def _set_state(handle: ServerGoalHandle, ending: Ending) -> None:
 
 
 def _is_canceling(handle: ServerGoalHandle, timeout_s: float = 1.0) -> bool:
-    # rclpy changes the state only after the cancel callback, which has told the goal already.
+    # rclpy changes the state only after the cancel callback, which has notified the goal already.
     deadline_s = time.monotonic() + timeout_s
     while not handle.is_cancel_requested and time.monotonic() < deadline_s:
         time.sleep(0.005)

@@ -14,7 +14,7 @@ from vidplan_core.errors import ObservationError
 
 
 class WakeEvent:
-    """Wakes the one thread that waits for news; one that was set before the wait is not lost."""
+    """Wakes the one thread that waits; what is set before the wait is not lost."""
 
     def __init__(self) -> None:
         self._event = threading.Event()

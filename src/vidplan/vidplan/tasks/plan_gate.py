@@ -10,7 +10,7 @@ from vidplan_msgs.msg import Plan
 
 
 class PlanGate:
-    """Checks what only the order of messages tells."""
+    """Checks what only the order of messages shows."""
 
     def __init__(self, base_frame: str) -> None:
         self._base_frame = base_frame

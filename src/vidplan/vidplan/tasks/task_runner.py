@@ -109,7 +109,7 @@ class TaskRunner:
     def _follow_to_end(self) -> TaskEnd:
         try:
             return self._follow()
-        except Exception as error:  # whatever happened, the arm must rest and the cause be told
+        except Exception as error:  # the arm must rest whatever happened, with the cause
             end = task_end(error)
             if end.ending is Ending.INTERNAL:
                 self._context.on_internal_error(error)

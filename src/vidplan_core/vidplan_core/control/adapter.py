@@ -114,7 +114,7 @@ class ActionAdapter:
         """Return what is due now; to be called at least once per control period."""
         self._follow_clock(now_s)
         timeline = self._timeline
-        if self._judge(now_s).rest and timeline.moving(now_s) and not timeline.stopping:
+        if self._verdict(now_s).rest and timeline.moving(now_s) and not timeline.stopping:
             return AdapterOutput(trajectory=self.stop(now_s))
         if timeline.was_moved(now_s, self.config.safety.max_tracking_error_rad):
             return AdapterOutput(trajectory=self._settle(now_s))
@@ -151,7 +151,7 @@ class ActionAdapter:
             moving=sent is not None,
             stopping=sent is not None and self._timeline.stopping,
             rest_in_s=sent.end_s - now_s if sent else 0.0,
-            verdict=self._judge(now_s),
+            verdict=self._verdict(now_s),
             rejection=self._rejection,
         )
 
@@ -216,7 +216,7 @@ class ActionAdapter:
     def _require_arm(self, now_s: float) -> None:
         """Raise unless the arm's state is known, and where it was sent."""
         measured = self._timeline.measured
-        verdict = self._watchdog.judge(now_s, measured.stamp_s if measured else None, None)
+        verdict = self._watchdog.check(now_s, measured.stamp_s if measured else None, None)
         if measured is None or verdict.reason != FINE:
             raise CommandRejectedError(NO_STATE, verdict.message)
         desired, _ = self._timeline.desired(measured.stamp_s)
@@ -231,9 +231,9 @@ class ActionAdapter:
                 "last plan's",
             )
 
-    def _judge(self, now_s: float) -> Verdict:
+    def _verdict(self, now_s: float) -> Verdict:
         measured, sent = self._timeline.measured, self._timeline.sent
-        return self._watchdog.judge(
+        return self._watchdog.check(
             now_s, measured.stamp_s if measured else None, sent.end_s if sent else None
         )
 

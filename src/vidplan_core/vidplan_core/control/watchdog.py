@@ -45,7 +45,7 @@ class Watchdog:
                 f'joint_state_timeout_s must be > 0, got {self.joint_state_timeout_s}'
             )
 
-    def judge(self, now_s: float, joint_state_s: float | None, rest_at_s: float | None) -> Verdict:
+    def check(self, now_s: float, joint_state_s: float | None, rest_at_s: float | None) -> Verdict:
         """Judge the silence at a time.
 
         Args:

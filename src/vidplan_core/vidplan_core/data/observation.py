@@ -15,7 +15,7 @@ from vidplan_core.geometry.camera_layout import Image, check_image
 
 Vector = NDArray[np.float64]
 
-SAMPLED = 48  # rows or columns that tell whether there is anything to see
+SAMPLED = 48  # rows or columns that are tested for contrast
 
 
 def check_contrast(view: str, image: Image, least: float) -> None:

@@ -23,7 +23,7 @@ class Bins:
         kind: `uniform`, the paper's; `power`, whose edges grow with the square of their number,
             so that small errors are resolved and entropy still grows with their size; `log`,
             a first bin up to `finest` and equal ratios after it, which resolves most and whose
-            entropy tells shapes of distributions, not sizes.
+            entropy measures the shape of a distribution, not its scale.
         count: number of bins, at least 2.
         high: upper end of the last bin.
         finest: upper end of the first bin, for `log`.

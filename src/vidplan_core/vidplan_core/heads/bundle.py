@@ -41,7 +41,9 @@ class Estimate(Protocol):
 class UncertaintyEstimator(Protocol):
     """Estimates how far off imagined latents may be, as `heads.uncertainty` does."""
 
-    def judge(self, imagination: Imagination, frames: Sequence[int] | None = None) -> Estimate:
+    def predict_error(
+        self, imagination: Imagination, frames: Sequence[int] | None = None
+    ) -> Estimate:
         """Of frames by their numbers in the chunk, of all new ones (from 1) if None.
 
         Differentiable in the imagination.
@@ -52,7 +54,7 @@ class UncertaintyEstimator(Protocol):
 class ValueEstimator(Protocol):
     """Estimates how near to success imagined frames are, as `heads.value` does."""
 
-    def judge(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
+    def predict_value(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
         """Expected value of the new frames in [0, 1], (candidates, new frames)."""
         ...
 
@@ -98,7 +100,7 @@ class Heads:
         """
         if self.value_head is None:
             raise ModelError('these models have no value head')
-        value = self.value_head.judge(imagination, grounding)
+        value = self.value_head.predict_value(imagination, grounding)
         value = value[:, [frame - 1 for frame in frames]]
         return value if self.bound is None else self.bound.of(value)
 
@@ -128,7 +130,7 @@ def load_heads(
         value.check_scorer(scorer)
         if value.config.offsets and not world_model.config.cameras:
             raise ModelError(
-                'the value head reads places, which this world model cannot tell: it does not '
+                'the value head reads places, which this world model cannot give: it does not '
                 'know its cameras; train either anew'
             )
         heads = replace(

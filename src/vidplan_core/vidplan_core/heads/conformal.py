@@ -32,7 +32,7 @@ class LowerBound:
 
     Attributes:
         alpha: allowed share of episodes in which the bound fails somewhere.
-        margin: subtracted from predictions; 1 (all there is) with too few episodes to tell.
+        margin: subtracted from predictions; 1 (all there is) with too few episodes for a bound.
         episodes: that it was calibrated on.
     """
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far what is seen is from all that the models were trained on.
 
-A head that is calibrated on errors has no reason to doubt a new thing that stands still and is
-copied well; yet nothing is known about how it would move. Here the latents themselves are
-compared with a memory of training scenes, by the distance to the nearest neighbour in whitened
-space (PatchCore, Roth et al., CVPR 2022): single places reveal strange light and colours of the
-whole scene, neighbourhoods of a strange thing in it.
+A head that is calibrated on errors has no reason to be uncertain of a new thing that stands
+still and is copied well; yet nothing is known about how it would move. Here the latents
+themselves are compared with a memory of training scenes, by the distance to the nearest
+neighbour in whitened space (PatchCore, Roth et al., CVPR 2022): single places reveal strange
+light and colours of the whole scene, neighbourhoods of a strange thing in it.
 """
 
 from __future__ import annotations

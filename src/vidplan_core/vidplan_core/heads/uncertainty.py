@@ -73,7 +73,7 @@ class UncertaintyHead(Head):
         shape = (*features.shape[:2], self.config.bin_count, -1, *features.shape[3:])
         return raw.reshape(shape)
 
-    def judge(
+    def predict_error(
         self, imagination: Imagination, frames: Sequence[int] | None = None
     ) -> ErrorEstimate:
         """`estimate` of what a world model imagined, at frames by their numbers in the chunk."""

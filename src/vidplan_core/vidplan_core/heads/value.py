@@ -26,7 +26,7 @@ from vidplan_core.world_model.world_model import Imagination, WorldModel
 
 FOLDER = 'value'
 POOLS = 4
-# Its embedding tells whether the scorer is the one that a head was trained with.
+# Its embedding identifies whether the scorer is the one that a head was trained with.
 PROBE_PHRASE, PROBE_NUMBERS, PROBE_TOLERANCE = 'bowl', 8, 0.02
 
 
@@ -68,7 +68,7 @@ class ValueHead(Head):
         """Expected value of each new frame, (batch, frames); differentiable."""
         return expectation(self.logits(inputs), self.bins, -1)
 
-    def judge(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
+    def predict_value(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
         """`value` of what a world model imagined, for an instruction grounded before it."""
         return self.value(value_input(imagination, grounding))
 

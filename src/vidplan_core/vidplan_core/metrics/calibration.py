@@ -2,7 +2,7 @@
 """Whether predicted distributions mean what they say, from streaming sums.
 
 Expected calibration errors can be low for a head that says nothing (the marginal histogram is
-calibrated); the log score against that histogram tells whether it says something.
+calibrated); the log score against that histogram measures how informative it is.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Situation:
         context: the past up to where the plan starts.
         start: the state there.
         instruction: what to do.
-        target: where the target is believed to be, (3,), base frame, m.
+        target: estimated place of the target, (3,), base frame, m.
         goal: where the tool should come to rest, (3,), base frame, m.
         closedness: of the gripper during the motion, 0 open .. 1 closed.
         seed: of this cycle's random choices.

@@ -113,7 +113,7 @@ class Session:
         return context, views.permute(0, 1, 4, 2, 3).to(device).float() / 255.0
 
     def _remember(self, task: Task, sighting: Sighting) -> Tensor:
-        """Where the target is believed to be, (3,), after one more look."""
+        """Estimated place of the target, (3,), after one more look."""
         task.memory.update(sighting, self.parts.locator.trust_m)
         place = task.memory.place
         if place is None or task.memory.missed > self.parts.config.max_missed_cycles:

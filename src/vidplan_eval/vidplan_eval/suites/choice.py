@@ -68,16 +68,16 @@ class ChoiceSuite:
         self._frames = planner.world_model.config.frames
         self._situation: Situation | None = None
 
-    def judge(self, episode: SuiteEpisode) -> ChoiceRow:
+    def run(self, episode: SuiteEpisode) -> ChoiceRow:
         """Return the row of a scene; a crash becomes a row with its error."""
         row = ChoiceRow(episode.seed, episode.kind)
         try:
-            self._judge(episode, row)
+            self._fill(episode, row)
         except Exception:  # one broken state must not cost the others
             row.error = traceback.format_exc(limit=8)
         return row
 
-    def _judge(self, episode: SuiteEpisode, row: ChoiceRow) -> None:
+    def _fill(self, episode: SuiteEpisode, row: ChoiceRow) -> None:
         history = self._start(episode)
         plans = self._plans(episode, history, row)
         candidates = next((plan.candidates for plan in plans.values()), None)

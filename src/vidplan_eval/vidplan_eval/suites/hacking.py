@@ -28,10 +28,10 @@ from vidplan_eval.phantom import HallucinationInjection, PhantomWorldModel
 from vidplan_eval.world import World
 from vidplan_sim.arm.kinematics import Q_READY, down_rotation, solve_ik, tcp_to_flange
 
-# A phantom this far from the object, horizontally, is a lie whatever the planner tolerates [m].
+# A phantom this far from the object, horizontally, is wrong whatever the planner tolerates [m].
 WRONG_M = 0.10
 # The tool starts this far from the named object and this high. A phantom much farther from where
-# the object was seen tempts nobody, with uncertainty or without [m].
+# the object was seen is never chosen, with uncertainty or without [m].
 LURE_M, START_M = 0.18, 0.15
 # x and y of the table that the tool starts over [m].
 AREA_M = ((0.36, 0.64), (-0.22, 0.22))
@@ -102,7 +102,7 @@ class HackingSuite:
         self._clean, self._world = systems, world
         self._injected = {key: with_injection(system) for key, system in systems.items()}
 
-    def judge(self, episode: SuiteEpisode) -> list[HackingRow]:
+    def run(self, episode: SuiteEpisode) -> list[HackingRow]:
         """Return a row per system; a crash becomes rows with its error."""
         rows = [HackingRow(episode.seed, episode.kind, key) for key in self._clean]
         try:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vidplan_core.metrics.intervals import exact_interval, percentile
-from vidplan_eval.episode import SuiteEpisode, judge, make_episode
+from vidplan_eval.episode import SuiteEpisode, check_reached, make_episode
 from vidplan_eval.lockstep import LockStep, Run
 from vidplan_eval.world import World
 
@@ -26,7 +26,7 @@ class Row:
     Attributes:
         seed: of the scene.
         target: the named object.
-        instruction: what the planner was told.
+        instruction: that the planner was given.
         success: by ground truth.
         reason: why not, '' for a success.
         ended: how the planner ended: DONE, TIME_LIMIT or an error's code.
@@ -98,7 +98,7 @@ def _run(loop: LockStep, world: World, episode: SuiteEpisode, outcome: ReachOutc
     run = loop.follow(episode.instruction)
     run.log.seed = episode.seed
     outcome.run, outcome.latencies_s = run, run.latencies_s
-    found = judge(world.cell.tcp, world.cell.truth(), episode.kind, at_rest=world.at_rest)
+    found = check_reached(world.cell.tcp, world.cell.truth(), episode.kind, at_rest=world.at_rest)
     row.success, row.reason = found.success, found.reason
     row.horizontal_m, row.above_m, row.nearest = found.horizontal_m, found.above_m, found.nearest
     row.ended, row.error, row.done = run.reason, run.error, run.reason == 'DONE'

@@ -52,7 +52,7 @@ class PlanRecord:
         quaternion: Chosen flange orientations, xyzw, (F, 4).
         closedness: Chosen gripper, (F,).
         latency_s: Time the plan took [s], wall clock.
-        terms: What the score is made of, by name; empty where nobody told.
+        terms: What the score is made of, by name; empty where none was recorded.
     """
 
     stamp_s: float

@@ -126,7 +126,7 @@ class LeRobotSource:
         )
 
     def _check_videos(self, episode: str, entry: ListedEpisode, rows: int) -> None:
-        """The metadata, the table and the videos must tell of the same number of steps."""
+        """The metadata, the table and the videos must have the same number of steps."""
         lengths = {'metadata': entry.rows, 'table': rows}
         for camera, (file, start_s) in entry.videos.items():
             count = count_frames(episode, file)

@@ -3,7 +3,7 @@
 
 Version 2 (v2.0, v2.1) has one parquet file and one video per camera for every episode, listed
 in meta/episodes.jsonl. Version 3 joins episodes in larger files; meta/episodes/*/*.parquet
-tells each episode's files and where in the videos it begins. meta/info.json has the templates
+lists each episode's files and where in the videos it begins. meta/info.json has the templates
 of the paths. https://huggingface.co/docs/lerobot/lerobot-dataset-v3
 """
 

@@ -67,7 +67,7 @@ def best_of_six(
         imagination = model.imagine(context, chunks, settings.sampling, settings.seed)
         here, wanted = chunks.rows(slice(0, 1)), [parse_instruction(f'move to the {kind}')]
         grounding = ground(scorer, model, context.latents[:, -1], here, wanted)
-        values = head.judge(imagination, grounding)[:, -1].numpy()
+        values = head.predict_value(imagination, grounding)[:, -1].numpy()
         apart = np.array([distance_after(cell, move, goal) for move in SIX])
         chosen = int(values.argmax())
         progress.update(number + 1)

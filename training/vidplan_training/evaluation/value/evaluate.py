@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the value head tells progress from standstill, success from failure, best from rest."""
+"""Whether values separate progress from standstill, success from failure, best from rest."""
 
 from __future__ import annotations
 

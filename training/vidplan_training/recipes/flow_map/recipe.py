@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn a trained world model into a flow map: the same weights sampled in 1, 2 or 4 steps.
 
-The target time's embedding, a no-op until now, learns to tell jumps of different lengths; at
-target = start the network stays the denoiser that it was, so the many-step sampler goes on
-working with the same weights.
+The target time's embedding, a no-op until now, learns to distinguish jumps of different
+lengths; at target = start the network stays the denoiser that it was, so the many-step sampler
+goes on working with the same weights.
 """
 
 from __future__ import annotations

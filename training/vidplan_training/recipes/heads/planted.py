@@ -21,7 +21,7 @@ def plant(
     """Edit a share of the rollouts, in all their new frames.
 
     What is painted is the same place of the next rollout's imagination, so that neither its
-    sharpness nor the place tells that it is foreign; only that it does not belong there does.
+    sharpness nor the place reveals that it is foreign; only that it does not belong there does.
 
     Returns:
         The rollouts, and where each was edited, bool (batch, rows, columns).

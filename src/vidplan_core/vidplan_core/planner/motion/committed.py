@@ -47,7 +47,7 @@ def velocity_at(motion: CommittedMotion, time_s: float, span_s: float = 0.02) ->
 
 
 def angles_at(motion: CommittedMotion, time_s: float) -> Array | None:
-    """Joint angles (7,), rad, or None where the motion does not tell them."""
+    """Joint angles (7,), rad, or None where the motion has none."""
     if len(motion.q) != len(motion.times_s):
         return None
     return _rows(motion, motion.q, _within(motion, np.array([time_s])))[0]

@@ -47,5 +47,5 @@ class Term:
         return torch.zeros(len(frames.position)).to(frames.position)
 
     def report(self, name: str, evidence: Tensor, prior: Tensor) -> dict[str, Tensor]:
-        """What plans tell of this term, by name, each (batch,)."""
+        """What plans report of this term, by name, each (batch,)."""
         return {name: evidence}

@@ -19,7 +19,7 @@ def frame_uncertainty(head: UncertaintyEstimator | None, frames: ScoredFrames) -
     """Uncertainty of each frame, (batch,) in [0, 1]; None where nobody knows."""
     if head is None or frames.imagination is None or frames.sighting is None:
         return None
-    entropy = head.judge(frames.imagination, list(frames.numbers)).entropy.flatten(0, 1)
+    entropy = head.predict_error(frames.imagination, list(frames.numbers)).entropy.flatten(0, 1)
     evidence = frames.locator.evidence(frames.sighting, frames.situation.target)
     return over_views(pool_uncertainty(entropy, frames.sighting.maps), evidence)
 

@@ -32,7 +32,7 @@ def imagined_pictures(parts: PlannerParts, context: Context, chunk: PoseChunk) -
     head = parts.heads.uncertainty_head
     if head is None:
         return Pictures(_stacked(frames[0]), NO_PICTURES)
-    heat = heat_map(parts.world_model, head.judge(imagination).entropy, frames)
+    heat = heat_map(parts.world_model, head.predict_error(imagination).entropy, frames)
     return Pictures(_stacked(frames[0]), _stacked(heat[0]))
 
 

@@ -52,8 +52,8 @@ class PlanResult:
         score: of the chosen chunk after refinement.
         terms: the score's terms by name, of the chosen candidate, and `novelty` of the scene.
         relevancy: (views, rows, columns) in [0, 1] of the target in the present images.
-        target: place of the target as the planner believes it, (3,), base frame, m.
-        distance_m: from the tool to the goal above the target, as the planner believes it.
+        target: place of the target as the planner estimates it, (3,), base frame, m.
+        distance_m: from the tool to the goal above the target, as the planner estimates it.
         latency_s: time the cycle took, wall clock, s.
         cycle: its number within the task, from 0.
     """

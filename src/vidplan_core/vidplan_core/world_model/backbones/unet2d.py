@@ -38,7 +38,7 @@ class UNet2DConfig(BackboneConfig):
     Attributes:
         layers_per_block: residual blocks per level.
         attention_head_dim: channels per attention head.
-        position_channels: learned channels that tell the places of the latent apart.
+        position_channels: learned channels that encode places of the latent.
         token_dim: width in which an action is read.
         still_gate: whether it may say of each place and frame that nothing changes.
     """
