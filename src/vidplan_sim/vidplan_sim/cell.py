@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from vidplan_sim.arm.franka import FINGER_OPEN_M, OPEN_CTRL
+from vidplan_sim.arm.franka import FINGER_OPEN_M, GRIPPER_BODIES, OPEN_CTRL
 from vidplan_sim.arm.kinematics import ARM_JOINTS
 from vidplan_sim.arm.trajectory_controller import Point, Trajectory, TrajectoryController
 from vidplan_sim.objects.unseen import UNSEEN_KINDS
@@ -202,6 +202,26 @@ class Cell:
             raise ValueError(f"no '{kind}' in this scene; it has {', '.join(present)}")
         body = self._data.body(kind)
         return body.xpos.copy(), body.xmat.reshape(3, 3).copy()
+
+    def touched(self) -> dict[str, frozenset[str]]:
+        """Kinds that each body of the gripper touches, by the body's name.
+
+        As of the last physics step; for evaluators and teachers only.
+        """
+        found: dict[str, set[str]] = {name: set() for name in GRIPPER_BODIES}
+        kinds = self.truth()
+        geoms = self._data.contact.geom[:self._data.ncon]
+        for pair in self._model.geom_bodyid[geoms]:
+            names = [self._model.body(int(body)).name for body in pair]
+            for gripper, other in (names, names[::-1]):
+                if gripper in found and other in kinds:
+                    found[gripper].add(other)
+        return {name: frozenset(kinds) for name, kinds in found.items()}
+
+    @property
+    def gripper_command(self) -> tuple[float, float]:
+        """Closedness commanded last, and how far that command has got at the hand's speed."""
+        return self._gripper_goal, self._gripper_set_point
 
     def render(self, views: Sequence[str] = VIEWS) -> dict[str, np.ndarray]:
         """Pictures of the views, by default all, each (height, width, 3) uint8 rgb."""

@@ -22,6 +22,7 @@ EVALUATION_SEEDS = 1_000_000
 SEGMENTATION_EVERY = 6
 HEIGHT, WIDTH = 96, 160
 NO_AIM = -1
+MIXES = ('free', 'contact')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,9 @@ class CollectSettings(Settings):
     shard: int = knob(50, 'episodes per shard', low=1)
     seed: int = knob(0, 'of the first episode', low=0)
     workers: int = knob(1, 'processes that record', low=1)
+    mix: str = knob(
+        MIXES[0], 'free motion with some picks, or attempts that touch and branches', choices=MIXES
+    )
     evaluation: bool = knob(False, 'for evaluation: seeds from a million up')
     unseen: str | None = knob(
         None,
@@ -54,6 +58,11 @@ class CollectSettings(Settings):
 
 def run(settings: CollectSettings) -> int:
     """Record every shard that is not complete yet, in parallel."""
+    if settings.mix == 'contact':
+        from vidplan_training.collect.contact.run import run_contact
+
+        sizes = (settings.seed, settings.episodes, settings.shard, settings.frames)
+        return run_contact(settings.out, *sizes, settings.workers)
     count = -(-settings.episodes // settings.shard)
     jobs = []
     for index in range(count):

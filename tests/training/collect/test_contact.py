@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The expert that decides every 0.4 s, how long it says it needs, and what a set amounts to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vidplan_core.language.instruction import PICK, PLACE, REACH
+from vidplan_training.collect.contact.attempts import LONGEST, Playing
+from vidplan_training.collect.contact.branches import BRANCHES, Moment, candidates
+from vidplan_training.collect.contact.episode import ContactRecorder, Log, _resolved
+from vidplan_training.collect.contact.expert import Task, View, decide, done
+from vidplan_training.collect.contact.flaws import FARTHEST_M, FLAWS, draw_attempt
+from vidplan_training.collect.contact.measure import closings
+from vidplan_training.collect.contact.remaining import MOST_FRAMES, frames_to_go
+from vidplan_training.collect.contact.run import jobs
+
+PLACE_TASK = Task(PLACE, 'lemon')
+
+
+def view(**changes: object) -> View:
+    """An open hand 15 cm above and 10 cm beside a lemon."""
+    start = View(
+        tool=np.array([0.5, 0.0, 0.15]),
+        yaw=0.0,
+        target=np.array([0.5, 0.1, 0.025]),
+        grasp=np.array([0.5, 0.1, 0.025]),
+        grasp_yaw=0.3,
+        bowl=np.array([0.45, -0.15, 0.05]),
+        goal=0.0,
+        set_point=0.0,
+        held=False,
+        lying_m=0.025,
+    )
+    return replace(start, **changes)  # type: ignore[arg-type]
+
+
+AT = np.array([0.5, 0.1, 0.025])
+
+
+@pytest.mark.parametrize(
+    ('moment', 'phase', 'closedness'),
+    [
+        (view(), 'approach', 0.0),
+        (view(tool=AT + [0.0, 0.0, 0.06], yaw=0.3), 'descend', 0.0),
+        (view(tool=AT, yaw=0.3), 'close', 1.0),
+        (view(tool=AT, yaw=0.3, goal=1.0, set_point=0.6), 'close', 1.0),
+        (view(tool=AT, goal=1.0, set_point=1.0), 'release', 0.0),
+        (view(tool=AT, goal=1.0, set_point=1.0, held=True), 'lift', 1.0),
+        (view(tool=AT + [0.0, 0.0, 0.18], goal=1.0, set_point=1.0, held=True), 'carry', 1.0),
+        (
+            view(tool=np.array([0.45, -0.15, 0.2]), target=np.array([0.45, -0.15, 0.2]),
+                 goal=1.0, set_point=1.0, held=True), 'lower', 1.0,
+        ),
+        (
+            view(tool=np.array([0.45, -0.15, 0.13]), target=np.array([0.45, -0.15, 0.13]),
+                 goal=1.0, set_point=1.0, held=True), 'release', 0.0,
+        ),
+        (view(target=np.array([0.45, -0.15, 0.04])), 'done', 0.0),
+    ],
+)  # fmt: skip
+def test_the_expert_knows_what_comes_next(moment: View, phase: str, closedness: float) -> None:
+    decision, found = decide(moment, PLACE_TASK)
+    assert found == phase
+    assert decision.closedness == closedness
+    assert np.linalg.norm(decision.displacement) <= 0.1401
+
+
+def test_what_is_nearer_to_done_needs_fewer_frames() -> None:
+    held = view(tool=AT, goal=1.0, set_point=1.0, held=True)
+    states = [view(), view(tool=AT, yaw=0.3), held, view(target=np.array([0.45, -0.15, 0.04]))]
+    needed = [frames_to_go(state, 'lemon')[2] for state in states]
+    assert needed == sorted(needed, reverse=True)
+    assert needed[-1] == 0.0
+    assert needed[0] < MOST_FRAMES / 2
+
+
+def test_reaching_comes_before_picking_and_picking_before_placing() -> None:
+    reach, pick, place = frames_to_go(view(), 'lemon')
+    assert reach < pick < place
+
+
+def test_a_closing_that_fails_costs_another_attempt() -> None:
+    closing = view(tool=AT, yaw=0.3, goal=1.0, set_point=0.6)
+    holds, fails = (frames_to_go(closing, 'lemon', known)[2] for known in (True, False))
+    assert fails >= holds + 10
+
+
+def test_each_verb_is_done_when_its_words_are_true() -> None:
+    lifted = view(target=AT + [0.0, 0.0, 0.05], tool=AT + [0, 0, 0.05], held=True)
+    assert done(lifted, Task(PICK, 'lemon'))
+    assert done(lifted, Task(REACH, 'lemon'))
+    assert not done(lifted, PLACE_TASK)
+
+
+def test_every_flaw_is_drawn_and_bounded() -> None:
+    rng = np.random.default_rng(0)
+    found = [draw_attempt(rng, 'lemon', ['lemon', 'fish']) for _ in range(600)]
+    assert {attempt.flaw for attempt in found} == set(FLAWS)
+    assert max(np.linalg.norm(a.offset[:2]) for a in found if a.flaw == 'offset') <= FARTHEST_M
+    assert all(a.aim == 'fish' for a in found if a.flaw == 'wrong')
+
+
+def test_an_attempt_ends_though_nothing_ever_moves() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        playing = Playing(draw_attempt(rng, 'lemon', ['lemon']), 'lemon', PLACE)
+        for _ in range(LONGEST):
+            playing.decide(view(), rng)
+        assert playing.over
+
+
+def test_branches_include_the_experts_decision_and_a_toggled_gripper() -> None:
+    moment = Moment(view(), 'approach', 'lemon', None, None, ({}, {}))  # type: ignore[arg-type]
+    found = candidates(moment, [], np.random.default_rng(0))
+    assert len(found) == BRANCHES
+    best, _ = decide(view(), PLACE_TASK)
+    np.testing.assert_array_equal(found[0].displacement, best.displacement)
+    assert found[4].closedness == 1.0
+
+
+def test_closings_are_counted_where_the_command_has_arrived() -> None:
+    commanded = np.array([0.0, 0.3, 0.6, 1.0, 1.0, 0.5, 0.0, 0.5, 1.0])
+    held = np.array([-1, -1, -1, -1, 3, -1, -1, -1, -1])
+    episode = {'commanded': commanded, 'held': held, 'target': np.full(9, 3), 'flaw': np.zeros(9)}
+    found = closings(episode)  # the last one is not seen to its end
+    assert [(closing.frame, closing.held) for closing in found] == [(3, 3)]
+
+
+def test_a_closing_under_way_is_known_once_it_is_over() -> None:
+    log = Log([{'commanded': value} for value in (0.3, 0.6, 1.0)])
+    assert _resolved(log, 0) == 2
+    assert _resolved(Log(log.rows[:2]), 0) is None
+
+
+def test_shards_of_branches_lie_beside_those_of_their_scenes(tmp_path: Path) -> None:
+    found = jobs(tmp_path, 400, 20, 8, 48)
+    assert [job.folder.name for job in found[:2]] == ['shard_00050', 'shard_00050_b']
+    assert sum(job.count for job in found if not job.branches) == 20
+
+
+def test_an_episode_is_recorded_alike_twice() -> None:
+    recorder = ContactRecorder()
+    first, second = (recorder.record(7, 5) for _ in range(2))
+    assert set(first) >= {'images', 'commanded', 'closedness', 'held', 'contact', 'to_go'}
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, second[name], err_msg=name)
