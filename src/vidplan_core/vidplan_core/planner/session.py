@@ -140,7 +140,7 @@ class Session:
         model = self.parts.world_model.config
         chunk = chunk_ahead(committed, present.stamp_s, model.frames, model.frame_period_s)
         chunk = chunk.to(torch.float32).to(self.parts.device)
-        latents = self.parts.imagine(context, chunk).latents
+        found = self.parts.imagine(context, chunk)
         time_s = present.stamp_s + ahead * model.frame_period_s
         angles = angles_at(committed, time_s)
         start = Start(
@@ -150,7 +150,7 @@ class Session:
             self._tensor(present.q if angles is None else angles),
             float(chunk.closedness[0, ahead]),
         )
-        return self.parts.world_model.advance(context, latents, chunk, ahead), start
+        return self.parts.world_model.advance(context, found.latents, found.measured, ahead), start
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.as_tensor(values, dtype=torch.float32, device=self.parts.device)

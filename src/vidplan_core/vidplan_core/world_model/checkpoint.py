@@ -15,6 +15,8 @@ from torch import Tensor
 from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
 from vidplan_core.world_model.autoencoders.build import load_autoencoder
 from vidplan_core.world_model.config import WorldModelConfig
+from vidplan_core.world_model.outcome import FOLDER as OUTCOME
+from vidplan_core.world_model.outcome import OutcomeConfig, OutcomeReadout
 from vidplan_core.world_model.released.import_checkpoint import load_released
 from vidplan_core.world_model.text import load_text_encoder
 from vidplan_core.world_model.world_model import OTHER_PARTS, WorldModel
@@ -25,12 +27,22 @@ def save_world_model(
 ) -> None:
     """Write the backbone; the autoencoder has a folder of its own."""
     save_weights(folder, to_dict(model.config), backbone_state(model), dtype)
+    if model.outcome is not None:
+        readout = model.outcome
+        save_weights(folder / OUTCOME, to_dict(readout.config), readout.state_dict(), dtype)
 
 
 def backbone_state(model: WorldModel) -> dict[str, Tensor]:
     """The world model's own tensors, without the autoencoder's and the text tower's."""
     state = model.state_dict()
     return {name: value for name, value in state.items() if not name.startswith(OTHER_PARTS)}
+
+
+def load_outcome(folder: Path) -> OutcomeReadout:
+    """Readout of a folder; raises ModelError when it cannot be read."""
+    readout = OutcomeReadout(from_dict(OutcomeConfig, read_config(folder)))
+    load_weights(readout, folder)
+    return readout
 
 
 def load_world_model(models: Path, device: str | torch.device = 'cpu') -> WorldModel:
@@ -58,4 +70,6 @@ def _load_folder(models: Path) -> WorldModel:
     with torch.device('meta'):
         model = WorldModel(config, autoencoder, text_encoder)
     load_weights(model, folder, optional=OTHER_PARTS)
+    if (folder / OUTCOME).is_dir():
+        model.outcome = load_outcome(folder / OUTCOME)
     return model

@@ -21,6 +21,7 @@ from vidplan_core.world_model.backbones.registry import build_backbone
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.context import FEATURES, Context, action_tokens
 from vidplan_core.world_model.flow import RawNetwork
+from vidplan_core.world_model.outcome import Outcome, OutcomeReadout
 from vidplan_core.world_model.sampler import (
     NetworkEvaluation,
     SamplingConfig,
@@ -31,7 +32,7 @@ from vidplan_core.world_model.text import TextEncoder
 from vidplan_core.world_model.view_geometry import ray_maps, warp
 
 # Children of a world model that are stored in folders of their own.
-OTHER_PARTS = ('autoencoder.', 'text_encoder.')
+OTHER_PARTS = ('autoencoder.', 'text_encoder.', 'outcome.')
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,19 @@ class Imagination:
     condition: what the network was conditioned on.
     last: the last evaluation of the network.
     chunk: the poses that it was imagined for, frame 0 the present.
+    outcome: what the new frames are expected to measure, from a model that says so.
     """
 
     latents: Tensor
     condition: Condition
     last: NetworkEvaluation
     chunk: PoseChunk
+    outcome: Outcome | None = None
+
+    @property
+    def measured(self) -> PoseChunk:
+        """The chunk as it will have been measured: what to feed back as the past."""
+        return self.chunk if self.outcome is None else self.outcome.measured(self.chunk)
 
 
 class WorldModel(nn.Module):
@@ -73,6 +81,7 @@ class WorldModel(nn.Module):
         self.config = config
         self.autoencoder = autoencoder.requires_grad_(False)
         self.text_encoder = text_encoder
+        self.outcome: OutcomeReadout | None = None
         if config.action_features not in FEATURES:
             raise ModelError(
                 f"unknown action features '{config.action_features}'; known: {', '.join(FEATURES)}"
@@ -171,7 +180,16 @@ class WorldModel(nn.Module):
         noise = self.noise(seed, frames).expand(candidates, -1, -1, -1, -1)
         data, last = self.sample(condition, noise, sampling)
         latents = self.from_data(data, context.latents[:, -1:])
-        return Imagination(latents, condition, last, chunk)
+        outcome = self.read_outcome(latents[:, 1:], condition)
+        return Imagination(latents, condition, last, chunk, outcome)
+
+    def read_outcome(self, latents: Tensor, condition: Condition) -> Outcome | None:
+        """What new frames (batch, frames, ...) come to; None from a model without a readout."""
+        if self.outcome is None:
+            return None
+        tokens = condition.actions[:, -self.config.frames :]
+        found: Outcome = self.outcome(latents, condition.history[:, -1], tokens)
+        return found
 
     def sample(
         self, condition: Condition, noise: Tensor, sampling: SamplingConfig

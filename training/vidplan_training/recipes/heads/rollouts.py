@@ -81,8 +81,8 @@ def imagine_ahead(
     present = history - 1
     for number, hop in enumerate(hops):
         chunk = poses.part(slice(present, present + frames))
-        latents = model.imagine(context, chunk, sampling, seed + number).latents
-        context = model.advance(context, latents, chunk, hop)
+        found = model.imagine(context, chunk, sampling, seed + number)
+        context = model.advance(context, found.latents, found.measured, hop)
         present += hop
     chunk = poses.part(slice(present, present + frames))
     imagination = model.imagine(context, chunk, sampling, seed + len(hops))
