@@ -68,11 +68,11 @@ def ground(
     )
     size = (present.shape[-2] // views.shape[1], present.shape[-1])
     fitted = functional.interpolate(maps.flatten(0, 1), size, mode='bilinear')
-    places = _places(scorer, model.config.cameras, maps, poses) if model.config.cameras else None
+    places = places_of(scorer, model.config.cameras, maps, poses) if model.config.cameras else None
     return InstructionGrounding(text, fitted.flatten(1, 2).unflatten(0, maps.shape[:2]), places)
 
 
-def _places(
+def places_of(
     scorer: SemanticScorer, cameras: Sequence[Camera], maps: Tensor, poses: PoseChunk
 ) -> Tensor:
     """Places (batch, 2, 4) of maps (batch, 2, views, rows, columns)."""

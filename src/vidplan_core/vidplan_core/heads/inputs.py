@@ -26,6 +26,8 @@ class HeadInput:
         text: embedding of the instruction, (batch, width), for heads that read one.
         maps: where the present shows what it names, (batch, maps, rows, columns), likewise.
         offsets: where the tool is beside that, (batch, frames, numbers), likewise.
+        outcome: what the new frames are expected to measure, (batch, frames, numbers), for heads
+            that read it; see `world_model/outcome.py`.
     """
 
     predicted: Tensor
@@ -37,6 +39,7 @@ class HeadInput:
     text: Tensor | None = None
     maps: Tensor | None = None
     offsets: Tensor | None = None
+    outcome: Tensor | None = None
 
     @classmethod
     def of(
@@ -63,6 +66,7 @@ class HeadInput:
             text,
             maps,
             offsets,
+            None if imagination.outcome is None else imagination.outcome.numbers,
         )
 
     def __len__(self) -> int:

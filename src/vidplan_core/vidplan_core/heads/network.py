@@ -28,6 +28,7 @@ from vidplan_core.world_model.flow import noise_condition
 AnyHead = TypeVar('AnyHead', bound='Head')
 
 GROUPS = 8
+UNITS = ('value', 'frames')
 
 
 def head_precision(device: torch.device) -> AbstractContextManager[object]:
@@ -48,7 +49,8 @@ class HeadConfig:
     where the tool is beside that.
     `patch` latent elements a side are one place of the highest level: 2 halves a CPU's time.
     `bins`, `bin_count` and `bin_high` are those of `Bins`. `gamma` is a value head's discount
-    per frame.
+    per frame, `unit` what its bins count: 'value', or 'frames' that are left to a success.
+    `outcome` is how many numbers per frame of the world model's readout are read.
     """
 
     channels: int = 8
@@ -68,12 +70,16 @@ class HeadConfig:
     bin_high: float = 10.0
     gamma: float = 0.95
     text_probe: tuple[float, ...] = ()
+    unit: str = 'value'
+    outcome: int = 0
 
     def __post_init__(self) -> None:
         if len(self.widths) != 3 or any(width % GROUPS for width in self.widths):
             raise ModelError(f'a head has three widths, multiples of {GROUPS}: {self.widths}')
         if self.patch < 1 or self.rows % self.patch or self.columns % self.patch:
             raise ModelError(f'{self.rows}x{self.columns} latents have no patches of {self.patch}')
+        if self.unit not in UNITS:
+            raise ModelError(f"unit must be one of {UNITS}, not '{self.unit}'")
         if self.widths[-1] % self.attention_heads:
             raise ModelError(f'{self.widths[-1]} channels for {self.attention_heads} heads')
 
@@ -102,7 +108,9 @@ class FrameEmbedding(nn.Module):
         width = config.embedding
         self.frame = nn.Parameter(0.02 * torch.randn(config.frames, width))
         self.offsets = config.offsets
-        self.known = nn.Linear(config.features + 4 + config.offsets, width)
+        self.outcome = config.outcome
+        known = config.features + 4 + config.offsets + config.outcome
+        self.known = nn.Linear(known, width)
         self.text = nn.Linear(config.text, width) if config.text else None
         self.mix = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
 
@@ -116,6 +124,10 @@ class FrameEmbedding(nn.Module):
             if inputs.offsets is None:
                 raise ModelError('this head reads places and was given none')
             known.append(inputs.offsets.to(inputs.actions))
+        if self.outcome:
+            if inputs.outcome is None:
+                raise ModelError('this head reads what a motion comes to and was not told')
+            known.append(inputs.outcome.to(inputs.actions))
         embedding = self.known(torch.cat(known, dim=-1)) + self.frame
         if self.text is not None:
             if inputs.text is None:

@@ -66,7 +66,21 @@ class ValueHead(Head):
 
     def value(self, inputs: HeadInput) -> Tensor:
         """Expected value of each new frame, (batch, frames); differentiable."""
-        return expectation(self.logits(inputs), self.bins, -1)
+        return self.value_of(self.logits(inputs))
+
+    def value_of(self, logits: Tensor) -> Tensor:
+        """Expected value of predicted distributions (..., bins)."""
+        if self.config.unit == 'value':
+            return expectation(logits, self.bins, -1)
+        worth = self.config.gamma ** self.bins.means
+        worth[0], worth[-1] = 1.0, 0.0  # done, and never
+        return (logits.softmax(-1) * worth.to(logits)).sum(-1)
+
+    def frames_to_go(self, logits: Tensor) -> Tensor:
+        """Expected frames to a success of distributions (..., bins) over frames."""
+        if self.config.unit != 'frames':
+            raise ModelError('this value head tells values, not frames')
+        return expectation(logits, self.bins, -1)
 
     def predict_value(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
         """`value` of what a world model imagined, for an instruction grounded before it."""
