@@ -64,6 +64,12 @@ _ALL = (
         'WorldModelRecipe',
     ),
     _recipe('flow-map', 'distil the world model into few steps', 'flow_map', 'FlowMapRecipe'),
+    _recipe(
+        'contact',
+        'collect and train what foresees touching, in one run',
+        'contact',
+        'ContactRecipe',
+    ),
     _recipe('semantic', 'train the semantic scorer', 'semantic', 'SemanticRecipe'),
     Command(
         'uncertainty-head',
@@ -111,6 +117,12 @@ _ALL = (
         'whether the value head is calibrated and ranks',
         'EvaluateValue',
         'value.evaluate',
+    ),
+    _evaluation(
+        'contact',
+        'whether grasps are foreseen and the value orders what touching comes to',
+        'EvaluateContact',
+        'contact.evaluate',
     ),
 )
 

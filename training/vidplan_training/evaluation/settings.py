@@ -129,6 +129,20 @@ class EvaluateValue(ValueSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluateContact(EvaluationSettings):
+    """Imagine closings 0 to 5 cm off, and eight chunks from moments of a task, of fresh scenes.
+
+    Each is also carried out in the simulator.
+    """
+
+    closings: int = knob(200, 'one per scene', low=2)
+    sets: int = knob(80, 'moments of eight chunks, at least', low=0)
+    data: Path | None = knob(None, 'keep the recorded chunks here, or take them from here')
+    pictures: Path | None = knob(None, 'folder to draw the ten worst closings in')
+    seed: int = knob(1_000_000, 'of the first scene', low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConformalRecipe(ValueSettings):
     """Bound predicted values from below, with known probability.
 
