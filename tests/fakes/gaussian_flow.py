@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vidplan_core.world_model.flow import raw_target, spread, squared_norm
+from vidplan_core.world_model.sampling.flow import raw_target, spread, squared_norm
 
 
 @dataclass(frozen=True)

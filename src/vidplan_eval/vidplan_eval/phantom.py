@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.camera import Camera
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, Imagination, WorldModel
 
 # Radius of what is planted, in latent cells of 8 pixels: the largest objects of the cell in its

@@ -13,13 +13,13 @@ from vidplan_core.language.instruction import PICK, PLACE, REACH
 from vidplan_training.collect.contact.attempts import LONGEST, Playing
 from vidplan_training.collect.contact.branches import BRANCHES, Moment, candidates
 from vidplan_training.collect.contact.episode import ContactRecorder, Log, _resolved
-from vidplan_training.collect.contact.expert import Task, View, decide, done
+from vidplan_training.collect.contact.expert import PickPlaceTask, View, decide, done
 from vidplan_training.collect.contact.flaws import FARTHEST_M, FLAWS, draw_attempt
 from vidplan_training.collect.contact.measure import closings
 from vidplan_training.collect.contact.remaining import MOST_FRAMES, frames_to_go
 from vidplan_training.collect.contact.run import jobs
 
-PLACE_TASK = Task(PLACE, 'lemon')
+PLACE_TASK = PickPlaceTask(PLACE, 'lemon')
 
 
 def view(**changes: object) -> View:
@@ -92,8 +92,8 @@ def test_a_closing_that_fails_costs_another_attempt() -> None:
 
 def test_each_verb_is_done_when_its_words_are_true() -> None:
     lifted = view(target=AT + [0.0, 0.0, 0.05], tool=AT + [0, 0, 0.05], held=True)
-    assert done(lifted, Task(PICK, 'lemon'))
-    assert done(lifted, Task(REACH, 'lemon'))
+    assert done(lifted, PickPlaceTask(PICK, 'lemon'))
+    assert done(lifted, PickPlaceTask(REACH, 'lemon'))
     assert not done(lifted, PLACE_TASK)
 
 

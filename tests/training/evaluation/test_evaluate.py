@@ -18,7 +18,7 @@ from vidplan_core.metrics.perceptual import FeatureDistance
 from vidplan_core.world_model.checkpoint import (
     load_world_model,
 )
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_training.cli import main
 from vidplan_training.collect.cameras import layout
 from vidplan_training.data.dataset import shards
@@ -26,10 +26,10 @@ from vidplan_training.evaluation import clips as evaluate_clips
 from vidplan_training.evaluation import rollout as evaluate_rollout
 from vidplan_training.evaluation import world_model as evaluate_world_model
 from vidplan_training.evaluation.clips import graft
+from vidplan_training.evaluation.figures.pictures import write_png
+from vidplan_training.evaluation.figures.table import Table
 from vidplan_training.evaluation.measures import MEASURES, PictureComparison
-from vidplan_training.evaluation.pictures import write_png
 from vidplan_training.evaluation.sampling import Stopwatch, sampling_of
-from vidplan_training.evaluation.table import Table
 
 PIXELS = FeatureDistance('pixels', lambda images: [images + 0.1])
 

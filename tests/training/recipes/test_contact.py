@@ -16,7 +16,7 @@ from vidplan_training.evaluation.contact.evaluate import _area, _calibration_err
 from vidplan_training.recipes.contact.data import Episodes, Windows
 from vidplan_training.recipes.contact.loop import Budget, train
 from vidplan_training.recipes.contact.model import area
-from vidplan_training.recipes.contact.value import Lessons, frames_loss, ranking_loss, withheld
+from vidplan_training.recipes.contact.value import ValueBatch, frames_loss, ranking_loss, withheld
 from vidplan_training.recipes.contact.value_check import choice_of
 
 FRAMES = 16
@@ -130,19 +130,19 @@ def test_a_head_learns_the_order_of_branches() -> None:
     head, inputs = head_and_inputs(8)
     to_go = torch.full((8, 4), float('nan'))
     to_go[:, -1] = torch.arange(8) * 6.0
-    lessons = Lessons(inputs, to_go, torch.zeros(8, dtype=torch.long))
-    before = float(frames_loss(head, lessons))
-    made = train(head, lambda _: frames_loss(head, lessons), Budget(60), 1e-2)
+    samples = ValueBatch(inputs, to_go, torch.zeros(8, dtype=torch.long))
+    before = float(frames_loss(head, samples))
+    made = train(head, lambda _: frames_loss(head, samples), Budget(60), 1e-2)
     expected = head.frames_to_go(head.logits(inputs))[:, -1]
     assert made == 60
-    assert float(frames_loss(head, lessons)) < before
+    assert float(frames_loss(head, samples)) < before
     assert choice_of(expected.detach().numpy(), to_go[:, -1].numpy(), np.ones(8)).regret <= 1.0
 
 
 def test_rows_that_are_no_branches_are_not_ordered() -> None:
     _, inputs = head_and_inputs(4)
-    lessons = Lessons(inputs, torch.rand(4, 4) * 50, torch.full((4,), -1))
-    assert ranking_loss(torch.randn(4), lessons) == 0.0
+    samples = ValueBatch(inputs, torch.rand(4, 4) * 50, torch.full((4,), -1))
+    assert ranking_loss(torch.randn(4), samples) == 0.0
 
 
 def test_places_and_poses_are_withheld_in_some_rows() -> None:

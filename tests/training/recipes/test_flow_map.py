@@ -19,8 +19,8 @@ from tests.training.tiny_shards import write_shard
 from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.context import action_tokens
-from vidplan_core.world_model.flow import noise_condition, velocity
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.flow import noise_condition, velocity
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.dataset import shards
 from vidplan_training.data.latents import ClipDataset, Clips, Statistics

@@ -15,7 +15,7 @@ from tests.fakes.tiny_scorer import TEXT, TinyScorer
 from vidplan_core.heads.grounding import VERBS
 from vidplan_core.heads.uncertainty import load_uncertainty
 from vidplan_core.heads.value import load_value
-from vidplan_core.world_model.sampler import MEAN, SamplingConfig
+from vidplan_core.world_model.sampling.sampler import MEAN, SamplingConfig
 from vidplan_training.cli import main
 from vidplan_training.collect.success import returns, successes
 from vidplan_training.data.dataset import shards

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tests.fakes.gaussian_flow import GaussianFlow
-from vidplan_core.world_model.flow import spread, velocity
-from vidplan_core.world_model.sampler import SamplingConfig, integrate
+from vidplan_core.world_model.sampling.flow import spread, velocity
+from vidplan_core.world_model.sampling.sampler import SamplingConfig, integrate
 from vidplan_training.engine.loss_weight import LossWeight
 from vidplan_training.recipes.flow_map.self_distillation import (
     Jump,

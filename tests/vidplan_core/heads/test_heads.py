@@ -21,7 +21,7 @@ from vidplan_core.heads.uncertainty import UncertaintyHead, load_uncertainty
 from vidplan_core.heads.value import ValueHead, load_value, value_loss
 from vidplan_core.metrics.calibration import ErrorCalibration
 from vidplan_core.models.io import WEIGHTS
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, Imagination, WorldModel
 
 TEXT = 6

@@ -19,7 +19,7 @@ from vidplan_core.heads.novelty import Novelty, NoveltyConfig, save_novelty
 from vidplan_core.heads.uncertainty import UncertaintyHead
 from vidplan_core.heads.value import ValueHead
 from vidplan_core.language.instruction import Instruction
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 
 SIZES = HeadConfig(
     channels=CHANNELS, rows=12, columns=8, widths=(8, 16, 16), embedding=16, attention_heads=2

@@ -32,7 +32,7 @@ from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import Planner
 from vidplan_core.planner.target.locating import TargetLocator
 from vidplan_core.planner.tasks.reach import Reach
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Context, Imagination
 
 CAMERAS = Path(__file__).resolve().parents[3] / 'models' / 'cell' / 'cameras.json'

@@ -20,7 +20,7 @@ from vidplan_core.world_model.augmentation import noisy_history
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.context import Context, action_tokens
 from vidplan_core.world_model.released.presets import ctrl_world
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 
 MOTIONS = torch.tensor([[0.1, 0.0, 0.0], [0.0, -0.1, 0.0]])

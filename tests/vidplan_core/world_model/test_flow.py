@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from tests.fakes.gaussian_flow import GaussianFlow
-from vidplan_core.world_model.flow import (
+from vidplan_core.world_model.sampling.flow import (
     denoised,
     noise_condition,
     raw_of_guess,
     scaled_input,
     velocity,
 )
-from vidplan_core.world_model.sampler import SamplingConfig, integrate
+from vidplan_core.world_model.sampling.sampler import SamplingConfig, integrate
 
 
 def fixed_network(seed: int = 0):

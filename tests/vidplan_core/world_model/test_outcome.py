@@ -12,7 +12,7 @@ from tests.fakes.tiny import CHANNELS, save_models, straight_chunk, tiny_world_m
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.outcome import OutcomeConfig, OutcomeReadout
-from vidplan_core.world_model.sampler import MEAN
+from vidplan_core.world_model.sampling.sampler import MEAN
 from vidplan_core.world_model.world_model import Imagination, WorldModel
 
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from tests.fakes.tiny import straight_chunk, tiny_world_model
 from vidplan_core.errors import ConfigError
-from vidplan_core.world_model.flow import noise_condition
-from vidplan_core.world_model.sampler import (
+from vidplan_core.world_model.sampling.flow import noise_condition
+from vidplan_core.world_model.sampling.sampler import (
     CTRL_WORLD_SAMPLING,
     SamplingConfig,
     equal_grid,

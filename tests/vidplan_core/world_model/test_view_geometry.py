@@ -22,7 +22,7 @@ from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.backbones.unet2d import INITIAL_GATE, UNet2D
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.context import Context
-from vidplan_core.world_model.flow import denoised, scaled_input
+from vidplan_core.world_model.sampling.flow import denoised, scaled_input
 from vidplan_core.world_model.view_geometry import (
     RAY_CHANNELS,
     RAY_SCALE_M,

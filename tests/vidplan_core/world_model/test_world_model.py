@@ -19,7 +19,7 @@ from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.checkpoint import (
     load_world_model,
 )
-from vidplan_core.world_model.flow import denoised, scaled_input
+from vidplan_core.world_model.sampling.flow import denoised, scaled_input
 from vidplan_core.world_model.world_model import Context, WorldModel, action_tokens
 
 

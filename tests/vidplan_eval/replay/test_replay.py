@@ -17,7 +17,7 @@ from vidplan.cli.main import main
 from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.robot_files import load_robot
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_eval.bags.observations import BagSource, grid, read_observations
 from vidplan_eval.bags.recording import GOAL, GRIPPER, JOINTS, OBSERVATION, RESULT
 from vidplan_eval.bags.rosbag import Bag, BagError

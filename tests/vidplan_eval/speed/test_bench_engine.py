@@ -14,7 +14,7 @@ from torch.nn import functional
 from tests.fakes.tiny import save_models, tiny_ctrl_world, tiny_world_model
 from vidplan.cli.main import main
 from vidplan_core.world_model.released import presets
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_eval.speed.engine import Engine, EngineConfig
 from vidplan_eval.speed.engine_bench import (
     count_tflop,

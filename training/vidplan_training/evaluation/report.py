@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
-from vidplan_training.evaluation.pictures import title_of
+from vidplan_training.evaluation.figures.pictures import title_of
 
 
 class Reported(Protocol):

@@ -17,7 +17,7 @@ from vidplan_core.metrics.perceptual import FeatureDistance
 from vidplan_core.metrics.perceptual_networks import load_feature_distance
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.config import WorldModelConfig
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.evaluation.clips import (
@@ -27,12 +27,12 @@ from vidplan_training.evaluation.clips import (
     held_out_shards,
     load_clip,
 )
+from vidplan_training.evaluation.figures.pictures import Columns, grid, title_of
+from vidplan_training.evaluation.figures.table import Summary, Table, rounded
 from vidplan_training.evaluation.measures import PictureComparison
-from vidplan_training.evaluation.pictures import Columns, grid, title_of
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.sampling import Stopwatch, sampling_of
 from vidplan_training.evaluation.settings import EvaluateRollout
-from vidplan_training.evaluation.table import Summary, Table, rounded
 from vidplan_training.evaluation.world_model import conditions
 
 RESAMPLES = 500
@@ -177,7 +177,7 @@ def evaluate_rollout(settings: EvaluateRollout) -> Summary:
     _go_through(run, chosen, frames, settings.video)
     result = {**run.result(len(chosen), frames), 'settings': conditions(settings)}
     if settings.plot:
-        from vidplan_training.evaluation.plot import plot_drift
+        from vidplan_training.evaluation.figures.plot import plot_drift
 
         plot_drift(result, settings.plot)
     return result

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import torch
 
-from vidplan_core.world_model.sampler import CTRL_WORLD_SAMPLING, SamplingConfig
+from vidplan_core.world_model.sampling.sampler import CTRL_WORLD_SAMPLING, SamplingConfig
 
 T = TypeVar('T')
 

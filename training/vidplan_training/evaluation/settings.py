@@ -10,7 +10,7 @@ from vidplan_core.knobs import knob
 from vidplan_core.metrics.perceptual_networks import NETWORKS
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.world_model import SAMPLER_KINDS
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_training.settings.knobs import Settings, required
 
 FEATURES = ('auto', *NETWORKS)

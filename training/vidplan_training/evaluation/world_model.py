@@ -25,7 +25,7 @@ from vidplan_core.metrics.perceptual import FeatureDistance
 from vidplan_core.metrics.perceptual_networks import load_feature_distance
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.world_model.checkpoint import load_world_model
-from vidplan_core.world_model.sampler import MEAN, SamplingConfig
+from vidplan_core.world_model.sampling.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import Context, WorldModel
 from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.evaluation.clips import (
@@ -36,12 +36,12 @@ from vidplan_training.evaluation.clips import (
     load_clip,
     places,
 )
+from vidplan_training.evaluation.figures.pictures import strip, title_of, write_png
+from vidplan_training.evaluation.figures.table import Summary, Table, rounded
 from vidplan_training.evaluation.measures import PictureComparison
-from vidplan_training.evaluation.pictures import strip, title_of, write_png
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.sampling import TEACHER_STEPS, Stopwatch, sampling_of
 from vidplan_training.evaluation.settings import EvaluateWorldModel, ImaginationSettings
-from vidplan_training.evaluation.table import Summary, Table, rounded
 
 REPORTED_SPEEDUPS = (1, 2, 4)
 PICTURED = (50, 4, 2, 1)

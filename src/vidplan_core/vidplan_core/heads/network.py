@@ -23,7 +23,7 @@ from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
 from vidplan_core.models.precision import fast_precision
 from vidplan_core.world_model.config import WorldModelConfig
-from vidplan_core.world_model.flow import noise_condition
+from vidplan_core.world_model.sampling.flow import noise_condition
 
 AnyHead = TypeVar('AnyHead', bound='Head')
 

@@ -12,7 +12,7 @@ from vidplan_core.knobs import check_knobs, knob
 from vidplan_core.world_model import SAMPLER_KINDS
 
 if TYPE_CHECKING:
-    from vidplan_core.world_model.sampler import SamplingConfig
+    from vidplan_core.world_model.sampling.sampler import SamplingConfig
 
 METHODS = ('vidplan', 'no_refine', 'random', 'kinematic')
 _LENGTH = {'unit': 'm', 'low': 0.001, 'high': 0.3}
@@ -131,6 +131,6 @@ class PlannerConfig:
     def sampling(self) -> SamplingConfig:
         """How imaginations are sampled."""
         # Only now: whoever checks a parameter file needs no PyTorch.
-        from vidplan_core.world_model.sampler import SamplingConfig
+        from vidplan_core.world_model.sampling.sampler import SamplingConfig
 
         return SamplingConfig(self.steps, self.sampler)

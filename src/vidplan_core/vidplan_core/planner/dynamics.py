@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.planner.interfaces import Situation
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Imagination, WorldModel
 
 

@@ -17,7 +17,7 @@ from vidplan_core.world_model.autoencoders.config import STRIDE
 from vidplan_core.world_model.backbones.interface import BackboneConfig, ClipFormat
 from vidplan_core.world_model.backbones.registry import read_backbone_config
 from vidplan_core.world_model.backbones.unet2d import UNet2DConfig
-from vidplan_core.world_model.flow import SIGMA_MAX, SIGMA_MIN
+from vidplan_core.world_model.sampling.flow import SIGMA_MAX, SIGMA_MIN
 
 
 def _cameras(values: Sequence[Mapping[str, Any]]) -> tuple[Camera, ...]:

@@ -35,7 +35,7 @@ class OutcomeConfig:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MotionOutcome:
     """What new frames are expected to measure, each (batch, frames).
 
     closedness: measured by the gripper, 0 open .. 1 closed.
@@ -86,7 +86,7 @@ class OutcomeReadout(nn.Module):
             nn.Linear((config.pools + 1) * last + width, 128), nn.SiLU(), nn.Linear(128, NUMBERS)
         )
 
-    def forward(self, latents: Tensor, present: Tensor, tokens: Tensor) -> Outcome:
+    def forward(self, latents: Tensor, present: Tensor, tokens: Tensor) -> MotionOutcome:
         """Read new frames.
 
         Args:
@@ -103,7 +103,7 @@ class OutcomeReadout(nn.Module):
         features = self._features(torch.cat([picture, position.to(picture)], 1), embedding)
         raw = self.out(torch.cat([self._pooled(features), embedding], 1)).float()
         closedness, held, contact = raw.unflatten(0, (batch, frames)).unbind(-1)
-        return Outcome(closedness.sigmoid(), held, contact)
+        return MotionOutcome(closedness.sigmoid(), held, contact)
 
     def _features(self, picture: Tensor, embedding: Tensor) -> Tensor:
         x = functional.silu(self.norms[0](self.down(functional.silu(self.stem(picture)))))

@@ -20,9 +20,9 @@ from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.backbones.registry import build_backbone
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.context import FEATURES, Context, action_tokens
-from vidplan_core.world_model.flow import RawNetwork
-from vidplan_core.world_model.outcome import Outcome, OutcomeReadout
-from vidplan_core.world_model.sampler import (
+from vidplan_core.world_model.outcome import MotionOutcome, OutcomeReadout
+from vidplan_core.world_model.sampling.flow import RawNetwork
+from vidplan_core.world_model.sampling.sampler import (
     NetworkEvaluation,
     SamplingConfig,
     guided_network,
@@ -50,7 +50,7 @@ class Imagination:
     condition: Condition
     last: NetworkEvaluation
     chunk: PoseChunk
-    outcome: Outcome | None = None
+    outcome: MotionOutcome | None = None
 
     @property
     def measured(self) -> PoseChunk:
@@ -183,12 +183,12 @@ class WorldModel(nn.Module):
         outcome = self.read_outcome(latents[:, 1:], condition)
         return Imagination(latents, condition, last, chunk, outcome)
 
-    def read_outcome(self, latents: Tensor, condition: Condition) -> Outcome | None:
+    def read_outcome(self, latents: Tensor, condition: Condition) -> MotionOutcome | None:
         """What new frames (batch, frames, ...) come to; None from a model without a readout."""
         if self.outcome is None:
             return None
         tokens = condition.actions[:, -self.config.frames :]
-        found: Outcome = self.outcome(latents, condition.history[:, -1], tokens)
+        found: MotionOutcome = self.outcome(latents, condition.history[:, -1], tokens)
         return found
 
     def sample(

@@ -15,7 +15,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.metrics.images import moving_psnr, psnr
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_eval.viz.imagination import MOTION_M
 

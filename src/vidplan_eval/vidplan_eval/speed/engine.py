@@ -21,7 +21,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.planner.motion.hermite import hermite_chunk
 from vidplan_core.planner.motion.refine import refine
 from vidplan_core.world_model.context import Context
-from vidplan_core.world_model.sampler import GRADIENTS, SamplingConfig
+from vidplan_core.world_model.sampling.sampler import GRADIENTS, SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_eval.speed.timing import Stage
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from vidplan_core.language.instruction import PICK, PLACE
 from vidplan_training.collect.behaviours import Decision
-from vidplan_training.collect.contact.expert import Task, View, decide, done
+from vidplan_training.collect.contact.expert import PickPlaceTask, View, decide, done
 from vidplan_training.collect.contact.flaws import Attempt
 
 LONGEST = 26  # decisions of an attempt
@@ -47,7 +47,8 @@ class Playing:
         seen = view.shifted(self.attempt.offset, self.attempt.turn_rad)
         if seen.grasp[2] < 0.012:
             seen = replace(seen, grasp=np.append(seen.grasp[:2], 0.012))
-        decision, self.phase = decide(replace(seen, held=False), Task(PLACE, self.attempt.aim))
+        task = PickPlaceTask(PLACE, self.attempt.aim)
+        decision, self.phase = decide(replace(seen, held=False), task)
         if self.phase == 'done':
             self.over = True
         if self.phase == 'close':
@@ -79,7 +80,8 @@ class Playing:
         if self.attempt.flaw == 'beside':
             angle = 2.4 * self.attempt.offset[0] / 0.004
             bowl = bowl + 0.12 * np.array([np.cos(angle), np.sin(angle), 0.0])
-        decision, self.phase = decide(replace(view, bowl=bowl), Task(PLACE, self.attempt.aim))
+        task = PickPlaceTask(PLACE, self.attempt.aim)
+        decision, self.phase = decide(replace(view, bowl=bowl), task)
         if self.phase == 'release':
             self._letting_go = True
         return decision
@@ -138,4 +140,4 @@ class Playing:
 
 def fulfilled(view: View, verb: str, target: str) -> bool:
     """Whether a task is done at a moment."""
-    return done(view, Task(verb, target))
+    return done(view, PickPlaceTask(verb, target))

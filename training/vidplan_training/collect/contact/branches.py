@@ -26,7 +26,7 @@ from vidplan_training.collect.contact.episode import (
 from vidplan_training.collect.contact.expert import (
     DECISION_FRAMES,
     PHASES,
-    Task,
+    PickPlaceTask,
     View,
     decide,
     done,
@@ -89,7 +89,7 @@ class BranchRecorder:
         return [m for m in self._way(target, rng) if rng.random() < CHOSEN[m.phase]]
 
     def _way(self, target: str, rng: np.random.Generator) -> Iterator[Moment]:
-        cell, motion, task = self.cell, Motion(self.cell), Task(PLACE, target)
+        cell, motion, task = self.cell, Motion(self.cell), PickPlaceTask(PLACE, target)
         offset = np.append(rng.normal(scale=0.006, size=2), 0.0) * (rng.random() < 0.5)
         before, earlier = cell.save(), record_row(cell, self.kinds, seen=False)
         for _ in range(LONGEST):
@@ -149,7 +149,7 @@ class BranchRecorder:
 
     def _carried_on(self, moment: Moment) -> float:
         """Frames until the expert, carrying on in the simulator, has placed the target."""
-        motion, task = Motion(self.cell), Task(PLACE, moment.target)
+        motion, task = Motion(self.cell), PickPlaceTask(PLACE, moment.target)
         for frame in range(MOST_FRAMES):
             view = view_of(self.cell, moment.target, self._lying)
             if done(view, task):
@@ -168,7 +168,7 @@ class BranchRecorder:
 
 def candidates(moment: Moment, others: list[View], rng: np.random.Generator) -> list[Decision]:
     """Eight decisions: the expert's, noised ones, one gone wrong, and motions without a plan."""
-    view, task = moment.view, Task(PLACE, moment.target)
+    view, task = moment.view, PickPlaceTask(PLACE, moment.target)
     best, _ = decide(view, task)
     toggled = 0.0 if view.goal > 0.5 else 1.0
     angle = rng.uniform(-np.pi, np.pi)
@@ -189,7 +189,7 @@ def candidates(moment: Moment, others: list[View], rng: np.random.Generator) -> 
 
 
 def _astray(
-    view: View, task: Task, others: list[View], rng: np.random.Generator
+    view: View, task: PickPlaceTask, others: list[View], rng: np.random.Generator
 ) -> Decision:
     """The expert's decision for a place beside the right one, or for another object."""
     if others and rng.random() < 0.4:

@@ -26,7 +26,7 @@ PHASES = ('approach', 'descend', 'close', 'lift', 'carry', 'lower', 'release', '
 
 
 @dataclass(frozen=True)
-class Task:
+class PickPlaceTask:
     """What shall be done: a verb of the instruction grammar, the target's kind."""
 
     verb: str
@@ -76,7 +76,7 @@ class View:
         return replace(self, grasp=self.grasp + offset, grasp_yaw=self.grasp_yaw + turn_rad)
 
 
-def done(view: View, task: Task) -> bool:
+def done(view: View, task: PickPlaceTask) -> bool:
     """Whether the task is fulfilled."""
     if task.verb == REACH:
         return bool(np.linalg.norm((view.tool - view.grasp)[:2]) < BESIDE_M)
@@ -85,7 +85,7 @@ def done(view: View, task: Task) -> bool:
     return view.in_bowl and not view.held
 
 
-def decide(view: View, task: Task) -> tuple[Decision, str]:
+def decide(view: View, task: PickPlaceTask) -> tuple[Decision, str]:
     """The next motion and the phase that it belongs to."""
     if done(view, task):
         return _stay(view.goal), 'done'
@@ -113,7 +113,7 @@ def _without_target(view: View) -> tuple[Decision, str]:
     return _go(view, _over(view), 0.0), 'approach'
 
 
-def _with_target(view: View, task: Task) -> tuple[Decision, str]:
+def _with_target(view: View, task: PickPlaceTask) -> tuple[Decision, str]:
     up = np.append(view.tool[:2], TRAVEL_M)
     if task.verb == PICK:
         return _go(view, up, 1.0, turn=False), 'lift'

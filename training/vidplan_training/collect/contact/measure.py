@@ -18,7 +18,7 @@ CLOSED = 0.999  # commanded
 LATER = 4  # frames after which a closing has held or not
 
 
-class Recorded(Protocol):
+class ContactShard(Protocol):
     """A shard, as far as it is measured."""
 
     @property
@@ -63,7 +63,7 @@ def closings(episode: dict[str, np.ndarray]) -> list[Closing]:
     return found
 
 
-def measure(found: Sequence[Recorded]) -> dict[str, Any]:
+def measure(found: Sequence[ContactShard]) -> dict[str, Any]:
     """Counts of a set's shards."""
     every, by_kind, by_flaw = Counter[str](), Counter[str](), Counter[str]()
     held_kind, held_flaw = Counter[str](), Counter[str]()

@@ -15,7 +15,13 @@ from vidplan_core.language.instruction import PICK, PLACE, REACH
 from vidplan_sim.cell import GRIPPER_SPEED
 from vidplan_sim.expert import IN_BOWL_HEIGHT_M
 from vidplan_training.collect.behaviours import Decision
-from vidplan_training.collect.contact.expert import DECISION_FRAMES, Task, View, decide, done
+from vidplan_training.collect.contact.expert import (
+    DECISION_FRAMES,
+    PickPlaceTask,
+    View,
+    decide,
+    done,
+)
 
 MOST_FRAMES = 95
 CHUNK_S, PERIOD_S = 0.8, 0.2
@@ -37,7 +43,7 @@ def frames_to_go(view: View, target: str, holds: bool | None = None) -> np.ndarr
     Returns:
         float32; NaN for a pick of what lies in the bowl, `MOST_FRAMES` for never.
     """
-    tasks = [Task(verb, target) for verb in VERBS]
+    tasks = [PickPlaceTask(verb, target) for verb in VERBS]
     found = np.full(len(VERBS), np.nan, np.float32)
     if view.in_bowl and not view.held:
         found[2] = 0.0

@@ -15,13 +15,13 @@ from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.language.instruction import PLACE
 from vidplan_core.planner.motion.hermite import hermite_chunk
 from vidplan_core.world_model.context import Context
-from vidplan_core.world_model.sampler import MEAN
+from vidplan_core.world_model.sampling.sampler import MEAN
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_sim.cell import GRIPPER_SPEED, Cell
 from vidplan_sim.scene import random_scene
 from vidplan_training.collect.behaviours import Decision
 from vidplan_training.collect.contact.episode import kept_inside, near_start, pictures
-from vidplan_training.collect.contact.expert import LIFTED_M, Task, decide
+from vidplan_training.collect.contact.expert import LIFTED_M, PickPlaceTask, decide
 from vidplan_training.collect.contact.looking import lying_heights, touch, view_of
 from vidplan_training.collect.motion import FRAMES, PERIOD_S, Motion
 
@@ -85,7 +85,7 @@ def _case(cell: Cell, seed: int) -> ClosingCase | None:
     before = cell.save()
     for _ in range(LONGEST):
         view = view_of(cell, thing.kind, lying)
-        decision, phase = decide(view.shifted(offset, 0.0), Task(PLACE, thing.kind))
+        decision, phase = decide(view.shifted(offset, 0.0), PickPlaceTask(PLACE, thing.kind))
         if phase == 'close':
             return _carry_out(cell, motion, before, seed, thing.kind, radius, lying)
         motion.start(kept_inside(view, decision))

@@ -28,7 +28,7 @@ from vidplan_training.evaluation.contact.pictures import draw_worst
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.settings import EvaluateContact
 from vidplan_training.recipes.contact.data import Gathered
-from vidplan_training.recipes.contact.value import PICTURES, ValueLessons
+from vidplan_training.recipes.contact.value import PICTURES, ValueSampler
 from vidplan_training.recipes.contact.value_check import Choice, choices
 
 RESAMPLINGS = 1000
@@ -120,12 +120,12 @@ def _value(model: WorldModel, settings: EvaluateContact, result: dict[str, Any])
         gathered = Gathered(model.autoencoder, Statistics.of(model.config), torch.device('cpu'))
         for shard in shards(data):
             gathered.add(shard)
-    lessons = ValueLessons(
+    samples = ValueSampler(
         model, SemanticScorer.load(settings.models / 'semantic'), gathered.episodes(None)
     )
-    scenes = lessons.episodes.scene[lessons.sets[:, 0]].numpy()
-    phases = lessons.episodes.phase[lessons.sets[:, 0]].numpy()
-    shown = {picture: judged(head, lessons, picture) for picture in PICTURES}
+    scenes = samples.episodes.scene[samples.sets[:, 0]].numpy()
+    phases = samples.episodes.phase[samples.sets[:, 0]].numpy()
+    shown = {picture: judged(head, samples, picture) for picture in PICTURES}
     result |= tables(shown, scenes, phases, result['interval_95'])
     result['sets'] = len(scenes)
 
@@ -148,11 +148,11 @@ def record_branches(data: Path, seed: int, sets: int) -> None:
 
 
 @torch.no_grad()
-def judged(head: ValueHead, lessons: ValueLessons, picture: str) -> list[Choice]:
+def judged(head: ValueHead, samples: ValueSampler, picture: str) -> list[Choice]:
     """Choices of all sets when the head is shown a kind of picture."""
     found: list[Choice] = []
-    for chosen in torch.arange(len(lessons.sets)).split(8):
-        some = lessons.branches(chosen, None, picture)
+    for chosen in torch.arange(len(samples.sets)).split(8):
+        some = samples.branches(chosen, None, picture)
         found += choices(head, head.logits(some.inputs), some.to_go[:, -1], BRANCHES)
     return found
 

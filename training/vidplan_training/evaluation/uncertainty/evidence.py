@@ -27,7 +27,7 @@ from vidplan_core.metrics.ranking import (
     unit_edges,
 )
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.world_model.sampler import MEAN, SamplingConfig
+from vidplan_core.world_model.sampling.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.latents import Clips
 from vidplan_training.evaluation.clips import Clip, ClipPlace

@@ -18,7 +18,7 @@ from vidplan_core.metrics.calibration import Reliability
 from vidplan_core.metrics.episode_sums import EpisodeMeans
 from vidplan_core.metrics.ranking import Separation
 from vidplan_core.world_model.checkpoint import load_world_model
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.latents import Statistics, encode_shards
 from vidplan_training.engine.progress_log import ProgressLog

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidplan_core.world_model.context import Context
-from vidplan_core.world_model.outcome import Outcome, OutcomeConfig, OutcomeReadout
-from vidplan_core.world_model.sampler import MEAN, SamplingConfig
+from vidplan_core.world_model.outcome import MotionOutcome, OutcomeConfig, OutcomeReadout
+from vidplan_core.world_model.sampling.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.latents import Clips
 from vidplan_training.recipes.contact.data import Targets, Windows
@@ -41,7 +41,7 @@ def with_readout(model: WorldModel) -> WorldModel:
     return model
 
 
-def outcome_loss(found: Outcome, targets: Targets) -> Tensor:
+def outcome_loss(found: MotionOutcome, targets: Targets) -> Tensor:
     """Squared error of the closedness and cross-entropy of held and contact."""
     closedness = 10.0 * (found.closedness - targets.closedness).square().mean()
     held = functional.binary_cross_entropy_with_logits(found.held, targets.held)

@@ -38,12 +38,12 @@ from vidplan_training.recipes.contact.model import (
     with_readout,
 )
 from vidplan_training.recipes.contact.settings import ContactRecipe
-from vidplan_training.recipes.contact.uncertainty import ErrorLessons, error_loss, error_report
+from vidplan_training.recipes.contact.uncertainty import ErrorSampler, error_loss, error_report
 from vidplan_training.recipes.contact.value import (
     BRANCHES,
     PICTURES,
-    Lessons,
-    ValueLessons,
+    ValueBatch,
+    ValueSampler,
     frames_loss,
     value_config,
 )
@@ -54,7 +54,7 @@ POOL_ITERATIONS = 16  # that learn from the same rollouts
 
 
 @dataclass
-class Run:
+class ContactRun:
     """One run: what was asked for, data of both splits and what it found out."""
 
     recipe: ContactRecipe
@@ -90,7 +90,7 @@ def run(recipe: ContactRecipe) -> int:
     model.outcome.requires_grad_(True)  # type: ignore[union-attr]
     began = time.monotonic()
     gathered, counts = _gather(recipe, model, device)
-    found = Run(recipe, model, gathered.episodes(False), gathered.episodes(True), began=began)
+    found = ContactRun(recipe, model, gathered.episodes(False), gathered.episodes(True), began=began)
     found.tell('data', counts | {'training_frames': len(found.training.latents)})
     for stage in recipe.stages:
         {'model': _train_model, 'uncertainty': _train_uncertainty, 'value': _train_value}[stage](
@@ -117,7 +117,7 @@ def _gather(
     return gathered, counts
 
 
-def _train_model(run: Run) -> None:
+def _train_model(run: ContactRun) -> None:
     recipe, model = run.recipe, run.model
     check = Check(run.windows(held_out=True), recipe.checked)
     before = check.measure(model)
@@ -135,19 +135,19 @@ def _train_model(run: Run) -> None:
     run.tell('model', {'iterations': iterations, 'before': before, 'after': check.measure(model)})
 
 
-def _train_uncertainty(run: Run) -> None:
+def _train_uncertainty(run: ContactRun) -> None:
     recipe, model = run.recipe, run.model
     head = load_uncertainty(recipe.models, model.mean.device)
     head.requires_grad_(True)
-    lessons, other = (
-        ErrorLessons(model, run.windows(h), run.windows(h, max(HOPS)), recipe.seed)
+    samples, other = (
+        ErrorSampler(model, run.windows(h), run.windows(h, max(HOPS)), recipe.seed)
         for h in (False, True)
     )
     groups = max(1, recipe.checked // 64)
     before = error_report(head, other, groups)
     iterations = train(
         head,
-        lambda i: error_loss(head, lessons.lesson(i, recipe.uncertainty.batch, recipe.seed)),
+        lambda i: error_loss(head, samples.sample(i, recipe.uncertainty.batch, recipe.seed)),
         recipe.uncertainty.budget,
         recipe.uncertainty.learning_rate,
         'uncertainty',
@@ -158,14 +158,14 @@ def _train_uncertainty(run: Run) -> None:
 
 
 class _Pool:
-    """Lessons that a stretch of iterations shares."""
+    """ValueBatch that a stretch of iterations shares."""
 
-    def __init__(self, lessons: ValueLessons, batch: int, seed: int) -> None:
-        self._lessons, self._batch, self._seed = lessons, batch, seed
+    def __init__(self, samples: ValueSampler, batch: int, seed: int) -> None:
+        self._lessons, self._batch, self._seed = samples, batch, seed
         self._number = -1
-        self._kept: Lessons | None = None
+        self._kept: ValueBatch | None = None
 
-    def at(self, iteration: int) -> Lessons:
+    def at(self, iteration: int) -> ValueBatch:
         """Half of a pool: whole branch sets first, then other windows."""
         number = iteration // POOL_ITERATIONS
         sets = max(1, self._batch // 2 // BRANCHES)
@@ -181,13 +181,13 @@ class _Pool:
         return self._kept.rows(index.to(self._kept.to_go.device))
 
 
-def _train_value(run: Run) -> None:
+def _train_value(run: ContactRun) -> None:
     recipe, model = run.recipe, run.model
     scorer = SemanticScorer.load(recipe.models / 'semantic', model.mean.device)
-    lessons = ValueLessons(model, scorer, run.training)
+    samples = ValueSampler(model, scorer, run.training)
     torch.manual_seed(recipe.seed)
     head = ValueHead(value_config(model, scorer, VALUE_WIDTHS)).to(model.mean.device)
-    pool = _Pool(lessons, recipe.value.batch, recipe.seed)
+    pool = _Pool(samples, recipe.value.batch, recipe.seed)
     iterations = train(
         head,
         lambda i: frames_loss(head, pool.at(i)),
@@ -197,20 +197,20 @@ def _train_value(run: Run) -> None:
     )
     head.eval().requires_grad_(False)
     save_head(recipe.out / VALUE, head)
-    check = ValueLessons(model, scorer, run.held_out)
+    check = ValueSampler(model, scorer, run.held_out)
     found = {picture: check_value(head, check, picture) for picture in PICTURES}
     run.tell('value', {'iterations': iterations, **found})
 
 
 @torch.no_grad()
-def check_value(head: ValueHead, lessons: ValueLessons, picture: str) -> dict[str, Any]:
+def check_value(head: ValueHead, samples: ValueSampler, picture: str) -> dict[str, Any]:
     """How the head orders held-out branches when it is shown a kind of picture."""
     found, phases = [], []
-    for chosen in torch.arange(len(lessons.sets)).split(16):
-        some = lessons.branches(chosen, None, picture)
+    for chosen in torch.arange(len(samples.sets)).split(16):
+        some = samples.branches(chosen, None, picture)
         logits = head(some.inputs).float()
         found += choices(head, logits, some.to_go[:, -1], BRANCHES)
-        phases += lessons.episodes.phase[lessons.sets[chosen][:, 0].to(some.to_go.device)].tolist()
+        phases += samples.episodes.phase[samples.sets[chosen][:, 0].to(some.to_go.device)].tolist()
     by_phase = {
         name: means([c for c, p in zip(found, phases, strict=True) if PHASES[p] == name])
         for name in PHASES[:-1]

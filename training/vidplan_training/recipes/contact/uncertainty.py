@@ -25,7 +25,7 @@ HOPS = (0, 0, 2, 4)
 EDITS, PHANTOMS = 0.15, 0.15
 
 
-class ErrorLessons:
+class ErrorSampler:
     """Rollouts with what came true, of random samplings and pasts; still ones included."""
 
     def __init__(self, model: WorldModel, windows: Windows, longer: Windows, seed: int) -> None:
@@ -53,7 +53,7 @@ class ErrorLessons:
         where = longer.where(longer.draw(rows, rng), longer.frames + max(HOPS))
         return fed_back(self.model, longer, where, hop, rng)[0]
 
-    def lesson(self, iteration: int, rows: int, seed: int) -> Rollouts:
+    def sample(self, iteration: int, rows: int, seed: int) -> Rollouts:
         """The rollouts of an iteration, shares of them edited."""
         rng = torch.Generator().manual_seed(1_000_003 * seed + iteration)
         rollouts = self.rollouts(rng, rows)
@@ -70,12 +70,12 @@ def error_loss(head: UncertaintyHead, rollouts: Rollouts) -> Tensor:
 
 @torch.no_grad()
 def error_report(
-    head: UncertaintyHead, lessons: ErrorLessons, groups: int = 8
+    head: UncertaintyHead, samples: ErrorSampler, groups: int = 8
 ) -> dict[str, float]:
     """Log score and calibration on held-out rollouts."""
     calibration = ErrorCalibration(head.bins)
     for group in range(groups):
-        rollouts = lessons.rollouts(torch.Generator().manual_seed(group), 24)
+        rollouts = samples.rollouts(torch.Generator().manual_seed(group), 24)
         logits = head(rollouts.inputs).float().cpu()
         flat = logits.movedim(2, -1).flatten(0, -2)
         calibration.add(group, flat, rollouts.errors.flatten().cpu())

@@ -23,7 +23,7 @@ from vidplan_core.language.instruction import PICK, PLACE
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.outcome import NUMBERS
-from vidplan_core.world_model.sampler import MEAN
+from vidplan_core.world_model.sampling.sampler import MEAN
 from vidplan_core.world_model.world_model import Imagination, WorldModel
 from vidplan_training.data.latents import Clips
 from vidplan_training.recipes.contact.data import Episodes, Windows
@@ -42,7 +42,7 @@ BRANCHES = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Lessons:
+class ValueBatch:
     """Rows to learn from.
 
     to_go: frames to a success from every new frame, (rows, frames); NaN where unknown.
@@ -53,14 +53,14 @@ class Lessons:
     to_go: Tensor
     group: Tensor
 
-    def rows(self, index: Tensor) -> Lessons:
+    def rows(self, index: Tensor) -> ValueBatch:
         """Some rows."""
-        return Lessons(self.inputs.rows(index), self.to_go[index], self.group[index])
+        return ValueBatch(self.inputs.rows(index), self.to_go[index], self.group[index])
 
     @staticmethod
-    def cat(parts: list[Lessons]) -> Lessons:
+    def cat(parts: list[ValueBatch]) -> ValueBatch:
         """Join along the rows."""
-        return Lessons(
+        return ValueBatch(
             HeadInput.cat([part.inputs for part in parts]),
             torch.cat([part.to_go for part in parts]),
             torch.cat([part.group for part in parts]),
@@ -78,8 +78,8 @@ def value_config(model: WorldModel, scorer: SemanticScorer, widths: tuple[int, .
     )  # fmt: skip
 
 
-class ValueLessons:
-    """Makes lessons of episodes and branches; the same for the same generator."""
+class ValueSampler:
+    """Makes samples of episodes and branches; the same for the same generator."""
 
     def __init__(
         self, model: WorldModel, scorer: SemanticScorer, episodes: Episodes
@@ -92,18 +92,18 @@ class ValueLessons:
         sets = episodes.group >= 0
         self.sets = episodes.first[sets].unflatten(0, (-1, BRANCHES))
 
-    def make(self, rng: torch.Generator, sets: int, others: int) -> Lessons:
-        """Lessons of random branch sets and of random windows of all episodes."""
+    def make(self, rng: torch.Generator, sets: int, others: int) -> ValueBatch:
+        """ValueBatch of random branch sets and of random windows of all episodes."""
         chosen = torch.randint(len(self.sets), (sets,), generator=rng)
         parts = [self.branches(chosen, rng)]
         if others:
             parts.append(self._others(rng, others))
-        return Lessons.cat(parts)
+        return ValueBatch.cat(parts)
 
     def branches(
         self, chosen: Tensor, rng: torch.Generator | None = None, picture: str = ''
-    ) -> Lessons:
-        """Lessons of branch sets; `picture` fixes what the head is shown."""
+    ) -> ValueBatch:
+        """ValueBatch of branch sets; `picture` fixes what the head is shown."""
         first = self.sets[chosen].flatten()
         history, frames = self.model.config.history_frames, self.model.config.frames
         where = first[:, None] + torch.arange(history - 1 + frames)
@@ -124,7 +124,7 @@ class ValueLessons:
             verb[pick.to(verb.device)] = PICK_NUMBER
         return verb
 
-    def _others(self, rng: torch.Generator, rows: int) -> Lessons:
+    def _others(self, rng: torch.Generator, rows: int) -> ValueBatch:
         history = self.model.config.history_frames
         hop = 2 * int(torch.randint(2, (), generator=rng))
         windows = self.longer if hop else self.windows
@@ -151,7 +151,7 @@ class ValueLessons:
     def _lessons(
         self, clips: Clips, new: Tensor, verb: Tensor, kind: Tensor, group: Tensor,
         rng: torch.Generator | None, picture: str,
-    ) -> Lessons:  # fmt: skip
+    ) -> ValueBatch:  # fmt: skip
         model = self.model
         parts = split_clip(clips, model.config.history_frames)
         imagination = model.imagine(Context(parts.history, parts.past), parts.chunk, MEAN, 3)
@@ -171,7 +171,7 @@ class ValueLessons:
         # What is not in the scene is never reached, picked or placed.
         seen = ~self.episodes.to_go[new[:, -1], :, kind].isnan().all(1)
         to_go = torch.where(seen[:, None] | (group >= 0)[:, None], to_go, self._absent(new, kind))
-        return Lessons(inputs.detach(), to_go, group)
+        return ValueBatch(inputs.detach(), to_go, group)
 
     def _absent(self, new: Tensor, kind: Tensor) -> Tensor:
         """`NEVER` for kinds that are nowhere in an episode, NaN for what nobody computed."""
@@ -249,19 +249,19 @@ def withheld(inputs: HeadInput, rng: torch.Generator) -> HeadInput:
     return replace(inputs, offsets=inputs.offsets * places, actions=inputs.actions * poses)
 
 
-def frames_loss(head: ValueHead, lessons: Lessons) -> Tensor:
+def frames_loss(head: ValueHead, samples: ValueBatch) -> Tensor:
     """Cross-entropy of the bins of frames to go, and the order of branches of a set."""
-    logits = head(lessons.inputs).float()
-    known = ~lessons.to_go.isnan()
-    number = head.bins.index(torch.where(known, lessons.to_go, 0.0))
+    logits = head(samples.inputs).float()
+    known = ~samples.to_go.isnan()
+    number = head.bins.index(torch.where(known, samples.to_go, 0.0))
     each = functional.cross_entropy(logits.flatten(0, 1), number.flatten(), reduction='none')
     loss = (each * known.flatten()).sum() / known.sum().clamp_min(1)
-    return loss + RANKING_WEIGHT * ranking_loss(head.frames_to_go(logits)[:, -1], lessons)
+    return loss + RANKING_WEIGHT * ranking_loss(head.frames_to_go(logits)[:, -1], samples)
 
 
-def ranking_loss(expected: Tensor, lessons: Lessons) -> Tensor:
+def ranking_loss(expected: Tensor, samples: ValueBatch) -> Tensor:
     """How often a branch that needs longer is expected to need less, softly."""
-    true, group = lessons.to_go[:, -1], lessons.group
+    true, group = samples.to_go[:, -1], samples.group
     same = (group[:, None] == group) & (group >= 0)
     longer = same & (true[None] > true[:, None] + 1.0)
     gap = (expected[None] - expected[:, None]) / RANKING_FRAMES

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.latents import Clips
 from vidplan_training.recipes.world_model.recipe import condition_of, split_clip

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.backbones.interface import Condition
-from vidplan_core.world_model.flow import spread, velocity
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.flow import spread, velocity
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.latents import Clips
 from vidplan_training.engine.batch_shard import WHOLE, BatchShard

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vidplan_core.models.io import load_weights
 from vidplan_core.world_model.checkpoint import save_world_model, world_model_config
-from vidplan_core.world_model.sampler import SamplingConfig
+from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import OTHER_PARTS, WorldModel
 from vidplan_training.data.episode_clips import ClipSource
 from vidplan_training.engine.processes import Processes

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from vidplan_core.world_model.flow import moved, spread
+from vidplan_core.world_model.sampling.flow import moved, spread
 from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 
 Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.knobs import knob
-from vidplan_core.world_model.sampler import CTRL_WORLD_SAMPLING
+from vidplan_core.world_model.sampling.sampler import CTRL_WORLD_SAMPLING
 from vidplan_training.engine.config import TrainerConfig
 from vidplan_training.recipes.world_model.settings import ClipSettings
 from vidplan_training.settings.knobs import Settings, nested

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.heads.inputs import HeadInput
-from vidplan_core.world_model.sampler import MEAN, SamplingConfig
+from vidplan_core.world_model.sampling.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import Context, Imagination, WorldModel
 from vidplan_training.data.latents import Clips
 

@@ -20,7 +20,7 @@ from vidplan_core.models.io import load_weights
 from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.checkpoint import save_world_model, world_model_config
 from vidplan_core.world_model.context import Context
-from vidplan_core.world_model.flow import raw_target, scaled_input, spread
+from vidplan_core.world_model.sampling.flow import raw_target, scaled_input, spread
 from vidplan_core.world_model.world_model import OTHER_PARTS, WorldModel
 from vidplan_training.data.latents import Clips
 from vidplan_training.engine.batch_shard import WHOLE, BatchShard

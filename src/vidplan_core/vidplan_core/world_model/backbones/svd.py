@@ -24,7 +24,7 @@ from vidplan_core.world_model.backbones.interface import (
     Condition,
 )
 from vidplan_core.world_model.backbones.target_embedding import make_no_op
-from vidplan_core.world_model.flow import noise_condition
+from vidplan_core.world_model.sampling.flow import noise_condition
 
 if TYPE_CHECKING:
     from diffusers import UNetSpatioTemporalConditionModel

@@ -19,7 +19,7 @@ from vidplan_core.world_model.backbones.interface import (
     Condition,
 )
 from vidplan_core.world_model.backbones.target_embedding import make_no_op
-from vidplan_core.world_model.flow import noise_condition, raw_of_guess, spread
+from vidplan_core.world_model.sampling.flow import noise_condition, raw_of_guess, spread
 from vidplan_core.world_model.view_geometry import RAY_CHANNELS
 
 # The sinusoids of diffusers are made for 0..1000; c_noise lies in [-1, 1.1], times in [0, 1].

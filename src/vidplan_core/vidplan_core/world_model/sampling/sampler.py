@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.world_model import SAMPLER_KINDS
-from vidplan_core.world_model.flow import (
+from vidplan_core.world_model.sampling.flow import (
     SIGMA_MAX,
     SIGMA_MIN,
     RawNetwork,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vidplan_training.evaluation.pictures import title_of
+from vidplan_training.evaluation.figures.pictures import title_of
 
 MEASURES = {'psnr_db': 'PSNR [dB]', 'deep_feature': 'deep-feature distance'}
 DOTTED = {'reconstruction': 'reconstruction', 'copy_first': 'first picture, copied'}
