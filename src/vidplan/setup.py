@@ -12,14 +12,15 @@ def shared(folder: str) -> list[tuple[str, list[str]]]:
 
     `launch`, `config` and `models` lie at the top of the repository, where people look for
     them; links beside this file bring them into the package, so that a workspace of a robot
-    finds them in the package's share folder.
+    finds them in the package's share folder. What one folder of models shares with another is
+    a link there, and is followed.
     """
     return [
         (
             str(PurePath('share', package_name, root)),
             sorted(str(PurePath(root, name)) for name in names),
         )
-        for root, _, names in os.walk(folder)
+        for root, _, names in os.walk(folder, followlinks=True)
         if names and '__pycache__' not in root
     ]
 

@@ -59,7 +59,7 @@ class FakeWorldModel:
 
     def imagine(self, context: Context, chunk: PoseChunk, *_: object) -> Any:
         self.imagined.append(chunk)
-        return SimpleNamespace(latents=torch.zeros(1, 5, 4, 12, 8))
+        return SimpleNamespace(latents=torch.zeros(1, 5, 4, 12, 8), measured=chunk)
 
     def advance(self, context: Context, latents: Tensor, chunk: PoseChunk, frame: int) -> Context:
         self.advanced.append(frame)

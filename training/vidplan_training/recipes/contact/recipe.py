@@ -90,7 +90,8 @@ def run(recipe: ContactRecipe) -> int:
     model.outcome.requires_grad_(True)  # type: ignore[union-attr]
     began = time.monotonic()
     gathered, counts = _gather(recipe, model, device)
-    found = ContactRun(recipe, model, gathered.episodes(False), gathered.episodes(True), began=began)
+    training, held_out = gathered.episodes(False), gathered.episodes(True)
+    found = ContactRun(recipe, model, training, held_out, began=began)
     found.tell('data', counts | {'training_frames': len(found.training.latents)})
     for stage in recipe.stages:
         {'model': _train_model, 'uncertainty': _train_uncertainty, 'value': _train_value}[stage](
