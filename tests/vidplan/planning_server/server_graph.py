@@ -70,7 +70,7 @@ class Graph:
 @pytest.fixture
 def graph(ros: Any) -> Iterator[Graph]:
     system = ServerSystem()
-    server = PlanningServer(PlanningHost(load=lambda models, config, device: system))
+    server = PlanningServer(PlanningHost(load=lambda *_: system))
     server.start()
     stitcher, adapter = ros.add(FakeStitcher()), ros.add(FakeAdapter())
     client = ros.action_client(PlanTask, 'plan_task')

@@ -20,6 +20,7 @@ from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError, ModelError
 from vidplan_core.geometry.camera import Camera, load_cameras
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.language.instruction import Instruction
 from vidplan_core.language.relevancy import Localisation
 from vidplan_core.planner.config import PlannerConfig
@@ -173,8 +174,9 @@ def score_of(locator: TargetLocator, position: list[list[list[float]]]) -> Score
     """Score of a spot seen from flange positions (candidates, frames, 3), gripper down."""
     terms = {'relevancy': RelevancyTerm(0.2), 'distance': DistanceTerm(10.0)}
     objective = TermObjective(
-        terms, (4,), 0.0, lambda latents: latents, locator, None, UncertaintyPenalty()
-    )
+        terms, (4,), 0.0, lambda latents: latents, locator, None, UncertaintyPenalty(),
+        default_robot(),
+    )  # fmt: skip
     nowhere: Any = None  # pictures are scored without the past and the start
     target = torch.tensor([0.5, 0.0, 0.03])
     situation = Situation(nowhere, nowhere, Instruction('reach', 'spot'), target, target)

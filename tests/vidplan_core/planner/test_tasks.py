@@ -12,7 +12,10 @@ from tests.fakes.tiny import down
 from tests.fakes.tiny_system import tiny_system
 from vidplan_core.errors import InstructionError
 from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.robot_files import load_robot
 from vidplan_core.language.instruction import parse_instruction
+from vidplan_core.planner.interfaces import Start
+from vidplan_core.planner.system import PlanningSystem
 from vidplan_core.planner.tasks.kinds import KINDS, read_instruction
 from vidplan_core.planner.tasks.reach import Reach
 
@@ -81,3 +84,22 @@ def test_reaching_is_done_over_the_target(away: tuple[float, float, float], done
     position, rotation = torch.tensor([0.5, 0.0, 0.4]), down()
     target = tcp_position(position, rotation) - torch.tensor(away) - torch.tensor([0, 0, 0.06])
     assert REACH.done(position, rotation, target) is done
+
+
+def test_the_robots_own_tool_is_brought_to_the_target(system) -> None:
+    """A 2F-85 reaches 5 cm lower than the hand from the same flange; the planner is told so."""
+    longer = load_robot('fr3_robotiq')
+    parts = system.parts
+    planning = PlanningSystem(
+        system.world_model, system.scorer, system.cameras, parts.config, parts.device,
+        parts.heads, longer,
+    )  # fmt: skip
+    flange, target = torch.tensor([0.5, 0.0, 0.25]), torch.tensor([0.5, 0.0, 0.03])
+    hand, robotiq = system.kinds['reach'], planning.kinds['reach']
+    assert not hand.done(flange, down(), target)
+    assert robotiq.done(flange, down(), target)
+    start = Start(flange, down(), torch.zeros(3), torch.tensor(longer.home), 0.0)
+    deep = torch.tensor([[0.0, 0.0, -1.0]])
+    end = planning.session.motions.chunk(start, deep)
+    tool = tcp_position(end.position[0, -1], end.rotation[0, -1], longer)
+    assert float(tool[2]) == pytest.approx(parts.box.lower[2], abs=1e-5)

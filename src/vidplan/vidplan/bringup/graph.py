@@ -83,6 +83,7 @@ _PLANNING_SERVER = Process(
         *_SIM_TIME,
         ('models', Value('models')),
         ('device', Value('device')),
+        *_ROBOT,
         ('autostart', Value('autostart')),
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vidplan_core.geometry.robot_files import DEFAULT_ROBOT
 from vidplan_core.knobs import check_knobs, knob
 
 
@@ -14,6 +15,11 @@ class WorldModelParameters:
 
     models: str = knob('', "folder of the models; '': the cell models of this package")
     device: str = knob('cpu', 'where the models run: cpu, cuda, cuda:1 ...')
+    robot: str = knob(
+        DEFAULT_ROBOT,
+        'whose limits motions keep to and whose tool is brought to targets: a file of '
+        'config/robots, or the path of another; as for stitcher and adapter',
+    )
     threads: int = knob(
         0, 'processor threads of the models; 0: as many as PyTorch likes', low=0, high=256
     )

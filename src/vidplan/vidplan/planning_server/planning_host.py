@@ -15,6 +15,7 @@ from vidplan.tasks.observation_feed import ObservationFeed, WakeEvent
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import ModelError
 from vidplan_core.geometry.camera_layout import CameraLayout
+from vidplan_core.geometry.robot import RobotModel
 
 if TYPE_CHECKING:
     from vidplan_core.planner.plans.result import PlanResult
@@ -41,7 +42,7 @@ class PlanningHost:
     """
 
     def __init__(self, load: Callable[..., PlanningSystem] | None = None) -> None:
-        """Use another `load(models, config, device)` than the real one's, in tests."""
+        """Use another `load(models, config, device, robot)` than the real one's, in tests."""
         self._load = load or _load_system
         self._system: PlanningSystem | None = None
         self._lock = threading.Lock()
@@ -69,14 +70,14 @@ class PlanningHost:
         """The stitched images that the world model sees."""
         return self.system.world_model.config.layout
 
-    def load(self, models: Path, config: Any, device: str) -> None:
+    def load(self, models: Path, config: Any, device: str, robot: RobotModel) -> None:
         """Load the models and imagine once, so that the first plan is as quick as the others.
 
         Raises:
             ModelError: a file is missing, corrupt or of the wrong shape, or the device is none.
         """
         try:
-            system = self._worker.submit(self._load, models, config, device).result()
+            system = self._worker.submit(self._load, models, config, device, robot).result()
         except RuntimeError as error:  # what PyTorch raises for devices and memory
             raise ModelError(f"models of {models} do not run on '{device}': {error}") from error
         with self._lock:
@@ -107,14 +108,16 @@ class PlanningHost:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
 
-def _load_system(models: Path, config: Any, device: str) -> PlanningSystem:
+def _load_system(
+    models: Path, config: Any, device: str, robot: RobotModel
+) -> PlanningSystem:
     import torch
 
     from vidplan_core.planner.system import PlanningSystem
 
     if device.startswith('cuda') and not torch.cuda.is_available():
         raise ModelError(f"device '{device}' is not there: PyTorch sees no CUDA; use cpu")
-    system = PlanningSystem.load(models, config, device)
+    system = PlanningSystem.load(models, config, device, robot)
     warm_up(system)
     return system
 
@@ -129,8 +132,9 @@ def warm_up(system: PlanningSystem) -> None:
     from vidplan_core.planner.interfaces import Situation, Start
 
     model = system.world_model.config
-    q = torch.tensor([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785], device=system.device)
-    position, rotation = flange_pose(q)
+    robot = system.parts.robot
+    q = torch.tensor(robot.home, dtype=torch.float32, device=system.device)
+    position, rotation = flange_pose(q, robot)
     frames = model.history_frames
     shape = (1, frames, len(model.views) * model.height, model.width, 3)
     grey = torch.from_numpy(np.full(shape, 127, np.uint8)).to(system.device)

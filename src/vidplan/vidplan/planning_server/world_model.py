@@ -24,6 +24,7 @@ from vidplan.ros.parameters import declare
 from vidplan.ros.services import ServiceError, answer
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import ModelError
+from vidplan_core.geometry.robot_files import load_robot
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_msgs.srv import Rollout
 
@@ -64,7 +65,8 @@ class WorldModelNode(ManagedNode):
             torch.set_num_threads(self.parameters.threads)
         started_s = time.monotonic()
         folder = self.folder
-        self._host.load(folder, self._config, self.parameters.device)
+        robot = load_robot(self.parameters.robot)
+        self._host.load(folder, self._config, self.parameters.device, robot)
         self._loaded_s = time.monotonic() - started_s
         self.get_logger().info(
             f'models of {folder} on {self.parameters.device}, ready in {self._loaded_s:.1f} s'

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from vidplan_core.data.action import PoseChunk
+from vidplan_core.geometry.robot import RobotModel
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.workspace import PLANNING_BOX, WorkspaceBox
 from vidplan_core.heads.bundle import Heads
 from vidplan_core.planner.config import PlannerConfig
@@ -27,6 +29,7 @@ class PlannerParts:
         locator: finds the target in views.
         heads: judge imaginations; any may be absent.
         device: where the models compute.
+        robot: whose limits motions keep to and whose tool is brought to targets.
     """
 
     config: PlannerConfig
@@ -34,6 +37,7 @@ class PlannerParts:
     locator: TargetLocator
     heads: Heads
     device: torch.device
+    robot: RobotModel = field(default_factory=default_robot)
 
     def imagine(self, context: Context, chunk: PoseChunk) -> Imagination:
         """Imagine chunks (candidates, frames) as in every cycle."""

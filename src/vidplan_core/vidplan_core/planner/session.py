@@ -173,7 +173,7 @@ class Session:
         rotation = quaternion_to_matrix(torch.as_tensor(present.quaternion, dtype=torch.float32))
         at_rest = bool(np.abs(present.dq).max() < REST_RAD_S)
         target = situation.target.detach().float().cpu()
-        way = composition.kind.goal(target) - tcp_position(position, rotation)
+        way = composition.kind.goal(target) - tcp_position(position, rotation, parts.robot)
         ahead_s = parts.config.committed_frames * parts.world_model.config.frame_period_s
         assert situation.sighting is not None
         return PlanResult(

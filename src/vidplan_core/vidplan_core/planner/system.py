@@ -14,6 +14,8 @@ from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
 from vidplan_core.geometry.camera import Camera, load_cameras
+from vidplan_core.geometry.robot import RobotModel
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.heads.bundle import Heads, load_heads
 from vidplan_core.language.instruction import REACH
 from vidplan_core.language.semantic import SemanticScorer
@@ -45,8 +47,11 @@ class PlanningSystem:
         config: PlannerConfig,
         device: torch.device,
         heads: Heads | None = None,
+        robot: RobotModel | None = None,
     ) -> None:
-        """Compose what plans every kind of task that these models can do.
+        """Compose what plans every kind of task that these models can do with a robot.
+
+        The robot is `default_robot` if none is given.
 
         Raises:
             ConfigError: a value that does not fit these models, or an unknown source or term.
@@ -58,14 +63,19 @@ class PlanningSystem:
             scorer, scorer.config.threshold, cameras, config.target_height_m,
             exact=heads.see_imaginations,
         )  # fmt: skip
-        self.parts = PlannerParts(config, world_model, locator, heads, device)
+        self.parts = PlannerParts(
+            config, world_model, locator, heads, device, robot or default_robot()
+        )
         self.kinds = build_kinds(self.parts)
         compositions = {verb: compose(kind, self.parts) for verb, kind in self.kinds.items()}
         self.session = Session(self.parts, compositions)
 
     @staticmethod
     def load(
-        models: Path, config: PlannerConfig | None = None, device: str = 'cpu'
+        models: Path,
+        config: PlannerConfig | None = None,
+        device: str = 'cpu',
+        robot: RobotModel | None = None,
     ) -> PlanningSystem:
         """Load a models folder: autoencoder/, world_model/, semantic/ and cameras.json.
 
@@ -83,7 +93,8 @@ class PlanningSystem:
         scorer = SemanticScorer.load(models / 'semantic', device=device)
         chosen = config or PlannerConfig()
         heads = load_heads(models, world_model, scorer, conformal=chosen.conformal, device=device)
-        return PlanningSystem(world_model, scorer, cameras, chosen, torch.device(device), heads)
+        where = torch.device(device)
+        return PlanningSystem(world_model, scorer, cameras, chosen, where, heads, robot)
 
     @property
     def config(self) -> PlannerConfig:
@@ -108,7 +119,7 @@ class PlanningSystem:
         """The same system with another world model."""
         parts = self.parts
         return PlanningSystem(
-            model, self.scorer, self.cameras, parts.config, parts.device, parts.heads
+            model, self.scorer, self.cameras, parts.config, parts.device, parts.heads, parts.robot
         )
 
     def new_task(self, instruction: str, target: str = '') -> Task:

@@ -8,6 +8,7 @@ import torch
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import flange_pose, tcp_position
 from vidplan_core.geometry.ik import IkSolver
+from vidplan_core.geometry.robot_files import load_robot
 from vidplan_core.geometry.se3 import so3_log
 from vidplan_core.geometry.workspace import PLANNING_BOX, WorkspaceBox
 from vidplan_core.planner.motion.hermite import hermite_chunk
@@ -54,11 +55,15 @@ def test_every_candidate_can_be_followed() -> None:
         solver.track(START.numpy(), position[1:].numpy(), rotation[1:].numpy(), PERIOD_S)
 
 
-def test_tool_stays_in_the_box() -> None:
+@pytest.mark.parametrize('name', ['fr3_hand', 'fr3_robotiq', 'fer_hand'])
+def test_tool_stays_in_the_box(name: str) -> None:
+    robot = load_robot(name)
     box = WorkspaceBox((0.3, -0.05, 0.1), (0.6, 0.05, 0.5))
     q = START
-    chunk = propose(SpatialBasis(step_m=0.5, box=box), q, torch.tensor([0.0, 0.3, 0.0]).double())
-    tools = tcp_position(chunk.position, chunk.rotation)
+    chunk = propose(
+        SpatialBasis(step_m=0.5, box=box, robot=robot), q, torch.tensor([0.0, 0.3, 0.0]).double()
+    )
+    tools = tcp_position(chunk.position, chunk.rotation, robot)
     about = WorkspaceBox((0.298, -0.052, 0.098), (0.602, 0.052, 0.502))
     assert about.violation(tools.numpy(), 'tool') is None
 

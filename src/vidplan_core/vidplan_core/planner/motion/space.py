@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.workspace import WorkspaceBox
 from vidplan_core.planner.interfaces import Start
 from vidplan_core.planner.motion.hermite import hermite_chunk
@@ -24,17 +25,19 @@ class MotionSpace:
         frames: of a chunk, the present included.
         period_s: between frames.
         box: where the tool may end.
+        robot: whose tool it is.
     """
 
     frames: int
     period_s: float
     box: WorkspaceBox
+    robot: RobotModel
 
     @classmethod
     def build(cls, parts: PlannerParts) -> MotionSpace:
         """The motions of a configuration, in the box that the tool may plan in."""
         model = parts.world_model.config
-        return cls(model.frames, model.frame_period_s, parts.box)
+        return cls(model.frames, model.frame_period_s, parts.box, parts.robot)
 
     def chunk(self, start: Start, motion: Tensor, closedness: float | None = None) -> PoseChunk:
         """Chunks (N, frames) of motions (N, 3), m, inside the box; differentiable in them.
@@ -60,7 +63,7 @@ class MotionSpace:
 
         An arm that stands outside is not asked to jump back: the box then reaches to where it is.
         """
-        tool = tcp_position(start.position, start.rotation)
+        tool = tcp_position(start.position, start.rotation, self.robot)
         lower = torch.minimum(tool.new_tensor(self.box.lower), tool)
         upper = torch.maximum(tool.new_tensor(self.box.upper), tool)
         return torch.maximum(torch.minimum(tool + motion, upper), lower) - tool

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.planner.interfaces import Situation
 from vidplan_core.planner.target.locating import Sighting, TargetLocator
 from vidplan_core.world_model.world_model import Imagination
@@ -28,6 +29,7 @@ class ScoredFrames:
         locator: finds the target in them.
         pictures: makes their views, (candidates, frames, views, 3, height, width) in [0, 1]; None
             where there are none. Asked once, if any term looks.
+        robot: whose tool it is.
     """
 
     situation: Situation
@@ -36,6 +38,7 @@ class ScoredFrames:
     imagination: Imagination | None
     locator: TargetLocator
     pictures: Callable[[], Tensor] | None
+    robot: RobotModel
 
     @cached_property
     def position(self) -> Tensor:
@@ -50,7 +53,7 @@ class ScoredFrames:
     @property
     def tool(self) -> Tensor:
         """Tool centre points (batch, 3), base frame, m."""
-        return tcp_position(self.position, self.rotation)
+        return tcp_position(self.position, self.rotation, self.robot)
 
     @cached_property
     def images(self) -> Tensor | None:

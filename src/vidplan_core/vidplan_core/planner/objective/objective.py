@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError
+from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.heads.bundle import UncertaintyEstimator
 from vidplan_core.planner.interfaces import Score, Scoring, Situation
 from vidplan_core.planner.objective.combination import (
@@ -41,6 +42,7 @@ class TermObjective:
         locator: finds the target in them.
         uncertainty_head: None where imaginations are taken as they are.
         penalty: how uncertainty lowers scores.
+        robot: whose tool is scored.
     """
 
     terms: Mapping[str, Term]
@@ -50,6 +52,7 @@ class TermObjective:
     locator: TargetLocator
     uncertainty_head: UncertaintyEstimator | None
     penalty: UncertaintyPenalty
+    robot: RobotModel
 
     @staticmethod
     def build(parts: PlannerParts) -> TermObjective:
@@ -61,7 +64,7 @@ class TermObjective:
         return TermObjective(
             build_terms(parts), config.score_frames, config.frame_softness,
             parts.world_model.decode, parts.locator, parts.heads.uncertainty_head,
-            penalty,
+            penalty, parts.robot,
         )  # fmt: skip
 
     def at(self, situation: Situation) -> Scoring:
@@ -77,7 +80,9 @@ class TermObjective:
             poses: of the flange, (candidates, frames).
             images: (candidates, frames, views, 3, height, width) in [0, 1].
         """
-        frames = ScoredFrames(situation, poses, self.numbers, None, self.locator, lambda: images)
+        frames = ScoredFrames(
+            situation, poses, self.numbers, None, self.locator, lambda: images, self.robot
+        )
         return self._score(self.terms, frames)
 
     def _score_chunk(
@@ -91,8 +96,9 @@ class TermObjective:
         if imagination is not None:
             pictures = partial(self.decode, imagination.latents[:, numbers])
         frames = ScoredFrames(
-            situation, chunk.part(numbers), self.numbers, imagination, self.locator, pictures
-        )
+            situation, chunk.part(numbers), self.numbers, imagination, self.locator, pictures,
+            self.robot,
+        )  # fmt: skip
         return self._score(terms, frames)
 
     def _score(self, terms: Mapping[str, Term], frames: ScoredFrames) -> Score:

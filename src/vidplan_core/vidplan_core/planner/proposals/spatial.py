@@ -12,7 +12,7 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import flange_pose, pose_and_jacobian, tcp_position
-from vidplan_core.geometry.limits import JointLimits
+from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import so3_exp, so3_log
 from vidplan_core.geometry.workspace import PLANNING_BOX, WorkspaceBox
@@ -43,7 +43,7 @@ class SpatialBasis:
         twists: one per candidate, (linear xyz, angular xyz).
         damping: of the pseudo-inverse; larger is slower and calmer near singularities.
         substeps: integration steps per frame.
-        limits: joint limits that the motions keep to.
+        robot: whose joint limits the motions keep to.
         box: where the tool centre point may go.
     """
 
@@ -52,7 +52,7 @@ class SpatialBasis:
     twists: Sequence[Twist] = TRANSLATIONS
     damping: float = 0.03
     substeps: int = 2
-    limits: JointLimits = field(default_factory=lambda: default_robot().limits)
+    robot: RobotModel = field(default_factory=default_robot)
     box: WorkspaceBox = field(default=PLANNING_BOX)
 
     def __post_init__(self) -> None:
@@ -100,7 +100,9 @@ class SpatialBasis:
         path = position + drift + shape * (goal - position)
         path = self._inside(path, turns, position, rotation)
         angles = self._integrate(q, path, turns, period_s / self.substeps)
-        reached, rotated = flange_pose(angles[:, self.substeps - 1 :: self.substeps])
+        reached, rotated = flange_pose(
+            angles[:, self.substeps - 1 :: self.substeps], self.robot
+        )
         count = len(self.twists)
         return PoseChunk(
             torch.cat((position.expand(count, 1, 3), reached), 1),
@@ -115,21 +117,22 @@ class SpatialBasis:
 
         An arm that stands outside is not asked to jump back: the box then reaches to where it is.
         """
-        here = tcp_position(position, rotation)
+        here = tcp_position(position, rotation, self.robot)
         lower = torch.minimum(points.new_tensor(self.box.lower), here)
         upper = torch.maximum(points.new_tensor(self.box.upper), here)
-        tool = tcp_position(points, rotations)
+        tool = tcp_position(points, rotations, self.robot)
         return points + torch.maximum(torch.minimum(tool, upper), lower) - tool
 
     def _integrate(self, q: Tensor, path: Tensor, turns: Tensor, step_s: float) -> Tensor:
         """Follow flange positions (S, N, 3), rotations (S, N, 3, 3): angles (N, S, 7)."""
-        lower, upper = q.new_tensor(self.limits.lower), q.new_tensor(self.limits.upper)
+        limits = self.robot.limits
+        lower, upper = q.new_tensor(limits.lower), q.new_tensor(limits.upper)
         lower, upper = torch.minimum(lower, q), torch.maximum(upper, q)
-        speed = q.new_tensor(self.limits.velocity)
+        speed = q.new_tensor(limits.velocity)
         angles = q.expand(path.shape[1], 7)
         visited = []
         for target, turned in zip(path, turns, strict=True):
-            reached, rotated, jacobians = pose_and_jacobian(angles)
+            reached, rotated, jacobians = pose_and_jacobian(angles, self.robot)
             error = torch.cat((target - reached, so3_log(turned @ rotated.mT)), -1)
             dq = damped_velocity(jacobians, error / step_s, self.damping)
             # One factor for all joints keeps the direction when a joint is too slow.
@@ -159,13 +162,13 @@ class SpatialProposals:
     def build(cls, parts: PlannerParts) -> SpatialProposals:
         """The basis of a configuration, in the box that the tool may plan in."""
         config, model = parts.config, parts.world_model.config
-        basis = SpatialBasis(step_m=config.step_m, box=parts.box)
+        basis = SpatialBasis(step_m=config.step_m, box=parts.box, robot=parts.robot)
         return cls(basis, config.smallest_step_m, model.frames, model.frame_period_s)
 
     def propose(self, situation: Situation) -> PoseChunk:
         """One candidate per direction, no longer than the way to the goal."""
         start = situation.start
-        tool = tcp_position(start.position, start.rotation)
+        tool = tcp_position(start.position, start.rotation, self.basis.robot)
         apart = float((situation.goal - tool).norm())
         step = min(self.basis.step_m, max(self.smallest_step_m, apart))
         return self.spread(start, situation.closedness, step)

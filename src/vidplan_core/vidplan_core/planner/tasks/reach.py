@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor
 
 from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.robot import RobotModel
+from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.language.instruction import REACH
 from vidplan_core.planner.interfaces import Objective, Start
 from vidplan_core.planner.objective.objective import TermObjective
@@ -23,6 +25,7 @@ class Reach:
         standoff_m: height over the target.
         reached_m: horizontal distance that counts as over the target.
         reached_height_m: height above the goal that counts as reached.
+        robot: whose tool it is.
     """
 
     verb: ClassVar[str] = REACH
@@ -31,12 +34,15 @@ class Reach:
     standoff_m: float
     reached_m: float
     reached_height_m: float
+    robot: RobotModel = field(default_factory=default_robot)
 
     @classmethod
     def build(cls, parts: PlannerParts) -> Reach:
         """Make it; every world model with a scorer can reach."""
         config = parts.config
-        return cls(config.standoff_m, config.reached_m, config.reached_height_m)
+        return cls(
+            config.standoff_m, config.reached_m, config.reached_height_m, parts.robot
+        )
 
     def goal(self, target: Tensor) -> Tensor:
         """`standoff_m` above a target (3,)."""
@@ -52,6 +58,6 @@ class Reach:
 
     def done(self, position: Tensor, rotation: Tensor, target: Tensor) -> bool:
         """Whether the tool is over the target, and not far above the goal."""
-        way = self.goal(target) - tcp_position(position, rotation)
+        way = self.goal(target) - tcp_position(position, rotation, self.robot)
         over = float(way[:2].norm()) < self.reached_m
         return over and float(-way[2]) < self.reached_height_m
