@@ -53,7 +53,12 @@ def overrides(process: Process, settings: GraphSettings) -> Overrides:
         chosen = {
             name: resolve(entry, settings)
             for name, entry in process.parameters
-            if not isinstance(entry, Value) or entry.argument in settings.given or name not in said
+            if _concerns(node, name)
+            and (
+                not isinstance(entry, Value)
+                or entry.argument in settings.given
+                or name not in said
+            )
         }
         # A file may name the node in either way, and the one that came first would count.
         found |= dict.fromkeys((f'/**/{node}', full_name) if process.nodes else ('/**',), chosen)
@@ -71,6 +76,13 @@ def write_overrides(process: Process, settings: GraphSettings, folder: Path) -> 
     path = folder / f'{process.executable}.yaml'
     path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
     return path
+
+
+def _concerns(node: str, name: str) -> bool:
+    """Whether a node of ours has the parameter; every other node may have any."""
+    from vidplan.parameters.nodes import NODES, is_known
+
+    return node not in NODES or is_known(name, node)
 
 
 def _namespace(settings: GraphSettings) -> str:
