@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,16 +12,32 @@ import torch
 
 from tests.fakes.fake_adapter import LAYOUT
 from tests.fakes.fake_planner import FRAMES, PERIOD_S, FakePlanningSystem
+from vidplan_core.geometry.camera_layout import CameraLayout
+
+
+@dataclass
+class FakeConfig:
+    """What nodes and services want to know of a world model."""
+
+    views: tuple[str, ...] = LAYOUT.views
+    height: int = LAYOUT.height
+    width: int = LAYOUT.width
+    history_frames: int = 2
+    history_ages: tuple[int, ...] = ()
+    frames: int = FRAMES
+    frame_period_s: float = PERIOD_S
+
+    @property
+    def layout(self) -> CameraLayout:
+        """The stitched images that the world model sees."""
+        return LAYOUT.resized(self.height, self.width)
 
 
 class FakeModels:
     """World model and scorer with the methods that the services use."""
 
     def __init__(self) -> None:
-        self.config = SimpleNamespace(
-            views=LAYOUT.views, height=LAYOUT.height, width=LAYOUT.width,
-            history_frames=2, history_ages=(), frames=FRAMES, frame_period_s=PERIOD_S,
-        )  # fmt: skip
+        self.config = FakeConfig()
         self.broken = False
 
     def context(self, images: torch.Tensor, poses: Any) -> Any:

@@ -18,7 +18,7 @@ from vidplan.planning_server.planning_host import PlanningHost
 
 
 def main() -> int:
-    stop = threading.Event()
+    stop = threading.Event()  # also set where the server itself has ended
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
@@ -29,12 +29,15 @@ def main() -> int:
     spinning = threading.Thread(target=spin, args=(fakes, ended))
     spinning.start()
     server = PlanningServer(PlanningHost(load=lambda *_: ServerSystem()))
+    server.ended = stop
     server.start()
     stop.wait()
     server.stop()
     ended.set()
     spinning.join()
     rclpy.try_shutdown()
+    if server.error is not None:
+        raise server.error
     return 0
 
 
