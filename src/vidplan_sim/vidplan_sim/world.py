@@ -11,6 +11,7 @@ import mujoco
 import numpy as np
 
 from vidplan_sim.arm.franka import OBJECT_BITS, load_robot
+from vidplan_sim.arm.kinematics import TCP_FROM_FLANGE_M
 from vidplan_sim.objects.everyday import BOWL, KINDS
 from vidplan_sim.objects.kind import ObjectKind
 from vidplan_sim.objects.shapes import Part, quaternion_of
@@ -106,7 +107,7 @@ def _add_cameras(spec: mujoco.MjSpec) -> None:
     hand.add_camera(name='wrist', pos=cameras.WRIST.position, quat=quat,
                     fovy=cameras.WRIST.vertical_fov_deg)
     hand.add_site(name='flange', quat=[0.9238795325, 0, 0, 0.3826834324])
-    hand.add_site(name='tcp', pos=[0, 0, 0.1034])
+    hand.add_site(name='tcp', pos=[0, 0, TCP_FROM_FLANGE_M])
 
 
 def _add_object(spec: mujoco.MjSpec, kind: ObjectKind) -> None:

@@ -20,12 +20,14 @@ from vidplan_core.control.adapter import ActionAdapter
 from vidplan_core.control.commands import PlanCommand
 from vidplan_core.control.config import AdapterConfig
 from vidplan_core.errors import CommandRejectedError, ConfigError
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.geometry.fk import flange_pose, tcp_position, tcp_rotation
 from vidplan_core.geometry.ik import IkSolver, arm_mjcf
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot, load_robot
 from vidplan_core.geometry.se3 import matrix_to_quaternion
-from vidplan_sim.arm import franka
+from vidplan_sim.arm import franka, kinematics
+from vidplan_sim.render.cameras import VIEWS
 
 FILES = Path(__file__).resolve().parents[3] / 'config' / 'robots'
 NAMES = sorted(path.stem for path in FILES.glob('*.yaml'))
@@ -131,6 +133,17 @@ def test_agrees_with_the_model_of_the_simulated_cell() -> None:
         hand = tcp_rotation(torch.from_numpy(rotation), robot).numpy()
         np.testing.assert_allclose(data.body('hand').xpos, position, atol=1e-6)
         np.testing.assert_allclose(data.body('hand').xmat.reshape(3, 3), hand, atol=1e-6)
+
+
+def test_the_simulated_cell_is_the_default_robot_with_the_default_cameras() -> None:
+    """The simulation imports nothing of the core, so it says these once more."""
+    robot = default_robot()
+    assert robot.joint_names == kinematics.ARM_JOINTS
+    assert robot.gripper.joints == kinematics.FINGER_JOINTS
+    assert robot.gripper.open_position == franka.FINGER_OPEN_M
+    assert robot.tool.position[2] == kinematics.TCP_FROM_FLANGE_M
+    assert robot.tool.rpy[2] == pytest.approx(kinematics.HAND_YAW_RAD)
+    assert default_layout().views == VIEWS
 
 
 def test_a_tool_may_lie_off_the_axis() -> None:

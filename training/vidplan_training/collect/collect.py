@@ -15,6 +15,7 @@ import numpy as np
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.knobs import knob
+from vidplan_sim.render.cameras import VIEWS
 from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.settings.knobs import Settings, required
 
@@ -94,7 +95,7 @@ def _record_shard(job: tuple[Path, int, int, int, str]) -> None:
         'segment_names': list(recorder.cell.segment_names),
         'segmentation_frames': list(range(0, frames, SEGMENTATION_EVERY)),
         'frame_period_s': 0.2,
-        'views': ['left', 'right', 'wrist'],
+        'views': list(VIEWS),
     }
     (part / 'meta.json').write_text(json.dumps(meta))
     shutil.rmtree(folder, ignore_errors=True)

@@ -12,6 +12,7 @@ from vidplan_core.errors import IkError
 from vidplan_core.geometry.fk import flange_pose, jacobian
 from vidplan_core.geometry.ik import IkSolver
 from vidplan_core.planner.motion.hermite import hermite_chunk
+from vidplan_sim.arm.kinematics import ARM_JOINTS
 from vidplan_sim.arm.trajectory_controller import Point
 from vidplan_training.collect.behaviours import Decision
 
@@ -28,7 +29,6 @@ class Motion:
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
         self._ik = IkSolver()
-        self._names = [f'fr3_joint{i}' for i in range(1, 8)]
         self.rejected = 0
 
     @property
@@ -66,4 +66,4 @@ class Motion:
             Point(list(q), list(dq), None, PERIOD_S * (index + 1))
             for index, (q, dq) in enumerate(zip(waypoints[1:], velocities[1:], strict=True))
         ]
-        self._cell.send_trajectory(self._names, points)
+        self._cell.send_trajectory(ARM_JOINTS, points)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from vidplan_sim.cell import SimulationDiverged
+from vidplan_sim.render.cameras import VIEWS
 from vidplan_training.collect.contact.branches import BRANCHES, BranchRecorder
 from vidplan_training.collect.contact.episode import ContactRecorder
 from vidplan_training.collect.contact.flaws import FLAWS
@@ -126,7 +127,7 @@ def write_shard(job: Job, episodes: list[dict[str, np.ndarray]], kinds: list[str
         'flaws': list(FLAWS),
         'branches': BRANCHES if job.branches else 0,
         'frame_period_s': 0.2,
-        'views': ['left', 'right', 'wrist'],
+        'views': list(VIEWS),
     }  # fmt: skip
     (part / 'meta.json').write_text(json.dumps(meta))
     shutil.rmtree(job.folder, ignore_errors=True)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_training.data.dataset import Shard, split
 from vidplan_training.data.latents import LATENTS, LONGEST_STEP_M
@@ -27,7 +28,7 @@ class CellSource:
         self._size = size
         self._shards: dict[bool, list[Shard]] = {held: split(data, held) for held in (True, False)}
         meta = self._shards[False][0].meta
-        self.views = tuple(meta.get('views', ('left', 'right', 'wrist')))
+        self.views = tuple(meta.get('views', default_layout().views))
         self.frame_period_s = float(meta.get('frame_period_s', 0.2))
 
     def ids(self, held_out: bool) -> list[str]:

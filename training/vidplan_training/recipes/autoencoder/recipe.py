@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.models.io import load_weights
 from vidplan_core.world_model.autoencoders.build import save_autoencoder
 from vidplan_core.world_model.autoencoders.config import AutoencoderConfig
@@ -93,11 +94,12 @@ def psnr_of_warped(autoencoder: Autoencoder, images: Tensor) -> float:
 @torch.no_grad()
 def psnr_by_view(autoencoder: Autoencoder, data: Path, frames: int = 100) -> dict[str, float]:
     """Reconstruction PSNR in dB per view on held-out frames, pixels in [0, 1]."""
-    array = split(data, True)[0].array('images')
+    shard = split(data, True)[0]
+    array, names = shard.array('images'), shard.meta.get('views', default_layout().views)
     flat = array.reshape(-1, *array.shape[2:])
     picked = flat[np.linspace(0, len(flat) - 1, frames).astype(int)]
     result = {}
-    for view, name in enumerate(('left', 'right', 'wrist')):
+    for view, name in enumerate(names):
         images = torch.from_numpy(picked[:, view]).permute(0, 3, 1, 2).float() / 127.5 - 1.0
         images = images.to(next(autoencoder.parameters()).device)
         restored = autoencoder.decode(autoencoder.encode(images)).clamp(-1, 1)
