@@ -12,10 +12,10 @@ from tests.fakes.tiny import CHANNELS
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.network import HeadConfig
 from vidplan_core.heads.value import ValueHead
+from vidplan_core.metrics.ranking import exact_area
 from vidplan_training.evaluation.contact.evaluate import _area, _calibration_error, interval_by
 from vidplan_training.recipes.contact.data import Episodes, Windows
 from vidplan_training.recipes.contact.loop import Budget, train
-from vidplan_training.recipes.contact.model import area
 from vidplan_training.recipes.contact.value import ValueBatch, frames_loss, ranking_loss, withheld
 from vidplan_training.recipes.contact.value_check import choice_of
 
@@ -75,7 +75,7 @@ def test_closings_are_drawn_more_often_and_listed(episodes: Episodes) -> None:
 
 def test_areas_of_both_kinds_agree() -> None:
     scores, positive = torch.tensor([0.1, 0.4, 0.4, 0.9]), torch.tensor([0, 1, 0, 1]).bool()
-    assert area(scores, positive) == pytest.approx(0.875)
+    assert exact_area(scores.numpy(), positive.numpy()) == pytest.approx(0.875)
     assert _area(np.stack([scores.numpy(), positive.numpy()], 1)) == pytest.approx(0.875)
 
 

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
 # Slow enough for a busy machine: what is tested is the order of events, not the pace.
 FACTOR = 0.25
-PATIENCE = (('max_adapter_silence_s', 5), ('max_observation_age_s', 2), ('settle_s', 60))
+LIMITS = (('max_adapter_silence_s', 5), ('max_observation_age_s', 2), ('settle_s', 60))
 START_S = 240.0
 MOVING_RAD_S = 0.05
 RESTING_RAD_S = 0.005
@@ -85,7 +85,7 @@ def robot(ros: Any, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
             process,
             package='no_such_package',
             module='tests.vidplan.bringup.moving_planner',
-            parameters=process.parameters + PATIENCE,
+            parameters=process.parameters + LIMITS,
         )
         if process.executable == 'planning_server'
         else process

@@ -126,7 +126,7 @@ class FrameEmbedding(nn.Module):
             known.append(inputs.offsets.to(inputs.actions))
         if self.outcome:
             if inputs.outcome is None:
-                raise ModelError('this head reads what a motion comes to and was not told')
+                raise ModelError('this head reads outcomes, which this world model does not say')
             known.append(inputs.outcome.to(inputs.actions))
         embedding = self.known(torch.cat(known, dim=-1)) + self.frame
         if self.text is not None:

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 
 from vidplan_core.errors import ModelError
-from vidplan_core.heads.value import ValueHead, load_value
+from vidplan_core.heads.value import load_value
 from vidplan_core.language.semantic import SemanticScorer
+from vidplan_core.metrics.intervals import percentile_interval
+from vidplan_core.metrics.ranking import exact_area
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.collect.contact.branches import BRANCHES, BranchRecorder
@@ -29,7 +31,7 @@ from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.settings import EvaluateContact
 from vidplan_training.recipes.contact.data import Gathered
 from vidplan_training.recipes.contact.value import PICTURES, ValueSampler
-from vidplan_training.recipes.contact.value_check import Choice, choices
+from vidplan_training.recipes.contact.value_check import Choice, branch_choices
 
 RESAMPLINGS = 1000
 BRANCH_OFFSET = 50_000  # scenes of the branches are others than those of the closings
@@ -75,7 +77,7 @@ def _closings(model: WorldModel, settings: EvaluateContact, result: dict[str, An
     ):
         pairs = np.stack([np.array(scores), lifted], 1)
         result[name] = number(pairs)
-        result['interval_95'][name] = interval(pairs, number)
+        result['interval_95'][name] = interval(list(pairs[:, None]), number)
     result |= {
         'closings': len(cases),
         'lifted': int(lifted.sum()),
@@ -125,7 +127,7 @@ def _value(model: WorldModel, settings: EvaluateContact, result: dict[str, Any])
     )
     scenes = samples.episodes.scene[samples.sets[:, 0]].numpy()
     phases = samples.episodes.phase[samples.sets[:, 0]].numpy()
-    shown = {picture: judged(head, samples, picture) for picture in PICTURES}
+    shown = {picture: branch_choices(head, samples, picture) for picture in PICTURES}
     result |= tables(shown, scenes, phases, result['interval_95'])
     result['sets'] = len(scenes)
 
@@ -145,16 +147,6 @@ def record_branches(data: Path, seed: int, sets: int) -> None:
             found += len(json.loads((folder / 'meta.json').read_text())['seeds']) // BRANCHES
         progress.update(min(found, sets))
         scene += 1
-
-
-@torch.no_grad()
-def judged(head: ValueHead, samples: ValueSampler, picture: str) -> list[Choice]:
-    """Choices of all sets when the head is shown a kind of picture."""
-    found: list[Choice] = []
-    for chosen in torch.arange(len(samples.sets)).split(8):
-        some = samples.branches(chosen, None, picture)
-        found += choices(head, head.logits(some.inputs), some.to_go[:, -1], BRANCHES)
-    return found
 
 
 def tables(
@@ -189,28 +181,21 @@ def _phase(shown: dict[str, list[Choice]], inside: np.ndarray) -> dict[str, Any]
     return found
 
 
-def interval(rows: np.ndarray, number: Any) -> list[float]:
-    """95 % bootstrap interval of a number of rows, one per scene."""
+def interval(scenes: Sequence[np.ndarray], number: Any) -> list[float]:
+    """95 % bootstrap interval of a number of rows (rows, ...) that go together by scene."""
     rng = np.random.default_rng(0)
-    drawn = [number(rows[rng.integers(len(rows), size=len(rows))]) for _ in range(RESAMPLINGS)]
-    return [float(v) for v in np.nanpercentile(drawn, (2.5, 97.5))]
+    drawn = (rng.integers(len(scenes), size=len(scenes)) for _ in range(RESAMPLINGS))
+    found = [number(np.concatenate([scenes[i] for i in some])) for some in drawn]
+    return list(percentile_interval(np.array(found)))
 
 
 def interval_by(values: np.ndarray, scenes: np.ndarray) -> list[float]:
-    """95 % bootstrap interval of a mean whose values of one scene go together."""
-    rng, names = np.random.default_rng(0), np.unique(scenes)
-    groups = [values[scenes == name] for name in names]
-    chosen = (rng.integers(len(groups), size=len(groups)) for _ in range(RESAMPLINGS))
-    drawn = [np.nanmean(np.concatenate([groups[i] for i in some])) for some in chosen]
-    return [float(v) for v in np.nanpercentile(drawn, (2.5, 97.5))]
+    """`interval` of a mean of values (sets,) by their scenes (sets,)."""
+    return interval([values[scenes == name] for name in np.unique(scenes)], np.nanmean)
 
 
 def _area(pairs: np.ndarray) -> float:
-    good, bad = pairs[pairs[:, 1] > 0.5, 0], pairs[pairs[:, 1] < 0.5, 0]
-    if not len(good) or not len(bad):
-        return float('nan')
-    above = (good[:, None] > bad[None]) + 0.5 * (good[:, None] == bad[None])
-    return float(above.mean())
+    return exact_area(pairs[:, 0], pairs[:, 1] > 0.5)
 
 
 def _calibration_error(pairs: np.ndarray, bins: int = 10) -> float:

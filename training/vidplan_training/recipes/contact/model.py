@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vidplan_core.metrics.ranking import exact_area
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.outcome import MotionOutcome, OutcomeConfig, OutcomeReadout
 from vidplan_core.world_model.sampling.sampler import MEAN, SamplingConfig
@@ -168,7 +169,7 @@ class Check:
                 labels.append(targets.held[:, -1])
                 closedness.append((found.outcome.closedness - targets.closedness).abs().mean())
         if scores:
-            sums['held_auroc'] = area(torch.cat(scores), torch.cat(labels) > 0.5)
+            sums['held_auroc'] = _area(torch.cat(scores), torch.cat(labels) > 0.5)
             sums['closedness_mae'] = float(torch.stack(closedness).mean())
             sums |= self._closings(model)
         return sums
@@ -189,14 +190,9 @@ class Check:
         return {
             'closings': float(len(held)),
             'closings_held': float(held.sum()),
-            'closing_auroc': area(torch.cat(scores), held),
+            'closing_auroc': _area(torch.cat(scores), held),
         }
 
 
-def area(scores: Tensor, positive: Tensor) -> float:
-    """Area under the ROC curve; NaN without both classes."""
-    good, bad = scores[positive], scores[~positive]
-    if not len(good) or not len(bad):
-        return float('nan')
-    above = (good[:, None] > bad[None]).float() + 0.5 * (good[:, None] == bad[None]).float()
-    return float(above.mean())
+def _area(scores: Tensor, positive: Tensor) -> float:
+    return exact_area(scores.cpu().numpy(), positive.cpu().numpy())

@@ -47,7 +47,7 @@ from vidplan_training.recipes.contact.value import (
     frames_loss,
     value_config,
 )
-from vidplan_training.recipes.contact.value_check import choices, means
+from vidplan_training.recipes.contact.value_check import branch_choices, means
 
 VALUE_WIDTHS = (32, 64, 96)
 POOL_ITERATIONS = 16  # that learn from the same rollouts
@@ -159,10 +159,10 @@ def _train_uncertainty(run: ContactRun) -> None:
 
 
 class _Pool:
-    """ValueBatch that a stretch of iterations shares."""
+    """Samples that a stretch of iterations shares."""
 
     def __init__(self, samples: ValueSampler, batch: int, seed: int) -> None:
-        self._lessons, self._batch, self._seed = samples, batch, seed
+        self._samples, self._batch, self._seed = samples, batch, seed
         self._number = -1
         self._kept: ValueBatch | None = None
 
@@ -172,7 +172,7 @@ class _Pool:
         sets = max(1, self._batch // 2 // BRANCHES)
         if number != self._number or self._kept is None:
             rng = torch.Generator().manual_seed(7_000_003 * self._seed + number)
-            self._kept = self._lessons.make(rng, 3 * sets, 3 * self._batch // 2)
+            self._kept = self._samples.make(rng, 3 * sets, 3 * self._batch // 2)
             self._number = number
         rng = torch.Generator().manual_seed(iteration)
         chosen = torch.randperm(3 * sets, generator=rng)[:sets]
@@ -203,15 +203,10 @@ def _train_value(run: ContactRun) -> None:
     run.tell('value', {'iterations': iterations, **found})
 
 
-@torch.no_grad()
 def check_value(head: ValueHead, samples: ValueSampler, picture: str) -> dict[str, Any]:
     """How the head orders held-out branches when it is shown a kind of picture."""
-    found, phases = [], []
-    for chosen in torch.arange(len(samples.sets)).split(16):
-        some = samples.branches(chosen, None, picture)
-        logits = head(some.inputs).float()
-        found += choices(head, logits, some.to_go[:, -1], BRANCHES)
-        phases += samples.episodes.phase[samples.sets[chosen][:, 0].to(some.to_go.device)].tolist()
+    found = branch_choices(head, samples, picture)
+    phases = samples.episodes.phase[samples.sets[:, 0].to(samples.episodes.device)].tolist()
     by_phase = {
         name: means([c for c, p in zip(found, phases, strict=True) if PHASES[p] == name])
         for name in PHASES[:-1]

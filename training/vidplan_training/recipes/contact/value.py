@@ -25,6 +25,7 @@ from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.outcome import NUMBERS
 from vidplan_core.world_model.sampling.sampler import MEAN
 from vidplan_core.world_model.world_model import Imagination, WorldModel
+from vidplan_training.collect.contact.branches import BRANCHES as BRANCHES
 from vidplan_training.data.latents import Clips
 from vidplan_training.recipes.contact.data import Episodes, Windows
 from vidplan_training.recipes.contact.grounder import Grounder
@@ -38,7 +39,6 @@ SHARE_ABSENT, SHARE_PICK = 0.08, 0.35
 RANKING_WEIGHT, RANKING_FRAMES = 0.5, 4.0
 PICTURES = ('imagined', 'true', 'present')
 PICK_NUMBER, PLACE_NUMBER = VERBS.index(PICK), VERBS.index(PLACE)
-BRANCHES = 8
 
 
 @dataclass(frozen=True, eq=False)

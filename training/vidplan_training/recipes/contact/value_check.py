@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from vidplan_core.heads.value import ValueHead
+from vidplan_training.recipes.contact.value import BRANCHES, ValueSampler
 
 WITHIN_FRAMES = 2.0  # one decision
+SETS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,16 @@ def choices(head: ValueHead, logits: Tensor, to_go: Tensor, branches: int) -> li
     value = head.value_of(logits)[:, -1].cpu().numpy().reshape(-1, branches)
     true = to_go.cpu().numpy().reshape(-1, branches)
     return [choice_of(e, t, v) for e, t, v in zip(expected, true, value, strict=True)]
+
+
+@torch.no_grad()
+def branch_choices(head: ValueHead, samples: ValueSampler, picture: str) -> list[Choice]:
+    """Choices of all sets of a sampler when the head is shown a kind of picture."""
+    found: list[Choice] = []
+    for chosen in torch.arange(len(samples.sets)).split(SETS_AT_ONCE):
+        some = samples.branches(chosen, None, picture)
+        found += choices(head, head.logits(some.inputs), some.to_go[:, -1], BRANCHES)
+    return found
 
 
 def means(found: list[Choice]) -> dict[str, float]:
