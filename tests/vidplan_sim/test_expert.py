@@ -8,8 +8,10 @@ import os
 import numpy as np
 import pytest
 
+from vidplan_core.heads import grounding
 from vidplan_sim.cell import Cell
-from vidplan_sim.expert import grasp_yaw, in_bowl, run_expert
+from vidplan_sim.expert import decision
+from vidplan_sim.expert.script import grasp_yaw, in_bowl, run_expert
 from vidplan_sim.scene import ObjectPlacement, Scene, random_scene
 
 SEEDS = int(os.environ.get('VIDPLAN_EXPERT_SEEDS', '10'))
@@ -54,3 +56,7 @@ def test_grasp_is_along_the_object_and_within_reach(yaw: float) -> None:
     chosen = grasp_yaw(np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]), 0.1)
     assert abs(chosen) <= np.pi / 2 + 0.2
     assert abs(np.sin(chosen - yaw)) < 1e-9
+
+
+def test_the_experts_verbs_are_those_of_instructions() -> None:
+    assert decision.VERBS == grounding.VERBS

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from vidplan_core.language.instruction import PICK, PLACE, REACH
+from vidplan_sim.expert.decision import PickPlaceTask
+from vidplan_sim.expert.remaining import MOST_FRAMES, frames_to_go
+from vidplan_sim.expert.rule import View, decide, done
 from vidplan_training.collect.contact.attempts import LONGEST, Playing
 from vidplan_training.collect.contact.branches import BRANCHES, Moment, candidates
 from vidplan_training.collect.contact.episode import ContactRecorder, Log, _resolved
-from vidplan_training.collect.contact.expert import PickPlaceTask, View, decide, done
 from vidplan_training.collect.contact.flaws import FARTHEST_M, FLAWS, draw_attempt
 from vidplan_training.collect.contact.measure import closings
-from vidplan_training.collect.contact.remaining import MOST_FRAMES, frames_to_go
 from vidplan_training.collect.contact.run import jobs
 
 PLACE_TASK = PickPlaceTask(PLACE, 'lemon')

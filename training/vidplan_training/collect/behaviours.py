@@ -8,23 +8,15 @@ halfway, as the planner's is, so that the model learns motions in full swing as 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from vidplan_sim.expert.decision import Decision
+
 REACH_M = 0.14
 BOX_LOW = np.array([0.34, -0.24, 0.015])
 BOX_HIGH = np.array([0.66, 0.24, 0.30])
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Displacement (3,) m of the tool over a chunk, turn about the vertical, gripper."""
-
-    displacement: np.ndarray
-    turn_rad: float
-    closedness: float
 
 
 class Behaviour(Protocol):

@@ -14,7 +14,7 @@ from vidplan_core.geometry.ik import IkSolver
 from vidplan_core.planner.motion.hermite import hermite_chunk
 from vidplan_sim.arm.kinematics import ARM_JOINTS
 from vidplan_sim.arm.trajectory_controller import Point
-from vidplan_training.collect.behaviours import Decision
+from vidplan_sim.expert.decision import Decision
 
 if TYPE_CHECKING:
     from vidplan_sim.cell import Cell

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from vidplan_core.language.instruction import PICK, PLACE
-from vidplan_training.collect.behaviours import Decision
-from vidplan_training.collect.contact.expert import PickPlaceTask, View, decide, done
+from vidplan_sim.expert.decision import Decision, PickPlaceTask
+from vidplan_sim.expert.rule import View, decide, done
 from vidplan_training.collect.contact.flaws import Attempt
 
 LONGEST = 26  # decisions of an attempt

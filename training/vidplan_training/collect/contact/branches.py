@@ -14,7 +14,10 @@ import numpy as np
 
 from vidplan_core.language.instruction import PLACE
 from vidplan_sim.cell import Cell, CellState
-from vidplan_training.collect.behaviours import Decision
+from vidplan_sim.expert.decision import VERBS, Decision, PickPlaceTask
+from vidplan_sim.expert.looking import lying_heights, touch, view_of
+from vidplan_sim.expert.remaining import MOST_FRAMES, frames_to_go
+from vidplan_sim.expert.rule import DECISION_FRAMES, PHASES, View, decide, done
 from vidplan_training.collect.contact.episode import (
     KIND_NAMES,
     Row,
@@ -23,17 +26,7 @@ from vidplan_training.collect.contact.episode import (
     pictures,
     record_row,
 )
-from vidplan_training.collect.contact.expert import (
-    DECISION_FRAMES,
-    PHASES,
-    PickPlaceTask,
-    View,
-    decide,
-    done,
-)
 from vidplan_training.collect.contact.flaws import FLAWS
-from vidplan_training.collect.contact.looking import lying_heights, touch, view_of
-from vidplan_training.collect.contact.remaining import MOST_FRAMES, VERBS, frames_to_go
 from vidplan_training.collect.motion import PERIOD_S, Motion
 
 BRANCHES, FRAMES = 8, 6

@@ -18,14 +18,15 @@ from vidplan_sim.arm.kinematics import (
     tcp_to_flange,
 )
 from vidplan_sim.cell import Cell
+from vidplan_sim.expert.decision import VERBS, Decision
+from vidplan_sim.expert.looking import lying_heights, touch, view_of
+from vidplan_sim.expert.remaining import frames_to_go
+from vidplan_sim.expert.rule import DECISION_FRAMES, PHASES, View
 from vidplan_sim.objects.everyday import KINDS
 from vidplan_sim.scene import ObjectPlacement, Scene, random_scene
-from vidplan_training.collect.behaviours import Behaviour, Decision, choose, keep_inside
+from vidplan_training.collect.behaviours import Behaviour, choose, keep_inside
 from vidplan_training.collect.contact.attempts import Playing
-from vidplan_training.collect.contact.expert import DECISION_FRAMES, PHASES, View
 from vidplan_training.collect.contact.flaws import FLAWS, draw_attempt
-from vidplan_training.collect.contact.looking import lying_heights, touch, view_of
-from vidplan_training.collect.contact.remaining import VERBS, frames_to_go
 from vidplan_training.collect.motion import PERIOD_S, Motion
 
 HEIGHT, WIDTH = 96, 160

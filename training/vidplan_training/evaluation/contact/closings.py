@@ -18,11 +18,11 @@ from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.sampling.sampler import MEAN
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_sim.cell import GRIPPER_SPEED, Cell
+from vidplan_sim.expert.decision import Decision, PickPlaceTask
+from vidplan_sim.expert.looking import lying_heights, touch, view_of
+from vidplan_sim.expert.rule import LIFTED_M, decide
 from vidplan_sim.scene import random_scene
-from vidplan_training.collect.behaviours import Decision
 from vidplan_training.collect.contact.episode import kept_inside, near_start, pictures
-from vidplan_training.collect.contact.expert import LIFTED_M, PickPlaceTask, decide
-from vidplan_training.collect.contact.looking import lying_heights, touch, view_of
 from vidplan_training.collect.motion import FRAMES, PERIOD_S, Motion
 
 FARTHEST_M = 0.05

@@ -19,8 +19,8 @@ from vidplan_core.metrics.intervals import percentile_interval
 from vidplan_core.metrics.ranking import exact_area
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.world_model import WorldModel
+from vidplan_sim.expert.rule import PHASES
 from vidplan_training.collect.contact.branches import BRANCHES, BranchRecorder
-from vidplan_training.collect.contact.expert import PHASES
 from vidplan_training.collect.contact.run import Job, write_shard
 from vidplan_training.data.dataset import shards
 from vidplan_training.data.latents import Statistics

@@ -19,7 +19,7 @@ from vidplan_core.language.instruction import parse_instruction
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.planner.motion.hermite import hermite_chunk
 from vidplan_core.world_model.world_model import Context, WorldModel
-from vidplan_training.collect.behaviours import Decision
+from vidplan_sim.expert.decision import Decision
 from vidplan_training.collect.collect import EVALUATION_SEEDS
 from vidplan_training.collect.motion import Motion
 from vidplan_training.engine.progress_log import ProgressLog

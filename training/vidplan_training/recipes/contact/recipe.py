@@ -23,7 +23,7 @@ from vidplan_core.heads.value import ValueHead
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.checkpoint import load_world_model, save_world_model
 from vidplan_core.world_model.world_model import WorldModel
-from vidplan_training.collect.contact.expert import PHASES
+from vidplan_sim.expert.rule import PHASES
 from vidplan_training.collect.contact.measure import measure, table
 from vidplan_training.collect.contact.run import collect, jobs
 from vidplan_training.data.dataset import Shard

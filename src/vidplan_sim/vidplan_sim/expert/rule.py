@@ -11,9 +11,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from vidplan_core.language.instruction import PICK, REACH
-from vidplan_sim.expert import IN_BOWL_HEIGHT_M, IN_BOWL_RADIUS_M
-from vidplan_training.collect.behaviours import Decision
+from vidplan_sim.expert.decision import PICK, REACH, Decision, PickPlaceTask
+from vidplan_sim.expert.script import IN_BOWL_HEIGHT_M, IN_BOWL_RADIUS_M
 
 REACH_M, TURN_RAD = 0.14, 0.9  # the most of one chunk
 DECISION_FRAMES = 2  # a chunk is replaced halfway
@@ -23,14 +22,6 @@ BESIDE_M, BESIDE_RAD = 0.020, 0.25  # where the hand may go down
 OVER_BOWL_M = 0.025
 LIFTED_M = 0.04
 PHASES = ('approach', 'descend', 'close', 'lift', 'carry', 'lower', 'release', 'done')
-
-
-@dataclass(frozen=True)
-class PickPlaceTask:
-    """What shall be done: a verb of the instruction grammar, the target's kind."""
-
-    verb: str
-    target: str
 
 
 @dataclass(frozen=True)

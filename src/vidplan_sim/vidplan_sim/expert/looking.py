@@ -9,9 +9,9 @@ import numpy as np
 
 from vidplan_sim.arm.kinematics import forward
 from vidplan_sim.cell import Cell
-from vidplan_sim.expert import grasp_yaw
+from vidplan_sim.expert.rule import View
+from vidplan_sim.expert.script import grasp_yaw
 from vidplan_sim.objects.catalogue import kind_named
-from vidplan_training.collect.contact.expert import View
 
 UPRIGHT = 0.9  # cosine of the tilt up to which an object is grasped at its usual height
 LOWEST_GRASP_M = 0.015

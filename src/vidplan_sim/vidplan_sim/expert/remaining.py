@@ -11,17 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from vidplan_core.language.instruction import PICK, PLACE, REACH
 from vidplan_sim.cell import GRIPPER_SPEED
-from vidplan_sim.expert import IN_BOWL_HEIGHT_M
-from vidplan_training.collect.behaviours import Decision
-from vidplan_training.collect.contact.expert import (
-    DECISION_FRAMES,
-    PickPlaceTask,
-    View,
-    decide,
-    done,
-)
+from vidplan_sim.expert.decision import VERBS, Decision, PickPlaceTask
+from vidplan_sim.expert.rule import DECISION_FRAMES, View, decide, done
+from vidplan_sim.expert.script import IN_BOWL_HEIGHT_M
 
 MOST_FRAMES = 95
 CHUNK_S, PERIOD_S = 0.8, 0.2
@@ -29,7 +22,6 @@ DROP_M = 0.07  # from the bowl's middle: what is let go there falls into it
 FALL_FRAMES = 1.0
 LET_GO = 0.6  # an opening hand has let go below this set point
 IN_BOWL_M = 0.04  # height of a centre in the bowl
-VERBS = (REACH, PICK, PLACE)
 
 
 def frames_to_go(view: View, target: str, holds: bool | None = None) -> np.ndarray:
