@@ -31,7 +31,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
     parser.add_argument('--repeats', type=positive, default=40, help='measurements per stage')
-    bench_engine.add_parser(parser.add_subparsers(dest='what', metavar='[engine]'))
+    kinds = parser.add_subparsers(dest='what', metavar='[engine|execution]')
+    bench_engine.add_parser(kinds)
+    _add_execution_parser(kinds)
     return parser
 
 
@@ -39,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print every stage."""
     if args.what == 'engine':
         return bench_engine.run(args)
+    if args.what == 'execution':
+        return _run_execution(args)
     import torch
 
     from vidplan_eval.results import write_json
@@ -91,3 +95,48 @@ def _settings(args: argparse.Namespace, system: Any) -> dict[str, Any]:
         'torch': torch.__version__,
         'planner': asdict(system.config),
     }
+
+
+def _add_execution_parser(subparsers: Any) -> None:
+    """Add the command that compares what is executed with what was planned."""
+    parser = subparsers.add_parser(
+        'execution',
+        help='measure how far motions are executed as they were planned',
+        description='Hands the adapter random motions that an arm can follow in their time, and '
+        'tells how many it stretches, and how far the arm is from the planned frames. No model, '
+        'no simulation.',
+    )
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the result')
+    parser.add_argument(
+        '--seed', type=int, default=SEED, help='of the motions (default %(default)s)'
+    )
+    parser.add_argument(
+        '--starts', type=positive, default=25, help='of six directions each (default %(default)s)'
+    )
+    parser.add_argument(
+        '--chunks', type=positive, default=200,
+        help='random ones with yaw and descent (default %(default)s)',
+    )  # fmt: skip
+
+
+def _run_execution(args: argparse.Namespace) -> int:
+    """Measure and print every kind of motion."""
+    import torch
+
+    from vidplan_core.control.config import AdapterConfig
+    from vidplan_eval.results import write_json
+    from vidplan_eval.suites.execution import bench_execution
+
+    torch.set_num_threads(1)  # seven joints need no thread pool
+    result = bench_execution(AdapterConfig(), args.seed, args.starts, args.chunks)
+    for name, row in result.items():
+        refused = sum(row['refused'].values())
+        print(
+            f'{name:12s} {row["chunks"]:5d} chunks, {refused} refused, '
+            f'{row["stretched"]} stretched (worst {row["ratio_max"]:.2f}), '
+            f'away {row["away_mm_mean"]:.2f} mm on average, {row["away_mm_max"]:.2f} mm at most'
+        )
+    if args.json is not None:
+        settings = {'seed': args.seed, 'starts': args.starts, 'chunks': args.chunks}
+        write_json(args.json, {**result, 'settings': settings})
+    return 0
