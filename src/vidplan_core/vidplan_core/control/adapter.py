@@ -18,6 +18,7 @@ from vidplan_core.control.safety import CommandChecker
 from vidplan_core.control.timeline import MeasuredJoints, Sent, Timeline
 from vidplan_core.control.watchdog import FINE, Verdict, Watchdog
 from vidplan_core.errors import CommandRejectedError, IkError, ObservationError
+from vidplan_core.geometry.elbow import elbow_drift
 from vidplan_core.geometry.fk import flange_pose, pose_and_jacobian
 from vidplan_core.geometry.ik import IkSolver, IkTolerance
 from vidplan_core.geometry.path import JointTrajectoryPlan
@@ -141,16 +142,19 @@ class ActionAdapter:
             velocity=velocity.numpy(),
             q=q,
             dq=dq,
+            time_ratio=sent.time_ratio if sent else 1.0,
         )
 
     def status(self, now_s: float) -> AdapterState:
         """Return what the adapter is doing."""
-        sent = self._timeline.sent if self._timeline.moving(now_s) else None
+        last = self._timeline.sent
+        sent = last if self._timeline.moving(now_s) else None
         return AdapterState(
             plan_id=sent.plan_id if sent else NO_PLAN,
             moving=sent is not None,
             stopping=sent is not None and self._timeline.stopping,
             rest_in_s=sent.end_s - now_s if sent else 0.0,
+            time_ratio=last.time_ratio if last else 1.0,
             verdict=self._verdict(now_s),
             rejection=self._rejection,
         )
@@ -164,6 +168,8 @@ class ActionAdapter:
         q, dq = self._timeline.desired(splice_s)
         self._checker.check_start(_pose_at(plan, splice_s), self._flange(q))
         path = self._follow(plan, splice_s, q, dq)
+        planned_s = plan.start_s + plan.period_s * (len(plan.positions) - 1) - splice_s
+        time_ratio = path.duration_s / planned_s
         if splice_s > now_s:
             path = self._timeline.ahead(now_s, splice_s).then(path)
         due = plan.start_s + plan.period_s * np.arange(len(plan.closedness))
@@ -173,7 +179,7 @@ class ActionAdapter:
         command = TrajectoryCommand.from_path(path, now_s, names, plan.plan_id, events)
         self._checker.check_trajectory(command, *self._timeline.desired(now_s))
         self._gripper.replace(events)
-        self._timeline.sent = Sent(now_s, path, plan.plan_id, plan.stamp_s)
+        self._timeline.sent = Sent(now_s, path, plan.plan_id, plan.stamp_s, time_ratio)
         self._rejection = ''
         return command
 
@@ -188,18 +194,42 @@ class ActionAdapter:
                 STALE, 'the plan came too late for its last frame; commit to more frames'
             )
         rotations = quaternion_to_matrix(_tensor(plan.quaternions)).numpy()
-        targets = np.asarray(plan.positions)[ahead], rotations[ahead]
-        try:
-            angles = self._ik.track(q, *targets, plan.period_s)
-        except IkError as error:
-            raise CommandRejectedError(UNREACHABLE, str(error)) from error
-        first_s = float(due[ahead[0]] - splice_s)
+        poses = np.asarray(plan.positions)[ahead], rotations[ahead]
+        times = np.asarray(due[ahead] - splice_s, np.float64)
+        found: list[JointTrajectoryPlan] = []
+        problem: IkError | None = None
+        # The hand's time comes first: where it would cost some, the elbow waits.
+        for elbow_rad_s in (self.config.elbow_rad_s, 0.0):
+            try:
+                found.append(self._through(poses, times, plan.period_s, q, dq, elbow_rad_s))
+            except IkError as error:
+                problem = error
+            if found and found[-1].duration_s <= times[-1] + 1e-9:
+                break
+        if not found:
+            raise CommandRejectedError(UNREACHABLE, str(problem)) from problem
+        return min(found, key=lambda path: path.duration_s)
+
+    def _through(
+        self,
+        poses: tuple[Array, Array],
+        times_s: Array,
+        period_s: float,
+        q: Array,
+        dq: Array,
+        elbow_rad_s: float,
+    ) -> JointTrajectoryPlan:
+        """Return the motion from (q, dq) through poses at times; raises IkError."""
+        drift = elbow_drift(self._robot, q, dq, times_s, elbow_rad_s)
+        angles = self._ik.track(q, *poses, period_s, drift)
         waypoints = np.concatenate((q[None], angles))
-        return joint_trajectory(waypoints, dq, plan.period_s, self._robot.limits, first_s)
+        return joint_trajectory(waypoints, dq, period_s, self._robot.limits, float(times_s[0]))
 
     def _halt(self, path: JointTrajectoryPlan, now_s: float) -> TrajectoryCommand:
         """Send a motion that follows no plan; plans from before the last one stay outdated."""
-        self._timeline.sent = Sent(now_s, path, NO_PLAN, self._timeline.observed_s)
+        last = self._timeline.sent
+        ratio = last.time_ratio if last else 1.0
+        self._timeline.sent = Sent(now_s, path, NO_PLAN, self._timeline.observed_s, ratio)
         self._gripper.replace(())
         return TrajectoryCommand.from_path(path, now_s, self._robot.joint_names, NO_PLAN)
 

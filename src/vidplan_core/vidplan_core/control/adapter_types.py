@@ -18,6 +18,8 @@ class AdapterState:
         moving: whether the last trajectory has not ended yet.
         stopping: whether it is a stop or hold instead of a plan.
         rest_in_s: time until the arm rests, 0 when it does.
+        time_ratio: time that the last plan takes over the time that it was given: 1 when the arm
+            does in time what was imagined, and before the first plan.
         verdict: the watchdog's.
         rejection: the last plan's rejection, 'REASON: message', empty when it was accepted.
     """
@@ -26,6 +28,7 @@ class AdapterState:
     moving: bool
     stopping: bool
     rest_in_s: float
+    time_ratio: float
     verdict: Verdict
     rejection: str
 

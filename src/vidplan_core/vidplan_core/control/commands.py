@@ -125,6 +125,7 @@ class CommittedMotion:
         velocity: linear velocity of the flange (K, 3), m/s; empty when it was not given.
         q: (K, 7), rad; empty when it was not given.
         dq: (K, 7), rad/s; empty when it was not given.
+        time_ratio: time that the last plan takes over the time that it was given, 1 before one.
     """
 
     times_s: Array
@@ -134,3 +135,4 @@ class CommittedMotion:
     velocity: Array = field(default_factory=lambda: np.zeros((0, 3)))
     q: Array = field(default_factory=lambda: np.zeros((0, 7)))
     dq: Array = field(default_factory=lambda: np.zeros((0, 7)))
+    time_ratio: float = 1.0

@@ -62,12 +62,13 @@ class AdapterConfig:
     """How plans become motion.
 
     Attributes:
-        robot: whose `limits` motions keep to and whose `hard_limits` nothing may break; where a
-            pose leaves the elbow free, it rests as at home.
+        robot: whose `limits` motions keep to and whose `hard_limits` nothing may break.
         safety: what is checked at the end.
         gripper: how planned closedness becomes commands.
         ik_tolerance: how far a joint solution may miss its pose before the plan is rejected,
             m and rad.
+        elbow_rad_s: fastest drift of a joint towards home where the poses leave the elbow free,
+            rad/s; it waits where it would cost time.
         committed_step_s: spacing of the committed motion that the planner sees, s.
     """
 
@@ -83,6 +84,7 @@ class AdapterConfig:
     gripper: GripperRule = knob_group(GripperRule, prefix='gripper_')
     robot: RobotModel = field(default_factory=default_robot)
     ik_tolerance: tuple[float, float] = (0.01, 0.05)
+    elbow_rad_s: float = 0.15
     committed_step_s: float = 0.05
 
     def __post_init__(self) -> None:

@@ -16,3 +16,6 @@ WORKSPACE = 'WORKSPACE'  # the tool or the flange outside its box
 NOT_AT_REST = 'NOT_AT_REST'  # the end of a trajectory is not at rest
 UNREACHABLE = 'UNREACHABLE'  # no joint angles for a pose
 NO_STATE = 'NO_STATE'  # no recent joint state to build on
+
+# Another motion from the same place may pass where one was rejected so.
+OF_THE_MOTION = frozenset({SPEED, LIMIT, WORKSPACE, UNREACHABLE})

@@ -40,12 +40,14 @@ class Sent:
         path: the motion.
         plan_id: of the plan it follows, 0 for a stop or hold.
         observed_s: stamp of the newest observation that any plan so far was made from.
+        time_ratio: time that the last plan takes over the time that it was given, 1 before one.
     """
 
     start_s: float
     path: JointTrajectoryPlan
     plan_id: int
     observed_s: float
+    time_ratio: float = 1.0
 
     @property
     def end_s(self) -> float:

@@ -68,8 +68,9 @@ class IkSolver:
     """Follows chunks of flange poses by a quadratic program per iteration (mink, DAQP).
 
     Position and velocity limits are constraints: each pose must be reached from the angles of the
-    one before within `velocity x dt`. A weak posture task settles the elbow. The solver keeps no
-    state between calls: equal inputs give equal angles.
+    one before within `velocity x dt`. A weak posture task keeps a free elbow where it is: a
+    motion takes no more of the joints than its poses need, but for a drift that is asked for.
+    The solver keeps no state between calls: equal inputs give equal angles.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class IkSolver:
         tolerance: IkTolerance | None = None,
         max_iterations: int = 12,
     ) -> None:
-        """Keep to the limits of `robot` (`default_robot` if none) and prefer its home posture."""
+        """Keep to the limits of `robot` (`default_robot` if none)."""
         robot = robot or default_robot()
         self._limits = robot.limits
         self._tolerance = tolerance or IkTolerance()
@@ -87,12 +88,18 @@ class IkSolver:
         self._configuration = mink.Configuration(model)
         self._flange = mink.FrameTask(_FLANGE, 'site', position_cost=1.0, orientation_cost=0.3)
         # Weak enough to move the flange by micrometres only, see the test of its accuracy.
-        posture_task = mink.PostureTask(model, cost=2e-3)
-        posture_task.set_target(np.asarray(robot.home, dtype=np.float64))
-        self._tasks = [self._flange, posture_task]
+        self._posture = mink.PostureTask(model, cost=2e-3)
+        self._tasks = [self._flange, self._posture]
         self._bounds = _Bounds(len(robot.home))
 
-    def track(self, q0: ArrayLike, positions: ArrayLike, rotations: ArrayLike, dt: float) -> Array:
+    def track(
+        self,
+        q0: ArrayLike,
+        positions: ArrayLike,
+        rotations: ArrayLike,
+        dt: float,
+        drift: Array | None = None,
+    ) -> Array:
         """Return joint angles (F, 7), rad, that put the flange at each pose in turn.
 
         Args:
@@ -100,6 +107,8 @@ class IkSolver:
             positions: flange positions (F, 3) in the robot base frame, m.
             rotations: flange rotations (F, 3, 3).
             dt: time between poses, s.
+            drift: how far (F, 7) the joints shall have moved by each pose beyond what the poses
+                need, as far as the poses leave them free, rad; not at all if None.
 
         Raises:
             IkError: a pose that is not reached within the limits; names its index and the errors.
@@ -107,8 +116,10 @@ class IkSolver:
         previous = np.asarray(q0, dtype=np.float64)
         targets, turns = np.asarray(positions, np.float64), np.asarray(rotations, np.float64)
         _check_shapes(len(self._limits.names), previous, targets, turns, dt)
-        angles = np.empty((len(targets), len(previous)))
+        angles = np.zeros((len(targets), len(previous)))
+        steps = np.diff(angles if drift is None else drift, axis=0, prepend=0.0)
         for index, (position, rotation) in enumerate(zip(targets, turns, strict=True)):
+            self._posture.set_target(previous + steps[index])
             angles[index] = previous = self._reach(index, previous, position, rotation, dt)
         return angles
 

@@ -13,7 +13,7 @@ from vidplan_core.geometry.path import JointTrajectoryPlan
 Array = NDArray[np.float64]
 
 # How much longer than asked a motion may take before it is better to stop and begin again.
-_STRETCHES = (1.0, 1.25, 1.6, 2.0)
+_STRETCHES = (1.0, 1.1, 1.25, 1.4, 1.6, 2.0)
 
 # A joint slower than this counts as resting, rad/s; braking from it would take no time.
 _RESTING_RAD_S = 1e-6
