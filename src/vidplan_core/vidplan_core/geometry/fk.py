@@ -100,3 +100,11 @@ def tcp_rotation(rotation: Tensor, robot: RobotModel | None = None) -> Tensor:
     """Return the rotations (..., 3, 3) of the tool for those of the flange."""
     rpy = (robot or default_robot()).tool.rpy
     return rotation @ euler_xyz_to_matrix(rotation.new_tensor(rpy))
+
+
+def damped_velocity(jacobians: Tensor, twist: Tensor, damping: float) -> Tensor:
+    """Return joint velocities (..., 7) for twists (..., 6): J^T (J J^T + damping^2 I)^-1 twist."""
+    gram = jacobians @ jacobians.mT
+    identity = torch.eye(6, dtype=gram.dtype, device=gram.device)
+    solved = torch.linalg.solve(gram + damping**2 * identity, twist[..., None])
+    return (jacobians.mT @ solved)[..., 0]

@@ -20,7 +20,8 @@ from vidplan_core.world_model.world_model import Imagination
 class Start:
     """The state that candidates start from.
 
-    position (3,) m, rotation (3, 3), velocity (3,) m/s of the flange, q (7,) rad, closedness.
+    position (3,) m, rotation (3, 3), velocity (3,) m/s of the flange, q (7,) rad, closedness,
+    dq (7,) rad/s; None for the least that moves the flange so.
     """
 
     position: Tensor
@@ -28,6 +29,7 @@ class Start:
     velocity: Tensor
     q: Tensor
     closedness: float
+    dq: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from vidplan_core.errors import ConfigError
-from vidplan_core.geometry.fk import flange_pose, tcp_position
+from vidplan_core.geometry.fk import damped_velocity, flange_pose, tcp_position
 from vidplan_core.geometry.ik import IkSolver
 from vidplan_core.geometry.robot_files import load_robot
 from vidplan_core.geometry.se3 import so3_log
 from vidplan_core.geometry.workspace import PLANNING_BOX, WorkspaceBox
 from vidplan_core.planner.motion.hermite import hermite_chunk
-from vidplan_core.planner.proposals.spatial import TRANSLATIONS, SpatialBasis, damped_velocity
+from vidplan_core.planner.proposals.spatial import TRANSLATIONS, SpatialBasis
 
 START = torch.tensor([0.0, -0.2, 0.0, -2.4, 0.0, 2.2, 0.785], dtype=torch.float64)
 REST = torch.zeros(3, dtype=torch.float64)
@@ -37,13 +37,13 @@ def test_candidates_go_where_their_names_say() -> None:
     assert (chunk.closedness == 0.25).all()
 
 
-@pytest.mark.parametrize('velocity', [REST, torch.tensor([0.1, 0.05, -0.1]).double()])
+@pytest.mark.parametrize('velocity', [REST, torch.tensor([0.04, 0.02, -0.04]).double()])
 def test_follows_the_hermite_law(velocity: torch.Tensor) -> None:
-    """Through the joints the flange keeps to the cubic that the refinement uses."""
-    chunk = propose(SpatialBasis(step_m=0.1), velocity=velocity)
+    """The flange keeps to the cubic that the refinement uses."""
+    chunk = propose(SpatialBasis(step_m=0.08), velocity=velocity)
     position, rotation = flange_pose(START)
     law = hermite_chunk(
-        position, rotation, velocity, 0.1 * DIRECTIONS, 0 * DIRECTIONS, 0.25, FRAMES, PERIOD_S
+        position, rotation, velocity, 0.08 * DIRECTIONS, 0 * DIRECTIONS, 0.25, FRAMES, PERIOD_S
     )
     torch.testing.assert_close(chunk.position, law.position, atol=2e-3, rtol=0)
 
@@ -104,9 +104,7 @@ def test_damping_bounds_the_speed_in_a_singularity() -> None:
     assert (damped_velocity(singular, torch.ones(6, dtype=torch.float64), 0.1) == 0).all()
 
 
-@pytest.mark.parametrize(
-    'change', [{'step_m': 0.0}, {'twists': [(1, 0, 0)]}, {'damping': -1.0}, {'substeps': 0}]
-)
+@pytest.mark.parametrize('change', [{'step_m': 0.0}, {'twists': [(1, 0, 0)]}])
 def test_senseless_basis_is_refused(change: dict) -> None:
     with pytest.raises(ConfigError, match='a spatial basis needs'):
         SpatialBasis(**change)

@@ -53,6 +53,13 @@ def angles_at(motion: CommittedMotion, time_s: float) -> Array | None:
     return _rows(motion, motion.q, _within(motion, np.array([time_s])))[0]
 
 
+def speeds_at(motion: CommittedMotion, time_s: float) -> Array | None:
+    """Joint velocities (7,), rad/s, or None where the motion does not give them."""
+    if len(motion.dq) != len(motion.times_s):
+        return None
+    return _rows(motion, motion.dq, _within(motion, np.array([time_s])))[0]
+
+
 def _rows(motion: CommittedMotion, values: Array, times: Array) -> Array:
     return np.stack([np.interp(times, motion.times_s, column) for column in values.T], axis=-1)
 

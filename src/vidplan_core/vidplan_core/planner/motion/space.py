@@ -10,10 +10,11 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.pace import ArmPace, joint_velocity
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.workspace import WorkspaceBox
 from vidplan_core.planner.interfaces import Start
-from vidplan_core.planner.motion.hermite import hermite_chunk
+from vidplan_core.planner.motion.hermite import hermite_chunk, hermite_weights
 from vidplan_core.planner.parts import PlannerParts
 
 
@@ -40,15 +41,32 @@ class MotionSpace:
         return cls(model.frames, model.frame_period_s, parts.box, parts.robot)
 
     def chunk(self, start: Start, motion: Tensor, closedness: float | None = None) -> PoseChunk:
-        """Chunks (N, frames) of motions (N, 3), m, inside the box; differentiable in them.
+        """Chunks (N, frames) of motions (N, 3), m; differentiable in them.
 
+        They end inside the box, and are shortened to what the arm can do in their time.
         `closedness` is that of the start if None.
         """
+        return self._straight(start, self._doable(start, self._inside(start, motion)), closedness)
+
+    def _straight(
+        self, start: Start, motion: Tensor, closedness: float | None = None
+    ) -> PoseChunk:
         return hermite_chunk(
-            start.position, start.rotation, start.velocity, self._inside(start, motion),
-            torch.zeros_like(motion), start.closedness if closedness is None else closedness,
-            self.frames, self.period_s,
+            start.position, start.rotation, start.velocity, motion, torch.zeros_like(motion),
+            start.closedness if closedness is None else closedness, self.frames, self.period_s,
         )  # fmt: skip
+
+    def _doable(self, start: Start, motion: Tensor) -> Tensor:
+        """Motions (N, 3), of which the arm does no more beyond braking than it can."""
+        braking = self.braking(start)
+        steps = torch.arange(self.frames, dtype=motion.dtype, device=motion.device)
+        shape, _ = hermite_weights(steps / (self.frames - 1))
+        still = self._straight(start, braking[None]).position[0]
+        way = shape[:, None] * (motion - braking)[:, None]
+        dq = joint_velocity(self.robot, start.q, start.velocity) if start.dq is None else start.dq
+        turn = torch.zeros_like(way)
+        share = ArmPace(self.robot).share(start.q, dq, still, way, turn, self.period_s)
+        return braking + share[:, None] * (motion - braking)
 
     def braking(self, start: Start) -> Tensor:
         """Displacement (3,) in which a chunk brakes: the least that does not turn back, v T/3."""
@@ -56,7 +74,7 @@ class MotionSpace:
 
     def rest(self, start: Start) -> PoseChunk:
         """The chunk (1, frames) that brakes to rest without turning back."""
-        return self.chunk(start, self.braking(start)[None])
+        return self._straight(start, self._inside(start, self.braking(start)[None]))
 
     def _inside(self, start: Start, motion: Tensor) -> Tensor:
         """Motions (N, 3), ending where the box allows the tool to be.

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError
-from vidplan_core.geometry.fk import flange_pose, pose_and_jacobian, tcp_position
+from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.pace import ArmPace, joint_velocity
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot
-from vidplan_core.geometry.se3 import so3_exp, so3_log
+from vidplan_core.geometry.se3 import so3_exp
 from vidplan_core.geometry.workspace import PLANNING_BOX, WorkspaceBox
 from vidplan_core.planner.interfaces import Situation, Start
 from vidplan_core.planner.motion.hermite import hermite_weights
@@ -41,8 +42,6 @@ class SpatialBasis:
         step_m: how far a unit of linear twist goes within a chunk, m.
         step_rad: how far a unit of angular twist turns within a chunk, rad.
         twists: one per candidate, (linear xyz, angular xyz).
-        damping: of the pseudo-inverse; larger is slower and calmer near singularities.
-        substeps: integration steps per frame.
         robot: whose joint limits the motions keep to.
         box: where the tool centre point may go.
     """
@@ -50,17 +49,14 @@ class SpatialBasis:
     step_m: float = 0.12
     step_rad: float = 0.5
     twists: Sequence[Twist] = TRANSLATIONS
-    damping: float = 0.03
-    substeps: int = 2
     robot: RobotModel = field(default_factory=default_robot)
     box: WorkspaceBox = field(default=PLANNING_BOX)
 
     def __post_init__(self) -> None:
         sizes = {len(twist) for twist in self.twists}
-        if sizes != {6} or min(self.step_m, self.step_rad, self.damping) <= 0 or self.substeps < 1:
+        if sizes != {6} or min(self.step_m, self.step_rad) <= 0:
             raise ConfigError(
-                'a spatial basis needs twists of 6 numbers, positive steps and damping and at '
-                f'least one substep; got {self}'
+                f'a spatial basis needs twists of 6 numbers and positive steps; got {self}'
             )
 
     def propose(
@@ -72,6 +68,7 @@ class SpatialBasis:
         closedness: float,
         frames: int,
         period_s: float,
+        dq: Tensor | None = None,
     ) -> PoseChunk:
         """Return one chunk per twist, from the present velocity to rest.
 
@@ -83,30 +80,31 @@ class SpatialBasis:
             closedness: gripper, 0 open .. 1 closed, kept.
             frames: number of frames, the present included; at least 2.
             period_s: time between frames, s.
+            dq: present joint velocities (7,), rad/s; the least that move the flange so if None.
 
         Returns:
             A chunk (candidates, frames); frame 0 is the given pose for all.
         """
         if frames < 2:
             raise ValueError(f'a chunk needs at least 2 frames, got {frames}')
-        steps = (frames - 1) * self.substeps
-        progress = torch.linspace(0, 1, steps + 1, dtype=q.dtype, device=q.device)[1:]
-        shape, start = (weights[:, None, None] for weights in hermite_weights(progress))
-        twists = position.new_tensor([list(twist) for twist in self.twists])
-        turns = so3_exp(shape * self.step_rad * twists[:, 3:]) @ rotation
-        goal = position + self.step_m * twists[:, :3]
-        goal = self._inside(goal, turns[-1], position, rotation)
-        drift = (frames - 1) * period_s * start * velocity
-        path = position + drift + shape * (goal - position)
-        path = self._inside(path, turns, position, rotation)
-        angles = self._integrate(q, path, turns, period_s / self.substeps)
-        reached, rotated = flange_pose(
-            angles[:, self.substeps - 1 :: self.substeps], self.robot
-        )
+        steps = torch.arange(frames, dtype=q.dtype, device=q.device)
+        shape, start = (weights[:, None] for weights in hermite_weights(steps / (frames - 1)))
+        twists = position.new_tensor([list(twist) for twist in self.twists])[:, None]
+        turns = shape * self.step_rad * twists[..., 3:]
+        goal = position + self.step_m * twists[..., :3]
+        goal = self._inside(goal, so3_exp(turns[:, -1:]) @ rotation, position, rotation)
+        # Braking alone goes on by a third of the way, the least without turning back.
+        way = (frames - 1) * period_s * velocity
+        still = self._inside(position + (start + shape / 3) * way, rotation, position, rotation)
+        path = position + start * way + shape * (goal - position)
+        path = self._inside(path, so3_exp(turns) @ rotation, position, rotation)
+        dq = joint_velocity(self.robot, q, velocity) if dq is None else dq
+        share = ArmPace(self.robot).share(q, dq, still, path - still, turns, period_s)
+        share = share[:, None, None]
         count = len(self.twists)
         return PoseChunk(
-            torch.cat((position.expand(count, 1, 3), reached), 1),
-            torch.cat((rotation.expand(count, 1, 3, 3), rotated), 1),
+            still + share * (path - still),
+            so3_exp(share * turns) @ rotation,
             torch.full((count, frames), closedness, dtype=q.dtype, device=q.device),
         )
 
@@ -122,24 +120,6 @@ class SpatialBasis:
         upper = torch.maximum(points.new_tensor(self.box.upper), here)
         tool = tcp_position(points, rotations, self.robot)
         return points + torch.maximum(torch.minimum(tool, upper), lower) - tool
-
-    def _integrate(self, q: Tensor, path: Tensor, turns: Tensor, step_s: float) -> Tensor:
-        """Follow flange positions (S, N, 3), rotations (S, N, 3, 3): angles (N, S, 7)."""
-        limits = self.robot.limits
-        lower, upper = q.new_tensor(limits.lower), q.new_tensor(limits.upper)
-        lower, upper = torch.minimum(lower, q), torch.maximum(upper, q)
-        speed = q.new_tensor(limits.velocity)
-        angles = q.expand(path.shape[1], 7)
-        visited = []
-        for target, turned in zip(path, turns, strict=True):
-            reached, rotated, jacobians = pose_and_jacobian(angles, self.robot)
-            error = torch.cat((target - reached, so3_log(turned @ rotated.mT)), -1)
-            dq = damped_velocity(jacobians, error / step_s, self.damping)
-            # One factor for all joints keeps the direction when a joint is too slow.
-            excess = (dq.abs() / speed).amax(-1, keepdim=True).clamp_min(1)
-            angles = torch.maximum(torch.minimum(angles + step_s * dq / excess, upper), lower)
-            visited.append(angles)
-        return torch.stack(visited, 1)
 
 
 @dataclass(frozen=True)
@@ -177,13 +157,5 @@ class SpatialProposals:
         """One candidate of a length per direction, from any state."""
         return replace(self.basis, step_m=step_m).propose(
             start.position, start.rotation, start.velocity, start.q, closedness,
-            self.frames, self.period_s,
+            self.frames, self.period_s, start.dq,
         )  # fmt: skip
-
-
-def damped_velocity(jacobians: Tensor, twist: Tensor, damping: float) -> Tensor:
-    """Return joint velocities (..., 7) for twists (..., 6): J^T (J J^T + damping^2 I)^-1 twist."""
-    gram = jacobians @ jacobians.mT
-    identity = torch.eye(6, dtype=gram.dtype, device=gram.device)
-    solved = torch.linalg.solve(gram + damping**2 * identity, twist[..., None])
-    return (jacobians.mT @ solved)[..., 0]

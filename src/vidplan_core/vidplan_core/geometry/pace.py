@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much of a motion of the hand an arm can do in its time, batched and differentiable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from scipy.interpolate import CubicSpline
+from torch import Tensor
+
+from vidplan_core.geometry.fk import damped_velocity, flange_pose, jacobian, pose_and_jacobian
+from vidplan_core.geometry.robot import RobotModel
+from vidplan_core.geometry.se3 import so3_exp, so3_log
+
+# Shares of a motion that are tried.
+_GRID = 8
+# Places between two frames where the velocity is looked at; acceleration is linear in between.
+_SAMPLES = 4
+# Of the pseudo-inverse: motions near a singularity cost the joints what they really cost.
+_DAMPING = 0.01
+# Poses missed by this much count as out of reach.
+_MISSED_M, _MISSED_RAD = 4e-3, 1e-2
+
+
+@dataclass(frozen=True)
+class ArmPace:
+    """What joints can do within a chunk.
+
+    Attributes:
+        robot: whose limits joint motions keep.
+        use: share of the limits on velocity and acceleration that motions may need; the rest is
+            for the elbow, and for what this estimate neglects.
+    """
+
+    robot: RobotModel
+    use: float = 0.95
+
+    def share(
+        self, q: Tensor, dq: Tensor, still: Tensor, way: Tensor, turn: Tensor, period_s: float
+    ) -> Tensor:
+        """Return the largest share (N,) of each motion that the arm can do, 0 .. 1.
+
+        A motion's share s leads through the positions still + s way, turned by s turn. The joints
+        follow it with the least motion; a spline through their angles at the frames, from the
+        present velocity to rest, must keep the limits.
+
+        Args:
+            q: joint angles (7,) at frame 0, rad.
+            dq: joint velocities (7,) at frame 0, rad/s.
+            still: flange positions (F, 3) of an arm that only brakes, m; the first is the present.
+            way: what motions add to them (N, F, 3), m.
+            turn: rotation vectors (N, F, 3) about axes of the base frame, rad.
+            period_s: time between frames, s.
+        """
+        grid = torch.linspace(0.0, 1.0, _GRID + 1, dtype=q.dtype, device=q.device)
+        shares = grid[:, None, None, None]
+        needs = self._needs(
+            q, dq, (still + shares * way).flatten(0, 1), (shares * turn).flatten(0, 1), period_s
+        ).unflatten(0, (len(grid), -1))
+        # What an arm that only brakes breaks already, a motion may break as much.
+        needs = needs / needs[:1].abs().clamp_min(1.0)
+        kept = (needs.abs() <= 1.0).all(-1).long().cumprod(0).sum(0)
+        rows = torch.arange(len(way), device=q.device)
+        last, broken = needs[kept - 1, rows], needs[kept.clamp_max(_GRID), rows]
+        # Between the last of the grid that keeps all and the first that does not, linearly.
+        breaks = broken.abs() > 1.0
+        more = torch.where(breaks, broken - last, torch.ones_like(last))
+        part = torch.where(breaks, (torch.sign(broken) - last) / more, torch.ones_like(last))
+        return (grid[kept - 1] + part.amin(-1) / _GRID).clamp_max(1.0)
+
+    def _needs(
+        self, q: Tensor, dq: Tensor, positions: Tensor, turns: Tensor, period_s: float
+    ) -> Tensor:
+        """What motions (N, F) need of everything that is limited, (N, quantities); 1 is all."""
+        angles, missed = _follow(self.robot, q, positions, turns)
+        frames = positions.shape[1]
+        speeds, rates, ends = (matrix.to(q) for matrix in _spline_matrices(frames, period_s))
+        points = torch.cat((angles, dq.expand(len(angles), 1, -1)), 1)
+        limits = self.robot.limits
+        velocity = speeds @ points / (self.use * q.new_tensor(limits.velocity))
+        acceleration = rates @ points / (self.use * q.new_tensor(limits.acceleration))
+        # A start outside the limits is a fact, not a choice.
+        lower = torch.minimum(q.new_tensor(limits.lower), q)
+        upper = torch.maximum(q.new_tensor(limits.upper), q)
+        place = (2 * ends @ points - upper - lower) / (upper - lower)
+        return torch.cat([part.flatten(1) for part in (velocity, acceleration, place, missed)], 1)
+
+
+def joint_velocity(robot: RobotModel, q: Tensor, velocity: Tensor) -> Tensor:
+    """Return the least velocities (7,), rad/s, that move the flange at (3,) m/s without a turn."""
+    twist = torch.cat((velocity, torch.zeros_like(velocity)))
+    return damped_velocity(jacobian(q, robot), twist, _DAMPING)
+
+
+def _follow(
+    robot: RobotModel, q: Tensor, positions: Tensor, turns: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Joint angles (N, F, 7) with least motion, and what they miss of the poses, 1 is too much.
+
+    Paths begin where the angles put the flange, wherever the first position is.
+    """
+    here, rotation = flange_pose(q, robot)
+    targets = here + positions - positions[:, :1]
+    rotations = so3_exp(turns) @ rotation
+    angles = q.expand(len(positions), -1)
+    visited, missed = [angles], []
+    for frame in range(1, positions.shape[1]):
+        target, turned = targets[:, frame], rotations[:, frame]
+        place, facing, jacobians = pose_and_jacobian(angles, robot)
+        error = torch.cat((target - place, so3_log(turned @ facing.mT)), -1)
+        # The Jacobian half way makes a step of several centimetres accurate.
+        middle = angles + 0.5 * damped_velocity(jacobians, error, _DAMPING)
+        angles = angles + damped_velocity(pose_and_jacobian(middle, robot)[2], error, _DAMPING)
+        visited.append(angles)
+        place, facing = flange_pose(angles, robot)
+        missed.append((target - place).norm(dim=-1) / _MISSED_M)
+        missed.append(so3_log(turned @ facing.mT).norm(dim=-1) / _MISSED_RAD)
+    return torch.stack(visited, 1), torch.stack(missed, 1)
+
+
+@lru_cache(maxsize=8)
+def _spline_matrices(frames: int, period_s: float) -> tuple[Tensor, Tensor, Tensor]:
+    """What a spline to rest makes of its points, whose last row is its start velocity.
+
+    Returns:
+        Matrices (times, F + 1) of its velocities and accelerations at all times that matter, and
+        of its points from the second on.
+    """
+    times = period_s * np.arange(frames)
+    values = np.eye(frames + 1)[:, :frames].T
+    start = np.eye(frames + 1)[frames]
+    spline = CubicSpline(times, values, bc_type=((1, start), (1, np.zeros(frames + 1))))
+    fine = np.linspace(0.0, times[-1], (frames - 1) * _SAMPLES + 1)[1:-1]
+    found = spline(fine, 1), spline(times, 2), values[1:]
+    return tuple(torch.from_numpy(np.ascontiguousarray(matrix)) for matrix in found)  # type: ignore[return-value]
