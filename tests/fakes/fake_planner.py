@@ -6,8 +6,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,12 @@ class FakePlan:
     latency_s: float
     cycle: int
     heat: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0, 3), np.uint8))
+
+    def alternatives(self) -> Iterator[FakePlan]:
+        """The candidates, best first."""
+        for index in np.argsort(self.scores)[::-1].tolist():
+            chunk = self.candidates.select(index)
+            yield replace(self, chunk=chunk, best=index, score=self.scores[index])
 
 
 def straight_chunk(position: np.ndarray, step_m: float, candidates: int = 1) -> PoseChunk:
@@ -155,12 +161,18 @@ class FakeArm(ArmStatus):
         self.until_s = -1.0
         self.fault = ''
         self.refuses = False
+        self.reason = 'JUMP: too far'
+        self.refused_best: tuple[int, ...] = ()
+        self.refused_id = 0
+        self.time_ratio = 1.0
         self.ignores_stop = False
         self.beat()
 
     def send(self, plan: Any, observation_s: float, start_s: float) -> int:
         self.sent.append((observation_s, start_s))
-        if not self.refuses:
+        if plan.best in self.refused_best:
+            self.refused_id = len(self.sent)
+        elif not self.refuses:
             self.until_s = start_s + (FRAMES - 1) * PERIOD_S
         self.beat()
         return len(self.sent)
@@ -173,16 +185,17 @@ class FakeArm(ArmStatus):
 
     def beat(self) -> None:
         """Send one status."""
-        refused = len(self.sent) if self.refuses else 0
+        refused = len(self.sent) if self.refuses else self.refused_id
         self.update(
             ArmReport(
                 at_rest=self.until_s <= self._now(),
                 fault=self.fault,
-                refusal='JUMP: too far' if refused else '',
-                active_plan_id=0 if self.refuses else len(self.sent),
+                refusal=self.reason if refused else '',
+                active_plan_id=0 if refused == len(self.sent) else len(self.sent),
                 rejected_plan_id=refused,
                 committed=None,
                 rests_at_s=self.until_s,
                 heard_s=self._steady(),
+                time_ratio=self.time_ratio,
             )
         )

@@ -9,7 +9,8 @@ robot, would be computing. How long the planner really took is measured beside.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -164,8 +165,17 @@ class LockStep:
             if max(due_s, result.start_s) + REST_S > limit_s:
                 return TIME_LIMIT
             self._watch_until(result.start_s - LEAD_S, run.log)
-            self._world.execute(result.chunk, observed.stamp_s, result.start_s)
+            self._execute(run.log, result, observed.stamp_s)
             self._watch_until(due_s, run.log)
+
+    def _execute(self, log: RunLog, result: PlanResult, observed_s: float) -> None:
+        """Hand the plan over; where the arm refuses it, the next best candidate at once."""
+        for plan in chain([result], result.alternatives()):
+            if self._world.execute(plan.chunk, observed_s, result.start_s):
+                made = log.plans[-1] if plan is result else plan_record(plan, observed_s)
+                ratio = self._world.committed().time_ratio
+                log.plans[-1] = replace(made, time_ratio=ratio)
+                return
 
     def _plan(self, run: Run, task: Any, observed: Observation) -> PlanResult:
         committed = self._world.committed()

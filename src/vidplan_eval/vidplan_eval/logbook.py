@@ -23,7 +23,7 @@ def seen_frame(observation: Observation) -> SeenFrame:
     )
 
 
-def plan_record(result: PlanResult, observed_s: float, *, pictures: bool) -> PlanRecord:
+def plan_record(result: PlanResult, observed_s: float, *, pictures: bool = False) -> PlanRecord:
     """Return the log's entry of a plan that was made from the observation of `observed_s`.
 
     Decoding the imagined frames takes longer than planning; `pictures` says whether to.

@@ -322,6 +322,38 @@ def test_plans_that_the_adapter_keeps_refusing(bench: Bench) -> None:
     assert len(bench.arm.sent) == bench.timing.max_rejected_plans
 
 
+def test_next_best_candidate_is_sent_at_once_where_a_motion_is_refused(bench: Bench) -> None:
+    bench.system.cycles = 1
+    bench.arm.reason = 'UNREACHABLE: pose 3'
+    bench.arm.refused_best = (1, 5)  # the best two of the fake planner's
+    chosen: list[int] = []
+    outcome = bench.run(on_progress=lambda progress: chosen.append(progress.best))
+    assert outcome.ending is Ending.NONE
+    # The refused plan, the same again (its chunk counts as refined), the second, then the third.
+    assert len(bench.arm.sent) == 4
+    assert 4 in chosen
+    assert len({observed_s for observed_s, _ in bench.arm.sent}) == 1
+    assert len(bench.system.calls) == 2
+
+
+def test_plan_whose_every_candidate_is_refused_counts_once(bench: Bench) -> None:
+    bench.system.cycles = 1000
+    bench.arm.reason = 'UNREACHABLE: pose 3'
+    bench.arm.refuses = True
+    outcome = bench.run()
+    assert outcome.ending is Ending.PLAN_REJECTED
+    assert 'UNREACHABLE' in outcome.message
+    assert len(bench.arm.sent) == 7 * bench.timing.max_rejected_plans
+
+
+def test_progress_tells_how_much_longer_the_arm_takes(bench: Bench) -> None:
+    bench.arm.time_ratio = 1.4
+    told: list[tuple[int, float]] = []
+    bench.run(on_progress=lambda progress: told.append((progress.cycle, progress.time_ratio)))
+    assert math.isnan(told[0][1])
+    assert (1, 1.4) in told
+
+
 @pytest.mark.parametrize(
     ('error', 'ending'),
     [

@@ -47,6 +47,7 @@ class RunLogger(Node):
         self._maps: dict[int, np.ndarray] = {}
         self._candidates: dict[int, np.ndarray] = {}
         self._latencies_s: dict[int, float] = {}
+        self._time_ratios: dict[int, float] = {}
         for kind, name, callback, profile in (
             (Observation, 'observation', self._on_observation, qos.OBSERVATION),
             (Plan, 'plan', self._on_plan, qos.OBSERVATION),
@@ -62,9 +63,11 @@ class RunLogger(Node):
         """Keep observations from now on."""
         self._keeping = True
 
-    def note_latency(self, cycle: int, latency_s: float) -> None:
-        """Keep the latency that the feedback of a cycle, from 1, reports."""
+    def note_cycle(self, cycle: int, latency_s: float, time_ratio: float) -> None:
+        """Keep what the feedback of a cycle, from 1, reports; a time ratio of NaN is not known."""
         self._latencies_s[cycle] = latency_s
+        if not math.isnan(time_ratio):
+            self._time_ratios[cycle] = time_ratio
 
     def finish(self, end: GoalEnd) -> RunLog:
         """Put plans and result into the log and return it."""
@@ -105,6 +108,7 @@ class RunLogger(Node):
             quaternion=quaternion,
             closedness=np.array(plan.closedness, np.float64),
             latency_s=self._latencies_s.get(plan.cycle, math.nan),
+            time_ratio=self._time_ratios.get(plan.cycle, math.nan),
         )
 
     def _on_observation(self, message: Observation) -> None:

@@ -213,7 +213,7 @@ def _follow(
     from vidplan_msgs.action import PlanTask
 
     def tell(feedback: Any) -> None:
-        logger.note_latency(feedback.cycle, feedback.plan_latency_s)
+        logger.note_cycle(feedback.cycle, feedback.plan_latency_s, feedback.time_ratio)
         progress.feedback(feedback)
 
     goal = PlanTask.Goal(

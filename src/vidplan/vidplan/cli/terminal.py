@@ -8,6 +8,9 @@ import sys
 from types import TracebackType
 from typing import Any
 
+# From this time ratio on, a user is told that the arm was slowed down.
+SLOWED = 1.02
+
 PHASES = ('observing', 'planning', 'moving', 'coming to rest')
 
 
@@ -61,6 +64,8 @@ def feedback_line(feedback: Any) -> str:
         parts.append(f'score {feedback.score:+.3f}')
         parts.append(f'candidate {feedback.best_candidate}')
         parts.append(f'planned in {feedback.plan_latency_s:.2f} s')
+    if feedback.time_ratio > SLOWED:
+        parts.append(f'the arm takes {feedback.time_ratio:.2f} times as long')
     if feedback.target:
         parts.append(f"target '{feedback.target}'")
     return '  '.join(parts)

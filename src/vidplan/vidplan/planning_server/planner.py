@@ -252,6 +252,7 @@ def feedback_message(progress: Progress) -> PlanTask.Feedback:
         score=progress.score,
         best_candidate=progress.best,
         plan_latency_s=progress.latency_s,
+        time_ratio=progress.time_ratio,
         elapsed_s=max(progress.elapsed_s, 0.0),
         target=progress.target,
         term_names=list(progress.terms),

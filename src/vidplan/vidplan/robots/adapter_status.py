@@ -96,12 +96,15 @@ def status_message(report: Report, now_s: float, base_frame: str) -> AdapterStat
         rejected_plan_id=incident.plan_id,
         active_plan_id=report.last_plan_id,
         remaining_s=report.state.rest_in_s,
+        time_ratio=report.state.time_ratio,
     )
     message.header.stamp, message.header.frame_id = stamp(now_s), base_frame
     if report.committed is not None:
         motion = report.committed
         message.committed_times_s = (motion.times_s - motion.times_s[0]).tolist()
         message.committed_closedness = motion.closedness.tolist()
+        message.committed_joint_positions = motion.q.ravel().tolist()
+        message.committed_joint_velocities = motion.dq.ravel().tolist()
         message.committed_poses = [
             pose_message(*pose) for pose in zip(motion.position, motion.quaternion, strict=True)
         ]

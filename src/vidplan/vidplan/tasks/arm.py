@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from vidplan.tasks.endings import Ending, TaskEnd
+from vidplan_core.control.rejection import OF_THE_MOTION
 
 if TYPE_CHECKING:
     from vidplan_core.control.commands import CommittedMotion
@@ -29,6 +30,7 @@ class ArmReport:
         committed: What the arm will do if nothing else is sent.
         rests_at_s: When that motion ends, on the node's clock [s].
         heard_s: When the status arrived, on the steady clock [s].
+        time_ratio: Time that `active_plan_id` takes over the time that it was given.
     """
 
     at_rest: bool
@@ -39,10 +41,16 @@ class ArmReport:
     committed: CommittedMotion | None
     rests_at_s: float
     heard_s: float
+    time_ratio: float = 1.0
 
     def answers(self, plan_id: int) -> bool:
         """Return whether the adapter has taken or refused this plan, or had none to judge."""
         return plan_id in (0, self.active_plan_id, self.rejected_plan_id)
+
+    def refuses_motion(self, plan_id: int) -> bool:
+        """Return whether this plan was refused for a motion that another may do better."""
+        reason = self.refusal.split(':')[0]
+        return plan_id == self.rejected_plan_id and reason in OF_THE_MOTION
 
 
 class Arm(Protocol):

@@ -118,6 +118,7 @@ def arm_report(message: AdapterStatus) -> ArmReport:
         committed=committed_motion(message),
         rests_at_s=now_s + message.remaining_s,
         heard_s=time.monotonic(),
+        time_ratio=message.time_ratio,
     )
 
 
@@ -126,9 +127,14 @@ def committed_motion(message: AdapterStatus) -> CommittedMotion | None:
     if not message.committed_poses:
         return None
     positions, quaternions = pose_arrays(message.committed_poses)
+    # An adapter that tells no joints tells none of them.
+    joints = len(message.committed_joint_positions) // len(positions) or 7
     return CommittedMotion(
         seconds(message.header.stamp) + np.array(message.committed_times_s),
         positions,
         quaternions,
         np.array(message.committed_closedness),
+        q=np.reshape(message.committed_joint_positions, (-1, joints)),
+        dq=np.reshape(message.committed_joint_velocities, (-1, joints)),
+        time_ratio=message.time_ratio,
     )

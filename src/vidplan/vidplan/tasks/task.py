@@ -86,6 +86,7 @@ class Progress:
     score: float = math.nan
     best: int = -1
     latency_s: float = 0.0
+    time_ratio: float = math.nan
     elapsed_s: float = 0.0
     target: str = ''
     terms: dict[str, float] = field(default_factory=dict)

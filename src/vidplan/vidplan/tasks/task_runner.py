@@ -6,9 +6,10 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from vidplan.tasks.arm import Arm
@@ -87,6 +88,8 @@ class TaskRunner:
         self._refused = 0
         self._late = 0
         self._due_s = -math.inf
+        # What else the last plan could have been, with the observation that it was made from.
+        self._others: Iterator[tuple[PlanResult, float]] = iter(())
 
     def run(self) -> Outcome:
         """Follow the instruction until an end; the arm is at rest when this returns."""
@@ -127,6 +130,7 @@ class TaskRunner:
             plan, rests_at_s = self._plan(task, history)
             self._check_refusal()
             if not plan.done:
+                self._others = zip(plan.alternatives(), repeat(observed_s), strict=False)
                 self._send(plan, observed_s, rests_at_s)
             self._context.on_plan(plan, history[-1])
             if plan.done:
@@ -170,10 +174,21 @@ class TaskRunner:
         if not self._sent_id:
             self._tell(Phase.OBSERVING)
         while True:
+            self._try_next_best()
             if self._is_due() and (history := self._context.feed.sample()) is not None:
                 return history
             self._context.wake.wait(_TICK_S)
             self._check()
+
+    def _try_next_best(self) -> None:
+        """Send the next best candidate at once where the arm refused the last one's motion."""
+        report = self._context.arm.report()
+        if report is None or not self._sent_id or not report.refuses_motion(self._sent_id):
+            return
+        for plan, observed_s in self._others:
+            self._progress.best, self._progress.score = plan.best, plan.score
+            self._send(plan, observed_s, report.rests_at_s)
+            return
 
     def _is_due(self) -> bool:
         if self._context.feed.problem() or self._context.arm.problem():
@@ -236,6 +251,7 @@ class TaskRunner:
             # The arm has moved on from where this chunk starts. It brakes along its last chunk;
             # a plan that starts from rest may start at any time.
             self._count_late(late_s)
+            self._others = iter(())
             self._due_s = observed_s + 2 * _EARLY_S  # any newer observation
             return
         self._late = 0
@@ -265,4 +281,7 @@ class TaskRunner:
     def _tell(self, phase: Phase) -> None:
         self._progress.phase = phase
         self._progress.elapsed_s = self._context.now_s() - self._started_s
+        report = self._context.arm.report()
+        taken = report is not None and 0 < self._sent_id == report.active_plan_id
+        self._progress.time_ratio = report.time_ratio if report and taken else math.nan
         self._on_progress(self._progress)

@@ -18,7 +18,13 @@ from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.planner.compositions import Composition
 from vidplan_core.planner.interfaces import Situation, Start
-from vidplan_core.planner.motion.committed import angles_at, chunk_ahead, rests, velocity_at
+from vidplan_core.planner.motion.committed import (
+    angles_at,
+    chunk_ahead,
+    rests,
+    speeds_at,
+    velocity_at,
+)
 from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import Plan
@@ -68,6 +74,7 @@ class Session:
         else:
             plan = composition.planner.plan(situation, should_stop)
         result = self._result(task, plan, history[-1], situation, began)
+        result.time_ratio = committed.time_ratio if committed else 1.0
         task.cycle += 1
         return result
 
@@ -142,13 +149,14 @@ class Session:
         chunk = chunk.to(torch.float32).to(self.parts.device)
         found = self.parts.imagine(context, chunk)
         time_s = present.stamp_s + ahead * model.frame_period_s
-        angles = angles_at(committed, time_s)
+        angles, speeds = angles_at(committed, time_s), speeds_at(committed, time_s)
         start = Start(
             chunk.position[0, ahead],
             chunk.rotation[0, ahead],
             self._tensor(velocity_at(committed, time_s)),
             self._tensor(present.q if angles is None else angles),
             float(chunk.closedness[0, ahead]),
+            None if speeds is None else self._tensor(speeds),
         )
         return self.parts.world_model.advance(context, found.latents, found.measured, ahead), start
 

@@ -88,11 +88,14 @@ def _verdict(log: RunLog) -> str:
 def _cards(log: RunLog, steps: Sequence[StepQuality]) -> str:
     latencies = [plan.latency_s for plan in log.plans]
     gain = [np.mean(step.imagined_db) - np.mean(step.copied_db) for step in steps]
+    ratios = [plan.time_ratio for plan in log.plans if isfinite(plan.time_ratio)]
+    slowest = max(ratios, default=None)
     cards = {
         'duration': _number(log.result.duration_s if log.result else None, 's', 1),
         'cycles': str(log.result.cycles if log.result else len(log.plans)),
         'plan, median': _number(percentile(latencies, 50), 's', 3),
         'plan, 99 %': _number(percentile(latencies, 99), 's', 3),
+        'slowest motion': _number(slowest, 'x its time', 2),
         'imagination over copying': _number(float(np.mean(gain)) if gain else None, 'dB', 1),
     }
     return ''.join(
@@ -190,11 +193,15 @@ def _cycle_table(log: RunLog, steps: Sequence[StepQuality]) -> str:
                 str(plan.best),
                 f'{plan.score:.3f}',
                 f'{plan.latency_s:.3f}',
+                f'{plan.time_ratio:.2f}' if isfinite(plan.time_ratio) else '',
                 truth,
                 scores,
             ]
         )
-    head = ['cycle', 't [s]', 'best', 'score', 'latency [s]', 'PSNR +1 [dB]', 'all candidates']
+    head = [
+        'cycle', 't [s]', 'best', 'score', 'latency [s]', 'time ratio', 'PSNR +1 [dB]',
+        'all candidates',
+    ]  # fmt: skip
     return table(head, rows)
 
 

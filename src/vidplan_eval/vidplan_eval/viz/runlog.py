@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -53,6 +54,7 @@ class PlanRecord:
         closedness: Chosen gripper, (F,).
         latency_s: Time the plan took [s], wall clock.
         terms: What the score is made of, by name; empty where none was recorded.
+        time_ratio: Time that the arm took over the time that it was given; NaN where unknown.
     """
 
     stamp_s: float
@@ -69,6 +71,7 @@ class PlanRecord:
     closedness: np.ndarray
     latency_s: float
     terms: Mapping[str, float] = field(default_factory=dict)
+    time_ratio: float = math.nan
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+import torch
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.language.instruction import Instruction
@@ -56,6 +57,8 @@ class PlanResult:
         distance_m: from the tool to the goal above the target, as the planner estimates it.
         latency_s: time the cycle took, wall clock, s.
         cycle: its number within the task, from 0.
+        time_ratio: time that the arm takes for the plan before this one over the time that it was
+            given; 1 when it does in time what was imagined.
     """
 
     done: bool
@@ -72,6 +75,7 @@ class PlanResult:
     latency_s: float
     cycle: int
     refinement: tuple[float, ...] = ()
+    time_ratio: float = 1.0
     _imagined: Callable[[], np.ndarray] = field(default=lambda: NO_PICTURES)
     _heat: Callable[[], np.ndarray] = field(default=lambda: NO_PICTURES)
 
@@ -91,3 +95,17 @@ class PlanResult:
         Blue is certain, red is not. Empty without imagination or without an uncertainty head.
         """
         return self._heat()
+
+    def alternatives(self) -> Iterator[PlanResult]:
+        """The candidates as plans of their own, best first, for when this one is refused.
+
+        The chosen candidate is among them where refinement has changed it. None has pictures.
+        """
+        for index in sorted(range(len(self.scores)), key=lambda index: -self.scores[index]):
+            chunk = self.candidates.select(index)
+            if index == self.best and torch.equal(chunk.position, self.chunk.position):
+                continue
+            yield replace(
+                self, chunk=chunk, best=index, score=self.scores[index], terms={}, refinement=(),
+                _imagined=lambda: NO_PICTURES, _heat=lambda: NO_PICTURES,
+            )  # fmt: skip
