@@ -26,7 +26,7 @@ SHAPE = (PART * PART * (3 - 2 * PART))[:, None]
 
 def shares(motions: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
     position, _ = flange_pose(START)
-    still = position.expand(5, 3)
+    still = position.expand(5, 3), position.new_zeros(5, 3)
     return PACE.share(
         START, REST, still, SHAPE * motions[:, None], SHAPE * turns[:, None], PERIOD_S
     )

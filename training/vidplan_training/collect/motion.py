@@ -40,12 +40,13 @@ class Motion:
         """Send the chunk of a decision; an unreachable one leaves the arm on its way to rest."""
         q, dq = (torch.as_tensor(v, dtype=torch.float64) for v in self._commanded())
         position, rotation = flange_pose(q)
-        velocity = (jacobian(q) @ dq)[:3]
+        velocity, turn_rate = (jacobian(q) @ dq).split(3)
         turn = torch.tensor([[0.0, 0.0, decision.turn_rad]], dtype=torch.float64)
         move = torch.as_tensor(decision.displacement, dtype=torch.float64)[None]
         chunk = hermite_chunk(
-            position, rotation, velocity, move, turn, decision.closedness, FRAMES, PERIOD_S
-        )
+            position, rotation, velocity, move, turn, decision.closedness, FRAMES, PERIOD_S,
+            turn_rate,
+        )  # fmt: skip
         try:
             waypoints = self._ik.track(
                 q.numpy(), chunk.position[0].numpy(), chunk.rotation[0].numpy(), PERIOD_S

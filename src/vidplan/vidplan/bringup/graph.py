@@ -27,6 +27,10 @@ _COMMON = (
         'Robot: a file of config/robots (fr3_hand, fr3_robotiq, fer_hand), or a path.',
     ),
     Argument(
+        'velocity_scale', 1.0, "Share of the joints' velocity limits to use; begin with 0.2."
+    ),
+    Argument('acceleration_scale', 1.0, "Share of the joints' acceleration limits to use."),
+    Argument(
         'cameras', DEFAULT_LAYOUT, 'Cameras: a file of config/cameras (cell, full), or a path.'
     ),
     Argument('left_image', '/left/image_raw', 'Camera of the view left, sensor_msgs/Image.'),
@@ -57,6 +61,9 @@ _STATES: tuple[Entry, ...] = (
     ('gripper/joint_states', Value('gripper_states')),
 )
 _ROBOT: tuple[Entry, ...] = (('robot', Value('robot')),)
+_PACE: tuple[Entry, ...] = tuple(
+    (name, Value(name)) for name in ('velocity_scale', 'acceleration_scale')
+)
 _LAYOUT: tuple[Entry, ...] = (('cameras', Value('cameras')),)
 _COMMANDS: tuple[Entry, ...] = (
     ('fr3_arm_controller/joint_trajectory', Value('trajectory')),
@@ -84,6 +91,7 @@ _PLANNING_SERVER = Process(
         ('models', Value('models')),
         ('device', Value('device')),
         *_ROBOT,
+        *_PACE,
         ('autostart', Value('autostart')),
     ),
 )
@@ -117,6 +125,7 @@ def _planning_processes(
         parameters=(
             *_SIM_TIME,
             *_ROBOT,
+            *_PACE,
             ('dry_run', dry_run),
             ('autostart', Value('autostart')),
             *gripper,

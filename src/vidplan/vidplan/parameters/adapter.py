@@ -7,7 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import cast
 
-from vidplan.parameters.robot import RobotParameters
+from vidplan.parameters.robot import PaceParameters, RobotParameters
 from vidplan_core.control.config import AdapterConfig
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.robot import GRIPPER_INTERFACES, GripperModel
@@ -43,15 +43,7 @@ class AdapterParameters(RobotParameters):
     status_rate_hz: float = knob(
         20.0, 'of adapter/status; changes are published at once', unit='Hz', low=1.0, high=100.0
     )
-    velocity_scale: float = knob(
-        1.0,
-        "share of the joints' planning velocity limits; begin with 0.2",
-        low=0.05,
-        high=1.0,
-    )
-    acceleration_scale: float = knob(
-        1.0, "share of the joints' planning acceleration limits", low=0.1, high=1.0
-    )
+    pace: PaceParameters = knob_group(PaceParameters, prefix='')
     tool_box_lower_m: tuple[float, ...] = knob(
         COMMAND_BOX.lower,
         'x, y, z of the tool centre point',
@@ -101,8 +93,7 @@ def adapter_config(parameters: AdapterParameters) -> AdapterConfig:
         tool_box=_box('tool_box', p.tool_box_lower_m, p.tool_box_upper_m),
         flange_box=_box('flange_box', p.flange_box_lower_m, p.flange_box_upper_m),
     )
-    robot = p.model.slowed(p.velocity_scale, p.acceleration_scale)
-    return dataclasses.replace(p.core, robot=robot, safety=safety)
+    return dataclasses.replace(p.core, robot=p.pace.slow(p.model), safety=safety)
 
 
 def _box(name: str, lower: tuple[float, ...], upper: tuple[float, ...]) -> WorkspaceBox:

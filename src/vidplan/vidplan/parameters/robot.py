@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parameters of the nodes beside the robot: which robot it is, and its base frame."""
+"""Parameters that nodes share: which robot it is, its base frame, and how fast it may be."""
 
 from __future__ import annotations
 
@@ -9,6 +9,32 @@ from functools import cached_property
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import DEFAULT_ROBOT, load_robot
 from vidplan_core.knobs import check_knobs, knob
+
+
+@dataclass(frozen=True)
+class PaceParameters:
+    """How much of its planning limits a robot uses; the adapter obeys, the planner plans so."""
+
+    velocity_scale: float = knob(
+        1.0,
+        "share of the joints' planning velocity limits; begin with 0.2; the same for world_model "
+        'and adapter',
+        low=0.05,
+        high=1.0,
+    )
+    acceleration_scale: float = knob(
+        1.0,
+        "share of the joints' planning acceleration limits; the same for world_model and adapter",
+        low=0.1,
+        high=1.0,
+    )
+
+    def __post_init__(self) -> None:
+        check_knobs(self)
+
+    def slow(self, robot: RobotModel) -> RobotModel:
+        """Return the robot at this pace."""
+        return robot.slowed(self.velocity_scale, self.acceleration_scale)
 
 
 @dataclass(frozen=True)

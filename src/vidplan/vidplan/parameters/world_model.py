@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vidplan.parameters.robot import PaceParameters
 from vidplan_core.geometry.robot_files import DEFAULT_ROBOT
-from vidplan_core.knobs import check_knobs, knob
+from vidplan_core.knobs import check_knobs, knob, knob_group
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class WorldModelParameters:
         'whose limits motions keep to and whose tool is brought to targets: a file of '
         'config/robots, or the path of another; as for stitcher and adapter',
     )
+    pace: PaceParameters = knob_group(PaceParameters, prefix='')
     threads: int = knob(
         0, 'processor threads of the models; 0: as many as PyTorch likes', low=0, high=256
     )

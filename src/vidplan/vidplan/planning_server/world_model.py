@@ -65,7 +65,7 @@ class WorldModelNode(ManagedNode):
             torch.set_num_threads(self.parameters.threads)
         started_s = time.monotonic()
         folder = self.folder
-        robot = load_robot(self.parameters.robot)
+        robot = self.parameters.pace.slow(load_robot(self.parameters.robot))
         self._host.load(folder, self._config, self.parameters.device, robot)
         self._loaded_s = time.monotonic() - started_s
         self.get_logger().info(

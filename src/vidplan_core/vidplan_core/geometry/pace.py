@@ -39,27 +39,35 @@ class ArmPace:
     use: float = 0.95
 
     def share(
-        self, q: Tensor, dq: Tensor, still: Tensor, way: Tensor, turn: Tensor, period_s: float
+        self,
+        q: Tensor,
+        dq: Tensor,
+        still: tuple[Tensor, Tensor],
+        way: Tensor,
+        turn: Tensor,
+        period_s: float,
     ) -> Tensor:
         """Return the largest share (N,) of each motion that the arm can do, 0 .. 1.
 
-        A motion's share s leads through the positions still + s way, turned by s turn. The joints
-        follow it with the least motion; a spline through their angles at the frames, from the
-        present velocity to rest, must keep the limits.
+        A motion's share s leads through what an arm does that only brakes, plus s (way, turn).
+        The joints follow it with the least motion; a spline through their angles at the frames,
+        from the present velocity to rest, must keep the limits.
 
         Args:
             q: joint angles (7,) at frame 0, rad.
             dq: joint velocities (7,) at frame 0, rad/s.
-            still: flange positions (F, 3) of an arm that only brakes, m; the first is the present.
-            way: what motions add to them (N, F, 3), m.
-            turn: rotation vectors (N, F, 3) about axes of the base frame, rad.
+            still: flange positions (F, 3), m, and rotation vectors (F, 3) about axes of the base
+                frame, rad, of an arm that only brakes; the first are the present.
+            way: what motions add to the positions (N, F, 3), m.
+            turn: what they add to the rotation vectors (N, F, 3), rad.
             period_s: time between frames, s.
         """
         grid = torch.linspace(0.0, 1.0, _GRID + 1, dtype=q.dtype, device=q.device)
         shares = grid[:, None, None, None]
         needs = self._needs(
-            q, dq, (still + shares * way).flatten(0, 1), (shares * turn).flatten(0, 1), period_s
-        ).unflatten(0, (len(grid), -1))
+            q, dq, (still[0] + shares * way).flatten(0, 1),
+            (still[1] + shares * turn).flatten(0, 1), period_s,
+        ).unflatten(0, (len(grid), -1))  # fmt: skip
         # What an arm that only brakes breaks already, a motion may break as much.
         needs = needs / needs[:1].abs().clamp_min(1.0)
         kept = (needs.abs() <= 1.0).all(-1).long().cumprod(0).sum(0)

@@ -21,7 +21,8 @@ class Start:
     """The state that candidates start from.
 
     position (3,) m, rotation (3, 3), velocity (3,) m/s of the flange, q (7,) rad, closedness,
-    dq (7,) rad/s; None for the least that moves the flange so.
+    dq (7,) rad/s; None for the least that moves the flange so. turn_rate (3,) rad/s is the
+    flange's angular velocity in the base frame; None where it does not turn.
     """
 
     position: Tensor
@@ -30,6 +31,12 @@ class Start:
     q: Tensor
     closedness: float
     dq: Tensor | None = None
+    turn_rate: Tensor | None = None
+
+    @property
+    def turning(self) -> Tensor:
+        """Angular velocity (3,) of the flange, rad/s."""
+        return self.velocity.new_zeros(3) if self.turn_rate is None else self.turn_rate
 
 
 @dataclass(frozen=True)

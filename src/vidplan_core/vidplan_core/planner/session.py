@@ -23,6 +23,7 @@ from vidplan_core.planner.motion.committed import (
     chunk_ahead,
     rests,
     speeds_at,
+    turn_rate_at,
     velocity_at,
 )
 from vidplan_core.planner.motion.space import MotionSpace
@@ -157,6 +158,7 @@ class Session:
             self._tensor(present.q if angles is None else angles),
             float(chunk.closedness[0, ahead]),
             None if speeds is None else self._tensor(speeds),
+            self._tensor(turn_rate_at(committed, time_s)),
         )
         return self.parts.world_model.advance(context, found.latents, found.measured, ahead), start
 

@@ -18,6 +18,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import CommandRejectedError
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.se3 import so3_log
+from vidplan_core.planner.interfaces import Start
 from vidplan_core.planner.proposals.spatial import SpatialBasis
 from vidplan_eval.suites.random_motions import (
     FRAMES,
@@ -86,7 +87,8 @@ def directions(motions: RandomMotions, starts: int) -> Iterator[Case]:
         start = motions.start()
         position, rotation, velocity = start.flange(motions.robot)
         q = torch.from_numpy(start.q)
-        chunks = basis.propose(position, rotation, velocity, q, 0.0, FRAMES, PERIOD_S)
+        here = Start(position, rotation, velocity, q, 0.0)
+        chunks = basis.propose(here, 0.0, FRAMES, PERIOD_S)
         for index in range(len(chunks)):
             yield start, chunks.select(index)
 

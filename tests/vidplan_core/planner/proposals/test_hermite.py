@@ -31,17 +31,19 @@ def test_begins_with_the_present_and_ends_at_the_goal() -> None:
 
 def test_begins_with_the_present_velocity_and_ends_at_rest() -> None:
     """Read off a chunk so fine that differences are velocities."""
+    turn_rate = torch.tensor([0.0, 0.3, -0.2], dtype=torch.float64)
     frames = 4001
     period_s = 0.8 / (frames - 1)
     chunk = hermite_chunk(
         POSITION, ROTATION, VELOCITY, torch.tensor([[0.1, 0.0, -0.1]], dtype=torch.float64),
-        torch.tensor([[0.0, 0.0, 0.4]], dtype=torch.float64), 0.0, frames, period_s,
+        torch.tensor([[0.0, 0.0, 0.4]], dtype=torch.float64), 0.0, frames, period_s, turn_rate,
     )  # fmt: skip
     velocity = chunk.position[0].diff(dim=0) / period_s
     torch.testing.assert_close(velocity[0], VELOCITY, atol=1e-3, rtol=0)
     torch.testing.assert_close(velocity[-1], torch.zeros_like(VELOCITY), atol=1e-3, rtol=0)
-    steps = so3_log(chunk.rotation[0, :-1].mT @ chunk.rotation[0, 1:]).norm(dim=-1) / period_s
-    assert steps[[0, -1]].max() < 1e-2
+    rates = so3_log(chunk.rotation[0, 1:] @ chunk.rotation[0, :-1].mT) / period_s
+    torch.testing.assert_close(rates[0], turn_rate, atol=1e-3, rtol=0)
+    torch.testing.assert_close(rates[-1], torch.zeros_like(turn_rate), atol=1e-3, rtol=0)
 
 
 def test_differentiable_in_goal_and_turn_even_at_zero() -> None:

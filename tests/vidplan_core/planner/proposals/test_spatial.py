@@ -11,6 +11,7 @@ from vidplan_core.geometry.ik import IkSolver
 from vidplan_core.geometry.robot_files import load_robot
 from vidplan_core.geometry.se3 import so3_log
 from vidplan_core.geometry.workspace import PLANNING_BOX, WorkspaceBox
+from vidplan_core.planner.interfaces import Start
 from vidplan_core.planner.motion.hermite import hermite_chunk
 from vidplan_core.planner.proposals.spatial import TRANSLATIONS, SpatialBasis
 
@@ -20,9 +21,15 @@ FRAMES, PERIOD_S = 5, 0.2
 DIRECTIONS = torch.tensor(TRANSLATIONS, dtype=torch.float64)[:, :3]
 
 
-def propose(basis: SpatialBasis, q: torch.Tensor = START, velocity: torch.Tensor = REST):  # noqa: ANN201
+def propose(  # noqa: ANN201
+    basis: SpatialBasis,
+    q: torch.Tensor = START,
+    velocity: torch.Tensor = REST,
+    turn_rate: torch.Tensor | None = None,
+):
     position, rotation = flange_pose(q)
-    return basis.propose(position, rotation, velocity, q, 0.25, FRAMES, PERIOD_S)
+    start = Start(position, rotation, velocity, q, 0.0, turn_rate=turn_rate)
+    return basis.propose(start, 0.25, FRAMES, PERIOD_S)
 
 
 def test_candidates_go_where_their_names_say() -> None:
@@ -46,6 +53,18 @@ def test_follows_the_hermite_law(velocity: torch.Tensor) -> None:
         position, rotation, velocity, 0.08 * DIRECTIONS, 0 * DIRECTIONS, 0.25, FRAMES, PERIOD_S
     )
     torch.testing.assert_close(chunk.position, law.position, atol=2e-3, rtol=0)
+
+
+def test_a_hand_that_turns_comes_to_rest_without_turning_back() -> None:
+    """The angle is the cubic from the present rate to rest: it never falls, and ends at w T/3."""
+    rate = torch.tensor([0.0, 0.0, 0.6]).double()
+    chunk = propose(SpatialBasis(step_m=0.05), turn_rate=rate)
+    _, rotation = flange_pose(START)
+    angle = so3_log(chunk.rotation @ rotation.mT)[..., 2]
+    assert (angle.diff(dim=1) > 0).all()
+    torch.testing.assert_close(
+        angle[:, -1], torch.full((6,), 0.6 * (FRAMES - 1) * PERIOD_S / 3).double()
+    )
 
 
 def test_every_candidate_can_be_followed() -> None:
@@ -113,6 +132,7 @@ def test_senseless_basis_is_refused(change: dict) -> None:
 def test_single_precision_agrees() -> None:
     q = START.float()
     position, rotation = flange_pose(q)
-    chunk = SpatialBasis().propose(position, rotation, REST.float(), q, 0.25, FRAMES, PERIOD_S)
+    start = Start(position, rotation, REST.float(), q, 0.0)
+    chunk = SpatialBasis().propose(start, 0.25, FRAMES, PERIOD_S)
     double = propose(SpatialBasis())
     np.testing.assert_allclose(chunk.position, double.position, atol=1e-4)

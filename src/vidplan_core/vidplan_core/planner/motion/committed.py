@@ -46,6 +46,16 @@ def velocity_at(motion: CommittedMotion, time_s: float, span_s: float = 0.02) ->
     return (places[1] - places[0]) / max(around[1] - around[0], 1e-6)
 
 
+def turn_rate_at(motion: CommittedMotion, time_s: float, span_s: float = 0.02) -> Array:
+    """Angular velocity (3,) of the flange in the base frame, rad/s; zero past the end."""
+    if time_s >= motion.times_s[-1] - 1e-6:
+        return np.zeros(3)
+    around = _within(motion, np.array([time_s - span_s, time_s + span_s]))
+    before, after = Slerp(motion.times_s, Rotation.from_quat(motion.quaternion))(around)
+    turned: Array = (after * before.inv()).as_rotvec()
+    return turned / max(around[1] - around[0], 1e-6)
+
+
 def angles_at(motion: CommittedMotion, time_s: float) -> Array | None:
     """Joint angles (7,), rad, or None where the motion has none."""
     if len(motion.q) != len(motion.times_s):

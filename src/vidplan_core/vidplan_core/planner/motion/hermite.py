@@ -29,11 +29,12 @@ def hermite_chunk(
     closedness: float | Tensor,
     frames: int,
     period_s: float,
+    turn_rate: Tensor | None = None,
 ) -> PoseChunk:
     """Return straight-line chunks that end at rest, differentiable in where they end.
 
     The position is the cubic from (position, velocity) to (position + displacement, 0); the
-    orientation turns about one axis of the base frame, from rest to rest.
+    rotation vector is the cubic from (0, turn_rate) to (rotation_vector, 0).
 
     Args:
         position: present flange (3,), m, in the robot base frame.
@@ -44,6 +45,8 @@ def hermite_chunk(
         closedness: gripper, a number or a tensor that broadcasts to (candidates, frames).
         frames: number of frames, the present included; at least 2.
         period_s: time between frames, s.
+        turn_rate: present angular velocity of the flange (3,), rad/s, in the robot base frame;
+            none if None.
 
     Returns:
         A chunk (candidates, frames) whose frame 0 is the present.
@@ -55,6 +58,9 @@ def hermite_chunk(
     duration_s = (frames - 1) * period_s
     drift = (duration_s * start)[:, None] * velocity
     positions = position + drift + shape[:, None] * displacement[:, None, :]
-    rotations = so3_exp(shape[:, None] * rotation_vector[:, None, :]) @ rotation
+    turns = shape[:, None] * rotation_vector[:, None, :]
+    if turn_rate is not None:
+        turns = turns + (duration_s * start)[:, None] * turn_rate
+    rotations = so3_exp(turns) @ rotation
     grip = torch.as_tensor(closedness, dtype=position.dtype, device=position.device)
     return PoseChunk(positions, rotations, grip.expand(displacement.shape[0], frames))

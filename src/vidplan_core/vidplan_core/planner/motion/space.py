@@ -12,6 +12,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.pace import ArmPace, joint_velocity
 from vidplan_core.geometry.robot import RobotModel
+from vidplan_core.geometry.se3 import so3_log
 from vidplan_core.geometry.workspace import WorkspaceBox
 from vidplan_core.planner.interfaces import Start
 from vidplan_core.planner.motion.hermite import hermite_chunk, hermite_weights
@@ -40,6 +41,11 @@ class MotionSpace:
         model = parts.world_model.config
         return cls(model.frames, model.frame_period_s, parts.box, parts.robot)
 
+    @property
+    def duration_s(self) -> float:
+        """Time of a chunk, s."""
+        return (self.frames - 1) * self.period_s
+
     def chunk(self, start: Start, motion: Tensor, closedness: float | None = None) -> PoseChunk:
         """Chunks (N, frames) of motions (N, 3), m; differentiable in them.
 
@@ -51,9 +57,12 @@ class MotionSpace:
     def _straight(
         self, start: Start, motion: Tensor, closedness: float | None = None
     ) -> PoseChunk:
+        # A turn only brakes: by a third of its way, the least without turning back.
+        turn = (start.turning * self.duration_s / 3.0).expand_as(motion)
         return hermite_chunk(
-            start.position, start.rotation, start.velocity, motion, torch.zeros_like(motion),
+            start.position, start.rotation, start.velocity, motion, turn,
             start.closedness if closedness is None else closedness, self.frames, self.period_s,
+            start.turning,
         )  # fmt: skip
 
     def _doable(self, start: Start, motion: Tensor) -> Tensor:
@@ -61,16 +70,18 @@ class MotionSpace:
         braking = self.braking(start)
         steps = torch.arange(self.frames, dtype=motion.dtype, device=motion.device)
         shape, _ = hermite_weights(steps / (self.frames - 1))
-        still = self._straight(start, braking[None]).position[0]
+        still = self._straight(start, braking[None])
+        turns = so3_log(still.rotation[0] @ start.rotation.mT)
         way = shape[:, None] * (motion - braking)[:, None]
         dq = joint_velocity(self.robot, start.q, start.velocity) if start.dq is None else start.dq
+        braked = still.position[0], turns
         turn = torch.zeros_like(way)
-        share = ArmPace(self.robot).share(start.q, dq, still, way, turn, self.period_s)
+        share = ArmPace(self.robot).share(start.q, dq, braked, way, turn, self.period_s)
         return braking + share[:, None] * (motion - braking)
 
     def braking(self, start: Start) -> Tensor:
         """Displacement (3,) in which a chunk brakes: the least that does not turn back, v T/3."""
-        return start.velocity * (self.frames - 1) * self.period_s / 3.0
+        return start.velocity * self.duration_s / 3.0
 
     def rest(self, start: Start) -> PoseChunk:
         """The chunk (1, frames) that brakes to rest without turning back."""

@@ -60,52 +60,44 @@ class SpatialBasis:
             )
 
     def propose(
-        self,
-        position: Tensor,
-        rotation: Tensor,
-        velocity: Tensor,
-        q: Tensor,
-        closedness: float,
-        frames: int,
-        period_s: float,
-        dq: Tensor | None = None,
+        self, here: Start, closedness: float, frames: int, period_s: float
     ) -> PoseChunk:
-        """Return one chunk per twist, from the present velocity to rest.
+        """Return one chunk per twist, from the present motion to rest.
 
         Args:
-            position: present flange (3,), m, in the robot base frame.
-            rotation: present flange (3, 3).
-            velocity: present linear velocity of the flange (3,), m/s.
-            q: present joint angles (7,), rad.
+            here: the present state.
             closedness: gripper, 0 open .. 1 closed, kept.
             frames: number of frames, the present included; at least 2.
             period_s: time between frames, s.
-            dq: present joint velocities (7,), rad/s; the least that move the flange so if None.
 
         Returns:
-            A chunk (candidates, frames); frame 0 is the given pose for all.
+            A chunk (candidates, frames); frame 0 is the present for all.
         """
         if frames < 2:
             raise ValueError(f'a chunk needs at least 2 frames, got {frames}')
-        steps = torch.arange(frames, dtype=q.dtype, device=q.device)
+        position, rotation = here.position, here.rotation
+        steps = torch.arange(frames, dtype=position.dtype, device=position.device)
         shape, start = (weights[:, None] for weights in hermite_weights(steps / (frames - 1)))
+        way, turn_way = ((frames - 1) * period_s * v for v in (here.velocity, here.turning))
         twists = position.new_tensor([list(twist) for twist in self.twists])[:, None]
-        turns = shape * self.step_rad * twists[..., 3:]
+        # Braking alone goes on by a third of the way, the least without turning back.
+        still_turn = (start + shape / 3) * turn_way
+        added = shape * self.step_rad * twists[..., 3:]
+        turns = still_turn + added
         goal = position + self.step_m * twists[..., :3]
         goal = self._inside(goal, so3_exp(turns[:, -1:]) @ rotation, position, rotation)
-        # Braking alone goes on by a third of the way, the least without turning back.
-        way = (frames - 1) * period_s * velocity
-        still = self._inside(position + (start + shape / 3) * way, rotation, position, rotation)
+        braked = so3_exp(still_turn) @ rotation
+        still = self._inside(position + (start + shape / 3) * way, braked, position, rotation)
         path = position + start * way + shape * (goal - position)
         path = self._inside(path, so3_exp(turns) @ rotation, position, rotation)
-        dq = joint_velocity(self.robot, q, velocity) if dq is None else dq
-        share = ArmPace(self.robot).share(q, dq, still, path - still, turns, period_s)
-        share = share[:, None, None]
-        count = len(self.twists)
+        dq = joint_velocity(self.robot, here.q, here.velocity) if here.dq is None else here.dq
+        share = ArmPace(self.robot).share(
+            here.q, dq, (still, still_turn), path - still, added, period_s
+        )[:, None, None]
         return PoseChunk(
             still + share * (path - still),
-            so3_exp(share * turns) @ rotation,
-            torch.full((count, frames), closedness, dtype=q.dtype, device=q.device),
+            so3_exp(still_turn + share * added) @ rotation,
+            position.new_full((len(self.twists), frames), closedness),
         )
 
     def _inside(
@@ -155,7 +147,5 @@ class SpatialProposals:
 
     def spread(self, start: Start, closedness: float, step_m: float) -> PoseChunk:
         """One candidate of a length per direction, from any state."""
-        return replace(self.basis, step_m=step_m).propose(
-            start.position, start.rotation, start.velocity, start.q, closedness,
-            self.frames, self.period_s, start.dq,
-        )  # fmt: skip
+        basis = replace(self.basis, step_m=step_m)
+        return basis.propose(start, closedness, self.frames, self.period_s)
