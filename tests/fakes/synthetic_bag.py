@@ -21,7 +21,7 @@ from vidplan_eval.bags.recording import (
     cameras,
     recorded,
 )
-from vidplan_eval.bags.rosbag import BagTopic, BagWriter
+from vidplan_eval.bags.writer import BagTopic, BagWriter
 
 STORE = typestore()
 CAMERAS = cameras(default_layout().views)

@@ -7,7 +7,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -25,8 +27,12 @@ from vidplan.ros import qos
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
 from vidplan_core.errors import ConfigError, VidPlanError
+from vidplan_core.geometry.robot_files import load_robot
+from vidplan_eval.bags.guessing import FoundSensors, find_sensors
+from vidplan_eval.bags.playing import played
 from vidplan_eval.bags.recording import cameras, recorded, sensors
 from vidplan_eval.bags.rosbag import Bag
+from vidplan_eval.bags.sensor_map import read_sensor_map
 from vidplan_msgs.action import PlanTask
 
 # Three images at once overrun the shared memory of Fast DDS (512 KiB), and the first is lost.
@@ -53,11 +59,12 @@ class Player(Node):
             for view, role in zip(layout.views, cameras(layout.views), strict=True)
         }
         self._cameras = tuple(topics)
-        self._sensors = sensors(layout.views)
+        self._views = layout.views
+        self._robot = load_robot(self.parameters.robot, self.parameters.joint_prefix)
         types = {entry.role: entry.type_name for entry in recorded(layout.views)}
         self._outputs = {
             role: self.create_publisher(_message_class(types[role]), topics.get(role, role), 10)
-            for role in self._sensors
+            for role in sensors(layout.views)
         }
         self.create_subscription(
             DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.DIAGNOSTICS
@@ -73,17 +80,31 @@ class Player(Node):
             BagError: the bag is damaged, or has no cameras and states.
         """
         with Bag(self.parameters.bag) as bag:
-            bag.require(self._sensors)
+            found = self._find_sensors(bag)
             self._wait_for_models(stop)
             self.get_logger().info(f'plays {self.parameters.bag}')
-            return self._play(bag, stop)
+            count = self._play(played(bag, found, self._views, self._robot), stop)
+            for topic, skipped in bag.skipped.items():
+                self.get_logger().warning(
+                    f'{topic}: left out {skipped.count} messages: {skipped.reason}'
+                )
+            return count
 
-    def _play(self, bag: Bag, stop: threading.Event) -> int:
+    def _find_sensors(self, bag: Bag) -> FoundSensors:
+        """Return what is to be played; a guess is said aloud, in the form that `map` takes."""
+        if self.parameters.map:
+            return FoundSensors(read_sensor_map(Path(self.parameters.map)), guessed=True)
+        found = find_sensors(bag, self._views, self.parameters.robot, self.parameters.joint_prefix)
+        if found.guessed:
+            self.get_logger().info(f'takes the topics for:\n{found.sensors.text()}')
+        return found
+
+    def _play(self, rows: Iterator[tuple[str, int, bytes]], stop: threading.Event) -> int:
         period_ns = round(1e9 / self.parameters.clock_rate_hz)
         began_s = time.monotonic()
         first_ns = tick_ns = None
         count = 0
-        for role, stamp_ns, data in bag.raw_messages(self._sensors):
+        for role, stamp_ns, data in rows:
             if first_ns is None or tick_ns is None:
                 first_ns = tick_ns = stamp_ns
             while tick_ns <= stamp_ns:

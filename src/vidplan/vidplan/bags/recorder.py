@@ -27,7 +27,7 @@ from vidplan.ros.parameters import declare
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
 from vidplan_core.errors import VidPlanError
 from vidplan_eval.bags.recording import JOINTS, Delivery, RecordedTopic, cameras, recorded
-from vidplan_eval.bags.rosbag import BagTopic, BagWriter
+from vidplan_eval.bags.writer import BagTopic, BagWriter
 
 # After the signal to end, the other nodes still report how they ended: the arm coming to rest,
 # the goal's result. Listening this much longer keeps that.

@@ -160,8 +160,10 @@ _PLAYER = Process(
     nodes=('player',),
     parameters=(
         ('bag', Value('bag')),
+        ('map', Value('map')),
         ('rate', Value('rate')),
         ('wait_for_goal', Value('wait_for_goal')),
+        *_ROBOT,
         *_LAYOUT,
     ),
     remappings=_CAMERAS + _STATES,
@@ -203,7 +205,8 @@ REPLAY = Graph(
     'The planning graph, fed from a bag; nothing is sent to a robot.',
     (
         *_common(use_sim_time=True, without=('dry_run',)),
-        Argument('bag', '', 'Folder of the rosbag2 to play; required.'),
+        Argument('bag', '', 'Rosbag2 to play, a folder or a file; required.'),
+        Argument('map', '', 'Which topic of the bag is what, YAML; told by names if empty.'),
         Argument('rate', 1.0, 'Bag seconds per real second.'),
         Argument('wait_for_goal', False, 'Begin to play only when a goal has come.'),
     ),

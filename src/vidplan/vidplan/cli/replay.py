@@ -14,6 +14,7 @@ from vidplan.cli.evaluate import positive
 if TYPE_CHECKING:
     from vidplan_core.data.observation import Observation
     from vidplan_core.planner.system import PlanningSystem
+    from vidplan_eval.bags.observations import BagSource
     from vidplan_eval.replay.fidelity import FidelityMeter, ObservationWindow
     from vidplan_eval.replay.hindsight import HindsightChoice, Recorded
     from vidplan_eval.viz.runlog import RunLog
@@ -28,7 +29,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'seen, and shows what the planner would have chosen. Needs neither ROS nor a robot; two '
         'runs give the same numbers.',
     )
-    parser.add_argument('bag', type=Path, help='folder of the rosbag2')
+    parser.add_argument('bag', type=Path, help='folder of a rosbag2, or one .mcap or .db3 file')
+    parser.add_argument(
+        '--map',
+        type=Path,
+        metavar='FILE',
+        help='which topic is which camera, arm and gripper; guessed and printed if not given',
+    )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the result')
     parser.add_argument('--out', type=Path, metavar='DIR', help='write video, report and picture')
     parser.add_argument('--instruction', default='', help='default: the goal in the bag')
@@ -96,18 +103,18 @@ def _read(
     args: argparse.Namespace,
 ) -> tuple[Recorded, PlanningSystem, list[Observation], list[ObservationWindow]]:
     """Read the bag; what is wrong with it is reported before the models are loaded."""
-    from vidplan_core.geometry.robot_files import load_robot
-    from vidplan_eval.bags.observations import BagSource, read_observations, sees_sensors
-    from vidplan_eval.bags.rosbag import Bag, BagError
+    from vidplan_eval.bags.observations import read_observations, sees_sensors
+    from vidplan_eval.bags.rosbag import Bag
+    from vidplan_eval.bags.storage.stored import BagError
     from vidplan_eval.replay.fidelity import windows
     from vidplan_eval.replay.hindsight import recorded_task
 
     with Bag(args.bag) as bag:
-        sees_sensors(bag, _views(args))
+        source = bag_source(args)
+        sees_sensors(bag, _views(args), source)
         recorded = recorded_task(bag)
         system = _load(args)
         model = system.world_model.config
-        source = BagSource(load_robot(args.robot, args.joint_prefix))
         observations = read_observations(bag, model.layout, model.frame_period_s, source)
     sizes = (model.history_frames, model.frames, model.frame_period_s)
     found = windows(observations, *sizes, model.history_ages)
@@ -117,6 +124,15 @@ def _read(
             f'{model.history_frames + model.frames - 1} in a row at {model.frame_period_s} s'
         )
     return recorded, system, observations, found
+
+
+def bag_source(args: argparse.Namespace) -> BagSource:
+    """Return how the bag of a parsed command line is to be read."""
+    from vidplan_eval.bags.observations import BagSource
+    from vidplan_eval.bags.sensor_map import read_sensor_map
+
+    sensors = None if args.map is None else read_sensor_map(args.map)
+    return BagSource(sensors, args.robot, args.joint_prefix)
 
 
 def _load(args: argparse.Namespace) -> PlanningSystem:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vidplan.parameters.cameras import CameraParameters
+from vidplan_core.geometry.robot_files import DEFAULT_ROBOT
 from vidplan_core.knobs import knob
 
 
@@ -25,7 +26,12 @@ class RecorderParameters(CameraParameters):
 class PlayerParameters(CameraParameters):
     """What is played, and when."""
 
-    bag: str = knob('', 'folder of the rosbag2 to play; required', section='The bag.')
+    bag: str = knob('', 'rosbag2 to play, a folder or a file; required', section='The bag.')
+    map: str = knob(
+        '', 'which topic is which camera, arm and gripper, YAML; empty: told by names and types'
+    )
+    robot: str = knob(DEFAULT_ROBOT, 'that the graph expects: a file of config/robots, or a path')
+    joint_prefix: str = knob('', 'before every joint name that the graph expects')
     rate: float = knob(1.0, 'bag seconds per real second', low=0.01, high=100.0)
     clock_rate_hz: float = knob(100.0, 'of /clock, in bag time', unit='Hz', low=1.0, high=1000.0)
     wait_for_models_s: float = knob(

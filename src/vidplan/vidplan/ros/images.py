@@ -42,7 +42,8 @@ _convert = load_cv_bridge() or convert_own
 def image_to_rgb(message: Image) -> np.ndarray:
     """Return the image as rgb uint8 (height, width, 3), a copy; raises ObservationError."""
     check_image(message)
-    return _convert(message)
+    # cv_bridge refuses to guess the colours of OpenCV's own formats.
+    return convert_own(message) if message.encoding.startswith('8UC') else _convert(message)
 
 
 def to_image(pixels: np.ndarray, stamp: Time | None = None, frame_id: str = '') -> Image:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,15 +16,35 @@ Vector = NDArray[np.float64]
 
 _NANOSECONDS = 1_000_000_000
 
+#: A gripper is measured so far beyond its ends, as a share of its way; more is another unit.
+BEYOND_ENDS = 0.3
+
 # Index of red, green and blue among the channels of each encoding.
 _RGB_CHANNELS = {
     'rgb8': (0, 1, 2),
     'bgr8': (2, 1, 0),
+    '8UC3': (2, 1, 0),  # OpenCV's own order, as cv_bridge publishes it
     'rgba8': (0, 1, 2),
     'bgra8': (2, 1, 0),
     'mono8': (0, 0, 0),
+    '8UC1': (0, 0, 0),
 }
-_CHANNELS = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1}
+# OpenCV names a Bayer pattern by its second row and column, ROS by its first.
+_DECODED = {
+    'bayer_rggb8': cv2.COLOR_BayerBG2RGB,
+    'bayer_bggr8': cv2.COLOR_BayerRG2RGB,
+    'bayer_gbrg8': cv2.COLOR_BayerGR2RGB,
+    'bayer_grbg8': cv2.COLOR_BayerGB2RGB,
+    'yuv422': cv2.COLOR_YUV2RGB_UYVY,
+    'uyvy': cv2.COLOR_YUV2RGB_UYVY,
+    'yuv422_yuy2': cv2.COLOR_YUV2RGB_YUY2,
+    'yuyv': cv2.COLOR_YUV2RGB_YUY2,
+}
+_CHANNELS = {
+    'rgb8': 3, 'bgr8': 3, '8UC3': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1, '8UC1': 1,
+    'bayer_rggb8': 1, 'bayer_bggr8': 1, 'bayer_gbrg8': 1, 'bayer_grbg8': 1,
+    'yuv422': 2, 'uyvy': 2, 'yuv422_yuy2': 2, 'yuyv': 2,
+}  # fmt: skip
 
 
 def seconds(stamp: Any) -> float:
@@ -78,10 +99,26 @@ def closedness(
     """Return how closed the gripper is, 0 open .. 1 closed, from the mean of its joints.
 
     Positions are those of the joints when open and closed: 0.04 and 0 m for a Franka finger,
-    0 and 0.7929 rad for a Robotiq knuckle. Raises ObservationError like `joint_values`.
+    0 and 0.7929 rad for a Robotiq knuckle. Raises ObservationError like `joint_values` and
+    `closedness_of`.
     """
     mean = float(joint_values(message, names).mean())
-    return min(1.0, max(0.0, (mean - open_position) / (closed_position - open_position)))
+    return closedness_of(mean, open_position, closed_position)
+
+
+def closedness_of(position: float, open_position: float, closed_position: float) -> float:
+    """Return how closed a gripper at `position` is, 0 open .. 1 closed.
+
+    Raises:
+        ObservationError: not finite, or far beyond both ends: another unit, or another gripper.
+    """
+    closed = (position - open_position) / (closed_position - open_position)
+    if not -BEYOND_ENDS <= closed <= 1.0 + BEYOND_ENDS:
+        raise ObservationError(
+            f'the gripper is at {position:.4g}, far beyond its ends {open_position:g} (open) and '
+            f'{closed_position:g} (closed): are they those of this gripper, in the same unit?'
+        )
+    return min(1.0, max(0.0, closed))
 
 
 def check_image(message: Any) -> None:
@@ -114,6 +151,8 @@ def convert_own(message: Any) -> np.ndarray:
     channels = _CHANNELS[message.encoding]
     rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
     pixels = rows[:, : message.width * channels].reshape(message.height, message.width, channels)
+    if message.encoding in _DECODED:
+        return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), _DECODED[message.encoding]))
     if message.encoding == 'rgb8':
         return np.ascontiguousarray(pixels).copy()
     return np.ascontiguousarray(pixels[:, :, list(_RGB_CHANNELS[message.encoding])])

@@ -75,7 +75,7 @@ class CameraLayout:
         Raises:
             ObservationError: a view is missing, or not a uint8 rgb image.
         """
-        return np.concatenate([self._fit(view, images) for view in self.views])
+        return np.concatenate([self.fit(view, images) for view in self.views])
 
     def split(self, stitched: Image) -> dict[str, Image]:
         """Return the views (height, width, 3) of a stitched image, by name."""
@@ -85,7 +85,8 @@ class CameraLayout:
             )
         return dict(zip(self.views, np.split(stitched, len(self.views)), strict=True))
 
-    def _fit(self, view: str, images: Mapping[str, Image]) -> Image:
+    def fit(self, view: str, images: Mapping[str, Image]) -> Image:
+        """Return one view in the size of its slot, (height, width, 3)."""
         if view not in images:
             raise ObservationError(f"no image of view '{view}'; have {sorted(images)}")
         image = images[view]

@@ -1,32 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rebuild the planner's observations from a bag, at the world model's rate."""
+"""Rebuild the planner's observations from a bag, at the world model's rate, one at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from vidplan_core.data.observation import Observation
-from vidplan_core.data.readings import (
-    check_image,
-    closedness,
-    convert_own,
-    joint_values,
-    pose_arrays,
-    seconds,
-)
-from vidplan_core.errors import ObservationError
+from vidplan_core.data.readings import check_image, convert_own, pose_arrays
+from vidplan_core.errors import ObservationError, VidPlanError
 from vidplan_core.geometry.camera_layout import CameraLayout
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.robot import RobotModel
-from vidplan_core.geometry.robot_files import default_robot
+from vidplan_core.geometry.robot_files import DEFAULT_ROBOT
 from vidplan_core.geometry.se3 import matrix_to_quaternion
-from vidplan_eval.bags.recording import GRIPPER, JOINTS, OBSERVATION, cameras, sensors
-from vidplan_eval.bags.rosbag import Bag, BagError
+from vidplan_eval.bags.decoding import header_stamp_s
+from vidplan_eval.bags.guessing import FoundSensors, find_sensors
+from vidplan_eval.bags.moments import BagMoment, Survey, find_moments, grid
+from vidplan_eval.bags.pictures import picture
+from vidplan_eval.bags.recording import OBSERVATION
+from vidplan_eval.bags.rosbag import Bag
+from vidplan_eval.bags.sensor_map import SensorMap
+from vidplan_eval.bags.storage.stored import BagError, StoredMessage
 
 
 @dataclass(frozen=True)
@@ -34,204 +33,194 @@ class BagSource:
     """How the robot of a bag is read; the defaults are those of the stitcher.
 
     Attributes:
-        robot: whose joints and gripper they are.
+        sensors: which topic is what; None to find out from names and types.
+        robot: file of config/robots whose joints are looked for, where `sensors` is None.
+        joint_prefix: of the arm's joints, where `sensors` is None.
         max_skew_s: largest difference between the stamps of the cameras.
         max_joint_gap_s: largest distance from the images to the nearest joint state.
     """
 
-    robot: RobotModel = field(default_factory=default_robot)
+    sensors: SensorMap | None = None
+    robot: str = DEFAULT_ROBOT
+    joint_prefix: str = ''
     max_skew_s: float = 0.07
     max_joint_gap_s: float = 0.05
 
 
-@dataclass(frozen=True)
-class Track:
-    """A signal over time: stamps (K,) in s, increasing, and values (K, n)."""
+class ObservationStream:
+    """Observations of a bag: how many there are is known at once, pictures are read one by one.
 
-    stamps_s: np.ndarray
-    values: np.ndarray
+    Memory does not grow with the number of pictures, which are brought to the layout's size as
+    they are read.
 
-    def gap_s(self, time_s: float) -> float:
-        """Distance to the nearest sample."""
-        return float(np.abs(self.stamps_s - time_s).min())
+    Attributes:
+        notes: what was guessed or corrected, in words.
+        guessed: the map that was guessed; None where it was given or is the recording's own.
+    """
 
-    def at(self, time_s: float) -> np.ndarray:
-        """Values (n,) at a time, interpolated."""
-        return np.array([np.interp(time_s, self.stamps_s, column) for column in self.values.T])
+    def __init__(
+        self, bag: Bag, layout: CameraLayout, period_s: float, source: BagSource | None = None
+    ) -> None:
+        """Learn when the bag has observations.
+
+        Cameras and joint states are preferred; a bag without them may hold observations instead.
+
+        Raises:
+            BagError: neither is there (missing topics are named), or nothing fits together.
+        """
+        self._bag, self._layout = bag, layout
+        source = source or BagSource()
+        self.notes: list[str] = []
+        self.guessed: SensorMap | None = None
+        self._moments: list[BagMoment] = []
+        self._wanted: list[int] = []
+        sensors = _sensors(bag, layout.views, source)
+        if sensors is None:
+            self._wanted = self._find_stitched(period_s)
+        else:
+            self.guessed = sensors.sensors if sensors.guessed else None
+            self._find(period_s, sensors.sensors, source)
+        if not len(self):
+            raise BagError(
+                f'{bag.path}: no moment has an image of every camera within {source.max_skew_s} s '
+                f'and a joint state within {source.max_joint_gap_s} s{_after(self.notes)}'
+            )
+
+    def __len__(self) -> int:
+        return len(self._moments) or len(self._wanted)
+
+    def __iter__(self) -> Iterator[Observation]:
+        return self._from_sensors() if self._moments else self._from_observations()
+
+    def _find(self, period_s: float, sensors: SensorMap, source: BagSource) -> None:
+        _require_views(sensors, self._layout)
+        self._sensors, self._robot = sensors, sensors.model()
+        survey = Survey(sensors, self._robot)
+        survey.take(self._bag)
+        gaps = source.max_skew_s, source.max_joint_gap_s
+        found_moments = find_moments(self._bag, survey, period_s, *gaps)
+        self._moments = found_moments.moments
+        self.notes += found_moments.notes
+        if sensors.gripper is None:
+            self.notes.append('no gripper is known: it counts as open all the time')
+
+    def _from_sensors(self) -> Iterator[Observation]:
+        """Put pictures together as they come; a moment that lacks one of them is left out."""
+        due: dict[int, list[tuple[int, str]]] = {}
+        for index, moment in enumerate(self._moments):
+            for view, place in moment.pictures.items():
+                due.setdefault(place, []).append((index, view))
+        open_views: dict[int, dict[str, np.ndarray]] = {}
+        at = 0
+        for place, fitted in self._pictures({place: rows[0][1] for place, rows in due.items()}):
+            if fitted is not None:
+                for index, view in due[place]:
+                    open_views.setdefault(index, {})[view] = fitted
+            while at < len(self._moments) and max(self._moments[at].pictures.values()) <= place:
+                views = open_views.pop(at, {})
+                if len(views) == len(self._layout.views):
+                    yield _observation(self._layout, views, self._moments[at], self._robot)
+                at += 1
+
+    def _pictures(self, due: dict[int, str]) -> Iterator[tuple[int, np.ndarray | None]]:
+        """Yield the pictures in these places, in the size of their view; None where skipped."""
+        topics = list(self._sensors.cameras.values())
+        for place, stored in enumerate(self._bag.stored(topics)):
+            if place in due:
+                yield place, self._fitted(stored, due[place])
+
+    def _fitted(self, stored: StoredMessage, view: str) -> np.ndarray | None:
+        message = self._bag.decoded(stored)
+        if message is None:
+            return None
+        try:
+            return self._layout.fit(view, {view: picture(message, stored.channel.type_name)})
+        except VidPlanError as error:
+            self._bag.skip(stored.channel.topic, str(error))
+            return None
+
+    def _find_stitched(self, period_s: float) -> list[int]:
+        stamps: list[float] = []
+        for stored in self._bag.stored([self._bag.topic(OBSERVATION)]):
+            stamps.append(header_stamp_s(stored.data))
+        order = np.argsort(stamps, kind='stable')
+        return sorted(int(order[index]) for index in grid(np.array(stamps)[order], period_s))
+
+    def _from_observations(self) -> Iterator[Observation]:
+        wanted = set(self._wanted)
+        for place, stored in enumerate(self._bag.stored([self._bag.topic(OBSERVATION)])):
+            message = self._bag.decoded(stored) if place in wanted else None
+            if message is not None:
+                yield _stitched(self._bag, message, self._layout, header_stamp_s(stored.data))
 
 
 def read_observations(
     bag: Bag, layout: CameraLayout, period_s: float, source: BagSource | None = None
 ) -> list[Observation]:
-    """Return one observation per model frame, oldest first; frames without one are left out.
-
-    Cameras and joint states are preferred; a bag without them may hold observations instead.
+    """Return one observation per model frame, oldest first, of a bag that fits into memory.
 
     Raises:
-        BagError: neither is there (missing topics are named), or nothing fits together.
+        BagError: as ObservationStream does, or no picture can be read.
     """
-    source = source or BagSource()
-    if sees_sensors(bag, layout.views):
-        observations = _from_sensors(bag, layout, period_s, source)
-    else:
-        observations = _from_observations(bag, layout, period_s)
-    if not observations:
-        raise BagError(
-            f'{bag.path}: no moment has an image of every camera within {source.max_skew_s} s '
-            f'and a joint state within {source.max_joint_gap_s} s'
-        )
+    stream = ObservationStream(bag, layout, period_s, source)
+    observations = list(stream)
+    require_observations(bag, len(observations))
     return observations
 
 
-def sees_sensors(bag: Bag, views: Sequence[str]) -> bool:
+def require_observations(bag: Bag, count: int) -> None:
+    """Raise BagError where there was no observation in the end, and say what was skipped."""
+    if not count:
+        reasons = [f'{topic}: {skipped.reason}' for topic, skipped in bag.skipped.items()]
+        raise BagError(f'{bag.path} has no usable observation{_after(reasons)}')
+
+
+def sees_sensors(bag: Bag, views: Sequence[str], source: BagSource | None = None) -> bool:
     """Return whether a bag has states and cameras of these views; False: observations instead.
 
     Raises:
         BagError: it has neither; the missing topics are named.
     """
-    roles = sensors(views)
-    if all(bag.count(role) for role in roles):
-        return True
-    if not bag.count(OBSERVATION):
-        bag.require(roles)
-    return False
+    return _sensors(bag, views, source or BagSource()) is not None
 
 
-def grid(stamps_s: np.ndarray, period_s: float) -> np.ndarray:
-    """Return indices of the stamps nearest to every whole period since the first one.
+def _sensors(bag: Bag, views: Sequence[str], source: BagSource) -> FoundSensors | None:
+    if source.sensors is not None:
+        return FoundSensors(source.sensors, guessed=False)
+    try:
+        return find_sensors(bag, views, source.robot, source.joint_prefix)
+    except BagError:
+        if bag.count(OBSERVATION):
+            return None
+        raise
 
-    Periods without a stamp within a quarter of a period are left out.
-    """
-    wanted = np.arange(stamps_s[0], stamps_s[-1] + 0.25 * period_s, period_s)
-    nearest = np.abs(stamps_s[None] - wanted[:, None]).argmin(axis=1)
-    return nearest[np.abs(stamps_s[nearest] - wanted) <= 0.25 * period_s + 1e-9]
 
-
-def _from_sensors(
-    bag: Bag, layout: CameraLayout, period_s: float, source: BagSource
-) -> list[Observation]:
-    arm, gripper = _read_arm(bag, source), _read_gripper(bag, source)
-    roles = cameras(layout.views)
-    stamps = _camera_stamps(bag, roles)
-    first = roles[0]
-    moments = []
-    for index in grid(stamps[first], period_s):
-        time_s = stamps[first][index]
-        chosen = {role: _nearest(stamps[role], time_s) for role in roles}
-        skew_s = max(chosen.values()) - min(chosen.values())
-        oldest_s = min(chosen.values())
-        if skew_s <= source.max_skew_s and arm.gap_s(oldest_s) <= source.max_joint_gap_s:
-            moments.append(chosen)
-    images = _images(bag, roles, moments)
-    return [
-        _observation(
-            layout,
-            {_view(role): images[role, at_s] for role, at_s in chosen.items()},
-            min(chosen.values()),
-            arm.at(min(chosen.values())),
-            float(gripper.at(min(chosen.values()))[0]),
-            source.robot,
+def _require_views(sensors: SensorMap, layout: CameraLayout) -> None:
+    if set(sensors.cameras) != set(layout.views):
+        raise BagError(
+            f'the map has the cameras {", ".join(sensors.cameras)}; the world model sees '
+            f'{", ".join(layout.views)}'
         )
-        for chosen in moments
-        if all((role, at_s) in images for role, at_s in chosen.items())
-    ]
+
+
+def _after(reasons: Sequence[str]) -> str:
+    return f': {"; ".join(reasons)}' if reasons else ''
 
 
 def _observation(
-    layout: CameraLayout,
-    views: dict[str, np.ndarray],
-    stamp_s: float,
-    state: np.ndarray,
-    closed: float,
-    robot: RobotModel,
+    layout: CameraLayout, views: dict[str, np.ndarray], moment: BagMoment, robot: RobotModel
 ) -> Observation:
-    q, dq = np.split(state, 2)
+    q, dq = np.split(moment.state, 2)
     position, rotation = flange_pose(torch.from_numpy(q), robot)
     return Observation(
-        stamp_s=float(stamp_s),
+        stamp_s=moment.stamp_s,
         image=layout.stitch(views),
         q=q,
         dq=dq,
-        closedness=closed,
+        closedness=moment.closedness,
         position=position.numpy(),
         quaternion=matrix_to_quaternion(rotation).numpy(),
     )
-
-
-def _view(role: str) -> str:
-    return role.partition('/')[0]
-
-
-def _nearest(stamps_s: np.ndarray, time_s: float) -> float:
-    return float(stamps_s[np.abs(stamps_s - time_s).argmin()])
-
-
-def _camera_stamps(bag: Bag, roles: Sequence[str]) -> dict[str, np.ndarray]:
-    stamps: dict[str, set[float]] = {role: set() for role in roles}
-    for role, _, message in bag.messages(roles):
-        stamps[role].add(seconds(message.header.stamp))
-    return {role: np.array(sorted(found)) for role, found in stamps.items()}
-
-
-def _images(
-    bag: Bag, roles: Sequence[str], moments: Sequence[dict[str, float]]
-) -> dict[tuple[str, float], np.ndarray]:
-    wanted = {item for chosen in moments for item in chosen.items()}
-    images = {}
-    for role, _, message in bag.messages(roles):
-        key = (role, seconds(message.header.stamp))
-        if key in wanted:
-            try:
-                check_image(message)
-            except ObservationError as error:
-                raise BagError(
-                    f'{bag.path}: {bag.topic(role)} at {key[1]:.3f} s: {error}'
-                ) from None
-            images[key] = convert_own(message)
-    return images
-
-
-def _read_arm(bag: Bag, source: BagSource) -> Track:
-    rows = {}
-    names = source.robot.joint_names
-    for _, _, message in bag.messages([JOINTS]):
-        if not set(names) & set(message.name):
-            continue  # another device on the same topic
-        try:
-            q, dq = (joint_values(message, names, f) for f in ('position', 'velocity'))
-        except ObservationError as error:
-            raise BagError(f'{bag.path}: {bag.topic(JOINTS)}: {error}') from None
-        rows[seconds(message.header.stamp)] = np.concatenate([q, dq])
-    return _track(bag, JOINTS, rows, names)
-
-
-def _read_gripper(bag: Bag, source: BagSource) -> Track:
-    rows = {}
-    gripper = source.robot.gripper
-    ends = gripper.open_position, gripper.closed_position
-    for _, _, message in bag.messages([GRIPPER]):
-        try:
-            value = closedness(message, gripper.joints, *ends)
-        except ObservationError as error:
-            raise BagError(f'{bag.path}: {bag.topic(GRIPPER)}: {error}') from None
-        rows[seconds(message.header.stamp)] = np.array([value])
-    return _track(bag, GRIPPER, rows, gripper.joints)
-
-
-def _track(bag: Bag, role: str, rows: dict[float, np.ndarray], names: Sequence[str]) -> Track:
-    if not rows:
-        raise BagError(f'{bag.path}: {bag.topic(role)} has no state of {", ".join(names)}')
-    stamps = sorted(rows)
-    return Track(np.array(stamps), np.stack([rows[stamp_s] for stamp_s in stamps]))
-
-
-def _from_observations(bag: Bag, layout: CameraLayout, period_s: float) -> list[Observation]:
-    found = {}
-    for _, _, message in bag.messages([OBSERVATION]):
-        stamp_s = seconds(message.header.stamp)
-        found[stamp_s] = _stitched(bag, message, layout, stamp_s)
-    stamps = np.array(sorted(found))
-    return [found[stamps[index]] for index in grid(stamps, period_s)]
 
 
 def _stitched(bag: Bag, message: Any, layout: CameraLayout, stamp_s: float) -> Observation:

@@ -31,6 +31,9 @@ class RecordedTopic:
     delivery: Delivery
 
 
+# Key of the metadata under which a bag keeps which topic plays which role.
+ROLES_KEY = 'vidplan_topics'
+
 JOINTS = 'joint_states'
 GRIPPER = 'gripper/joint_states'
 OBSERVATION = 'observation'
