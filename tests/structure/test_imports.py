@@ -62,7 +62,8 @@ LEVELS: dict[str, Levels] = {
     ),
     'vidplan_eval': (
         ('bags', 'episode', 'phantom', 'results', 'viz', 'world'),
-        ('landscape', 'logbook', 'replay', 'speed'),
+        ('logbook',),
+        ('landscape', 'replay', 'speed'),
         ('landscape_picture', 'lockstep'),
         ('suites',),
     ),

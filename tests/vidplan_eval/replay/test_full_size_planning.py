@@ -18,7 +18,8 @@ from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.bags.observations import read_observations
 from vidplan_eval.bags.rosbag import Bag
-from vidplan_eval.replay.fidelity import FidelityMeter, windows
+from vidplan_eval.replay.fidelity import FidelityMeter
+from vidplan_eval.replay.windows import windows
 
 PERIOD_S = 0.2
 

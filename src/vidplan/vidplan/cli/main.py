@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 from vidplan_core.errors import VidPlanError
 
@@ -15,6 +16,9 @@ COMMANDS = (
     'run', 'up', 'goal', 'record', 'replay', 'score', 'evaluate', 'landscape', 'bench',
     'models', 'config',
 )  # fmt: skip
+
+#: Where a command is that does not lie beside this file.
+_PLACES = {name: f'recordings.{name}' for name in ('record', 'replay', 'bag', 'data', 'report')}
 
 EXIT_CONFIG = 2
 EXIT_INTERRUPTED = 130
@@ -25,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     args = make_parser(words).parse_args(words)
     try:
-        return int(import_module(f'vidplan.cli.{args.command}').run(args))
+        return int(_module(args.command).run(args))
     except VidPlanError as error:
         print(f'vidplan {args.command}: {error.code}: {error}', file=sys.stderr)
         return EXIT_CONFIG
@@ -43,8 +47,12 @@ def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     asked = words[:1] if words and words[0] in COMMANDS else COMMANDS
     for name in asked:
-        import_module(f'vidplan.cli.{name}').add_parser(subparsers)
+        _module(name).add_parser(subparsers)
     return parser
+
+
+def _module(command: str) -> ModuleType:
+    return import_module(f'vidplan.cli.{_PLACES.get(command, command)}')
 
 
 if __name__ == '__main__':

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -14,63 +14,18 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
 from vidplan_core.geometry.se3 import quaternion_to_matrix
-from vidplan_core.metrics.images import moving_psnr, psnr
+from vidplan_core.heads.bundle import UncertaintyEstimator
+from vidplan_core.metrics.images import moving_psnr, psnr, ssim
 from vidplan_core.world_model.sampling.sampler import SamplingConfig
-from vidplan_core.world_model.world_model import WorldModel
-from vidplan_eval.viz.imagination import MOTION_M
+from vidplan_core.world_model.world_model import Imagination, WorldModel
+from vidplan_eval.replay.windows import ObservationWindow
 
 BATCH = 8
 
 
 @dataclass(frozen=True, eq=False)
-class ObservationWindow:
-    """A stretch of observations without gaps: the past, the present, and what then happened.
-
-    Attributes:
-        index: of the present among the observations.
-        past: as many as the world model's history, the present last.
-        future: frames of a chunk, the present first.
-    """
-
-    index: int
-    past: list[Observation]
-    future: list[Observation]
-
-
-def windows(
-    observations: Sequence[Observation],
-    history: int,
-    frames: int,
-    period_s: float,
-    ages: Sequence[int] = (),
-) -> list[ObservationWindow]:
-    """Return every window whose observations follow each other at the model's period.
-
-    With `ages`, the model's own, its past lies that many frames back, or is the first
-    observation; only its future must be whole then.
-    """
-    stamps = np.array([seen.stamp_s for seen in observations])
-    joined = np.abs(np.diff(stamps) - period_s) <= 0.5 * period_s
-    found = []
-    back = tuple(ages) or tuple(range(history - 1, -1, -1))
-    before = 0 if ages else history - 1
-    for index in range(before, len(observations) - frames + 1):
-        if joined[index - before : index + frames - 1].all():
-            past = [observations[max(index - age, 0)] for age in back]
-            future = list(observations[index : index + frames])
-            found.append(ObservationWindow(index, past, future))
-    return found
-
-
-def moves(window: ObservationWindow) -> bool:
-    """Return whether the flange goes anywhere in what then happened."""
-    start = window.future[0].position
-    return any(np.linalg.norm(seen.position - start) > MOTION_M for seen in window.future)
-
-
-@dataclass(frozen=True, eq=False)
 class Fidelity:
-    """Measured against what was seen, all in dB; windows x steps x views, step 1 first.
+    """Measured against what was seen; windows x steps x views, step 1 first. PSNR is in dB.
 
     Attributes:
         imagined: PSNR of the imagined frames.
@@ -78,6 +33,10 @@ class Fidelity:
         reconstructed: PSNR of the autoencoder's picture of the frame itself: the ceiling.
         moving: PSNR of the imagined frames where the view changed; NaN where nothing did.
         moving_copied: the same of the present frame.
+        similar: SSIM of the imagined frames, up to 1.
+        error: mean absolute error of the imagined latents, in units of the normalised latents.
+        uncertainty: mean entropy that the uncertainty head gave them, 0 .. 1; NaN without one.
+        expected_error: the error that the head expected; NaN without one.
     """
 
     imagined: np.ndarray
@@ -85,11 +44,17 @@ class Fidelity:
     reconstructed: np.ndarray
     moving: np.ndarray
     moving_copied: np.ndarray
+    similar: np.ndarray
+    error: np.ndarray
+    uncertainty: np.ndarray
+    expected_error: np.ndarray
 
     def of(self, chosen: np.ndarray) -> Fidelity:
         """Return the windows for which `chosen` (windows,) is true."""
-        values = (self.imagined, self.copied, self.reconstructed, self.moving, self.moving_copied)
-        return Fidelity(*(value[chosen] for value in values))
+        return Fidelity(*(getattr(self, name)[chosen] for name in MEASURES))
+
+
+MEASURES = tuple(field.name for field in fields(Fidelity))
 
 
 def poses(observations: Sequence[Sequence[Observation]]) -> PoseChunk:
@@ -113,10 +78,16 @@ class FidelityMeter:
     """Imagines the executed motions of windows and compares."""
 
     def __init__(
-        self, model: WorldModel, device: torch.device, sampling: SamplingConfig, seed: int
+        self,
+        model: WorldModel,
+        device: torch.device,
+        sampling: SamplingConfig,
+        seed: int,
+        head: UncertaintyEstimator | None = None,
     ) -> None:
         self._model, self._device = model, device
         self._sampling, self._seed = sampling, seed
+        self._head = head
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -126,42 +97,66 @@ class FidelityMeter:
     @torch.no_grad()
     def imagine(self, batch: Sequence[ObservationWindow]) -> Tensor:
         """Imagined views (batch, frames, views, 3, height, width) in [0, 1], step 0 left as is."""
-        rows = [window.past for window in batch]
-        chunk = poses([window.future for window in batch]).to(self._device)
-        context = self._model.context(images(rows).to(self._device), poses(rows).to(self._device))
-        latents = self._model.imagine(context, chunk, self._sampling, self._seed).latents
-        return self._model.decode(latents).float().cpu()
-
-    @torch.no_grad()
-    def reconstruct(self, batch: Sequence[ObservationWindow]) -> Tensor:
-        """The autoencoder's pictures of the frames themselves, shaped like `imagine`'s."""
-        latents = self._model.encode(images([window.future for window in batch]).to(self._device))
-        return self._model.decode(latents).float().cpu()
+        return self._model.decode(self._imagination(batch).latents).float().cpu()
 
     def compare(self, found: Sequence[ObservationWindow]) -> Fidelity:
         """Measure every window."""
-        parts = [self._compare(batch) for batch in _batches(found)]
-        return Fidelity(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        parts = [self.compare_batch(batch) for batch in _batches(found)]
+        return joined(parts)
 
-    def _compare(self, batch: Sequence[ObservationWindow]) -> tuple[np.ndarray, ...]:
-        seen = self._views([window.future for window in batch])
+    @torch.no_grad()
+    def compare_batch(self, batch: Sequence[ObservationWindow]) -> Fidelity:
+        """Measure a few windows at once."""
+        rows = [window.future for window in batch]
+        imagination = self._imagination(batch)
+        true = self._model.encode(images(rows).to(self._device))
+        decoded = (self._model.decode(x).float().cpu() for x in (imagination.latents, true))
+        imagined, reconstructed = (views[:, 1:] for views in decoded)
+        seen = self._views(rows)
         actual, present = seen[:, 1:], seen[:, :1].expand_as(seen[:, 1:])
-        imagined = self.imagine(batch)[:, 1:]
-        return tuple(
-            values.numpy()
-            for values in (
-                psnr(imagined, actual),
-                psnr(present, actual),
-                psnr(self.reconstruct(batch)[:, 1:], actual),
-                moving_psnr(imagined, actual, present),
-                moving_psnr(present, actual, present),
-            )
+        error = (imagination.latents - true)[:, 1:].abs()
+        entropy, expected = self._uncertainty(imagination)
+        values = (
+            psnr(imagined, actual),
+            psnr(present, actual),
+            psnr(reconstructed, actual),
+            moving_psnr(imagined, actual, present),
+            moving_psnr(present, actual, present),
+            ssim(imagined.flatten(0, 2), actual.flatten(0, 2)).view(actual.shape[:3]),
+            self._by_view(error),
+            self._by_view(torch.full_like(error, torch.nan) if entropy is None else entropy),
+            self._by_view(torch.full_like(error, torch.nan) if expected is None else expected),
         )
+        return Fidelity(*(value.float().cpu().numpy() for value in values))
+
+    def _imagination(self, batch: Sequence[ObservationWindow]) -> Imagination:
+        rows = [window.past for window in batch]
+        chunk = poses([window.future for window in batch]).to(self._device)
+        context = self._model.context(images(rows).to(self._device), poses(rows).to(self._device))
+        return self._model.imagine(context, chunk, self._sampling, self._seed)
+
+    def _uncertainty(self, imagination: Imagination) -> tuple[Tensor | None, Tensor | None]:
+        """What the head says of new latents: entropy, and the error that it expects."""
+        if self._head is None:
+            return None, None
+        estimate = self._head.predict_error(imagination)
+        return estimate.entropy, getattr(estimate, 'expected_error', None)
+
+    def _by_view(self, values: Tensor) -> Tensor:
+        """Means over each view of latents (batch, frames, channels, rows, columns)."""
+        views = len(self._model.config.views)
+        return values.unflatten(3, (views, -1)).mean(dim=(2, 4, 5))
 
     def _views(self, rows: Sequence[Sequence[Observation]]) -> Tensor:
         model = self._model.config
         stacked = images(rows).unflatten(2, (len(model.views), model.height))
         return stacked.permute(0, 1, 2, 5, 3, 4).float() / 255.0
+
+
+def joined(parts: Sequence[Fidelity]) -> Fidelity:
+    """Return the windows of several measurements, one after the other."""
+    columns = ([getattr(part, name) for part in parts] for name in MEASURES)
+    return Fidelity(*(np.concatenate(column) for column in columns))
 
 
 def stitched(views: Tensor) -> np.ndarray:
@@ -183,6 +178,7 @@ def fidelity_table(found: Fidelity, views: Sequence[str], period_s: float) -> li
                 'reconstructed_db': _mean(found.reconstructed[:, step, view]),
                 'moving_imagined_db': _mean(found.moving[:, step, view]),
                 'moving_copied_db': _mean(found.moving_copied[:, step, view]),
+                'imagined_ssim': _mean(found.similar[:, step, view]),
             }
             for view, name in columns
         }

@@ -12,11 +12,11 @@ import numpy as np
 from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import VidPlanError
-from vidplan_core.planner.plans.result import PlanResult
+from vidplan_core.planner.plans.result import PlanResult, Task
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.bags.recording import GOAL, PLAN, RESULT
 from vidplan_eval.bags.rosbag import Bag
-from vidplan_eval.replay.fidelity import ObservationWindow
+from vidplan_eval.replay.windows import ObservationWindow
 
 # Motions shorter than this have no direction, m.
 STILL_M = 0.01
@@ -95,16 +95,16 @@ def choices(
         InstructionError: no phrase to look for.
     """
     task = system.new_task(instruction, target)
-    made = []
-    for window in found[::every]:
-        motion = committed_motion(window.future, system.config.committed_frames)
-        try:
-            result = system.plan(task, window.past, motion, lambda: False)
-        except VidPlanError as error:
-            made.append(HindsightChoice(window, None, f'{error.code}: {error}'))
-        else:
-            made.append(HindsightChoice(window, result))
-    return made
+    return [choice_at(system, task, window) for window in found[::every]]
+
+
+def choice_at(system: PlanningSystem, task: Task, window: ObservationWindow) -> HindsightChoice:
+    """Plan at one moment of a task; what goes wrong is part of the answer."""
+    motion = committed_motion(window.future, system.config.committed_frames)
+    try:
+        return HindsightChoice(window, system.plan(task, window.past, motion, lambda: False))
+    except VidPlanError as error:
+        return HindsightChoice(window, None, f'{error.code}: {error}')
 
 
 def agreement(choice: HindsightChoice, committed_frames: int) -> float | None:
@@ -139,4 +139,5 @@ def choice_entry(choice: HindsightChoice, committed_frames: int) -> dict[str, An
         'scores': [round(float(score), 6) for score in result.scores],
         'motion_m': np.round(planned[-1] - planned[0], 6),
         'agreement': agreement(choice, committed_frames),
+        'terms': {name: round(float(value), 6) for name, value in result.terms.items()},
     }

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan_eval.replay.fidelity import ObservationWindow, stitched
+from vidplan_eval.replay.fidelity import stitched
 from vidplan_eval.replay.hindsight import HindsightChoice
+from vidplan_eval.replay.windows import ObservationWindow
 from vidplan_eval.viz.runlog import PlanRecord
 
 
