@@ -63,7 +63,7 @@ LEVELS: dict[str, Levels] = {
     'vidplan_eval': (
         ('bags', 'episode', 'phantom', 'results', 'viz', 'world'),
         ('logbook',),
-        ('landscape', 'replay', 'speed'),
+        ('landscape', 'replay', 'report', 'speed'),
         ('landscape_picture', 'lockstep'),
         ('suites',),
     ),

@@ -31,6 +31,12 @@ REST_S = 1.0
 
 DONE = 'DONE'
 TIME_LIMIT = 'TIME_LIMIT'
+WATCHED_ENOUGH = 'WATCHED_ENOUGH'
+
+
+def never() -> bool:
+    """Nobody ends a run from outside."""
+    return False
 
 
 class LockstepWorld(Protocol):
@@ -104,7 +110,7 @@ class Run:
 
     Attributes:
         log: what was seen and planned.
-        reason: DONE, TIME_LIMIT, or the code of the error that ended it.
+        reason: DONE, TIME_LIMIT, WATCHED_ENOUGH, or the code of the error that ended it.
         error: the error's words, '' without one.
         latencies_s: wall-clock duration of every plan that chose among candidates [s].
         duration_s: simulated time from the first plan to the end [s].
@@ -124,8 +130,12 @@ class LockStep:
         self._system, self._world, self._pace = system, world, pace
         self._history = History(pace.history_frames, world.period_s, pace.history_ages)
 
-    def follow(self, instruction: str, target: str = '') -> Run:
+    def follow(
+        self, instruction: str, target: str = '', enough: Callable[[], bool] = never
+    ) -> Run:
         """Follow an instruction to its end; the arm is at rest when this returns.
+
+        Before every plan `enough` says whether whoever watches needs to see no more.
 
         Errors of the planner (named ones) end the run and are recorded in it; any other exception
         is a defect and passes through.
@@ -145,17 +155,17 @@ class LockStep:
             self._world.advance_to(self._world.now_s + self._world.period_s)
         began_s = self._world.now_s
         try:
-            run.reason = self._cycles(run, began_s + self._pace.limit_s)
+            run.reason = self._cycles(run, began_s + self._pace.limit_s, enough)
         except VidPlanError as error:
             run.reason, run.error = error.code, str(error)
         self._come_to_rest(run)
         run.duration_s = self._world.now_s - began_s
         return run
 
-    def _cycles(self, run: Run, limit_s: float) -> str:
+    def _cycles(self, run: Run, limit_s: float, enough: Callable[[], bool]) -> str:
         task = self._system.new_task(run.log.instruction, run.log.target)
         run.log.target = task.instruction.target
-        while True:
+        while not enough():
             observed = self._look(run.log)
             result = self._plan(run, task, observed)
             if result.done:
@@ -167,6 +177,7 @@ class LockStep:
             self._watch_until(result.start_s - LEAD_S, run.log)
             self._execute(run.log, result, observed.stamp_s)
             self._watch_until(due_s, run.log)
+        return WATCHED_ENOUGH
 
     def _execute(self, log: RunLog, result: PlanResult, observed_s: float) -> None:
         """Hand the plan over; where the arm refuses it, the next best candidate at once."""

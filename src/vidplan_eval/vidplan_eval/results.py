@@ -58,7 +58,7 @@ class EpisodeProgress:
         elapsed_s = time.monotonic() - self._started_s
         remaining_s = elapsed_s / self._done * (self._total - self._done)
         print(
-            f'{self._done:4d}/{self._total}  {self._successes / self._done:6.1%}'
+            f'{self._done:4d}/{self._total}  {self._successes:4d} ok'
             f'  {duration_text(remaining_s)} left  {label}',
             flush=True,
         )

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -39,10 +42,13 @@ class World:
             cell: any; `reset` sets its scene.
             layout: how the views become one image.
             period_s: time between model frames [s].
+
+        Whoever sets `watch` is called after every control period: judges, that is.
         """
         self.cell, self.layout, self.period_s = cell, layout, period_s
         self.adapter = ActionAdapter()
         self.rejections: list[str] = []
+        self.watch: Callable[[], None] = lambda: None
         self._plan_id = 0
         self._tool_speed_m_s = 0.0
 
@@ -102,6 +108,14 @@ class World:
             self.cell.step(step_s)
             self._tool_speed_m_s = float(np.linalg.norm(self.cell.tcp - before)) / step_s
             self.feed()
+            self.watch()
+
+    def branch(self, cell: Cell) -> World:
+        """This very moment in another cell, the motion under way included, to look ahead in."""
+        cell.restore(self.cell.save())
+        other = World(cell, self.layout, self.period_s)
+        other.adapter, other._plan_id = copy.deepcopy(self.adapter), self._plan_id
+        return other
 
     def committed(self) -> CommittedMotion:
         """What the arm will do if no more plan comes."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.fake_world import OracleSystem
-from vidplan.cli import evaluate
+from vidplan.cli.evaluate import command
 from vidplan_core.geometry.camera_files import default_layout
 from vidplan_eval.episode import FIRST_EVALUATION_SEED, check_reached, make_episode
 from vidplan_eval.lockstep import LockStep, Pace
@@ -172,8 +172,8 @@ def test_no_judged_state_is_no_crash():
 def test_the_command_line_names_wrong_values(capsys):
     import argparse
 
-    parser = evaluate.add_parser(argparse.ArgumentParser().add_subparsers())
-    assert parser.parse_args([]).seed == FIRST_EVALUATION_SEED == evaluate.FIRST_EVALUATION_SEED
+    parser = command.add_parser(argparse.ArgumentParser().add_subparsers())
+    assert parser.parse_args([]).seed == FIRST_EVALUATION_SEED == command.FIRST_EVALUATION_SEED
     with pytest.raises(SystemExit):
         parser.parse_args(['--episodes', '0'])
     assert 'not at least 1' in capsys.readouterr().err

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vidplan.cli import bench_engine
-from vidplan.cli.evaluate import load_system, make_world, models_folder, positive
+from vidplan.cli.evaluate.loading import load_system, make_world, models_folder, positive
 
 # A scene for tuning, not for evaluation; timing does not depend on it.
 SEED = 1

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidplan.cli.evaluate import models_folder, positive
+from vidplan.cli.evaluate.loading import models_folder, positive
 
 if TYPE_CHECKING:
     from vidplan_eval.speed.engine import Engine

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidplan.cli.evaluate import load_system, make_world, models_folder, positive
+from vidplan.cli.evaluate.loading import load_system, make_world, models_folder, positive
 
 if TYPE_CHECKING:
     from vidplan_eval.episode import SuiteEpisode

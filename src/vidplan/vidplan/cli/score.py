@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from vidplan.cli.evaluate import models_folder
+from vidplan.cli.evaluate.loading import models_folder
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:

@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page that reports are filled into."""
+"""The page that reports are filled into, and how all reports look."""
 
 from __future__ import annotations
 
 from string import Template
 
-PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>VidPlan: $title</title>
-<style>
+STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.6rem; margin: 0.2rem 0; }
@@ -35,7 +29,16 @@ th, td { text-align: right; padding: 0.2rem 0.7rem; border-bottom: 1px solid var
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.1rem 1rem; font-size: 0.9rem; }
 dt { opacity: 0.7; }
 dd { margin: 0; overflow-wrap: anywhere; }
-</style>
+"""
+
+PAGE = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>VidPlan: $title</title>
+<style>
+""" + STYLE + """</style>
 </head>
 <body>
 <h1>&ldquo;$title&rdquo;</h1>

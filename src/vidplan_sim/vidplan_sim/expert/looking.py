@@ -20,10 +20,15 @@ FINGERS = ('left_finger', 'right_finger')
 
 @dataclass(frozen=True)
 class Touch:
-    """held: kind between both fingers, '' for none; contact: whether the gripper touches one."""
+    """held: kind between both fingers, '' for none; kinds: all that the gripper touches."""
 
     held: str
-    contact: bool
+    kinds: frozenset[str]
+
+    @property
+    def contact(self) -> bool:
+        """Whether the gripper touches anything."""
+        return bool(self.kinds)
 
 
 def touch(cell: Cell) -> Touch:
@@ -31,7 +36,7 @@ def touch(cell: Cell) -> Touch:
     found = cell.touched()
     both = sorted(found[FINGERS[0]] & found[FINGERS[1]] - {'bowl'})
     goal, _ = cell.gripper_command
-    return Touch(both[0] if both and goal > 0.2 else '', any(found.values()))
+    return Touch(both[0] if both and goal > 0.2 else '', frozenset().union(*found.values()))
 
 
 def lying_heights(cell: Cell) -> dict[str, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from vidplan.cli.evaluate import positive
+from vidplan.cli.evaluate.loading import positive
 from vidplan.cli.recordings.replay_result import print_result, replay_result, write_pictures
 from vidplan.cli.terminal import StatusLine
 
@@ -120,7 +120,7 @@ def bag_source(args: argparse.Namespace) -> BagSource:
 
 
 def _load(args: argparse.Namespace) -> PlanningSystem:
-    from vidplan.cli.evaluate import load_system
+    from vidplan.cli.evaluate.loading import load_system
 
     return load_system(args, seed=args.seed)
 
@@ -190,7 +190,7 @@ class ReplayProgress:
 
 def _views(args: argparse.Namespace) -> tuple[str, ...]:
     """Return the views of the world model, without loading its weights."""
-    from vidplan.cli.evaluate import models_folder
+    from vidplan.cli.evaluate.loading import models_folder
     from vidplan_core.geometry.camera_files import default_layout
     from vidplan_core.world_model.checkpoint import world_model_config
 

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of `vidplan evaluate`; each suite has a file of its own beside this one."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from vidplan.cli.evaluate.loading import positive
+from vidplan_eval.suites.pick_place.names import BASES, LIMIT_S, METHODS, TASKS
+
+# Suites and the modules of this folder that run them.
+SUITES = {
+    'reach': 'reach',
+    'choice': 'choice',
+    'hacking': 'hacking',
+    'pick_place': 'pick_place',
+    'clutter': 'pick_place',
+}
+FIRST_EVALUATION_SEED = 1_000_000
+REACH_LIMIT_S = 20.0
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        'evaluate',
+        help='measure the planner against the simulator, in lock-step',
+        description='Runs episodes of a suite and writes what came of each, with exact '
+        "intervals. Simulated time passes by the planner's own schedule, so the result does "
+        'not depend on how fast this machine is. `vidplan evaluate report DIR` compares the '
+        'result files of a folder.',
+    )
+    parser.add_argument('--suite', choices=SUITES, default='reach')
+    parser.add_argument('--method', choices=METHODS, default='vidplan')
+    parser.add_argument('--episodes', type=positive, default=50, help='of each kind')
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=FIRST_EVALUATION_SEED,
+        help='seed of the first scene, then one more each (default %(default)s; lower ones are '
+        'for training and tuning)',
+    )
+    parser.add_argument('--json', type=Path, metavar='FILE', help='result, rewritten as it grows')
+    parser.add_argument('--videos', type=Path, metavar='DIR', help='a video or picture each')
+    parser.add_argument('--models', type=Path, metavar='DIR', help='default: the shipped ones')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
+    parser.add_argument(
+        '--time-limit',
+        type=float,
+        metavar='S',
+        help=f'simulated; default {LIMIT_S:g}, suite reach {REACH_LIMIT_S:g}',
+    )
+    parser.add_argument('--execute-frames', type=positive, default=2, help='between two plans')
+    parser.add_argument(
+        '--objects', type=positive, default=4, help='bowl aside; suites reach, choice, hacking'
+    )
+    _add_pick_place(parser)
+    _add_report(parser.add_subparsers(dest='what', metavar='[report]'))
+    return parser
+
+
+def _add_pick_place(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('suites pick_place and clutter')
+    group.add_argument('--task', choices=TASKS, default='carrot', help='what goes into the bowl')
+    group.add_argument(
+        '--distractors', type=int, default=4, help='other objects, 0 to 5 (clutter: all of them)'
+    )
+    group.add_argument(
+        '--base', choices=BASES, help='policy to plan on top of; default: as the planner says'
+    )
+    group.add_argument('--workers', type=positive, default=1, help='processes, a thread each')
+    group.add_argument(
+        '--ray', default='', metavar='ADDRESS', help="workers on a Ray cluster; 'local' starts one"
+    )
+
+
+def _add_report(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        'report',
+        help='compare the result files of a folder, with exact intervals and paired tests',
+        description='Writes report.md, report.html and its pictures from the result files of '
+        'pick_place, clutter and hacking in a folder.',
+    )
+    parser.add_argument('folder', type=Path, metavar='DIR')
+    parser.add_argument('--out', type=Path, metavar='DIR', help='default: the same folder')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the suite and return the exit status: 0 when it was run, whatever it found."""
+    if args.what == 'report':
+        return int(import_module('vidplan.cli.evaluate.report').run(args))
+    if args.seed < FIRST_EVALUATION_SEED:
+        print(f'note: seeds below {FIRST_EVALUATION_SEED} are for training and tuning')
+    if args.time_limit is None:
+        args.time_limit = REACH_LIMIT_S if args.suite == 'reach' else LIMIT_S
+    if args.threads:
+        import torch
+
+        torch.set_num_threads(args.threads)
+    return int(import_module(f'vidplan.cli.evaluate.{SUITES[args.suite]}').run(args))

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What commands that measure load: models, planner, world."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vidplan_core.planner.system import PlanningSystem
+    from vidplan_eval.world import World
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least one."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{value} is not at least 1')
+    return value
+
+
+def load_system(args: argparse.Namespace, **changes: Any) -> PlanningSystem:
+    """Load the models of a parsed command line with changes to the planner's configuration."""
+    from vidplan_core.planner.config import PlannerConfig
+    from vidplan_core.planner.system import PlanningSystem
+
+    return PlanningSystem.load(models_folder(args), PlannerConfig(**changes), args.device)
+
+
+def models_folder(args: argparse.Namespace) -> Path:
+    """Return the folder that was given, or the one that is shipped."""
+    from vidplan.bringup.description import share_directory
+
+    return args.models or share_directory() / 'models' / 'cell'
+
+
+def make_world(system: PlanningSystem) -> World:
+    """Return the simulated cell, seen as the system's world model sees."""
+    from vidplan_eval.world import World
+    from vidplan_sim.cell import Cell
+
+    model = system.world_model.config
+    return World(Cell(), model.layout, model.frame_period_s)
+
+
+def settings(args: argparse.Namespace, system: PlanningSystem) -> dict[str, Any]:
+    """Return what a result depends on."""
+    from dataclasses import asdict
+
+    import torch
+
+    return {
+        'models': str(models_folder(args)),
+        'objects': args.objects,
+        'time_limit_s': args.time_limit,
+        'execute_frames': args.execute_frames,
+        'planner': asdict(system.config),
+        'threads': torch.get_num_threads(),
+        'torch': torch.__version__,
+    }

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report on a folder of result files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from vidplan_eval.episode import FIRST_EVALUATION_SEED
+from vidplan_eval.report import comparisons, sections
+from vidplan_eval.report.document import ReportSection, ReportTable, write_document
+from vidplan_eval.report.results import Results, read_results, seeds_of
+
+TITLE = 'VidPlan: bowl tasks by planning on top of a policy'
+
+
+def write_report(folder: Path, out: Path | None = None) -> tuple[Path, Path]:
+    """Compare the result files of a folder; returns the Markdown and the HTML file.
+
+    Raises:
+        ConfigError: the folder has no results, or has an episode twice.
+    """
+    found = read_results(folder)
+    parts = [
+        *_seeds(found),
+        *comparisons.overview(found),
+        *sections.success(found),
+        *sections.following(found),
+        *sections.paper(found),
+        *comparisons.paired(found),
+        *comparisons.clutter(found),
+        *comparisons.share_of_headroom(found),
+        *comparisons.hacking(found),
+        *sections.judgement(found),
+        *sections.speed(found),
+        *sections.failures(found),
+        *_settings(found),
+    ]
+    return write_document(TITLE, parts, out or folder)
+
+
+def _seeds(found: Results) -> list[ReportSection]:
+    """Whose seeds these are: said before any number."""
+    seeds = seeds_of(found)
+    if not seeds:
+        return []
+    words = [f'Seeds {seeds[0]} to {seeds[-1]}; brackets after a rate: exact 95 % interval.']
+    tuning = sum(seed < FIRST_EVALUATION_SEED for seed in seeds)
+    if tuning:
+        words.append(
+            f'{tuning} of {len(seeds)} seeds are below {FIRST_EVALUATION_SEED}: they are for '
+            'tuning, and say less than evaluation seeds would.'
+        )
+    return [ReportSection('What was run', list(words))]
+
+
+def _settings(found: Results) -> list[ReportSection]:
+    """What every file depends on, and the files that say nothing."""
+    rows = [
+        [name, str(entry.get('models', '')), str(entry.get('time_limit_s', '')),
+         str(entry.get('workers', '')), json.dumps(entry.get('planner', {}))]
+        for name, entry in found.settings.items()
+    ]  # fmt: skip
+    grid = ReportTable(['file', 'models', 'limit, s', 'workers', 'planner'], rows)
+    notes = [f'Not read: {", ".join(found.unknown)}.'] if found.unknown else []
+    return [ReportSection('Settings', [grid, *notes])]

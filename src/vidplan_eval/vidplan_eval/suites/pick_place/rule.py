@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The expert's rule in the place of a planner: what it knows is a matter of who looks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from vidplan_core.control.commands import CommittedMotion
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.data.observation import Observation
+from vidplan_core.geometry.se3 import quaternion_to_matrix
+from vidplan_core.language.instruction import parse_instruction
+from vidplan_core.planner.motion.hermite import hermite_chunk
+from vidplan_core.planner.plans.result import PlanResult
+from vidplan_sim.expert.decision import PLACE, Decision, PickPlaceTask
+from vidplan_sim.expert.rule import View, decide
+
+# As the chunks of the planner: the present and four new frames.
+FRAMES = 5
+
+
+class Sight(Protocol):
+    """Whoever tells the rule where things are."""
+
+    def view(self, present: Observation) -> View:
+        """The present moment.
+
+        Raises:
+            TargetNotFoundError: it does not see what the task names.
+        """
+        ...
+
+    def decided(self, decision: Decision, time_s: float) -> None:
+        """Hear what was decided at a time."""
+        ...
+
+
+def rule_chunk(committed: CommittedMotion, decision: Decision, period_s: float) -> PoseChunk:
+    """The chunk (1, frames) of a decision that takes over now from the motion under way."""
+    position, turned, velocity = (
+        torch.as_tensor(values[0], dtype=torch.float64)
+        for values in (committed.position, committed.quaternion, committed.velocity)
+    )
+    move = torch.as_tensor(decision.displacement, dtype=torch.float64)[None]
+    turn = torch.tensor([[0.0, 0.0, decision.turn_rad]], dtype=torch.float64)
+    rotation = quaternion_to_matrix(turned)
+    return hermite_chunk(
+        position, rotation, velocity, move, turn, decision.closedness, FRAMES, period_s
+    )
+
+
+class RulePlanner:
+    """Decides by the rule, at once: it plans for the present where a planner plans ahead."""
+
+    def __init__(self, sight: Sight, kind: str, period_s: float) -> None:
+        self._sight, self._task = sight, PickPlaceTask(PLACE, kind)
+        self._period_s = period_s
+
+    def new_task(self, instruction: str, target: str = '') -> SimpleNamespace:
+        """Read the instruction."""
+        return SimpleNamespace(instruction=parse_instruction(instruction), cycle=0)
+
+    def plan(
+        self,
+        task: SimpleNamespace,
+        history: list[Observation],
+        committed: CommittedMotion | None,
+        should_stop: Callable[[], bool],
+    ) -> PlanResult:
+        """One decision as a plan without alternatives."""
+        assert committed is not None
+        present = history[-1]
+        view = self._sight.view(present)
+        decision, phase = decide(view, self._task)
+        self._sight.decided(decision, present.stamp_s)
+        chunk = rule_chunk(committed, decision, self._period_s)
+        task.cycle += 1
+        return PlanResult(
+            done=phase == 'done',
+            chunk=chunk,
+            start_s=present.stamp_s,
+            candidates=chunk,
+            scores=[0.0],
+            best=0,
+            score=0.0,
+            terms={},
+            relevancy=np.zeros((0, 0, 0), np.float32),
+            target=view.target,
+            distance_m=float(np.linalg.norm(view.target - view.tool)),
+            latency_s=0.0,
+            cycle=task.cycle - 1,
+        )
