@@ -165,10 +165,13 @@ def test_a_folder_without_results_says_how_to_get_some(tmp_path):
 
 def test_what_refinement_keeps_of_its_promise_is_told(folder):
     pair = {'step': 3, 'states': 200}
-    for part, value in (('predicted', 0.4), ('realised', 0.3), ('gap', 0.1)):
+    for part, value in (
+        ('predicted', 0.4), ('realised', 0.3), ('gap', 0.1), ('frames_saved', 1.0),
+    ):  # fmt: skip
         pair |= {part: value, f'{part}_interval_95': [value - 0.05, value + 0.05]}
-    curves = {'with_uncertainty': [pair]}
+    nothing = dict.fromkeys(pair) | {'step': 6, 'states': 0}
+    curves = {'with_uncertainty': [pair, nothing]}
     (folder / 'r.json').write_text(json.dumps({'suite': 'refinement', 'curves': curves}))
     markdown = write_report(folder, folder / 'out')[0].read_text()
-    gains = '0.400 [0.350, 0.450] | 0.300 [0.250, 0.350] | 0.100 [0.050, 0.150] |'
+    gains = ' | '.join(f'{g:.3f} [{g - 0.05:.3f}, {g + 0.05:.3f}]' for g in (0.4, 0.3, 0.1, 1.0))
     assert f'| with uncertainty | 3 | 200 | {gains}' in markdown

@@ -178,12 +178,13 @@ def _gaps(result: Mapping[str, Any]) -> ReportTable:
     """Predicted and realised gain of refinement, by step, with and without uncertainty."""
     rows = []
     for name, curve in result['curves'].items():
-        for point in curve:
+        for point in filter(lambda one: one['states'], curve):
             cells = [
                 f'{point[part]:.3f} [{point[f"{part}_interval_95"][0]:.3f}, '
                 f'{point[f"{part}_interval_95"][1]:.3f}]'
-                for part in ('predicted', 'realised', 'gap')
+                for part in ('predicted', 'realised', 'gap', 'frames_saved')
             ]
             rows.append([name.replace('_', ' '), str(point['step']), str(point['states']), *cells])
-    head = ['planner', 'steps', 'states', 'predicted gain', 'realised gain', 'gap']
+    head = ['planner', 'steps', 'states', 'predicted gain', 'realised gain', 'gap',
+            'frames saved']  # fmt: skip
     return ReportTable(head, rows)

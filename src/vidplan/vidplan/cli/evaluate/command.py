@@ -18,6 +18,7 @@ SUITES = {
     'hacking': 'hacking',
     'pick_place': 'pick_place',
     'clutter': 'pick_place',
+    'refinement': 'refinement',
 }
 FIRST_EVALUATION_SEED = 1_000_000
 REACH_LIMIT_S = 20.0
@@ -64,7 +65,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def _add_pick_place(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group('suites pick_place and clutter')
+    group = parser.add_argument_group('suites pick_place, clutter and refinement')
     group.add_argument('--task', choices=TASKS, default='carrot', help='what goes into the bowl')
     group.add_argument(
         '--distractors', type=int, default=4, help='other objects, 0 to 5 (clutter: all of them)'
