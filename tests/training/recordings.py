@@ -13,7 +13,7 @@ import pyarrow
 import pyarrow.parquet as parquet
 import torch
 
-from vidplan_training.data.readers.lerobot import CAMERAS, Columns
+from vidplan_eval.datasets.lerobot import CAMERAS, Columns
 
 RATE_HZ = 15
 HEIGHT, WIDTH = 32, 48

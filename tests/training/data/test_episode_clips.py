@@ -16,7 +16,7 @@ from vidplan_core.errors import ConfigError
 from vidplan_training.data import episode_clips
 from vidplan_training.data.episode_clips import EpisodeClips, Window
 from vidplan_training.data.latents import Statistics, measure
-from vidplan_training.data.readers.ctrl_world import SVD_SCALE, CtrlWorldSource
+from vidplan_eval.datasets.ctrl_world import SVD_SCALE, CtrlWorldSource
 from vidplan_training.engine.batch_shard import BatchShard
 
 CHANNELS = 4

@@ -16,8 +16,8 @@ from vidplan_core.world_model.autoencoders.build import save_autoencoder
 from vidplan_core.world_model.autoencoders.config import AutoencoderConfig
 from vidplan_core.world_model.autoencoders.convolutional import Autoencoder
 from vidplan_training.cli import main
-from vidplan_training.data.readers.ctrl_world import CtrlWorldSource
-from vidplan_training.data.readers.lerobot import CAMERAS, LeRobotSource
+from vidplan_eval.datasets.ctrl_world import CtrlWorldSource
+from vidplan_eval.datasets.lerobot import CAMERAS, LeRobotSource
 
 SIZE = (32, 48)
 

@@ -18,10 +18,10 @@ from scipy.spatial.transform import Rotation
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_training.data.readers.cell import CellSource
-from vidplan_training.data.readers.ctrl_world import SVD_SCALE, CtrlWorldSource
-from vidplan_training.data.readers.episode import RecordedEpisode
-from vidplan_training.data.readers.errors import EpisodeError
-from vidplan_training.data.readers.lerobot import CAMERAS, LeRobotSource
+from vidplan_eval.datasets.ctrl_world import SVD_SCALE, CtrlWorldSource
+from vidplan_eval.datasets.episode import RecordedEpisode
+from vidplan_eval.datasets.errors import EpisodeError
+from vidplan_eval.datasets.lerobot import CAMERAS, LeRobotSource
 from vidplan_training.data.readers.walk import Walk
 
 VERSIONS = ['v2.1', 'v3.0']

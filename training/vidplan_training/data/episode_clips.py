@@ -14,8 +14,8 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError
 from vidplan_training.data.latents import Clips, Statistics, measure
-from vidplan_training.data.readers.episode import RecordedEpisode, Poses, Source
-from vidplan_training.data.readers.errors import NO_LATENTS, NOT_FINITE, EpisodeError
+from vidplan_eval.datasets.episode import RecordedEpisode, Poses, Source
+from vidplan_eval.datasets.errors import NO_LATENTS, NOT_FINITE, EpisodeError
 from vidplan_training.data.readers.walk import Walk
 from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 

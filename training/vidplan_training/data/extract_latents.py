@@ -24,7 +24,7 @@ from vidplan_core.models.io import to_dict
 from vidplan_training.data.dataset import split
 from vidplan_training.data.latents import encode_shards
 from vidplan_training.engine.processes import Processes
-from vidplan_training.data.readers.ctrl_world import (
+from vidplan_eval.datasets.ctrl_world import (
     ABOUT_LATENTS,
     GRIPPER,
     JOINTS,
@@ -34,8 +34,8 @@ from vidplan_training.data.readers.ctrl_world import (
     VELOCITY,
     CtrlWorldSource,
 )
-from vidplan_training.data.readers.episode import RecordedEpisode, Source
-from vidplan_training.data.readers.errors import NO_PICTURES, NOT_FINITE, EpisodeError
+from vidplan_eval.datasets.episode import RecordedEpisode, Source
+from vidplan_eval.datasets.errors import NO_PICTURES, NOT_FINITE, EpisodeError
 from vidplan_training.data.readers.source import EpisodeSource, open_source
 from vidplan_training.data.readers.walk import Walk
 from vidplan_training.settings.knobs import required

@@ -7,11 +7,20 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import yaml
+
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import DEFAULT_ROBOT, load_robot
+from vidplan_core.strict_yaml import Section
 from vidplan_eval.bags.recording import GRIPPER, JOINTS, cameras
 from vidplan_eval.bags.rosbag import Bag
-from vidplan_eval.bags.sensor_map import GripperSource, JointSource, SensorMap
+from vidplan_eval.bags.sensor_map import (
+    MAP_KEY,
+    GripperSource,
+    JointSource,
+    SensorMap,
+    parse_sensor_map,
+)
 from vidplan_eval.bags.storage.stored import BagError
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
@@ -58,6 +67,9 @@ def find_sensors(
     Raises:
         BagError: a camera or the arm cannot be told; what is there is named.
     """
+    if MAP_KEY in bag.custom:
+        text = yaml.safe_load(bag.custom[MAP_KEY])
+        return FoundSensors(parse_sensor_map(Section(text, f'the map in {bag.path}')), False)
     model = load_robot(robot, prefix)
     names = joint_names(bag)
     images = _cameras(bag, views)

@@ -34,7 +34,8 @@ def played(
         views: of the graph's cameras.
         robot: whose joint names and gripper the graph expects.
     """
-    translator = None if not found.guessed else _Translator(found.sensors, robot)
+    own = not found.guessed and found.sensors.joints.names == robot.joint_names
+    translator = None if own else _Translator(found.sensors, robot)
     roles = _roles(found.sensors, views)
     for stored in bag.stored(roles):
         for role in roles[stored.channel.topic]:

@@ -36,6 +36,8 @@ ROLES_KEY = 'vidplan_topics'
 
 JOINTS = 'joint_states'
 GRIPPER = 'gripper/joint_states'
+# Of an imported data set: the flange as it was measured there, geometry_msgs/PoseStamped.
+FLANGE = 'recorded/flange_pose'
 OBSERVATION = 'observation'
 PLAN = 'plan'
 STATUS = 'adapter/status'

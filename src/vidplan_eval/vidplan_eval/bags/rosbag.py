@@ -76,6 +76,11 @@ class Bag:
         """What was missing or damaged, as far as it has been read."""
         return self._stored.notes + [note for file in self._stored.files for note in file.notes]
 
+    @property
+    def custom(self) -> dict[str, str]:
+        """Key-value pairs that its recorder left."""
+        return self._stored.custom
+
     def topic(self, role: str) -> str:
         """Return the topic that plays a role: as recorded, else the role from the root."""
         return self._roles.get(role, '/' + role.lstrip('/'))

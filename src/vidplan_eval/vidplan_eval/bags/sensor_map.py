@@ -14,6 +14,9 @@ from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import DEFAULT_ROBOT, load_robot
 from vidplan_core.strict_yaml import Section, read_section
 
+# Key of the metadata under which a bag may keep its own map.
+MAP_KEY = 'vidplan_map'
+
 RADIANS, DEGREES = 'rad', 'deg'
 _JOINT_KEYS = ('topic', 'names', 'unit')
 _GRIPPER_KEYS = ('topic', 'joints', 'open', 'closed')
@@ -128,7 +131,11 @@ def read_sensor_map(path: Path) -> SensorMap:
     Raises:
         ConfigError: it cannot be read; names the file and the key.
     """
-    file = read_section(path)
+    return parse_sensor_map(read_section(path))
+
+
+def parse_sensor_map(file: Section) -> SensorMap:
+    """Return what a mapping says; errors are those of `read_sensor_map`."""
     file.require_only(('robot', 'cameras', 'joints', 'gripper'))
     cameras = file.section('cameras')
     joints = file.section('joints')

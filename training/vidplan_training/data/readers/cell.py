@@ -15,9 +15,9 @@ from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_training.data.dataset import Shard, split
 from vidplan_training.data.latents import LATENTS, LONGEST_STEP_M
-from vidplan_training.data.readers.episode import RecordedEpisode, Picture, Poses, check_lengths, numbers
-from vidplan_training.data.readers.errors import JUMP, MISSING_FILE, UNREADABLE, EpisodeError
-from vidplan_training.data.readers.video import fit
+from vidplan_eval.datasets.episode import RecordedEpisode, Picture, Poses, check_lengths, numbers
+from vidplan_eval.datasets.errors import JUMP, MISSING_FILE, UNREADABLE, EpisodeError
+from vidplan_eval.datasets.video import fit
 
 
 class CellSource:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidplan_training.data.readers.cell import CellSource
-from vidplan_training.data.readers.ctrl_world import CtrlWorldSource
-from vidplan_training.data.readers.episode import Source
-from vidplan_training.data.readers.lerobot import CAMERAS, LeRobotSource
+from vidplan_eval.datasets.ctrl_world import CtrlWorldSource
+from vidplan_eval.datasets.episode import Source
+from vidplan_eval.datasets.lerobot import CAMERAS, LeRobotSource
 from vidplan_training.settings.knobs import Settings, required
 
 SOURCES = ('cell', 'ctrl-world', 'lerobot')

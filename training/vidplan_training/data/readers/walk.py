@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vidplan_training.engine.progress_log import ProgressLog
-from vidplan_training.data.readers.episode import RecordedEpisode, Source
-from vidplan_training.data.readers.errors import EpisodeError
+from vidplan_eval.datasets.episode import RecordedEpisode, Source
+from vidplan_eval.datasets.errors import EpisodeError
 
 TOLD_PER_REASON = 3
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from vidplan_core.errors import ConfigError
-from vidplan_training.data.readers.episode import Source
-from vidplan_training.data.readers.errors import MISSING_COLUMN, TOO_SHORT, EpisodeError
+from vidplan_eval.datasets.episode import Source
+from vidplan_eval.datasets.errors import MISSING_COLUMN, TOO_SHORT, EpisodeError
 from vidplan_training.data.readers.walk import Walk
 from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 

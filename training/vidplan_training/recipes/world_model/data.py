@@ -20,12 +20,12 @@ from vidplan_core.world_model.checkpoint import world_model_config
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.released.presets import svd_for_cell
 from vidplan_core.world_model.text import TextEncoder, load_text_encoder
+from vidplan_eval.datasets.ctrl_world import CtrlWorldSource
+from vidplan_eval.datasets.episode import Source
 from vidplan_training.data.dataset import Shard, split
 from vidplan_training.data.episode_clips import ClipSource, EpisodeClips, Window
 from vidplan_training.data.extract_latents import extract
 from vidplan_training.data.latents import ClipDataset, Clips, Statistics, encode_shards, statistics
-from vidplan_training.data.readers.ctrl_world import CtrlWorldSource
-from vidplan_training.data.readers.episode import Source
 from vidplan_training.data.readers.source import open_source
 from vidplan_training.engine.processes import Processes
 from vidplan_training.recipes.world_model.settings import (

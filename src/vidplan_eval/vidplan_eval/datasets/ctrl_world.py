@@ -26,22 +26,22 @@ import torch
 from torch import Tensor
 
 from vidplan_core.world_model.autoencoders.config import SCALING_FACTOR
-from vidplan_training.data.readers.episode import (
-    RecordedEpisode,
+from vidplan_eval.datasets.episode import (
     Joints,
     Picture,
     Poses,
+    RecordedEpisode,
     check_lengths,
     numbers,
 )
-from vidplan_training.data.readers.errors import (
+from vidplan_eval.datasets.errors import (
     MISSING_COLUMN,
     MISSING_FILE,
     UNREADABLE,
     WRONG_SHAPE,
     EpisodeError,
 )
-from vidplan_training.data.readers.video import VideoSpan, count_frames, decode
+from vidplan_eval.datasets.video import VideoSpan, count_frames, decode
 
 FRAME_PERIOD_S = 0.2
 RATE_HZ = 15.0

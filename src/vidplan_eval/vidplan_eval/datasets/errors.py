@@ -16,6 +16,7 @@ TOO_SHORT = 'too short'
 UNEQUAL_LENGTHS = 'unequal lengths'
 WRONG_SHAPE = 'wrong shape'
 JUMP = 'impossible motion'
+WRONG_UNIT = 'values in another unit'
 NO_PICTURES = 'no pictures'
 NO_LATENTS = 'no latents'
 

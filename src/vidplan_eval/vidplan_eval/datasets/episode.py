@@ -13,15 +13,22 @@ import torch
 from torch import Tensor
 
 from vidplan_core.geometry.se3 import euler_xyz_to_matrix, matrix_to_euler_xyz
-from vidplan_training.data.readers.errors import (
+from vidplan_eval.datasets.errors import (
+    JUMP,
     NOT_FINITE,
     TOO_SHORT,
     UNEQUAL_LENGTHS,
     WRONG_SHAPE,
+    WRONG_UNIT,
     EpisodeError,
 )
 
 Picture = np.ndarray
+
+# A flange of a Franka reaches 0.855 m from its shoulder, which is 0.333 m above the base; its
+# fastest motion is 3 m/s (Franka, technical data and Cartesian limits). Grippers are measured
+# slightly beyond their ends.
+REACH_M, FASTEST_M_S, SLACK = 1.2, 3.0, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +98,29 @@ class RecordedEpisode:
     pictures: Callable[[], Iterator[Picture]] | None = None
     latents: Callable[[], Tensor] | None = None
     joints: Callable[[], Joints] | None = None
+
+    def __post_init__(self) -> None:
+        self._check_meaning()
+
+    def _check_meaning(self) -> None:
+        """Raise EpisodeError for numbers that no gripper and no arm of this size can have."""
+        closed, position = self.poses.closedness, self.poses.position
+        if len(closed) and not -SLACK <= float(closed.min()) <= float(closed.max()) <= 1 + SLACK:
+            ends = f'{float(closed.min()):.4g} .. {float(closed.max()):.4g}'
+            detail = f'closedness is {ends}; 0 (open) .. 1 (closed) is meant'
+            raise EpisodeError(self.id, WRONG_UNIT, self.file, detail)
+        reach_m = float(position.norm(dim=-1).max()) if len(position) else 0.0
+        if reach_m > REACH_M:
+            detail = f'the flange is {reach_m:.4g} m from the base, an arm reaches {REACH_M} m'
+            raise EpisodeError(self.id, WRONG_UNIT, self.file, detail)
+        steps_m = position.diff(dim=0).norm(dim=-1)
+        longest_m = float(steps_m.max()) if len(steps_m) else 0.0
+        if longest_m > FASTEST_M_S * self.frame_period_s:
+            detail = (
+                f'{longest_m:.3g} m within {self.frame_period_s} s at frame '
+                f'{int(steps_m.argmax()) + 1}; an arm moves up to {FASTEST_M_S} m/s'
+            )
+            raise EpisodeError(self.id, JUMP, self.file, detail)
 
     @property
     def frames(self) -> int:

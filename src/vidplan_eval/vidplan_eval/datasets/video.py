@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 
-from vidplan_training.data.readers.errors import (
+from vidplan_eval.datasets.errors import (
     MISSING_FILE,
     TRUNCATED_VIDEO,
     EpisodeError,

@@ -16,22 +16,22 @@ import pyarrow.compute as compute
 import pyarrow.parquet as parquet
 
 from vidplan_core.errors import ConfigError
-from vidplan_training.data.readers.episode import (
-    RecordedEpisode,
+from vidplan_eval.datasets.episode import (
     Joints,
     Picture,
     Poses,
+    RecordedEpisode,
     check_lengths,
     numbers,
 )
-from vidplan_training.data.readers.errors import (
+from vidplan_eval.datasets.errors import (
     MISSING_COLUMN,
     MISSING_FILE,
     UNREADABLE,
     EpisodeError,
 )
-from vidplan_training.data.readers.lerobot_layout import ListedEpisode, read_layout
-from vidplan_training.data.readers.video import VideoSpan, count_frames, decode
+from vidplan_eval.datasets.lerobot_layout import ListedEpisode, read_layout
+from vidplan_eval.datasets.video import VideoSpan, count_frames, decode
 
 HELD_OUT = 100
 # Of cadene/droid_1.0.1, in the order of Ctrl-World's views.
@@ -139,7 +139,10 @@ class LeRobotSource:
         wanted = range(0, entry.rows, self._stride)
         views = [
             decode(
-                episode, VideoSpan(file, self._layout.rate_hz, entry.rows, start_s), wanted, self._size
+                episode,
+                VideoSpan(file, self._layout.rate_hz, entry.rows, start_s),
+                wanted,
+                self._size,
             )
             for file, start_s in entry.videos.values()
         ]
