@@ -13,12 +13,12 @@ from vidplan_core.errors import VidPlanError
 
 #: Modules of this package, in the order of `vidplan --help`.
 COMMANDS = (
-    'run', 'up', 'goal', 'record', 'replay', 'score', 'evaluate', 'landscape', 'bench',
-    'models', 'config',
+    'run', 'up', 'goal', 'record', 'replay', 'bag', 'data', 'score', 'evaluate', 'landscape',
+    'bench', 'models', 'config',
 )  # fmt: skip
 
 #: Where a command is that does not lie beside this file.
-_PLACES = {name: f'recordings.{name}' for name in ('record', 'replay', 'bag', 'data', 'report')}
+_PLACES = {name: f'recordings.{name}' for name in ('record', 'replay', 'bag', 'data')}
 
 EXIT_CONFIG = 2
 EXIT_INTERRUPTED = 130

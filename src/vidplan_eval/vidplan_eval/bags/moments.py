@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from vidplan_core.data.readings import pose_arrays
 from vidplan_core.errors import ObservationError, VidPlanError
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_eval.bags.clocks import on_one_clock
 from vidplan_eval.bags.decoding import header_stamp_s
+from vidplan_eval.bags.recording import FLANGE
 from vidplan_eval.bags.rosbag import Bag
 from vidplan_eval.bags.sensor_map import SensorMap
 from vidplan_eval.bags.storage.stored import BagError, StoredMessage
@@ -25,7 +27,7 @@ from vidplan_eval.bags.tracks import (
     with_velocities,
 )
 
-ARM, HAND = 'arm', 'gripper'
+ARM, HAND, POSE = 'arm', 'gripper', 'flange'
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,15 @@ class BagMoment:
         pictures: by view, the place of the picture among all messages of all cameras.
         state: joint positions, then velocities (14,), rad and rad/s.
         closedness: gripper, 0 open .. 1 closed.
+        pose: of the flange where the bag has it measured, position (3,) m and quaternion (4,)
+            xyzw; None where it follows from the joints.
     """
 
     stamp_s: float
     pictures: dict[str, int]
     state: np.ndarray
     closedness: float
+    pose: np.ndarray | None = None
 
 
 @dataclass
@@ -54,7 +59,9 @@ class Survey:
     pictures: dict[str, Samples] = field(default_factory=dict)
     arm: Samples = field(default_factory=lambda: Samples(14))
     hand: Samples = field(default_factory=lambda: Samples(1))
+    flange: Samples = field(default_factory=lambda: Samples(7))
     seen: int = 0
+    _flange_topic: str = ''
     thinned: dict[str, Thinned] = field(default_factory=dict)
 
     def take(self, bag: Bag) -> None:
@@ -63,11 +70,17 @@ class Survey:
         self.pictures = {view: Samples(1) for view in self.sensors.cameras}
         hand = self.sensors.gripper
         states = {self.sensors.joints.topic, *([hand.topic] if hand else [])}
+        self._flange_topic = bag.topic(FLANGE) if bag.count(FLANGE) else ''
+        states |= {self._flange_topic} - {''}
         for stored in bag.stored({*views, *states}):
             if stored.channel.topic in views:
                 self._picture(bag, views[stored.channel.topic], stored)
             else:
                 self._state(bag, stored)
+
+    def samples(self, name: str) -> Samples:
+        """What was collected of a view, of ARM, HAND or POSE."""
+        return {ARM: self.arm, HAND: self.hand, POSE: self.flange}.get(name) or self.pictures[name]
 
     def _picture(self, bag: Bag, view: str, stored: StoredMessage) -> None:
         place, self.seen = self.seen, self.seen + 1
@@ -96,6 +109,10 @@ class Survey:
 
     def _add(self, topic: str, message: Any, stamp_s: float, logged_s: float) -> None:
         joints, hand = self.sensors.joints, self.sensors.gripper
+        if topic == self._flange_topic:
+            pose = np.concatenate([part[0] for part in pose_arrays([message.pose])])
+            self.flange.add(stamp_s, logged_s, pose)
+            return
         if topic == joints.topic:
             row = arm_row(message, joints, self.robot)
             if row is not None:
@@ -127,39 +144,49 @@ def find_moments(
     if survey.sensors.gripper is not None:
         timed[HAND] = survey.hand.timed()
     _require(bag, survey, {name: len(one.stamps_s) for name, one in timed.items()})
+    if len(survey.flange.stamps_s):
+        timed[POSE] = survey.flange.timed()
     clock = on_one_clock(timed)
-    tracks = {v: survey.pictures[v].track(clock.times_s[v], clock.trusted[v]) for v in timed
-              if v in survey.pictures}  # fmt: skip
-    arm = with_velocities(survey.arm.track(clock.times_s[ARM], clock.trusted[ARM]))
-    hand = survey.hand.track(clock.times_s[HAND], clock.trusted[HAND]) if HAND in timed else None
-    found = _joined(tracks, arm, hand, period_s, max_skew_s, max_joint_gap_s)
+    tracks = {name: survey.samples(name).track(clock.times_s[name], clock.trusted[name])
+              for name in timed}  # fmt: skip
+    tracks[ARM] = with_velocities(tracks[ARM])
+    cameras = {view: tracks[view] for view in survey.pictures}
+    found = _joined(cameras, tracks, period_s, max_skew_s, max_joint_gap_s)
     return FoundMoments(found, clock.notes)
 
 
 def _joined(
-    tracks: dict[str, Track],
-    arm: Track,
-    hand: Track | None,
+    cameras: dict[str, Track],
+    states: dict[str, Track],
     period_s: float,
     max_skew_s: float,
     max_joint_gap_s: float,
 ) -> list[BagMoment]:
-    first = next(iter(tracks.values()))
+    first = next(iter(cameras.values()))
     wanted_s = first.stamps_s[grid(first.stamps_s, period_s)]
-    places = {view: nearest(track.stamps_s, wanted_s) for view, track in tracks.items()}
-    stamps = np.stack([tracks[view].stamps_s[place] for view, place in places.items()])
+    places = {view: nearest(track.stamps_s, wanted_s) for view, track in cameras.items()}
+    stamps = np.stack([cameras[view].stamps_s[place] for view, place in places.items()])
     oldest = stamps.min(axis=0)
     together = np.ptp(stamps, axis=0) <= max_skew_s
+    arm = states[ARM]
     known = np.abs(arm.stamps_s[nearest(arm.stamps_s, oldest)] - oldest) <= max_joint_gap_s
     return [
         BagMoment(
             float(oldest[index]),
-            {view: int(tracks[view].values[place[index], 0]) for view, place in places.items()},
+            {view: int(cameras[view].values[place[index], 0]) for view, place in places.items()},
             arm.at(oldest[index]),
-            0.0 if hand is None else float(hand.at(oldest[index])[0]),
+            float(states[HAND].at(oldest[index])[0]) if HAND in states else 0.0,
+            _pose(states.get(POSE), oldest[index], max_joint_gap_s),
         )
         for index in np.flatnonzero(together & known)
     ]
+
+
+def _pose(flange: Track | None, time_s: float, max_gap_s: float) -> np.ndarray | None:
+    """The measured pose that is nearest in time; quaternions are not to be mixed."""
+    if flange is None or flange.gap_s(time_s) > max_gap_s:
+        return None
+    return np.asarray(flange.values[int(np.abs(flange.stamps_s - time_s).argmin())])
 
 
 def grid(stamps_s: np.ndarray, period_s: float) -> np.ndarray:

@@ -211,15 +211,19 @@ def _observation(
     layout: CameraLayout, views: dict[str, np.ndarray], moment: BagMoment, robot: RobotModel
 ) -> Observation:
     q, dq = np.split(moment.state, 2)
-    position, rotation = flange_pose(torch.from_numpy(q), robot)
+    if moment.pose is not None:
+        position, quaternion = np.split(moment.pose, [3])
+    else:
+        at, rotation = flange_pose(torch.from_numpy(q), robot)
+        position, quaternion = at.numpy(), matrix_to_quaternion(rotation).numpy()
     return Observation(
         stamp_s=moment.stamp_s,
         image=layout.stitch(views),
         q=q,
         dq=dq,
         closedness=moment.closedness,
-        position=position.numpy(),
-        quaternion=matrix_to_quaternion(rotation).numpy(),
+        position=position,
+        quaternion=quaternion,
     )
 
 

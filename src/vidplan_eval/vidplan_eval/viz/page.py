@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from string import Template
 
 STYLE = """
@@ -66,3 +67,23 @@ $cycles
 </body>
 </html>
 """)
+
+_SIMPLE = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>VidPlan: $title</title>
+<style>$style</style>
+</head>
+<body>
+<h1>$title</h1>
+$body
+</body>
+</html>
+""")
+
+
+def simple_page(title: str, body: str) -> str:
+    """Return a page of this look; `body` is HTML, the title is escaped."""
+    return _SIMPLE.substitute(title=escape(title), style=STYLE, body=body)

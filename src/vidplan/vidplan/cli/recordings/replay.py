@@ -10,12 +10,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from vidplan.cli.evaluate.loading import positive
+from vidplan.cli.recordings.bag import add_map, bag_source
 from vidplan.cli.recordings.replay_result import print_result, replay_result, write_pictures
 from vidplan.cli.terminal import StatusLine
 
 if TYPE_CHECKING:
     from vidplan_core.planner.system import PlanningSystem
-    from vidplan_eval.bags.observations import BagSource, ObservationStream
+    from vidplan_eval.bags.observations import ObservationStream
     from vidplan_eval.bags.rosbag import Bag
     from vidplan_eval.replay.fidelity import FidelityMeter
     from vidplan_eval.replay.hindsight import Recorded
@@ -33,12 +34,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'runs give the same numbers.',
     )
     parser.add_argument('bag', type=Path, help='folder of a rosbag2, or one .mcap or .db3 file')
-    parser.add_argument(
-        '--map',
-        type=Path,
-        metavar='FILE',
-        help='which topic is which camera, arm and gripper; guessed and printed if not given',
-    )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the result')
     parser.add_argument('--out', type=Path, metavar='DIR', help='write video, report and picture')
     parser.add_argument('--instruction', default='', help='default: the goal in the bag')
@@ -56,14 +51,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         metavar='S',
         help='how much of the beginning video and report show [s]; numbers are of all of it',
     )
-    parser.add_argument(
-        '--robot',
-        default='fr3_hand',
-        help='a file of config/robots, or the path of another (default fr3_hand)',
-    )
-    parser.add_argument(
-        '--joint-prefix', default='', help='before every joint name (left: left_fr3_joint1)'
-    )
+    add_map(parser)
     return parser
 
 
@@ -108,15 +96,6 @@ def _stream(args: argparse.Namespace, bag: Bag, system: PlanningSystem) -> Obser
         print(f'{bag.path} names no topics of ours; it is read as by this file for --map:')
         print(textwrap.indent(stream.guessed.text(), '  '))
     return stream
-
-
-def bag_source(args: argparse.Namespace) -> BagSource:
-    """Return how the bag of a parsed command line is to be read."""
-    from vidplan_eval.bags.observations import BagSource
-    from vidplan_eval.bags.sensor_map import read_sensor_map
-
-    sensors = None if args.map is None else read_sensor_map(args.map)
-    return BagSource(sensors, args.robot, args.joint_prefix)
 
 
 def _load(args: argparse.Namespace) -> PlanningSystem:
