@@ -62,7 +62,7 @@ LEVELS: dict[str, Levels] = {
     ),
     'vidplan_eval': (
         ('bags', 'episode', 'phantom', 'results', 'viz', 'world'),
-        ('datasets', 'logbook'),
+        ('datasets',),
         ('landscape', 'replay', 'report', 'speed'),
         ('landscape_picture', 'lockstep'),
         ('suites',),

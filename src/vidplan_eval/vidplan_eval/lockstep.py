@@ -21,7 +21,7 @@ from vidplan_core.data.observation import Observation
 from vidplan_core.errors import VidPlanError
 from vidplan_core.geometry.camera_layout import CameraLayout
 from vidplan_core.planner.plans.result import PlanResult
-from vidplan_eval.logbook import plan_record, seen_frame
+from vidplan_eval.viz.logbook import plan_record, seen_frame
 from vidplan_eval.viz.runlog import RunLog
 
 # A plan is handed over this much before it takes over, like a node's shortest lead.

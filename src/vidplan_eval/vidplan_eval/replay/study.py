@@ -13,11 +13,11 @@ import numpy as np
 from vidplan_core.data.observation import Observation
 from vidplan_core.planner.plans.result import Task
 from vidplan_core.planner.system import PlanningSystem
-from vidplan_eval.logbook import seen_frame
 from vidplan_eval.replay.fidelity import BATCH, Fidelity, FidelityMeter, joined
 from vidplan_eval.replay.hindsight import HindsightChoice, choice_at, choice_entry
 from vidplan_eval.replay.log import hindsight_record
 from vidplan_eval.replay.windows import ObservationWindow, kind_of, moves, sliding_windows
+from vidplan_eval.viz.logbook import seen_frame
 from vidplan_eval.viz.runlog import RunLog
 
 # So many of the moments that turned out least as imagined are kept as pictures.
