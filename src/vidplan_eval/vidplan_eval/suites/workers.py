@@ -97,18 +97,21 @@ def _on_ray(
     try:
         import ray
         from ray.util import ActorPool
-    except ImportError:
+    except ImportError as error:
         raise ConfigError(
-            '--ray needs the package ray, which is not installed: install it on this machine and '
-            'on the cluster, or leave --ray out and use --workers'
+            f'--ray needs the package ray, which cannot be imported ({error}): install it on this '
+            'machine and on the cluster, or leave --ray out and use --workers'
         ) from None
     try:
         ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
-    except (ConnectionError, ValueError) as error:
+    except Exception as error:  # Ray has no class of its own for this
         raise ConfigError(f"no Ray cluster answers at '{address}': {error}") from None
     try:
         actor = ray.remote(_RayWorker)
         pool = ActorPool([actor.remote(start) for _ in range(workers)])
         yield from pool.map_unordered(lambda one, piece: one.compute.remote(piece), pieces)
+    except ray.exceptions.RayActorError as error:
+        words = f"a worker of the Ray cluster at '{address}' died: {error}"
+        raise WorkerDiedError(words) from error
     finally:
         ray.shutdown()

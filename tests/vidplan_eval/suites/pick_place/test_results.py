@@ -95,8 +95,14 @@ def test_a_process_that_dies_is_named():
 
 def test_ray_is_asked_for_by_name(monkeypatch):
     monkeypatch.setitem(sys.modules, 'ray', None)
-    with pytest.raises(ConfigError, match='--ray needs the package ray, which is not installed'):
+    with pytest.raises(ConfigError, match='--ray needs the package ray, which cannot be imported'):
         list(share_out(partial(start, ''), [1], 2, ray='local'))
+
+
+def test_work_is_the_same_on_a_ray_cluster():
+    pytest.importorskip('ray.util')
+    found = share_out(partial(start, 'squares'), range(5), 2, ray='local')
+    assert sorted(found) == [('squares', n * n) for n in range(5)]
 
 
 def parsed(*words: str) -> argparse.Namespace:
