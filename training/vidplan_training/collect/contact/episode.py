@@ -17,21 +17,23 @@ from vidplan_sim.arm.kinematics import (
     solve_ik,
     tcp_to_flange,
 )
-from vidplan_sim.cell import Cell
+from vidplan_sim.cell import Cell, CellState
 from vidplan_sim.expert.decision import VERBS, Decision
 from vidplan_sim.expert.looking import lying_heights, touch, view_of
 from vidplan_sim.expert.remaining import frames_to_go
-from vidplan_sim.expert.rule import DECISION_FRAMES, PHASES, View
+from vidplan_sim.expert.rule import DECISION_FRAMES, PHASES, PickPlaceTask, View, decide
 from vidplan_sim.objects.everyday import KINDS
 from vidplan_sim.scene import ObjectPlacement, Scene, random_scene
 from vidplan_training.collect.behaviours import Behaviour, choose, keep_inside
 from vidplan_training.collect.contact.attempts import Playing
-from vidplan_training.collect.contact.flaws import FLAWS, draw_attempt
+from vidplan_training.collect.contact.flaws import FARTHEST_M, FLAWS, draw_attempt
 from vidplan_training.collect.motion import PERIOD_S, Motion
 
 HEIGHT, WIDTH = 96, 160
+CLOSING_FRAMES, LONGEST_WAY = 10, 16  # of a closing; decisions until then
 NONE = -1
-SHARE_OF_OTHERS = 0.25  # episodes of the older behaviours
+UNKNOWN = np.full(5, np.nan, np.float32)
+SHARE_OF_OTHERS = 0.10  # episodes of the older behaviours
 SHARE_EMPTY, SHARE_NEAR = 0.03, 0.65
 # What is known of one frame, by name.
 Row = dict[str, Any]
@@ -93,6 +95,51 @@ class ContactRecorder:
             self._attempt(rng, movable, frames, log)
         return log.stacked() | {'to_go': self._to_go(log)}
 
+    def record_closing(self, seed: int, number: int) -> dict[str, np.ndarray] | None:
+        """Closing beside an object, up to 5 cm off, and the lift after it: CLOSING_FRAMES frames.
+
+        One of several of a scene, by number. The first two frames are before the fingers close.
+        None where the hand never got there.
+        """
+        rng = np.random.default_rng([seed, 44, number])
+        scene = random_scene(seed)
+        thing = scene.objects[rng.integers(len(scene.objects))]
+        self.cell.reset(near_start(scene, thing, rng))
+        self._lying = lying_heights(self.cell)
+        self._motion = Motion(self.cell)
+        before = self._come_near(thing.kind, _aside(rng))
+        if before is None:
+            return None
+        log, now = Log(), self.cell.save()
+        self.cell.restore(before)
+        flaw = FLAWS.index('offset')
+        self._look(log, thing.kind, PLACE, PHASES.index('descend'), flaw)
+        self.cell.restore(now)
+        for frame in range(CLOSING_FRAMES - 1):
+            phase = 'close' if frame < 2 * DECISION_FRAMES else 'lift'
+            if frame % DECISION_FRAMES == 0:
+                view = view_of(self.cell, thing.kind, self._lying)
+                rise = 0.12 if phase == 'lift' else 0.0
+                decision = Decision(np.array([0.0, 0.0, rise]), 0.0, 1.0)
+                self._motion.start(kept_inside(view, decision))
+            self._look(log, thing.kind, PLACE, PHASES.index(phase), flaw)
+            self.cell.step(PERIOD_S)
+        return log.stacked() | {'to_go': self._to_go(log)}
+
+    def _come_near(self, kind: str, offset: np.ndarray) -> CellState | None:
+        """Go where the fingers would close; the state one frame before that."""
+        task, before = PickPlaceTask(PLACE, kind), None
+        for _ in range(LONGEST_WAY):
+            view = view_of(self.cell, kind, self._lying)
+            decision, phase = decide(view.shifted(offset, 0.0), task)
+            if phase == 'close':
+                return before
+            self._motion.start(kept_inside(view, decision))
+            self.cell.step(PERIOD_S)
+            before = self.cell.save()
+            self.cell.step(PERIOD_S)
+        return None
+
     def _behave(
         self, rng: np.random.Generator, behaviour: Behaviour, frames: int, log: Log
     ) -> None:
@@ -141,6 +188,7 @@ class ContactRecorder:
                 'verb': np.int8(VERBS.index(verb)),
                 'phase': np.int8(phase),
                 'flaw': np.int8(flaw),
+                'expert': expert_decision(seen[target]) if target else UNKNOWN,
             }
         )
 
@@ -167,12 +215,25 @@ class ContactRecorder:
         return found
 
 
+def expert_decision(view: View) -> np.ndarray:
+    """What the expert would do now to place the target, (5,): displacement, turn, closedness."""
+    decision, _ = decide(view, PickPlaceTask(PLACE, ''))
+    move = kept_inside(view, decision).displacement
+    return np.array([*move, decision.turn_rad, decision.closedness], np.float32)
+
+
 def _resolved(log: Log, frame: int) -> int | None:
     """The frame at which a closing that is under way is over."""
     for later in range(frame, len(log.rows)):
         if log.rows[later]['commanded'] >= 0.999:
             return later
     return None
+
+
+def _aside(rng: np.random.Generator) -> np.ndarray:
+    """A random place beside an object, (3,) m: as often near as far."""
+    angle, radius = rng.uniform(-np.pi, np.pi), rng.uniform(0.0, FARTHEST_M)
+    return np.array([radius * np.cos(angle), radius * np.sin(angle), 0.0])
 
 
 def kept_inside(view: View, decision: Decision) -> Decision:

@@ -9,17 +9,17 @@ import numpy as np
 
 # What may be wrong with an attempt, and how often each is drawn.
 SHARES: dict[str, float] = {
-    'none': 0.17,
+    'none': 0.16,
     'noised': 0.10,
-    'offset': 0.34,  # beside the target
-    'turned': 0.07,
-    'wrong': 0.05,  # another object than the task's
-    'early': 0.07,  # closed before it is down
-    'late': 0.04,
-    'slip': 0.04,  # loosened while lifting
-    'beside': 0.05,  # dropped beside the bowl
-    'push': 0.04,
-    'stall': 0.03,
+    'offset': 0.45,  # beside the target
+    'turned': 0.05,
+    'wrong': 0.04,  # another object than the task's
+    'early': 0.05,  # closed before it is down
+    'late': 0.03,
+    'slip': 0.03,  # loosened while lifting
+    'beside': 0.03,  # dropped beside the bowl
+    'push': 0.02,
+    'stall': 0.02,
     'hover': 0.02,
 }
 FLAWS = tuple(SHARES)

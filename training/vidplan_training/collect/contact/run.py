@@ -23,22 +23,27 @@ from vidplan_training.collect.contact.measure import measure_of, table
 from vidplan_training.engine.progress_log import ProgressLog
 
 FRAMES = 48
-WAYS_PER_SHARD = 2  # in the first scenes of a shard of episodes
+CLOSINGS_PER_SCENE = 3
+WAYS_PER_SHARD = 1  # in the first scenes of a shard of episodes
 
 
 @dataclass(frozen=True)
 class Job:
-    """One shard: seeds of its scenes."""
+    """One shard: seeds of its scenes, and what is recorded in them."""
 
     folder: Path
     first: int
     count: int
     frames: int
     branches: bool
+    closings: bool = False
 
 
 def jobs(out: Path, seed: int, episodes: int, shard: int, frames: int) -> list[Job]:
-    """Shards of episodes with one of branches for each; the same for the same arguments."""
+    """Shards of episodes, with one of branches and one of closings for each.
+
+    The same for the same arguments.
+    """
     found = []
     for index in range(-(-episodes // shard)):
         number, first = seed // shard + index, seed + index * shard
@@ -46,6 +51,8 @@ def jobs(out: Path, seed: int, episodes: int, shard: int, frames: int) -> list[J
         folder, ways = out / f'shard_{number:05d}', min(size, WAYS_PER_SHARD)
         found.append(Job(folder, first, size, frames, False))
         found.append(Job(folder.with_name(f'{folder.name}_b'), first, ways, frames, True))
+        closings = Job(folder.with_name(f'{folder.name}_c'), first, size, frames, False, True)
+        found.append(closings)
     return found
 
 
@@ -102,7 +109,7 @@ def _record(work: tuple[Job, float]) -> Path | None:
     episodes: list[dict[str, np.ndarray]] = []
     for seed in seeds:
         try:
-            found = recorder.record(seed) if job.branches else [recorder.record(seed, job.frames)]
+            found = _recorded(recorder, job, seed)
         except SimulationDiverged as error:
             print(f'left out seed {seed}: {str(error)[-60:]}', flush=True)
             continue
@@ -111,6 +118,15 @@ def _record(work: tuple[Job, float]) -> Path | None:
         return None
     write_shard(job, episodes, recorder.kinds)
     return job.folder
+
+
+def _recorded(recorder: Any, job: Job, seed: int) -> list[dict[str, np.ndarray]]:
+    if job.branches:
+        return list(recorder.record(seed))
+    if not job.closings:
+        return [recorder.record(seed, job.frames)]
+    found = (recorder.record_closing(seed, number) for number in range(CLOSINGS_PER_SCENE))
+    return [episode for episode in found if episode is not None]
 
 
 def write_shard(job: Job, episodes: list[dict[str, np.ndarray]], kinds: list[str]) -> None:

@@ -29,6 +29,7 @@ from vidplan_training.evaluation.contact.closings import ClosingCase, closing_ca
 from vidplan_training.evaluation.contact.pictures import draw_worst
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.settings import EvaluateContact
+from vidplan_training.recipes.contact.annotate import Annotator
 from vidplan_training.recipes.contact.data import Gathered
 from vidplan_training.recipes.contact.value import PICTURES, ValueSampler
 from vidplan_training.recipes.contact.value_check import Choice, branch_choices
@@ -119,12 +120,12 @@ def _value(model: WorldModel, settings: EvaluateContact, result: dict[str, Any])
     with tempfile.TemporaryDirectory() as kept:
         data = settings.data or Path(kept)
         record_branches(data, settings.seed + BRANCH_OFFSET, settings.sets)
-        gathered = Gathered(model.autoencoder, Statistics.of(model.config), torch.device('cpu'))
+        scorer = SemanticScorer.load(settings.models / 'semantic')
+        annotator = Annotator(model.autoencoder, scorer, torch.device('cpu'))
+        gathered = Gathered(annotator, Statistics.of(model.config))
         for shard in shards(data):
             gathered.add(shard)
-    samples = ValueSampler(
-        model, SemanticScorer.load(settings.models / 'semantic'), gathered.episodes(None)
-    )
+    samples = ValueSampler(model, scorer, gathered.episodes(None))
     scenes = samples.episodes.scene[samples.sets[:, 0]].numpy()
     phases = samples.episodes.phase[samples.sets[:, 0]].numpy()
     shown = {picture: branch_choices(head, samples, picture) for picture in PICTURES}

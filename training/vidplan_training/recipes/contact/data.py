@@ -16,15 +16,13 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.se3 import quaternion_to_matrix
-from vidplan_core.models.precision import fast_precision
-from vidplan_core.world_model.autoencoders.build import AnyAutoencoder
 from vidplan_training.data.dataset import HELD_OUT, Shard, shards
-from vidplan_training.data.latents import LATENTS, LONGEST_STEP_M, Clips, Statistics
+from vidplan_training.data.latents import LONGEST_STEP_M, Clips, Statistics
+from vidplan_training.recipes.contact.annotate import EVERY, Annotator
 
-AROUND_CLOSING, AROUND_LIFT = 3.0, 2.0  # times as often as other windows
+AROUND_CLOSING, AROUND_LIFT = 5.0, 2.5  # times as often as other windows
 SHARE_OF_GOALS = 0.3  # new frames that hold the goal of a command instead of its course
 SHARE_OF_KEPT = 0.2  # chunks that keep the gripper by repeating what it measures
-ENCODED_AT_ONCE = 480
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +31,8 @@ class Episodes:
 
     latents: normalised, float16; to_go: frames that the expert still needs, (frames, verbs,
     kinds); first, lengths: of every episode; group: number of the branch set that an episode
-    belongs to, -1 for none; scene: number of the shard of each frame.
+    belongs to, -1 for none; relevancy: of all kinds, (rows, kinds, views, rows, columns); seen:
+    the row in which each frame is seen, -1 for none; scene: number of the shard of each frame.
     """
 
     latents: Tensor
@@ -49,6 +48,8 @@ class Episodes:
     first: Tensor
     lengths: Tensor
     group: Tensor
+    relevancy: Tensor
+    seen: Tensor
     scene: Tensor
     kinds: tuple[str, ...]
 
@@ -99,7 +100,11 @@ class Targets:
 class Windows:
     """Windows of `history - 1 + frames + ahead` frames, closings more often than others."""
 
-    def __init__(self, episodes: Episodes, history: int, frames: int, ahead: int = 0) -> None:
+    def __init__(
+        self, episodes: Episodes, history: int, frames: int, ahead: int = 0,
+        looked_at: int | None = None,
+    ) -> None:  # fmt: skip
+        """Windows of all episodes; `looked_at` frames after their present relevancy is known."""
         self.episodes, self.history, self.frames = episodes, history, frames
         long_enough = [
             (first, first + n - frames - ahead + 1)
@@ -111,6 +116,10 @@ class Windows:
         starts = (torch.full((end - first,), first) for first, end in long_enough)
         self.start = torch.cat([none, *starts])
         self.weight = self._weights(frames + ahead)
+        if looked_at is not None:
+            known = episodes.seen.cpu()[self.present + looked_at] >= 0
+            self.present, self.start = self.present[known], self.start[known]
+            self.weight = self.weight[known]
 
     def __len__(self) -> int:
         return len(self.present)
@@ -171,41 +180,15 @@ def split_contact(data: Path, held_out: bool) -> list[Shard]:
     return chosen or every[-2:]
 
 
-@torch.no_grad()
-def encode(images: np.ndarray, autoencoder: AnyAutoencoder, device: torch.device) -> np.ndarray:
-    """Raw latents (frames, channels, views * rows, columns) float16 of images.
-
-    Args:
-        images: uint8 (frames, views, height, width, 3).
-    """
-    views = images.shape[1]
-    flat = torch.from_numpy(np.array(images)).flatten(0, 1)
-    parts = []
-    for batch in flat.split(ENCODED_AT_ONCE):
-        pixels = batch.to(device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        with fast_precision(device):
-            parts.append(autoencoder.encode(pixels).half())
-    latents = torch.cat(parts).unflatten(0, (-1, views)).transpose(1, 2).flatten(2, 3)
-    return latents.cpu().numpy()
-
-
-def latents_of(shard: Shard, autoencoder: AnyAutoencoder, device: torch.device) -> np.ndarray:
-    """Raw latents (episodes, frames, ...) of a shard, encoded once and kept beside it."""
-    path = shard.folder / f'{LATENTS}.npy'
-    if not path.exists():
-        images = shard.array('images')
-        found = encode(images.reshape(-1, *images.shape[2:]), autoencoder, device)
-        np.save(path, found.reshape(*images.shape[:2], *found.shape[1:]))
-    return np.load(path)
-
-
 class Gathered:
     """Collects shards one by one, encoded as they come."""
 
     def __init__(
-        self, autoencoder: AnyAutoencoder, stats: Statistics, device: torch.device
+        self, annotator: Annotator, stats: Statistics, *, relevancy: bool = True
     ) -> None:
-        self._autoencoder, self._stats, self._device = autoencoder, stats, device
+        """Gather on the device of the annotator; without relevancy no value can be trained."""
+        self._annotator, self._stats, self._relevancy = annotator, stats, relevancy
+        self._device = annotator.device
         self._parts: dict[tuple[int, str], dict[str, Tensor]] = {}
         self.kinds: tuple[str, ...] = ()
 
@@ -225,12 +208,29 @@ class Gathered:
                    'phase', 'to_go')}  # fmt: skip
         count, length = arrays['position'].shape[:2]
         found = {n: torch.from_numpy(a).flatten(0, 1) for n, a in arrays.items()}
-        raw = torch.from_numpy(latents_of(shard, self._autoencoder, self._device)[sound])
+        raw = torch.from_numpy(np.asarray(self._annotator.latents_of(shard))[sound])
         found['latents'] = self._normalised(raw.flatten(0, 1))
+        found |= self._looked(shard, sound, branches, length)
         found['lengths'] = torch.full((count,), length)
         sets = torch.arange(count) // branches if branches else torch.full((count,), -1)
         found['set'] = sets
         self._parts[number_of(shard), shard.folder.name] = found
+
+    def _looked(
+        self, shard: Shard, sound: np.ndarray, branches: int, length: int
+    ) -> dict[str, Tensor]:
+        """Relevancy of a shard, and which row of it each frame is seen in; -1 for none."""
+        kept = sound[::branches] if branches else sound
+        if not self._relevancy:
+            none = torch.zeros(0, 1, 1, 1, 1)
+            return {'relevancy': none, 'seen': torch.full((int(sound.sum()) * length,), -1)}
+        maps = torch.from_numpy(np.asarray(self._annotator.relevancy_of(shard))[kept])
+        seen = torch.full((int(sound.sum()), length), -1)
+        if branches:  # all branches of a set share their present
+            seen[:, 1] = torch.arange(len(maps)).repeat_interleave(branches)
+        else:
+            seen[:, ::EVERY] = torch.arange(maps.shape[0] * maps.shape[1]).view(len(maps), -1)
+        return {'relevancy': maps.flatten(0, 1), 'seen': seen.flatten()}
 
     def _normalised(self, raw: Tensor) -> Tensor:
         mean, std = (
@@ -246,7 +246,8 @@ class Gathered:
         keys = keys or every[-2:]
         parts = [self._parts[key] for key in keys]
         joined = {n: torch.cat([p[n] for p in parts]).to(self._device) for n in parts[0]
-                  if n != 'set'}  # fmt: skip
+                  if n not in ('set', 'seen')}  # fmt: skip
+        seen = _groups([p['seen'] for p in parts], [len(p['relevancy']) for p in parts])
         lengths = joined['lengths'].cpu()
         return Episodes(
             joined['latents'],
@@ -262,15 +263,20 @@ class Gathered:
             lengths.cumsum(0) - lengths,
             lengths,
             _groups([part['set'] for part in parts]),
+            joined['relevancy'],
+            seen.to(self._device),
             torch.cat([torch.full((len(p['held']),), k[0]) for k, p in zip(keys, parts)]),
             self.kinds,
         )
 
 
-def _groups(sets: Sequence[Tensor]) -> Tensor:
-    """Numbers of sets, going on from part to part; -1 stays."""
+def _groups(parts: Sequence[Tensor], sizes: Sequence[int] | None = None) -> Tensor:
+    """Numbers of sets, or of rows of tables of some sizes, going on from part to part.
+
+    -1 stays.
+    """
     found, before = [], 0
-    for numbers in sets:
+    for index, numbers in enumerate(parts):
         found.append(torch.where(numbers >= 0, numbers + before, numbers))
-        before += int(numbers.max()) + 1 if int(numbers.max()) >= 0 else 0
+        before += max(int(numbers.max()) + 1, 0) if sizes is None else sizes[index]
     return torch.cat(found)

@@ -21,33 +21,25 @@ class Grounder:
         self._scorer, self._model, self.kinds = scorer, model, kinds
 
     @torch.no_grad()
-    def read(self, present: Tensor, chunk: PoseChunk, verb: Tensor, kind: Tensor,
+    def read(self, relevancy: Tensor, chunk: PoseChunk, verb: Tensor, kind: Tensor,
              words: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
-        """Text, maps and places, as `grounding.read` gives them, of rows.
+        """Text, maps and places, as `grounding.ground` gives them, of rows.
 
         Args:
-            present: latents (rows, channels, height, width).
+            relevancy: of all kinds in the present, (rows, kinds, views, rows, columns).
             chunk: poses whose frame 0 is the present.
             verb, kind: numbers (rows,).
             words: how each kind is called.
         """
-        dense, views = self._dense(present)
-        asked = self._scorer.compare(dense, words).unflatten(0, (len(present), views))
-        row = torch.arange(len(present), device=present.device)
-        bowl = asked[:, :, self.kinds.index('bowl')]
+        row = torch.arange(len(relevancy), device=relevancy.device)
+        asked, bowl = relevancy[row, kind].float(), self.kinds.index('bowl')
         place = (verb == VERBS.index(PLACE))[:, None, None, None]
-        maps = torch.stack([asked[row, :, kind], torch.where(place, bowl, 0.0)], 1)
-        size = (present.shape[-2] // views, present.shape[-1])
+        maps = torch.stack([asked, torch.where(place, relevancy[:, bowl].float(), 0.0)], 1)
+        config = self._model.config
+        size = (config.latent_height // len(config.views), config.latent_width)
         fitted = functional.interpolate(maps.flatten(0, 1), size, mode='bilinear')
         known = self._scorer.encode_text(words)
         said = [functional.one_hot(verb, len(VERBS)).to(known), known[kind],
-                known[self.kinds.index('bowl')] * place[:, 0, 0]]  # fmt: skip
-        places = places_of(self._scorer, self._model.config.cameras, maps, chunk)
+                known[bowl] * place[:, 0, 0]]  # fmt: skip
+        places = places_of(self._scorer, config.cameras, maps, chunk)
         return torch.cat(said, 1), fitted.flatten(1, 2).unflatten(0, maps.shape[:2]), places
-
-    def _dense(self, present: Tensor) -> tuple[Tensor, int]:
-        parts, views = [], len(self._model.config.views)
-        for some in present.split(128):
-            pictures = self._model.decode(some[:, None])[:, 0].float().clamp(0.0, 1.0)
-            parts.append(self._scorer.dense(pictures.flatten(0, 1)))
-        return torch.cat(parts), views

@@ -21,10 +21,25 @@ from vidplan_training.recipes.world_model.recipe import HISTORY_NOISE, split_cli
 
 FED_BACK = 0.4  # of the batches start from what was imagined
 HOPS = (2, 4)
-READOUT_WEIGHT = 0.05
-# Half of a batch is the mean of all futures, which planning looks at.
-REGRESSION = 0.5
-FLOW = FlowMapConfig(share=0.5, one_step=0.2, pure_noise=0.1, guidance=(1.0, 2.0), guided='jumps')
+READOUT_WEIGHT = 0.1
+JUMPS = FlowMapConfig(share=0.5, one_step=0.2, pure_noise=0.1, guidance=(1.0, 2.0), guided='jumps')
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What a batch is made of.
+
+    regression: of its rows learn the mean of all futures, which planning looks at, with readouts;
+    the others learn the flow, as `flow` says. Jumps cost many passes through the network for
+    their targets, the diagonal alone one.
+    """
+
+    regression: float
+    flow: FlowMapConfig
+
+
+MOSTLY_MEAN = Shares(0.75, FlowMapConfig(share=0.0, pure_noise=0.1))
+WITH_JUMPS = Shares(0.5, JUMPS)
 
 
 def with_readout(model: WorldModel) -> WorldModel:
@@ -63,13 +78,14 @@ class ContactModel(nn.Module):
         """The world model under training."""
         return self.flow.model
 
-    def loss(self, clips: Clips, targets: Targets) -> Tensor:
+    def loss(self, clips: Clips, targets: Targets, shares: Shares) -> Tensor:
         """Regression of the mean with readouts for some rows, the flow map for the others."""
-        count = round(REGRESSION * len(clips.latents))
+        part = shares.regression
+        count = round(part * len(clips.latents))
         first, rest = _rows(clips, slice(0, count)), _rows(clips, slice(count, None))
         regression, outcome = self._mean(first, _of(targets, slice(0, count)))
-        flow = self.flow.loss(rest, FLOW, self._reference[0])
-        return REGRESSION * regression + (1 - REGRESSION) * flow + READOUT_WEIGHT * outcome
+        flow = self.flow.loss(rest, shares.flow, self._reference[0])
+        return part * regression + (1 - part) * flow + READOUT_WEIGHT * outcome
 
     def _mean(self, clips: Clips, targets: Targets) -> tuple[Tensor, Tensor]:
         model = self.model

@@ -10,10 +10,14 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from vidplan_core.heads.network import save_head
 from vidplan_core.heads.uncertainty import FOLDER as UNCERTAINTY
@@ -28,16 +32,26 @@ from vidplan_training.collect.contact.measure import measure, table
 from vidplan_training.collect.contact.run import collect, jobs
 from vidplan_training.data.dataset import Shard
 from vidplan_training.data.latents import Statistics
+from vidplan_training.engine.trainer import Trainer
+from vidplan_training.recipes.contact.annotate import Annotator
 from vidplan_training.recipes.contact.data import Episodes, Gathered, Windows
-from vidplan_training.recipes.contact.loop import train
 from vidplan_training.recipes.contact.model import (
     HOPS,
+    MOSTLY_MEAN,
+    WITH_JUMPS,
     Batches,
     Check,
     ContactModel,
+    Shares,
     with_readout,
 )
-from vidplan_training.recipes.contact.settings import ContactRecipe
+from vidplan_training.recipes.contact.readout import (
+    LIFT_HOP,
+    imagined_rows,
+    readout_loss,
+    readout_report,
+)
+from vidplan_training.recipes.contact.settings import ContactRecipe, StageSettings
 from vidplan_training.recipes.contact.uncertainty import ErrorSampler, error_loss, error_report
 from vidplan_training.recipes.contact.value import (
     BRANCHES,
@@ -86,28 +100,31 @@ def run(recipe: ContactRecipe) -> int:
     model = load_world_model(recipe.models, device)
     if model.outcome is None:
         with_readout(model)
-    model.backbone.requires_grad_(True)
-    model.outcome.requires_grad_(True)  # type: ignore[union-attr]
     began = time.monotonic()
     gathered, counts = _gather(recipe, model, device)
     training, held_out = gathered.episodes(False), gathered.episodes(True)
     found = ContactRun(recipe, model, training, held_out, began=began)
     found.tell('data', counts | {'training_frames': len(found.training.latents)})
     for stage in recipe.stages:
-        {'model': _train_model, 'uncertainty': _train_uncertainty, 'value': _train_value}[stage](
-            found
-        )
+        TRAIN[stage](found)
     return 0
 
 
 def _gather(
     recipe: ContactRecipe, model: WorldModel, device: torch.device
 ) -> tuple[Gathered, dict[str, Any]]:
-    """Collect, and encode every shard as it comes."""
-    gathered = Gathered(model.autoencoder, Statistics.of(model.config), device)
+    """Read the shards that are there, collect what is missing, and encode every one."""
+    scorer = SemanticScorer.load(recipe.models / 'semantic', device)
+    annotator = Annotator(model.autoencoder, scorer, device)
+    statistics = Statistics.of(model.config)
+    gathered = Gathered(annotator, statistics, relevancy='value' in recipe.stages)
     todo = jobs(recipe.data, recipe.first, recipe.episodes, recipe.shard, recipe.frames)
-    found = []
-    for folder in collect(todo, recipe.workers, time.time() + (recipe.collect_s or math.inf)):
+    found: list[Shard] = []
+    asked = {job.folder for job in todo}
+    there = [path.parent for path in sorted(recipe.data.glob('shard_*/meta.json'))]
+    stop_at = time.time() + (recipe.collect_s or math.inf)
+    for folder in chain([f for f in there if f not in asked],
+                        collect(todo, recipe.workers, stop_at)):  # fmt: skip
         shard = Shard(folder, json.loads((folder / 'meta.json').read_text()))
         gathered.add(shard)
         found.append(shard)
@@ -118,22 +135,66 @@ def _gather(
     return gathered, counts
 
 
+def _train(
+    run: ContactRun, stage: str, module: nn.Module, loss: Callable[[int], Tensor],
+    report: Callable[[], dict[str, float]] | None = None,
+) -> None:  # fmt: skip
+    """Train a module, to the average of its weights."""
+    settings: StageSettings = getattr(run.recipe, stage)
+    checkpoint = run.recipe.work / f'{stage}.pt'
+    trainer = Trainer(module, settings.trainer.with_short_warmup(), checkpoint)
+    trainer.run(loss, None if report is None else lambda _: report())
+    trainer.use_average()
+
+
 def _train_model(run: ContactRun) -> None:
+    _train_world_model(run, 'model', MOSTLY_MEAN)
+
+
+def _train_jumps(run: ContactRun) -> None:
+    _train_world_model(run, 'jumps', WITH_JUMPS)
+
+
+def _train_world_model(run: ContactRun, stage: str, shares: Shares) -> None:
     recipe, model = run.recipe, run.model
+    model.backbone.requires_grad_(True)
+    model.outcome.requires_grad_(True)  # type: ignore[union-attr]
     check = Check(run.windows(held_out=True), recipe.checked)
     before = check.measure(model)
-    module = ContactModel(model, model)
+    reference = deepcopy(model).requires_grad_(False)
+    module = ContactModel(model, reference)
     batches = Batches(run.windows(False), run.windows(False, max(HOPS)), recipe.seed)
-    iterations = train(
-        module,
-        lambda i: module.loss(*batches.at(model, i, recipe.model.batch)),
-        recipe.model.budget,
-        recipe.model.learning_rate,
-        'model',
-    )
+    rows = getattr(recipe, stage).batch
+    _train(
+        run, stage, module, lambda i: module.loss(*batches.at(model, i, rows), shares),
+        lambda: check.measure(model),
+    )  # fmt: skip
     model.requires_grad_(False)
     save_world_model(recipe.out / 'world_model', model)
-    run.tell('model', {'iterations': iterations, 'before': before, 'after': check.measure(model)})
+    run.tell(stage, {'before': before, 'after': check.measure(model)})
+
+
+def _train_readout(run: ContactRun) -> None:
+    """The readout on imaginations of the model as it is by now."""
+    recipe, model = run.recipe, run.model
+    model.requires_grad_(False)
+    assert model.outcome is not None
+    model.outcome.requires_grad_(True)
+    rows, held_out = (
+        imagined_rows(model, run.windows(h), run.windows(h, LIFT_HOP), count, recipe.seed)
+        for h, count in ((False, recipe.imagined), (True, recipe.checked))
+    )
+    readout = model.outcome
+    before = readout_report(readout, held_out)
+
+    def loss(iteration: int) -> Tensor:
+        rng = torch.Generator().manual_seed(1_000_003 * recipe.seed + iteration)
+        return readout_loss(readout, rows, rng, recipe.readout.batch)
+
+    _train(run, 'readout', readout, loss, lambda: readout_report(readout, held_out))
+    model.requires_grad_(False)
+    save_world_model(recipe.out / 'world_model', model)
+    run.tell('readout', {'before': before, 'after': readout_report(readout, held_out)})
 
 
 def _train_uncertainty(run: ContactRun) -> None:
@@ -146,16 +207,14 @@ def _train_uncertainty(run: ContactRun) -> None:
     )
     groups = max(1, recipe.checked // 64)
     before = error_report(head, other, groups)
-    iterations = train(
-        head,
-        lambda i: error_loss(head, samples.sample(i, recipe.uncertainty.batch, recipe.seed)),
-        recipe.uncertainty.budget,
-        recipe.uncertainty.learning_rate,
-        'uncertainty',
-    )
+    rows = recipe.uncertainty.batch
+    _train(
+        run, 'uncertainty', head,
+        lambda i: error_loss(head, samples.sample(i, rows, recipe.seed)),
+    )  # fmt: skip
     save_head(recipe.out / UNCERTAINTY, head.requires_grad_(False))
     after = error_report(head, other, groups)
-    run.tell('uncertainty', {'iterations': iterations, 'before': before, 'after': after})
+    run.tell('uncertainty', {'before': before, 'after': after})
 
 
 class _Pool:
@@ -189,18 +248,21 @@ def _train_value(run: ContactRun) -> None:
     torch.manual_seed(recipe.seed)
     head = ValueHead(value_config(model, scorer, VALUE_WIDTHS)).to(model.mean.device)
     pool = _Pool(samples, recipe.value.batch, recipe.seed)
-    iterations = train(
-        head,
-        lambda i: frames_loss(head, pool.at(i)),
-        recipe.value.budget,
-        recipe.value.learning_rate,
-        'value',
-    )
+    _train(run, 'value', head, lambda i: frames_loss(head, pool.at(i)))
     head.eval().requires_grad_(False)
     save_head(recipe.out / VALUE, head)
     check = ValueSampler(model, scorer, run.held_out)
     found = {picture: check_value(head, check, picture) for picture in PICTURES}
-    run.tell('value', {'iterations': iterations, **found})
+    run.tell('value', found)
+
+
+TRAIN: dict[str, Callable[[ContactRun], None]] = {
+    'model': _train_model,
+    'readout': _train_readout,
+    'jumps': _train_jumps,
+    'uncertainty': _train_uncertainty,
+    'value': _train_value,
+}
 
 
 def check_value(head: ValueHead, samples: ValueSampler, picture: str) -> dict[str, Any]:

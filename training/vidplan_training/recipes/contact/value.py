@@ -88,7 +88,9 @@ class ValueSampler:
         self.model, self.episodes = model, episodes
         self.grounder = Grounder(scorer, model, episodes.kinds)
         sizes = (config.history_frames, config.frames)
-        self.windows, self.longer = (Windows(episodes, *sizes, ahead) for ahead in (0, 2))
+        self.windows, self.longer = (
+            Windows(episodes, *sizes, ahead, looked_at=ahead) for ahead in (0, 2)
+        )
         sets = episodes.group >= 0
         self.sets = episodes.first[sets].unflatten(0, (-1, BRANCHES))
 
@@ -155,15 +157,9 @@ class ValueSampler:
         model = self.model
         parts = split_clip(clips, model.config.history_frames)
         imagination = model.imagine(Context(parts.history, parts.past), parts.chunk, MEAN, 3)
-        present = parts.history[:, -1]
-        # Branches of a set share their present: it is read once.
-        same = BRANCHES if bool((group >= 0).all()) else 1
-        one = slice(None, None, same)
-        text, maps, places = (
-            found.repeat_interleave(same, 0)
-            for found in self.grounder.read(
-                present[one], parts.chunk.rows(one), verb[one], kind[one], self._words(rng)
-            )
+        relevancy = self.episodes.relevancy[self.episodes.seen[new[:, 0] - 1]]
+        text, maps, places = self.grounder.read(
+            relevancy, parts.chunk, verb, kind, self._words(rng)
         )
         inputs = HeadInput.of(imagination, text, maps, offsets(places, parts.chunk))
         inputs = shown(model, imagination, inputs, parts.future[:, 1:], picture, rng)
