@@ -70,6 +70,7 @@ _ALL = (
         'contact',
         'ContactRecipe',
     ),
+    _recipe('policy', 'train the policy whose chunks are planned from', 'policy', 'PolicyRecipe'),
     _recipe('semantic', 'train the semantic scorer', 'semantic', 'SemanticRecipe'),
     Command(
         'uncertainty-head',
