@@ -28,6 +28,12 @@ class TargetNotFoundError(VidPlanError):
     code = 'TARGET_NOT_FOUND'
 
 
+class NoProgressError(VidPlanError):
+    """A task that comes no nearer to its end, whatever is tried."""
+
+    code = 'NO_PROGRESS'
+
+
 class ModelError(VidPlanError):
     """Weights or their description that are missing, corrupt or of the wrong shape."""
 

@@ -11,7 +11,7 @@ import yaml
 
 from tests.fakes.tiny_system import tiny_system
 from tests.vidplan_core.planner.looks import looks
-from vidplan_core.errors import ConfigError
+from vidplan_core.errors import ConfigError, InstructionError
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.knobs import with_values
 from vidplan_core.planner.compositions import METHODS
@@ -82,7 +82,16 @@ def test_every_method_is_composed() -> None:
     assert set(METHODS) == set(NAMES)
 
 
-@pytest.mark.parametrize('method', list(METHODS))
+REACHING = ('vidplan', 'no_refine', 'random', 'kinematic')
+
+
+@pytest.mark.parametrize('method', ['policy', 'one_sample', 'random_of_n'])
+def test_a_method_without_a_policy_reaches_nothing(method: str) -> None:
+    with pytest.raises(InstructionError, match='cannot do'):
+        tiny_system(threshold=0.5, method=method).new_task('move to the red ball')
+
+
+@pytest.mark.parametrize('method', REACHING)
 def test_a_method_differs_in_what_it_composes(method: str) -> None:
     system = tiny_system(threshold=0.5, method=method)
     result = system.plan(system.new_task('move to the red ball'), looks())

@@ -128,7 +128,7 @@ def warm_up(system: PlanningSystem) -> None:
 
     from vidplan_core.data.action import PoseChunk
     from vidplan_core.geometry.fk import flange_pose
-    from vidplan_core.language.instruction import Instruction
+    from vidplan_core.language.instruction import PLACE, Instruction
     from vidplan_core.planner.interfaces import Situation, Start
 
     model = system.world_model.config
@@ -146,6 +146,10 @@ def warm_up(system: PlanningSystem) -> None:
         context = system.world_model.context(grey, past)
     start = Start(position, rotation, torch.zeros_like(position), q, 0.0)
     for verb, kind in system.kinds.items():
-        instruction = Instruction(verb, 'object', words='object')
-        situation = Situation(context, start, instruction, place, kind.goal(place))
+        destination = 'bowl' if verb == PLACE else None
+        instruction = Instruction(verb, 'object', destination, words='object')
+        grounding = system.heads.grounding(context, instruction) if kind.by_pictures else None
+        situation = Situation(
+            context, start, instruction, place, kind.goal(place), grounding=grounding
+        )
         system.planner(verb).plan(situation)

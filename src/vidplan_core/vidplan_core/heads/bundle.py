@@ -54,8 +54,17 @@ class UncertaintyEstimator(Protocol):
 class ValueEstimator(Protocol):
     """Estimates how near to success imagined frames are, as `heads.value` does."""
 
+    @property
+    def sees_the_end(self) -> bool:
+        """Whether it knows a probability of being done."""
+        ...
+
     def predict_value(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
         """Expected value of the new frames in [0, 1], (candidates, new frames)."""
+        ...
+
+    def predict_done(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
+        """Probability that the task is done in the new frames, (candidates, new frames)."""
         ...
 
 
@@ -85,6 +94,21 @@ class Heads:
     def see_imaginations(self) -> bool:
         """Whether any head looks at what is imagined."""
         return self.uncertainty_head is not None or self.value_head is not None
+
+    @property
+    def sees_the_end(self) -> bool:
+        """Whether a value head knows a probability of being done."""
+        return self.value_head is not None and self.value_head.sees_the_end
+
+    def done(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
+        """Probability that the task is done in the new frames, (candidates, new frames).
+
+        Raises:
+            ModelError: there is no value head that knows it.
+        """
+        if self.value_head is None or not self.sees_the_end:
+            raise ModelError('these models have no value head that counts frames to the end')
+        return self.value_head.predict_done(imagination, grounding)
 
     def grounding(self, context: Context, instruction: Instruction) -> InstructionGrounding | None:
         """What `value` needs of an instruction, once per past; None without a value head."""

@@ -82,6 +82,17 @@ class ValueHead(Head):
             raise ModelError('this value head tells values, not frames')
         return expectation(logits, self.bins, -1)
 
+    @property
+    def sees_the_end(self) -> bool:
+        """Whether it counts frames, whose first bin is a task that is done."""
+        return self.config.unit == 'frames'
+
+    def predict_done(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
+        """Probability of no frames to go in each new frame, (batch, frames)."""
+        if not self.sees_the_end:
+            raise ModelError('this value head tells values, not frames')
+        return self.logits(value_input(imagination, grounding)).softmax(-1)[..., 0]
+
     def predict_value(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
         """`value` of what a world model imagined, for an instruction grounded before it."""
         return self.value(value_input(imagination, grounding))

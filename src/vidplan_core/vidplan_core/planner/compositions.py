@@ -11,11 +11,19 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from vidplan_core.planner.dynamics import NoDynamics
-from vidplan_core.planner.motion.space import MotionSpace
+from vidplan_core.planner.dynamics import NoDynamics, PresentDynamics
+from vidplan_core.planner.objective.discard import DiscardingObjective, IndifferentObjective
 from vidplan_core.planner.parts import PlannerParts
-from vidplan_core.planner.planner import Planner, Refinement, best_candidate, random_candidate
-from vidplan_core.planner.proposals.sources import build_source
+from vidplan_core.planner.planner import (
+    Choice,
+    Planner,
+    Refinement,
+    above_margin,
+    best_candidate,
+    first_candidate,
+    random_candidate,
+)
+from vidplan_core.planner.proposals.primitives import Primitives
 from vidplan_core.planner.tasks.task_kind import TaskKind
 from vidplan_core.registry import Registry
 
@@ -42,14 +50,19 @@ def vidplan(kind: TaskKind, parts: PlannerParts) -> Composition:
     """The method of the paper: imagine, score with every head that is there, refine."""
     config = parts.config
     planner = Planner(
-        source=build_source(parts),
+        source=kind.source(parts),
         dynamics=parts.dynamics,
         objective=kind.objective(parts),
-        choose=best_candidate,
+        choose=_choice(kind, parts),
         refinement=Refinement(config.refine_iterations, config.refine_step_m, config.reach_m),
-        motions=MotionSpace.build(parts),
+        motions=kind.motions(parts),
     )
     return Composition(kind, planner, kind.done)
+
+
+def _choice(kind: TaskKind, parts: PlannerParts) -> Choice:
+    """The best; where a policy proposes, the first unless the best is better by a margin."""
+    return above_margin(parts.config.margin) if kind.by_pictures else best_candidate
 
 
 def no_refine(kind: TaskKind, parts: PlannerParts) -> Composition:
@@ -58,28 +71,107 @@ def no_refine(kind: TaskKind, parts: PlannerParts) -> Composition:
     return replace(composed, planner=replace(composed.planner, refinement=None))
 
 
-def kinematic(kind: TaskKind, parts: PlannerParts) -> Composition:
+def kinematic(kind: TaskKind, parts: PlannerParts) -> Composition | None:
     """Score by localisation and forward kinematics of the last frame, without imagining."""
+    if kind.by_pictures:
+        return None
     last = parts.world_model.config.frames - 1
     config = replace(parts.config, score_frames=(last,), frame_softness=0.0)
     composed = vidplan(kind, replace(parts.blind(), config=config))
     return replace(composed, planner=replace(composed.planner, dynamics=NoDynamics()))
 
 
-def random(kind: TaskKind, parts: PlannerParts) -> Composition:
+def random(kind: TaskKind, parts: PlannerParts) -> Composition | None:
     """Any candidate of full length, for ever."""
     config = replace(parts.config, smallest_step_m=parts.config.step_m)
     composed = kinematic(kind, replace(parts, config=config))
+    if composed is None:
+        return None
     planner = replace(composed.planner, choose=random_candidate, refinement=None)
     return Composition(kind, planner, lambda position, rotation, target: False)
 
 
-METHODS: Registry[Callable[[TaskKind, PlannerParts], Composition]] = Registry(
+def policy(kind: TaskKind, parts: PlannerParts) -> Composition | None:
+    """What the policy proposes first, without imagining."""
+    if not kind.by_pictures:
+        return None
+    composed = vidplan(kind, replace(parts, config=replace(parts.config, samples=1)))
+    planner = replace(
+        composed.planner, dynamics=NoDynamics(),
+        objective=IndifferentObjective(), choose=first_candidate, refinement=None,
+    )  # fmt: skip
+    return replace(composed, planner=planner)
+
+
+def one_sample(kind: TaskKind, parts: PlannerParts) -> Composition | None:
+    """What the policy proposes first, refined."""
+    if not kind.by_pictures:
+        return None
+    return vidplan(kind, replace(parts, config=replace(parts.config, samples=1)))
+
+
+def random_of_n(kind: TaskKind, parts: PlannerParts) -> Composition | None:
+    """Any of the policy's samples."""
+    if not kind.by_pictures:
+        return None
+    composed = vidplan(kind, parts)
+    planner = replace(
+        composed.planner, dynamics=NoDynamics(), objective=IndifferentObjective(),
+        choose=random_candidate, refinement=None,
+    )  # fmt: skip
+    return replace(composed, planner=planner)
+
+
+def no_imagination(kind: TaskKind, parts: PlannerParts) -> Composition:
+    """As `vidplan`, but every candidate is shown the present picture."""
+    composed = vidplan(kind, parts)
+    dynamics = PresentDynamics(parts.dynamics)
+    return replace(composed, planner=replace(composed.planner, dynamics=dynamics))
+
+
+def no_uncertainty(kind: TaskKind, parts: PlannerParts) -> Composition:
+    """As `vidplan`, with imaginations taken as they are."""
+    return vidplan(kind, replace(parts, heads=replace(parts.heads, uncertainty_head=None)))
+
+
+def discard(kind: TaskKind, parts: PlannerParts) -> Composition:
+    """As `vidplan`, but doubted candidates are left out instead of counting less."""
+    composed = no_uncertainty(kind, parts)
+    trusting = composed.planner.objective
+    objective = DiscardingObjective(trusting, kind.objective(parts), parts.config)
+    return replace(composed, planner=replace(composed.planner, objective=objective))
+
+
+def basis_only(kind: TaskKind, parts: PlannerParts) -> Composition:
+    """As `vidplan`, from the basis of motions alone."""
+    composed = vidplan(kind, parts)
+    if not kind.by_pictures:
+        return composed
+    planner = replace(composed.planner, source=Primitives.build(parts), choose=best_candidate)
+    return replace(composed, planner=planner)
+
+
+METHODS: Registry[Callable[[TaskKind, PlannerParts], Composition | None]] = Registry(
     'method',
-    {'vidplan': vidplan, 'no_refine': no_refine, 'random': random, 'kinematic': kinematic},
+    {
+        'vidplan': vidplan,
+        'no_refine': no_refine,
+        'random': random,
+        'kinematic': kinematic,
+        'policy': policy,
+        'one_sample': one_sample,
+        'random_of_n': random_of_n,
+        'no_imagination': no_imagination,
+        'no_uncertainty': no_uncertainty,
+        'discard': discard,
+        'basis_only': basis_only,
+    },
 )
 
 
-def compose(kind: TaskKind, parts: PlannerParts) -> Composition:
-    """The composition of the configured method; raises ConfigError for an unknown part."""
+def compose(kind: TaskKind, parts: PlannerParts) -> Composition | None:
+    """The composition of the configured method; None where it cannot do this kind of task.
+
+    Raises ConfigError for an unknown part.
+    """
     return METHODS.find(parts.config.method)(kind, parts)

@@ -14,7 +14,8 @@ from vidplan_core.world_model import SAMPLER_KINDS
 if TYPE_CHECKING:
     from vidplan_core.world_model.sampling.sampler import SamplingConfig
 
-METHODS = ('vidplan', 'no_refine', 'random', 'kinematic')
+METHODS = ('vidplan', 'no_refine', 'random', 'kinematic', 'policy', 'one_sample', 'random_of_n',
+           'no_imagination', 'no_uncertainty', 'discard', 'basis_only')  # fmt: skip
 _LENGTH = {'unit': 'm', 'low': 0.001, 'high': 0.3}
 _WEIGHT = {'low': 0.0, 'high': 1000.0}
 
@@ -26,7 +27,10 @@ class PlannerConfig:
     method: str = knob(
         'vidplan',
         'how motions are chosen; no_refine: without gradients, random: any candidate, kinematic: '
-        'by localisation and forward kinematics, without imagining (all for comparison)',
+        'by localisation and forward kinematics, without imagining, policy: what the policy '
+        'proposes first, one_sample: that, refined, random_of_n: any of its samples, '
+        'no_imagination: as if nothing moved, no_uncertainty: imaginations as they are, discard: '
+        'without those that are doubted, basis_only: without a policy (all for comparison)',
         choices=METHODS,
         section='Which motions are considered.',
     )
@@ -34,6 +38,18 @@ class PlannerConfig:
         ('spatial_basis',),
         'sources of the candidates; my_package.my_module:MySource: your own',
         empty=False,
+    )
+    base: str = knob(
+        'grounded',
+        "which of the models' policies proposes: told where things are, or words only",
+        choices=('grounded', 'words'),
+    )
+    samples: int = knob(8, 'candidates that a policy proposes', low=1, high=64)
+    margin: float = knob(
+        0.004,
+        "by which a candidate must score above the policy's first to be taken instead",
+        low=0.0,
+        high=1000.0,
     )
     step_m: float = knob(0.12, 'length of a candidate motion', **_LENGTH)
     smallest_step_m: float = knob(0.02, 'its length when the target is near', **_LENGTH)
@@ -64,6 +80,11 @@ class PlannerConfig:
         "from that of coming to rest where it is uncertain (needs the models' value head), "
         'my_package.my_module:MyTerm: your own',
         section='What a motion is worth.',
+        **_WEIGHT,
+    )
+    handling_weights: Mapping[str, float] = knob(
+        {'value': 1.0},
+        'the same for tasks that handle things, whose distance to the target says little',
         **_WEIGHT,
     )
     usual_uncertainty: float = knob(
@@ -98,6 +119,10 @@ class PlannerConfig:
     max_missed_cycles: int = knob(
         8, 'cycles without a view of the target until it is lost', low=0, high=1000
     )
+    patience_cycles: int = knob(
+        10, 'cycles without coming nearer until other motions are tried', low=1, high=1000
+    )
+    retries: int = knob(2, 'times that the arm backs off and looks again', low=0, high=100)
     committed_frames: int = knob(
         2,
         'between an observation and the start of its plan, while the arm goes on with the one '

@@ -10,6 +10,7 @@ from typing import Protocol
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
+from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.language.instruction import Instruction
 from vidplan_core.planner.target.locating import Sighting
 from vidplan_core.world_model.context import Context
@@ -22,7 +23,8 @@ class Start:
 
     position (3,) m, rotation (3, 3), velocity (3,) m/s of the flange, q (7,) rad, closedness,
     dq (7,) rad/s; None for the least that moves the flange so. turn_rate (3,) rad/s is the
-    flange's angular velocity in the base frame; None where it does not turn.
+    flange's angular velocity in the base frame; None where it does not turn. `commanded` is the
+    closedness that the gripper was commanded last; None where it is what the gripper measures.
     """
 
     position: Tensor
@@ -32,11 +34,17 @@ class Start:
     closedness: float
     dq: Tensor | None = None
     turn_rate: Tensor | None = None
+    commanded: float | None = None
 
     @property
     def turning(self) -> Tensor:
         """Angular velocity (3,) of the flange, rad/s."""
         return self.velocity.new_zeros(3) if self.turn_rate is None else self.turn_rate
+
+    @property
+    def grip(self) -> float:
+        """What the gripper is commanded at the start."""
+        return self.closedness if self.commanded is None else self.commanded
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,9 @@ class Situation:
         sighting: where the present views show the target, a batch of 1; None if nobody looked.
         novelty: how strange the present views are, in standard deviations of usual ones; None
             where nobody knows.
+        grounding: of the instruction where the plan starts; None for kinds of tasks that need
+            none.
+        stuck: whether the last cycles came no nearer to the end.
     """
 
     context: Context
@@ -65,6 +76,8 @@ class Situation:
     seed: int = 0
     sighting: Sighting | None = None
     novelty: float | None = None
+    grounding: InstructionGrounding | None = None
+    stuck: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.workspace import PLANNING_BOX, WorkspaceBox
 from vidplan_core.heads.bundle import Heads
+from vidplan_core.heads.policy.network import ChunkPolicy
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.dynamics import WorldModelDynamics
 from vidplan_core.planner.target.locating import TargetLocator
@@ -30,6 +31,7 @@ class PlannerParts:
         heads: judge imaginations; any may be absent.
         device: where the models compute.
         robot: whose limits motions keep to and whose tool is brought to targets.
+        policy: proposes motions that handle things; None where there is none.
     """
 
     config: PlannerConfig
@@ -38,6 +40,7 @@ class PlannerParts:
     heads: Heads
     device: torch.device
     robot: RobotModel = field(default_factory=default_robot)
+    policy: ChunkPolicy | None = None
 
     def imagine(self, context: Context, chunk: PoseChunk) -> Imagination:
         """Imagine chunks (candidates, frames) as in every cycle."""

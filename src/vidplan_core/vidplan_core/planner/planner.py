@@ -23,6 +23,25 @@ def best_candidate(scores: Tensor, seed: int) -> int:
     return int(torch.nan_to_num(scores, nan=-torch.inf).argmax())
 
 
+def above_margin(margin: float) -> Choice:
+    """Take the best where it is better than the first by more than a margin, else the first.
+
+    Scores err; what a source proposes first is left for a reason only.
+    """
+
+    def choose(scores: Tensor, seed: int) -> int:
+        best = best_candidate(scores, seed)
+        first = float(torch.nan_to_num(scores[0], nan=-torch.inf))
+        return best if float(scores[best]) > first + margin else 0
+
+    return choose
+
+
+def first_candidate(scores: Tensor, seed: int) -> int:
+    """What the source proposes first."""
+    return 0
+
+
 def random_candidate(scores: Tensor, seed: int) -> int:
     """Index of any candidate, the same for a seed."""
     generator = torch.Generator().manual_seed(seed)
@@ -101,16 +120,18 @@ class Planner:
         if self.refinement is None or should_stop():
             return plan
 
+        grip = plan.chunk.closedness[:, -1]
+
         # Refine: ascend the objective from the chosen motion, through the dynamics.
         def value(motion: Tensor) -> tuple[Tensor, Tensor]:
-            chunk = self.motions.chunk(start, motion, situation.closedness)
+            chunk = self.motions.chunk(start, motion, grip)
             imagination = self.dynamics.predict(situation, chunk)
             total = score(chunk, imagination).total[0]
             return total, motion if imagination is None else imagination.latents
 
         limit = self.refinement.reach_m
         refined = refine(
-            value, into_ball(plan.chunk.position[:, -1] - start.position, limit),
+            value, into_ball(self.motions.motion_of(start, plan.chunk), limit),
             iterations=self.refinement.iterations, step=self.refinement.step_m, radius=limit,
             should_stop=should_stop,
         )  # fmt: skip
@@ -118,7 +139,7 @@ class Planner:
         if not values[-1] > values[0]:
             return replace(plan, refinement=values)
         with torch.no_grad():
-            chunk = self.motions.chunk(start, refined.motion, situation.closedness)
+            chunk = self.motions.chunk(start, refined.motion, grip)
         latents = None if plan.latents is None else refined.kept
         return replace(plan, chunk=chunk, score=values[-1], refinement=values, latents=latents)
 

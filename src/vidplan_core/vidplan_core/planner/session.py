@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
-from vidplan_core.errors import ObservationError, TargetNotFoundError
+from vidplan_core.errors import NoProgressError, ObservationError, TargetNotFoundError
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.planner.compositions import Composition
@@ -26,16 +27,23 @@ from vidplan_core.planner.motion.committed import (
     turn_rate_at,
     velocity_at,
 )
+from vidplan_core.planner.motion.retreat import retreat
 from vidplan_core.planner.motion.space import MotionSpace
+from vidplan_core.planner.motion.turning import TurningMotions
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import Plan
 from vidplan_core.planner.plans.pictures import decoded, imagined_pictures
 from vidplan_core.planner.plans.result import NO_PICTURES, PlanResult, Task
 from vidplan_core.planner.target.locating import Sighting
+from vidplan_core.planner.tasks.handling import DONE
 from vidplan_core.world_model.context import Context
 
 # The arm counts as at rest below this joint speed, rad/s.
 REST_RAD_S = 0.02
+# A gripper that measures this much else than it was commanded moves, or holds something.
+MOVING_GRIPPER = 0.05
+# Looks in a row that must find a task done.
+LOOKS = 2
 # Seeds of random choices: apart for every cycle of every configured seed.
 SEEDS_APART = 100_003
 
@@ -47,6 +55,7 @@ class Session:
         """Plan with loaded models, by a composition for each verb."""
         self.parts, self.compositions = parts, compositions
         self.motions = MotionSpace.build(parts)
+        self.retreats = TurningMotions.build(parts)
 
     def plan(
         self,
@@ -70,13 +79,18 @@ class Session:
         began = perf_counter()
         composition = self.compositions[task.instruction.verb]
         situation = self.situation(task, history, committed)
-        if self._is_over(composition, situation.start, situation.target):
-            plan = self._rest(situation.start)
+        if self._is_over(task, composition, situation):
+            plan = _only(self.motions.rest(situation.start))
+        elif self._must_retry(task, composition):
+            plan = _only(retreat(self.retreats, situation.start))
         else:
             plan = composition.planner.plan(situation, should_stop)
+            if (value := plan.terms.get('value')) is not None:
+                task.progress.update(value)
         result = self._result(task, plan, history[-1], situation, began)
         result.time_ratio = committed.time_ratio if committed else 1.0
         task.cycle += 1
+        task.handled = situation.start.grip > 0.5
         return result
 
     @torch.no_grad()
@@ -94,10 +108,14 @@ class Session:
         target = self._remember(task, sighting)
         known = parts.heads.novelty
         novelty = None if known is None else float(known.score(context.latents[:, -1])[0])
-        context, start = self._hand_over(context, history[-1], committed)
+        context, start = self._hand_over(context, history[-1], committed, kind.by_pictures)
+        grounding = None
+        if kind.by_pictures:
+            grounding = parts.heads.grounding(context, task.instruction)
         return Situation(
             context, start, task.instruction, target, kind.goal(target), kind.gripper(start),
-            parts.config.seed * SEEDS_APART + task.cycle, sighting, novelty,
+            parts.config.seed * SEEDS_APART + task.cycle, sighting, novelty, grounding,
+            stuck=task.progress.idle >= parts.config.patience_cycles,
         )  # fmt: skip
 
     # The steps of a cycle
@@ -124,6 +142,8 @@ class Session:
         """Estimated place of the target, (3,), after one more look."""
         task.memory.update(sighting, self.parts.locator.trust_m)
         place = task.memory.place
+        if task.handled:  # what is in the hand or in the bowl may be hidden
+            task.memory.missed = 0
         if place is None or task.memory.missed > self.parts.config.max_missed_cycles:
             peak = float(sighting.peaks.max())
             when = 'now' if place is None else f'for {task.memory.missed} cycles'
@@ -135,19 +155,30 @@ class Session:
         return place
 
     def _hand_over(
-        self, context: Context, present: Observation, committed: CommittedMotion | None
-    ) -> tuple[Context, Start]:
-        """Where candidates start: after what the arm is committed to, imagined."""
+        self, context: Context, present: Observation, committed: CommittedMotion | None,
+        handles: bool,
+    ) -> tuple[Context, Start]:  # fmt: skip
+        """Where candidates start: after what the arm is committed to, imagined.
+
+        Where the task `handles` things, a gripper under way is a motion, too.
+        """
         ahead = self.parts.config.committed_frames
         here = Start(
             context.poses.position[0, -1], context.poses.rotation[0, -1],
             torch.zeros(3, device=self.parts.device), self._tensor(present.q), present.closedness,
         )  # fmt: skip
-        if committed is None or ahead == 0 or rests(committed, present.stamp_s):
+        if committed is None or ahead == 0:
+            return context, here
+        commanded = float(committed.closedness[-1])
+        here = replace(here, commanded=commanded)
+        gripping = handles and abs(commanded - present.closedness) > MOVING_GRIPPER
+        if rests(committed, present.stamp_s) and not gripping:
             return context, here
         model = self.parts.world_model.config
         chunk = chunk_ahead(committed, present.stamp_s, model.frames, model.frame_period_s)
         chunk = chunk.to(torch.float32).to(self.parts.device)
+        # What the gripper measures, not what it was commanded, is the present.
+        chunk.closedness[:, 0] = context.poses.closedness[:, -1]
         found = self.parts.imagine(context, chunk)
         time_s = present.stamp_s + ahead * model.frame_period_s
         angles, speeds = angles_at(committed, time_s), speeds_at(committed, time_s)
@@ -159,21 +190,39 @@ class Session:
             float(chunk.closedness[0, ahead]),
             None if speeds is None else self._tensor(speeds),
             self._tensor(turn_rate_at(committed, time_s)),
+            float(chunk.closedness[0, ahead]),
         )
         return self.parts.world_model.advance(context, found.latents, found.measured, ahead), start
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.as_tensor(values, dtype=torch.float32, device=self.parts.device)
 
-    def _is_over(self, composition: Composition, start: Start, target: Tensor) -> bool:
+    def _is_over(self, task: Task, composition: Composition, situation: Situation) -> bool:
         """Whether the task is done where an arm in this state would come to rest."""
-        stop = start.position + self.motions.braking(start)
-        return composition.done(stop, start.rotation, target)
+        found = composition.kind.finished(situation)
+        if found is None:
+            start = situation.start
+            stop = start.position + self.motions.braking(start)
+            return composition.done(stop, start.rotation, situation.target)
+        task.finished = task.finished + 1 if found >= DONE else 0
+        return task.finished > 0
 
-    def _rest(self, start: Start) -> Plan:
-        """The plan of an arm that is where it should be: brake and stay."""
-        chunk = self.motions.rest(start)
-        return Plan(chunk, chunk, torch.zeros(1), 0, 0.0, {}, None, ())
+    def _must_retry(self, task: Task, composition: Composition) -> bool:
+        """Whether the arm should back off, because even other motions bring it no nearer.
+
+        Raises:
+            NoProgressError: it has done so often enough.
+        """
+        config, progress = self.parts.config, task.progress
+        if not composition.kind.by_pictures or progress.idle < 2 * config.patience_cycles:
+            return False
+        if progress.retries >= config.retries:
+            raise NoProgressError(
+                f"'{task.instruction.words}' came no nearer for {progress.idle} cycles, after "
+                f'{progress.retries} retries; move what is in the way, or name another object'
+            )
+        progress.retry()
+        return True
 
     def _result(
         self, task: Task, plan: Plan, present: Observation, situation: Situation, began: float
@@ -187,7 +236,7 @@ class Session:
         ahead_s = parts.config.committed_frames * parts.world_model.config.frame_period_s
         assert situation.sighting is not None
         return PlanResult(
-            done=at_rest and composition.done(position, rotation, target),
+            done=at_rest and self._done(task, composition, position, rotation, target),
             chunk=plan.chunk,
             start_s=present.stamp_s + ahead_s,
             candidates=plan.candidates,
@@ -205,11 +254,25 @@ class Session:
             _heat=lambda: self._heat(situation.context, plan),
         )
 
+    def _done(
+        self, task: Task, composition: Composition, position: Tensor, rotation: Tensor,
+        target: Tensor,
+    ) -> bool:  # fmt: skip
+        """Whether a hand that rests here has done it; pictures must say so twice."""
+        if composition.kind.by_pictures:
+            return task.finished >= LOOKS
+        return composition.done(position, rotation, target)
+
     def _heat(self, context: Context, plan: Plan) -> np.ndarray:
         """The heat map over a plan's new frames; empty without imagination or without a head."""
         if self.parts.heads.uncertainty_head is None or plan.latents is None:
             return NO_PICTURES
         return imagined_pictures(self.parts, context, plan.chunk).heat
+
+
+def _only(chunk: PoseChunk) -> Plan:
+    """The plan of an arm that has no choice: it is done, or backs off."""
+    return Plan(chunk, chunk, torch.zeros(1), 0, 0.0, {}, None, ())
 
 
 def _scene_terms(situation: Situation) -> dict[str, float]:

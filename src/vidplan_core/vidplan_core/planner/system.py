@@ -17,6 +17,9 @@ from vidplan_core.geometry.camera import Camera, load_cameras
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.heads.bundle import Heads, load_heads
+from vidplan_core.heads.policy.files import FOLDER as POLICY_FOLDER
+from vidplan_core.heads.policy.files import check_policy, load_policy
+from vidplan_core.heads.policy.network import ChunkPolicy
 from vidplan_core.language.instruction import REACH
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.models.precision import narrow
@@ -48,6 +51,7 @@ class PlanningSystem:
         device: torch.device,
         heads: Heads | None = None,
         robot: RobotModel | None = None,
+        policy: ChunkPolicy | None = None,
     ) -> None:
         """Compose what plans every kind of task that these models can do with a robot.
 
@@ -64,10 +68,11 @@ class PlanningSystem:
             exact=heads.see_imaginations,
         )  # fmt: skip
         self.parts = PlannerParts(
-            config, world_model, locator, heads, device, robot or default_robot()
+            config, world_model, locator, heads, device, robot or default_robot(), policy
         )
-        self.kinds = build_kinds(self.parts)
-        compositions = {verb: compose(kind, self.parts) for verb, kind in self.kinds.items()}
+        composed = ((kind, compose(kind, self.parts)) for kind in build_kinds(self.parts).values())
+        compositions = {kind.verb: found for kind, found in composed if found is not None}
+        self.kinds = {verb: found.kind for verb, found in compositions.items()}
         self.session = Session(self.parts, compositions)
 
     @staticmethod
@@ -79,7 +84,7 @@ class PlanningSystem:
     ) -> PlanningSystem:
         """Load a models folder: autoencoder/, world_model/, semantic/ and cameras.json.
 
-        Its heads, uncertainty/ and value/, are used where they are there.
+        Its heads, uncertainty/ and value/, and its policies are used where they are there.
 
         Raises:
             ModelError: a file is missing, corrupt or does not fit.
@@ -94,7 +99,11 @@ class PlanningSystem:
         chosen = config or PlannerConfig()
         heads = load_heads(models, world_model, scorer, conformal=chosen.conformal, device=device)
         where = torch.device(device)
-        return PlanningSystem(world_model, scorer, cameras, chosen, where, heads, robot)
+        policy = None
+        if (folder := models / POLICY_FOLDER / chosen.base).is_dir():
+            policy = load_policy(folder, device)
+            check_policy(policy, world_model.config, world_model.mean.shape[2], scorer)
+        return PlanningSystem(world_model, scorer, cameras, chosen, where, heads, robot, policy)
 
     @property
     def config(self) -> PlannerConfig:

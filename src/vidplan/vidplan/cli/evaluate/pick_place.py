@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vidplan.cli.evaluate.loading import models_folder
-from vidplan_core.errors import ConfigError
-from vidplan_eval.suites.pick_place.names import BASES, composition_of
+from vidplan_eval.suites.pick_place.names import composition_of
 
 if TYPE_CHECKING:
     from vidplan_core.planner.config import PlannerConfig
@@ -70,11 +69,6 @@ def _config(args: argparse.Namespace) -> PlannerConfig:
 
     changes: dict[str, Any] = {'method': composition_of(args.method)}
     if args.base is not None:
-        if 'base' not in {field.name for field in fields(PlannerConfig)}:
-            raise ConfigError(
-                f'--base {args.base} needs a planner that plans on top of a policy; this one '
-                f'proposes by {", ".join(PlannerConfig().proposals)}: leave --base out'
-            )
         changes['base'] = args.base
     return PlannerConfig(**changes)
 
@@ -83,11 +77,10 @@ def _named(args: argparse.Namespace, work: PickPlaceWork) -> dict[str, Any]:
     """What was run, and all that the result depends on."""
     import torch
 
-    base = getattr(work.config, 'base', '')
     return {
         'suite': args.suite,
         'task': args.task,
-        'base': base if base in BASES else '',
+        'base': work.config.base,
         'method': args.method,
         'distractors': None if args.suite == CLUTTER else args.distractors,
         'seed': args.seed,

@@ -46,7 +46,13 @@ class MotionSpace:
         """Time of a chunk, s."""
         return (self.frames - 1) * self.period_s
 
-    def chunk(self, start: Start, motion: Tensor, closedness: float | None = None) -> PoseChunk:
+    def motion_of(self, start: Start, chunk: PoseChunk) -> Tensor:
+        """Motions (N, 3) that lead where chunks (N, frames) end."""
+        return chunk.position[:, -1] - start.position
+
+    def chunk(
+        self, start: Start, motion: Tensor, closedness: float | Tensor | None = None
+    ) -> PoseChunk:
         """Chunks (N, frames) of motions (N, 3), m; differentiable in them.
 
         They end inside the box, and are shortened to what the arm can do in their time.
@@ -55,7 +61,7 @@ class MotionSpace:
         return self._straight(start, self._doable(start, self._inside(start, motion)), closedness)
 
     def _straight(
-        self, start: Start, motion: Tensor, closedness: float | None = None
+        self, start: Start, motion: Tensor, closedness: float | Tensor | None = None
     ) -> PoseChunk:
         # A turn only brakes: by a third of its way, the least without turning back.
         turn = (start.turning * self.duration_s / 3.0).expand_as(motion)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from vidplan_core.heads.bundle import UncertaintyEstimator
 from vidplan_core.planner.objective.frames import ScoredFrames
+from vidplan_core.world_model.world_model import Imagination
 
 # Sharpness of a relevancy map as a weighting of its view: patches half as far above the map's
 # mean as its peak count a sixteenth.
@@ -17,11 +18,31 @@ REGION_POWER = 4
 
 def frame_uncertainty(head: UncertaintyEstimator | None, frames: ScoredFrames) -> Tensor | None:
     """Uncertainty of each frame, (batch,) in [0, 1]; None where nobody knows."""
-    if head is None or frames.imagination is None or frames.sighting is None:
+    if head is None or frames.imagination is None:
+        return None
+    if frames.situation.grounding is not None:
+        return _where_grounded(head, frames.imagination, frames)
+    if frames.sighting is None:
         return None
     entropy = head.predict_error(frames.imagination, list(frames.numbers)).entropy.flatten(0, 1)
     evidence = frames.locator.evidence(frames.sighting, frames.situation.target)
     return over_views(pool_uncertainty(entropy, frames.sighting.maps), evidence)
+
+
+def _where_grounded(
+    head: UncertaintyEstimator, imagination: Imagination, frames: ScoredFrames
+) -> Tensor:
+    """Uncertainty where the present shows target or destination; the mean of the views.
+
+    No picture needs to be decoded for it.
+    """
+    grounding = frames.situation.grounding
+    assert grounding is not None
+    entropy = head.predict_error(imagination, list(frames.numbers)).entropy
+    views = len(frames.locator.cameras)
+    maps = grounding.maps.amax(1).unflatten(1, (views, -1)).to(entropy)
+    shared = maps[:, None].expand(*entropy.shape[:2], -1, -1, -1).flatten(0, 1)
+    return pool_uncertainty(entropy.flatten(0, 1), shared).mean(-1)
 
 
 def pool_uncertainty(uncertainty: Tensor, relevancy: Tensor) -> Tensor:

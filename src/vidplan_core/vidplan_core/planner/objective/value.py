@@ -51,7 +51,9 @@ class ValueTerm(Term):
 
     def at(self, situation: Situation) -> ValueTerm:
         """Ground the instruction, and imagine coming to rest where a score depends on it."""
-        grounding = self.heads.grounding(situation.context, situation.instruction)
+        grounding = situation.grounding
+        if grounding is None:
+            grounding = self.heads.grounding(situation.context, situation.instruction)
         grounded = replace(self, grounding=grounding)
         if grounding is None or self.heads.uncertainty_head is None or self.weight == 0.0:
             return grounded

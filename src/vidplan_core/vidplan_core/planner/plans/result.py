@@ -13,17 +13,30 @@ import torch
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.language.instruction import Instruction
 from vidplan_core.planner.target.memory import TargetMemory
+from vidplan_core.planner.tasks.progress import TaskProgress
 
 NO_PICTURES = np.zeros((0, 0, 0, 3), np.uint8)
 
 
 @dataclass
 class Task:
-    """One instruction being followed; the memory is the only state between cycles."""
+    """One instruction being followed; what is here is the only state between cycles.
+
+    Attributes:
+        instruction: what to do.
+        memory: where the target is.
+        cycle: number of the next one.
+        progress: whether it comes nearer to the end.
+        finished: cycles in a row that found it done.
+        handled: whether the gripper was commanded to be closed.
+    """
 
     instruction: Instruction
     memory: TargetMemory = field(default_factory=TargetMemory)
     cycle: int = 0
+    progress: TaskProgress = field(default_factory=TaskProgress)
+    finished: int = 0
+    handled: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,18 @@ from dataclasses import dataclass
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.planner.interfaces import ProposalSource, Situation
 from vidplan_core.planner.parts import PlannerParts
+from vidplan_core.planner.proposals.policy import PolicyProposals
+from vidplan_core.planner.proposals.primitives import Primitives
 from vidplan_core.planner.proposals.spatial import SpatialProposals
 from vidplan_core.registry import Registry
 
 SOURCES: Registry[Callable[[PlannerParts], ProposalSource]] = Registry(
-    'proposal source', {'spatial_basis': SpatialProposals.build}
+    'proposal source',
+    {
+        'spatial_basis': SpatialProposals.build,
+        'policy': PolicyProposals.build,
+        'primitives': Primitives.build,
+    },
 )
 
 
@@ -26,6 +33,19 @@ class JoinedProposals:
     def propose(self, situation: Situation) -> PoseChunk:
         """All candidates (candidates, frames), in the order of the sources."""
         return PoseChunk.cat([source.propose(situation) for source in self.sources])
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """Candidates of one source; of another one beside them where the arm is stuck."""
+
+    first: ProposalSource
+    then: ProposalSource
+
+    def propose(self, situation: Situation) -> PoseChunk:
+        """Candidates (candidates, frames), those of the first source first."""
+        found = self.first.propose(situation)
+        return PoseChunk.cat([found, self.then.propose(situation)]) if situation.stuck else found
 
 
 def build_source(parts: PlannerParts) -> ProposalSource:

@@ -9,11 +9,14 @@ from dataclasses import replace
 from vidplan_core.errors import InstructionError
 from vidplan_core.language.instruction import REACH, Instruction, noun_phrase, parse_instruction
 from vidplan_core.planner.parts import PlannerParts
+from vidplan_core.planner.tasks.handling import Picking, Placing
 from vidplan_core.planner.tasks.reach import Reach
 from vidplan_core.planner.tasks.task_kind import TaskKind
 from vidplan_core.registry import Registry
 
-KINDS: Registry[type[TaskKind]] = Registry('task kind', {Reach.verb: Reach})
+KINDS: Registry[type[TaskKind]] = Registry(
+    'task kind', {Reach.verb: Reach, Picking.verb: Picking, Placing.verb: Placing}
+)
 
 
 def build_kinds(parts: PlannerParts) -> dict[str, TaskKind]:

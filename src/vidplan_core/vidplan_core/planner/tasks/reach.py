@@ -12,9 +12,11 @@ from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.language.instruction import REACH
-from vidplan_core.planner.interfaces import Objective, Start
+from vidplan_core.planner.interfaces import Objective, ProposalSource, Situation, Start
+from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
+from vidplan_core.planner.proposals.sources import build_source
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Reach:
 
     verb: ClassVar[str] = REACH
     example: ClassVar[str] = 'move to the carrot'
+    by_pictures: ClassVar[bool] = False
 
     standoff_m: float
     reached_m: float
@@ -52,6 +55,14 @@ class Reach:
         """As it is."""
         return start.closedness
 
+    def motions(self, parts: PlannerParts) -> MotionSpace:
+        """Straight ones, above the table."""
+        return MotionSpace.build(parts)
+
+    def source(self, parts: PlannerParts) -> ProposalSource:
+        """Those that the configuration lists."""
+        return build_source(parts)
+
     def objective(self, parts: PlannerParts) -> Objective:
         """The terms that the configuration weighs."""
         return TermObjective.build(parts)
@@ -61,3 +72,7 @@ class Reach:
         way = self.goal(target) - tcp_position(position, rotation, self.robot)
         over = float(way[:2].norm()) < self.reached_m
         return over and float(-way[2]) < self.reached_height_m
+
+    def finished(self, situation: Situation) -> float | None:
+        """None: where the hand rests says it."""
+        return None

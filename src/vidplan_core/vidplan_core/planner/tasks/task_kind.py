@@ -7,7 +7,8 @@ from typing import ClassVar, Protocol
 
 from torch import Tensor
 
-from vidplan_core.planner.interfaces import Objective, Start
+from vidplan_core.planner.interfaces import Objective, ProposalSource, Situation, Start
+from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.parts import PlannerParts
 
 
@@ -17,10 +18,13 @@ class TaskKind(Protocol):
     Attributes:
         verb: of its instructions.
         example: an instruction of this kind.
+        by_pictures: whether its end is judged by pictures, in which the instruction is grounded
+            every cycle; by where the hand rests otherwise.
     """
 
     verb: ClassVar[str]
     example: ClassVar[str]
+    by_pictures: ClassVar[bool]
 
     @classmethod
     def build(cls, parts: PlannerParts) -> TaskKind | None:
@@ -35,10 +39,25 @@ class TaskKind(Protocol):
         """Closedness during the motion, 0 open .. 1 closed."""
         ...
 
+    def motions(self, parts: PlannerParts) -> MotionSpace:
+        """What refinement moves in."""
+        ...
+
+    def source(self, parts: PlannerParts) -> ProposalSource:
+        """Where candidates come from."""
+        ...
+
     def objective(self, parts: PlannerParts) -> Objective:
         """What futures are worth; `parts` may have fewer heads than the models."""
         ...
 
     def done(self, position: Tensor, rotation: Tensor, target: Tensor) -> bool:
         """Whether a flange that rests at (3,) m, (3, 3) has done it to a target at (3,) m."""
+        ...
+
+    def finished(self, situation: Situation) -> float | None:
+        """Probability in [0, 1] that it is done once the arm comes to rest, by pictures.
+
+        None from a kind whose end is judged by where the hand rests.
+        """
         ...

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pick and place: what is handled is judged by pictures, planned from a policy and a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from torch import Tensor
+
+from vidplan_core.heads.bundle import Heads
+from vidplan_core.language.instruction import PICK, PLACE
+from vidplan_core.planner.dynamics import WorldModelDynamics
+from vidplan_core.planner.interfaces import Objective, ProposalSource, Situation, Start
+from vidplan_core.planner.motion.turning import TurningMotions
+from vidplan_core.planner.objective.objective import TermObjective
+from vidplan_core.planner.parts import PlannerParts
+from vidplan_core.planner.proposals.policy import PolicyProposals
+from vidplan_core.planner.proposals.primitives import Primitives
+from vidplan_core.planner.proposals.sources import Fallback
+
+# The probability from which on a task counts as done.
+DONE = 0.5
+
+
+@dataclass(frozen=True)
+class Handling:
+    """A task that a policy knows and whose end a value head sees.
+
+    Attributes:
+        heads: with a value head that tells frames to go.
+        dynamics: imagines coming to rest.
+        resting: how the arm comes to rest.
+    """
+
+    verb: ClassVar[str]
+    example: ClassVar[str]
+    by_pictures: ClassVar[bool] = True
+
+    heads: Heads
+    dynamics: WorldModelDynamics
+    resting: TurningMotions
+
+    @classmethod
+    def build(cls, parts: PlannerParts) -> Self | None:
+        """Make it; None without a policy, or without a value head that sees the end."""
+        if parts.policy is None or not parts.heads.sees_the_end:
+            return None
+        return cls(parts.heads, parts.dynamics, TurningMotions.build(parts))
+
+    def goal(self, target: Tensor) -> Tensor:
+        """The target itself."""
+        return target
+
+    def gripper(self, start: Start) -> float:
+        """As it is commanded."""
+        return start.grip
+
+    def motions(self, parts: PlannerParts) -> TurningMotions:
+        """Down to the table, with turns."""
+        return TurningMotions.build(parts)
+
+    def source(self, parts: PlannerParts) -> ProposalSource:
+        """The policy; primitives beside it where it came no nearer."""
+        return Fallback(PolicyProposals.build(parts), Primitives.build(parts))
+
+    def objective(self, parts: PlannerParts) -> Objective:
+        """The terms that the configuration weighs for handling."""
+        weights = dict(parts.config.handling_weights)
+        config = replace(parts.config, weights=weights)
+        return TermObjective.build(replace(parts, config=config))
+
+    def done(self, position: Tensor, rotation: Tensor, target: Tensor) -> bool:
+        """Never by where the hand is: `finished` says it by what is seen."""
+        return False
+
+    def finished(self, situation: Situation) -> float | None:
+        """Probability that the task is done when the arm comes to rest, in [0, 1]."""
+        assert situation.grounding is not None
+        chunk = self.resting.rest(situation.start)
+        chunk = replace(chunk, closedness=chunk.closedness * 0.0 + situation.start.grip)
+        imagination = self.dynamics.predict(situation, chunk)
+        return float(self.heads.done(imagination, situation.grounding)[0, -1])
+
+
+@dataclass(frozen=True)
+class Picking(Handling):
+    """Hold the target clear of the table."""
+
+    verb: ClassVar[str] = PICK
+    example: ClassVar[str] = 'pick up the carrot'
+
+
+@dataclass(frozen=True)
+class Placing(Handling):
+    """Let the target lie in the destination, released."""
+
+    verb: ClassVar[str] = PLACE
+    example: ClassVar[str] = 'put the carrot in the bowl'
