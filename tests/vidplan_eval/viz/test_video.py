@@ -11,7 +11,15 @@ import pytest
 
 from tests.fakes.run_logs import DOWN, PERIOD_S, plan_record, run_log, stitched
 from vidplan_core.geometry.camera_files import default_layout
-from vidplan_eval.viz.drawing import Plane, fit, font, heat_colours, overlay_relevancy
+from vidplan_eval.viz.drawing import (
+    CHOSEN,
+    GOOD,
+    Plane,
+    fit,
+    font,
+    heat_colours,
+    overlay_relevancy,
+)
 from vidplan_eval.viz.imagination import executed_steps, imagined_at, plan_at, split_views
 from vidplan_eval.viz.pictures import png_bytes, rollout_picture, save_png
 from vidplan_eval.viz.runlog import RunLog, SeenFrame
@@ -26,6 +34,7 @@ from vidplan_eval.viz.video import (
     VideoWriter,
     draw_run_frame,
     frame_rate,
+    slowness,
     write_run_video,
 )
 
@@ -94,7 +103,62 @@ def test_the_imagined_frame_is_the_one_that_is_due():
     imagined = imagined_at(log, 0.4)
     assert (imagined.plan.cycle, imagined.step) == (0, 1)
     assert np.array_equal(imagined.image, stitched(2, 190))
-    assert imagined_at(log, 30.0) is None
+    assert not imagined.beyond
+
+
+def test_the_last_imagination_stays_until_there_is_a_newer_one():
+    log = run_log()
+    last = imagined_at(log, 30.0)
+    assert last.beyond
+    assert np.array_equal(last.image, log.plans[-1].predicted[-1])
+    assert imagined_at(log, 0.1) is None
+    braking = replace(log.plans[-1], start_s=25.0, predicted=np.zeros((0, 0, 0, 3), np.uint8))
+    log.plans.append(braking)
+    assert np.array_equal(imagined_at(log, 30.0).image, last.image)
+
+
+def test_the_verdict_is_shown_from_the_beginning_of_the_ending():
+    log = run_log()
+    green = np.array(GOOD)
+
+    def verdict(index):
+        header = np.asarray(draw_run_frame(log, index))[:HEADER, -300:].astype(int)
+        return bool((abs(header - green).max(axis=-1) < 20).any())
+
+    shown = [verdict(index) for index in range(len(log.seen))]
+    start = next(k for k, seen in enumerate(log.seen) if seen.stamp_s >= log.plans[-1].start_s)
+    assert shown == [index >= start for index in range(len(log.seen))]
+    assert sum(shown) > 1
+
+
+def test_candidates_are_shown_with_the_chosen_one_framed_and_heat_in_the_corner():
+    log = run_log()
+    height = draw_run_frame(log, 4).height
+    futures = np.stack([stitched(step, 40 * step) for step in range(6)])
+    heat = np.full((4, *stitched(0).shape), (0, 0, 250), np.uint8)
+    log.plans = [replace(plan, futures=futures, heat=heat) for plan in log.plans]
+    drawn = np.asarray(draw_run_frame(log, 4)).astype(int)
+    assert drawn.shape[0] > height
+    framed = (abs(drawn[height:] - np.array(CHOSEN)).max(axis=-1) < 5).sum(axis=0)
+    # The best comes first: its frame is in the left sixth and nowhere else.
+    sixth = drawn.shape[1] // 6
+    assert framed[:sixth].max() > 50
+    assert framed[sixth + 10 :].max() == 0
+    column = slice(MARGIN + TILE_WIDTH + MARGIN, 2 * (MARGIN + TILE_WIDTH))
+    assert (abs(drawn[:, column] - np.array((0, 0, 250))).max(axis=-1) < 10).any()
+
+
+def test_a_fast_arm_is_shown_slowly(tmp_path):
+    log = run_log()
+    fast = [
+        replace(seen, position=seen.position + np.array([0.1 * k, 0, 0]))
+        for k, seen in enumerate(log.seen)
+    ]
+    slow_log = replace(log, seen=fast)
+    assert {slowness(log, index) for index in range(len(log.seen))} == {1}
+    assert slowness(slow_log, 0) == 2
+    frames, _, rate_hz = decoded(write_run_video(slow_log, tmp_path / 'a.mp4'))
+    assert len(frames) == 2 * (len(log.seen) - 1) + 1 + round(END_HOLD_S * rate_hz)
 
 
 def test_only_executed_frames_are_judged():

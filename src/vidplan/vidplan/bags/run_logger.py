@@ -44,6 +44,7 @@ class RunLogger(Node):
         self._keeping = False
         self._plans: dict[int, Plan] = {}
         self._strips: dict[int, np.ndarray] = {}
+        self._heats: dict[int, np.ndarray] = {}
         self._maps: dict[int, np.ndarray] = {}
         self._candidates: dict[int, np.ndarray] = {}
         self._latencies_s: dict[int, float] = {}
@@ -52,6 +53,7 @@ class RunLogger(Node):
             (Observation, 'observation', self._on_observation, qos.OBSERVATION),
             (Plan, 'plan', self._on_plan, qos.OBSERVATION),
             (Image, 'world_model/prediction', self._on_strip, qos.PREVIEW),
+            (Image, 'world_model/uncertainty', self._on_heat, qos.PREVIEW),
             (Image, 'reward/relevancy', self._on_map, qos.PREVIEW),
             (MarkerArray, 'planner/markers', self._on_markers, qos.PREVIEW),
             (Truth, 'cell/truth', self._on_truth, 10),
@@ -91,7 +93,7 @@ class RunLogger(Node):
         plan = self._plans[key]
         views = len(self._log.views)
         position, quaternion = pose_arrays(plan.poses)
-        strip = self._strips.get(key, np.zeros((0, 0, 3), np.uint8))
+        strip = self._strips.get(key, _NO_STRIP)
         maps = self._maps.get(key, np.zeros((0, 0), np.float32))
         frames = len(plan.poses)
         return PlanRecord(
@@ -108,6 +110,7 @@ class RunLogger(Node):
             quaternion=quaternion,
             closedness=np.array(plan.closedness, np.float64),
             latency_s=self._latencies_s.get(plan.cycle, math.nan),
+            heat=_frames(self._heats.get(key, _NO_STRIP), frames - 1),
             time_ratio=self._time_ratios.get(plan.cycle, math.nan),
         )
 
@@ -134,6 +137,9 @@ class RunLogger(Node):
     def _on_strip(self, message: Image) -> None:
         self._strips[_nanoseconds(message.header.stamp)] = image_to_rgb(message)
 
+    def _on_heat(self, message: Image) -> None:
+        self._heats[_nanoseconds(message.header.stamp)] = image_to_rgb(message)
+
     def _on_map(self, message: Image) -> None:
         values = np.frombuffer(message.data, np.float32).reshape(message.height, message.width)
         self._maps[_nanoseconds(message.header.stamp)] = values.copy()
@@ -153,6 +159,7 @@ class RunLogger(Node):
                 self.planner_says = status.message
 
 
+_NO_STRIP = np.zeros((0, 0, 3), np.uint8)
 _NO_MAPS = np.zeros((0, 0, 0), np.float32)
 
 

@@ -99,6 +99,16 @@ class FidelityMeter:
         """Imagined views (batch, frames, views, 3, height, width) in [0, 1], step 0 left as is."""
         return self._model.decode(self._imagination(batch).latents).float().cpu()
 
+    @torch.no_grad()
+    def futures(self, window: ObservationWindow, candidates: PoseChunk) -> np.ndarray:
+        """Last imagined frame of each candidate, uint8 (candidates, views * height, width, 3)."""
+        context = self._model.context(
+            images([window.past]).to(self._device), poses([window.past]).to(self._device)
+        )
+        chunk = candidates.to(self._device)
+        latents = self._model.imagine(context, chunk, self._sampling, self._seed).latents
+        return stitched(self._model.decode(latents[:, -1:])[:, 0].float().cpu())
+
     def compare(self, found: Sequence[ObservationWindow]) -> Fidelity:
         """Measure every window."""
         parts = [self.compare_batch(batch) for batch in _batches(found)]

@@ -10,11 +10,15 @@ from torch import Tensor
 from vidplan_eval.replay.fidelity import stitched
 from vidplan_eval.replay.hindsight import HindsightChoice
 from vidplan_eval.replay.windows import ObservationWindow
-from vidplan_eval.viz.runlog import PlanRecord
+from vidplan_eval.viz.runlog import NO_PICTURES, PlanRecord
 
 
 def hindsight_record(
-    cycle: int, window: ObservationWindow, imagined: Tensor, choice: HindsightChoice | None
+    cycle: int,
+    window: ObservationWindow,
+    imagined: Tensor,
+    choice: HindsightChoice | None,
+    futures: np.ndarray = NO_PICTURES,
 ) -> PlanRecord:
     """Return the log's entry of a window.
 
@@ -26,6 +30,7 @@ def hindsight_record(
         window: the past and what then happened.
         imagined: views (frames, views, 3, height, width) in [0, 1].
         choice: what the planner would have done; None where it was not asked.
+        futures: last imagined frame of each candidate, uint8 (candidates, views * H, W, 3).
     """
     present = window.future[0]
     result = None if choice is None else choice.result
@@ -50,4 +55,5 @@ def hindsight_record(
         closedness=np.array([seen.closedness for seen in window.future]),
         latency_s=0.0 if result is None else result.latency_s,
         terms={} if result is None else dict(result.terms),
+        futures=futures,
     )

@@ -18,7 +18,7 @@ from vidplan_eval.replay.hindsight import HindsightChoice, choice_at, choice_ent
 from vidplan_eval.replay.log import hindsight_record
 from vidplan_eval.replay.windows import ObservationWindow, kind_of, moves, sliding_windows
 from vidplan_eval.viz.logbook import seen_frame
-from vidplan_eval.viz.runlog import RunLog
+from vidplan_eval.viz.runlog import NO_PICTURES, RunLog
 
 # So many of the moments that turned out least as imagined are kept as pictures.
 WORST = 3
@@ -153,7 +153,9 @@ def _plan(
         found.plan(choice, system.config.committed_frames)
     if log is not None and window.future[0].stamp_s <= found.first_s + log_s:
         imagined = meter.imagine([window])[0]
-        log.plans.append(hindsight_record(len(log.plans), window, imagined, choice))
+        result = None if choice is None else choice.result
+        futures = NO_PICTURES if result is None else meter.futures(window, result.candidates)
+        log.plans.append(hindsight_record(len(log.plans), window, imagined, choice, futures))
 
 
 def _worst(

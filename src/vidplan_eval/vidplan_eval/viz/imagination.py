@@ -22,11 +22,13 @@ class Imagined:
         plan: The cycle that imagined it.
         step: Its index in the chunk; 0 is the moment at which the chunk starts.
         image: uint8 (views * H, W, 3).
+        beyond: Whether the asked time lies after it: it is the last one that there is.
     """
 
     plan: PlanRecord
     step: int
     image: np.ndarray
+    beyond: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,24 @@ def plan_at(log: RunLog, time_s: float) -> PlanRecord | None:
 
 
 def imagined_at(log: RunLog, time_s: float) -> Imagined | None:
-    """Return what the followed plan had imagined for `time_s`, None where it had nothing."""
-    plan = plan_at(log, time_s)
-    if plan is None:
+    """Return what had been imagined for `time_s`; None before the first imagination.
+
+    Beyond its horizon, and while a plan without imagination is followed, the last frame stays
+    until there is a newer one.
+    """
+    started = [p for p in log.plans if p.start_s <= time_s + 1e-6 and len(p.predicted)]
+    if not started:
         return None
-    step = round((time_s - plan.start_s) / log.frame_period_s)
-    if step >= len(plan.predicted):
-        return None
-    return Imagined(plan, step, plan.predicted[step])
+    plan = max(started, key=lambda one: one.start_s)
+    due = round((time_s - plan.start_s) / log.frame_period_s)
+    step = min(due, len(plan.predicted) - 1)
+    return Imagined(plan, step, plan.predicted[step], beyond=due > step)
+
+
+def ending_s(log: RunLog) -> float:
+    """Return when the last motion begins [s], from where on the verdict is no secret."""
+    last_s = log.seen[-1].stamp_s
+    return min([last_s, *(plan.start_s for plan in log.plans[-1:])])
 
 
 def split_views(image: np.ndarray, views: int) -> np.ndarray:

@@ -32,14 +32,17 @@ dt { opacity: 0.7; }
 dd { margin: 0; overflow-wrap: anywhere; }
 """
 
-PAGE = Template("""<!doctype html>
+PAGE = Template(
+    """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>VidPlan: $title</title>
 <style>
-""" + STYLE + """</style>
+"""
+    + STYLE
+    + """</style>
 </head>
 <body>
 <h1>&ldquo;$title&rdquo;</h1>
@@ -66,7 +69,8 @@ $cycles
 <dl>$facts</dl>
 </body>
 </html>
-""")
+"""
+)
 
 _SIMPLE = Template("""<!doctype html>
 <html lang="en">

@@ -11,6 +11,8 @@ import numpy as np
 
 from vidplan_core.geometry.camera_files import default_layout
 
+NO_PICTURES = np.zeros((0, 0, 0, 3), np.uint8)
+
 
 @dataclass(frozen=True)
 class SeenFrame:
@@ -54,6 +56,10 @@ class PlanRecord:
         closedness: Chosen gripper, (F,).
         latency_s: Time the plan took [s], wall clock.
         terms: What the score is made of, by name; empty where none was recorded.
+        heat: New imagined frames under their uncertainty, uint8 (F - 1, views * H, W, 3), blue
+            certain, red not; empty where nobody drew them.
+        futures: Last imagined frame of every candidate, uint8 (N, views * H, W, 3), in the order
+            of `scores`; empty where nobody decoded them.
         time_ratio: Time that the arm took over the time that it was given; NaN where unknown.
     """
 
@@ -71,6 +77,8 @@ class PlanRecord:
     closedness: np.ndarray
     latency_s: float
     terms: Mapping[str, float] = field(default_factory=dict)
+    heat: np.ndarray = field(default_factory=lambda: NO_PICTURES)
+    futures: np.ndarray = field(default_factory=lambda: NO_PICTURES)
     time_ratio: float = math.nan
 
 

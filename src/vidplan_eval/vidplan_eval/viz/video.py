@@ -12,19 +12,23 @@ from PIL import Image
 from vidplan_core.media.video_file import VideoError, VideoWriter
 from vidplan_eval.viz import drawing
 from vidplan_eval.viz.drawing import Plane
-from vidplan_eval.viz.imagination import imagined_at, plan_at, split_views
+from vidplan_eval.viz.imagination import ending_s, imagined_at, plan_at, split_views
 from vidplan_eval.viz.runlog import PlanRecord, RunLog, SeenFrame
 
 TILE_WIDTH, TILE_HEIGHT = 320, 192
 MARGIN, HEADER, CAPTION = 8, 74, 22
 END_HOLD_S = 1.5
+# Candidates in a row, and the height of that row, pixels.
+FUTURES, FUTURES_HEIGHT = 6, 150
+# Above these speeds of the flange the video is shown at half and at quarter speed, m/s.
+SLOWED_M_S = (0.3, 0.6)
 # The part of the base frame that the two path drawings show [m].
 TOP_VIEW = Plane(across=1, up=0, low=(-0.35, 0.2), high=(0.35, 0.75), flip=True)
 SIDE_VIEW = Plane(across=0, up=2, low=(0.2, 0.0), high=(0.75, 0.55))
 
 
 def write_run_video(log: RunLog, path: Path | str) -> Path:
-    """Write the video of a run in real time and return its path.
+    """Write the video of a run, in real time but where the arm is fast, and return its path.
 
     Raises:
         VideoError: nothing was seen, or no encoder is there.
@@ -34,8 +38,9 @@ def write_run_video(log: RunLog, path: Path | str) -> Path:
         raise VideoError(f'{path}: the run has no observation to show')
     rate_hz = frame_rate(log)
     with VideoWriter(path, rate_hz) as writer:
-        for frame in run_frames(log):
-            writer.add(frame)
+        for index, frame in enumerate(run_frames(log)):
+            for _ in range(slowness(log, index)):
+                writer.add(frame)
         for _ in range(round(END_HOLD_S * rate_hz)):
             writer.add(frame)
     return path
@@ -50,6 +55,16 @@ def frame_rate(log: RunLog) -> float:
     return float(np.clip(1.0 / max(period_s, 1e-3), 1.0, 30.0))
 
 
+def slowness(log: RunLog, index: int) -> int:
+    """How many times slower than it was an observation is shown: 1, 2 or 4."""
+    if index + 1 >= len(log.seen):
+        return 1
+    here, later = log.seen[index], log.seen[index + 1]
+    way_m = float(np.linalg.norm(later.position - here.position))
+    speed_m_s = way_m / max(later.stamp_s - here.stamp_s, 1e-3)
+    return 2 ** sum(speed_m_s > limit for limit in SLOWED_M_S)
+
+
 def run_frames(log: RunLog) -> Iterator[np.ndarray]:
     """Draw one video frame, uint8 (H, W, 3), for each observation."""
     for index in range(len(log.seen)):
@@ -62,12 +77,17 @@ def draw_run_frame(log: RunLog, index: int) -> Image.Image:
     plan = plan_at(log, seen.stamp_s)
     rows = len(log.views)
     width = 4 * TILE_WIDTH + 5 * MARGIN
-    picture = drawing.canvas(width, HEADER + CAPTION + rows * (TILE_HEIGHT + MARGIN) + MARGIN)
+    futures = FUTURES_HEIGHT if any(len(one.futures) for one in log.plans) else 0
+    below = HEADER + CAPTION + rows * (TILE_HEIGHT + MARGIN) + MARGIN
+    picture = drawing.canvas(width, below + futures)
     _draw_header(picture, log, index, plan)
     _draw_seen(picture, log, seen)
     _draw_imagined(picture, log, seen)
     _draw_relevancy(picture, log, plan)
     _draw_paths(picture, log, index, plan)
+    if futures:
+        imagined = imagined_at(log, seen.stamp_s)
+        _draw_futures(picture, log, plan if imagined is None else imagined.plan, below)
     return picture
 
 
@@ -89,6 +109,9 @@ def _draw_header(picture: Image.Image, log: RunLog, index: int, plan: PlanRecord
     drawing.text(picture, (MARGIN, 10), title, size=24)
     elapsed = log.seen[index].stamp_s - log.seen[0].stamp_s
     facts = f'{elapsed:5.1f} s'
+    slow = slowness(log, index)
+    if slow > 1:
+        facts += f'   shown {slow} times slower'
     if plan is not None:
         facts += (
             f'   cycle {plan.cycle}   score {plan.score:.3f}'
@@ -97,7 +120,7 @@ def _draw_header(picture: Image.Image, log: RunLog, index: int, plan: PlanRecord
         if np.isfinite(plan.latency_s):
             facts += f'   plan {plan.latency_s * 1e3:.0f} ms'
     drawing.text(picture, (MARGIN, 46), facts, size=16, colour=drawing.MUTED)
-    if log.result is not None and index == len(log.seen) - 1:
+    if log.result is not None and log.seen[index].stamp_s >= ending_s(log):
         colour = drawing.GOOD if log.result.success else drawing.BAD
         at = (picture.width - MARGIN, 24)
         drawing.text(picture, at, log.result.code, size=24, colour=colour, anchor='rm')
@@ -116,20 +139,48 @@ def _draw_imagined(picture: Image.Image, log: RunLog, seen: SeenFrame) -> None:
     if imagined is None:
         _caption(picture, 1, 'imagined')
         for row in range(len(log.views)):
-            blank = drawing.empty_tile(TILE_WIDTH, TILE_HEIGHT, _why_nothing(log, seen))
+            blank = drawing.empty_tile(TILE_WIDTH, TILE_HEIGHT, 'no plan yet')
             picture.paste(blank, (_column(1), _row(row)))
         return
     ahead_s = max(seen.stamp_s - imagined.plan.stamp_s, 0.0)
-    _caption(picture, 1, f'imagined {ahead_s:.1f} s before')
-    for row, view in enumerate(split_views(imagined.image, len(log.views))):
+    words = f'imagined {ahead_s:.1f} s before'
+    _caption(picture, 1, f'last imagined, {ahead_s:.1f} s before' if imagined.beyond else words)
+    heat = imagined.plan.heat
+    shown = imagined.image
+    for row, view in enumerate(split_views(shown, len(log.views))):
         picture.paste(drawing.tile(view, TILE_WIDTH, TILE_HEIGHT), (_column(1), _row(row)))
+        if 1 <= imagined.step <= len(heat):
+            _draw_heat(picture, split_views(heat[imagined.step - 1], len(log.views))[row], row)
 
 
-def _why_nothing(log: RunLog, seen: SeenFrame) -> str:
-    plan = plan_at(log, seen.stamp_s)
-    if plan is None:
-        return 'no plan yet'
-    return 'beyond the horizon' if len(plan.predicted) else 'braking: nothing to imagine'
+def _draw_heat(picture: Image.Image, view: np.ndarray, row: int) -> None:
+    """Put the uncertainty into the lower right corner of an imagined view."""
+    size = TILE_WIDTH // 3, TILE_HEIGHT // 3
+    at = _column(1) + TILE_WIDTH - size[0] - 2, _row(row) + TILE_HEIGHT - size[1] - 2
+    picture.paste(drawing.tile(view, *size), at)
+    drawing.text(picture, (at[0] + 3, at[1] + 2), 'uncertainty', size=11)
+
+
+def _draw_futures(picture: Image.Image, log: RunLog, plan: PlanRecord | None, top: int) -> None:
+    """Draw where the best candidates would lead, with their scores; the chosen one is framed."""
+    words = 'candidate futures, best first: score'
+    drawing.text(picture, (MARGIN, top + 4), words, size=13, colour=drawing.MUTED)
+    if plan is None or not len(plan.futures):
+        return
+    order = np.argsort(-plan.scores, kind='stable')[:FUTURES]
+    width = (picture.width - (FUTURES + 1) * MARGIN) // FUTURES
+    size = width, FUTURES_HEIGHT - CAPTION - 2 * MARGIN
+    for place, candidate in enumerate(order):
+        at = MARGIN + place * (width + MARGIN), top + CAPTION
+        view = split_views(plan.futures[candidate], len(log.views))[0]
+        chosen = int(candidate) == plan.best
+        if chosen:
+            frame = drawing.canvas(size[0] + 6, size[1] + 6, drawing.CHOSEN)
+            picture.paste(frame, (at[0] - 3, at[1] - 3))
+        picture.paste(drawing.tile(view, *size), at)
+        said = f'{plan.scores[candidate]:.3f}' + ('  chosen' if chosen else '')
+        colour = drawing.CHOSEN if chosen else drawing.INK
+        drawing.text(picture, (at[0] + 6, at[1] + 4), said, size=13, colour=colour)
 
 
 def _draw_relevancy(picture: Image.Image, log: RunLog, plan: PlanRecord | None) -> None:
