@@ -40,6 +40,7 @@ RECORDED = recording.recorded(default_layout().views)
 
 @pytest.mark.parametrize('entry', RECORDED, ids=lambda entry: entry.role)
 def test_every_recorded_type_has_a_class(entry):
+    pytest.importorskip(entry.type_name.partition('/')[0])
     message_class(entry.type_name)()
 
 

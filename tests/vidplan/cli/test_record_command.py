@@ -7,7 +7,7 @@ import argparse
 
 import pytest
 
-from vidplan.cli import record
+from vidplan.cli.recordings import record
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.camera_files import default_layout
 from vidplan_eval.bags.recording import recorded

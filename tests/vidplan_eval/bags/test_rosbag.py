@@ -135,6 +135,7 @@ def test_feedback_of_an_action_survives(tmp_path):
         target='carrot',
         term_names=['relevancy'],
         term_values=np.array([0.7]),
+        time_ratio=1.0,
     )
     uuid = STORE.types['unique_identifier_msgs/msg/UUID'](np.arange(16, dtype=np.uint8))
     data = bytes(STORE.serialize_cdr(STORE.types[kind](uuid, feedback), kind))

@@ -73,7 +73,7 @@ class Recorder(Node):
             role: layout.topic(view)
             for view, role in zip(layout.views, cameras(layout.views), strict=True)
         }
-        entries = recorded(layout.views)
+        entries = [entry for entry in recorded(layout.views) if self._is_installed(entry)]
         topics = [
             BagTopic(entry.role, self._resolved(entry.role), entry.type_name) for entry in entries
         ]
@@ -86,6 +86,14 @@ class Recorder(Node):
         self.diagnostics = Diagnostics(self)
         self.diagnostics.add('recording', self._status)
         self.get_logger().info(f'recording {len(topics)} topics into {path}')
+
+    def _is_installed(self, entry: RecordedTopic) -> bool:
+        try:
+            message_class(entry.type_name)
+        except (ImportError, AttributeError):
+            self.get_logger().info(f'{entry.role} is not recorded: no {entry.type_name} here')
+            return False
+        return True
 
     def _subscribe(self, entry: RecordedTopic) -> None:
         self.create_subscription(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -60,6 +60,10 @@ _BESIDE_CAMERAS = (
     RecordedTopic(RESULT, 'vidplan_msgs/action/PlanTask_Result', Delivery.RELIABLE),
     RecordedTopic(TRAJECTORY, 'trajectory_msgs/msg/JointTrajectory', Delivery.RELIABLE),
     RecordedTopic(GRIPPER_COMMAND, 'std_msgs/msg/Float64', Delivery.RELIABLE),
+    RecordedTopic('/tf', 'tf2_msgs/msg/TFMessage', Delivery.SENSOR),
+    RecordedTopic('/tf_static', 'tf2_msgs/msg/TFMessage', Delivery.LATCHED),
+    RecordedTopic('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', Delivery.SENSOR),
+    RecordedTopic('/parameter_events', 'rcl_interfaces/msg/ParameterEvent', Delivery.SENSOR),
 )
 
 
@@ -73,8 +77,12 @@ def sensors(views: Iterable[str]) -> tuple[str, ...]:
     return (*cameras(views), JOINTS, GRIPPER)
 
 
-def recorded(views: Iterable[str]) -> tuple[RecordedTopic, ...]:
+def recorded(views: Sequence[str]) -> tuple[RecordedTopic, ...]:
     """Return all topics of a recording with cameras of these views."""
     image = 'sensor_msgs/msg/Image'
     images = (RecordedTopic(role, image, Delivery.SENSOR) for role in cameras(views))
-    return (*images, *_BESIDE_CAMERAS)
+    about = (
+        RecordedTopic(f'{view}/camera_info', 'sensor_msgs/msg/CameraInfo', Delivery.SENSOR)
+        for view in views
+    )
+    return (*images, *about, *_BESIDE_CAMERAS)

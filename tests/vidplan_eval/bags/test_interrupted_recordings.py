@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A recording that is killed, or meets a full disk, can be read up to its last half second."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from mcap.exceptions import EndOfFile
+from mcap.records import Message
+from mcap.stream_reader import StreamReader
+
+from vidplan_eval.bags import writer as writing
+from vidplan_eval.bags.bag_types import typestore
+from vidplan_eval.bags.rosbag import Bag
+from vidplan_eval.bags.storage.stored import BagError
+from vidplan_eval.bags.writer import FLUSH_S, BagTopic, BagWriter
+
+STORE = typestore()
+ROLE, KIND = 'gripper/command', 'std_msgs/msg/Float64'
+TOPICS = [BagTopic(ROLE, '/arm/gripper/command', KIND)]
+RECORD = """
+import json, resource, sys, time
+from pathlib import Path
+from tests.vidplan_eval.bags.test_interrupted_recordings import TOPICS, ROLE, message
+from vidplan_eval.bags.storage.stored import BagError
+from vidplan_eval.bags.writer import BagWriter
+if sys.argv[2] != '0':
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+writer = BagWriter(Path(sys.argv[1]), TOPICS)
+try:
+    while True:
+        now = time.monotonic()
+        writer.write(ROLE, round(now * 1e9), message(now))
+        time.sleep(0.002)
+        print(json.dumps(now), flush=True)
+except BagError as error:
+    print(json.dumps(str(error)), flush=True)
+"""
+
+
+def message(value: float) -> bytes:
+    return bytes(STORE.serialize_cdr(STORE.types[KIND](value), KIND))
+
+
+def values(path: Path) -> list[float]:
+    with Bag(path) as bag:
+        assert bag.topic(ROLE) == '/arm/gripper/command'
+        return [found.data for *_, found in bag.messages([ROLE])]
+
+
+def counted_by_another_reader(path: Path) -> int:
+    count = 0
+    with next(path.glob('*.mcap')).open('rb') as file:
+        try:
+            for record in StreamReader(file).records:
+                count += isinstance(record, Message)
+        except EndOfFile:
+            pass
+    return count
+
+
+def start(path: Path, limit: int = 0) -> subprocess.Popen[str]:
+    words = [sys.executable, '-c', RECORD, str(path), str(limit)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_killed_recorder_loses_half_a_second_at_most(tmp_path: Path) -> None:
+    process = start(tmp_path / 'bag')
+    assert process.stdout is not None
+    first = last = json.loads(process.stdout.readline())
+    lines = 1
+    while last - first < 1.5 or lines < 200:
+        last = json.loads(process.stdout.readline())
+        lines += 1
+    process.send_signal(signal.SIGKILL)
+    rest = [json.loads(line) for line in process.stdout if line.endswith('\n')]
+    process.wait()
+    last = max([last, *rest])
+    found = values(tmp_path / 'bag')
+    assert len(found) > 10
+    assert last - found[-1] < FLUSH_S + 0.3
+    assert counted_by_another_reader(tmp_path / 'bag') == len(found)
+
+
+def test_a_full_disk_ends_a_recording_that_can_be_read(tmp_path: Path) -> None:
+    process = start(tmp_path / 'bag', limit=3000)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    words = json.loads(output.splitlines()[-1])
+    assert 'the recording ended after' in words
+    assert 'can be read' in words
+    found = values(tmp_path / 'bag')
+    assert found
+    assert counted_by_another_reader(tmp_path / 'bag') == len(found)
+
+
+def test_a_nearly_full_disk_ends_it_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = BagWriter(tmp_path / 'bag', TOPICS)
+    writer.write(ROLE, 10**9, message(1.0))
+    monkeypatch.setattr(shutil, 'disk_usage', lambda path: SimpleNamespace(free=2**20))
+    monkeypatch.setattr(writing, 'FLUSH_S', 0.0)
+    with pytest.raises(BagError, match='only 1 MB are left'):
+        writer.write(ROLE, 2 * 10**9, message(2.0))
+    assert values(tmp_path / 'bag') == [1.0, 2.0]
+    with Bag(tmp_path / 'bag') as bag:
+        assert not bag.notes
