@@ -90,7 +90,7 @@ def test_a_killed_recorder_loses_half_a_second_at_most(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_ends_a_recording_that_can_be_read(tmp_path: Path) -> None:
-    process = start(tmp_path / 'bag', limit=3000)
+    process = start(tmp_path / 'bag', limit=30_000)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     words = json.loads(output.splitlines()[-1])
