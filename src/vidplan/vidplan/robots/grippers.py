@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
+from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
 from rclpy.node import Node
 from std_msgs.msg import Float64
@@ -17,14 +20,26 @@ from vidplan_core.geometry.robot import FRANKA_HAND, NONE, TOPIC, GripperModel
 # Nearly closed counts as closed: a grasp with force instead of a motion to a width.
 _GRASP_ABOVE = 0.9
 
+# Longest time from a command to its end; the Franka Hand closes at 0.08 m/s within 1 s.
+_TIMEOUT_S = 5.0
+
 Done = Callable[[], None]
 
 
 class Gripper(Protocol):
-    """Takes commands; called on change only."""
+    """Takes commands; called on change only.
+
+    Attributes:
+        problem: why the last command failed; '' if it did not.
+    """
+
+    problem: str
 
     def send(self, closedness: float) -> None:
         """Command 0 open .. 1 closed; returns at once."""
+
+    def poll(self) -> None:
+        """Give up what takes too long; to be called regularly."""
 
 
 class OneAtATime:
@@ -33,21 +48,37 @@ class OneAtATime:
     The Franka Hand is slow, accepts every goal and is confused by two at once.
     """
 
-    def __init__(self, start: Callable[[float, Done], None]) -> None:
-        self._start = start
-        self._busy = False
+    def __init__(
+        self,
+        start: Callable[[float, Done], None],
+        timeout_s: float = _TIMEOUT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._start, self._timeout_s, self._clock = start, timeout_s, clock
+        self._number = 0
+        self._began_s: float | None = None
         self._waiting: float | None = None
 
     def send(self, closedness: float) -> None:
         """Start the command, or keep it for when the present one has ended."""
-        if self._busy:
+        if self._began_s is not None:
             self._waiting = closedness
             return
-        self._busy = True
-        self._start(closedness, self._on_done)
+        self._number += 1
+        self._began_s = self._clock()
+        self._start(closedness, partial(self._on_done, self._number))
 
-    def _on_done(self) -> None:
-        self._busy = False
+    def overdue(self) -> bool:
+        """Whether the present command took too long; it is given up, and the next one starts."""
+        if self._began_s is None or self._clock() - self._began_s <= self._timeout_s:
+            return False
+        self._on_done(self._number)
+        return True
+
+    def _on_done(self, number: int) -> None:
+        if number != self._number:
+            return  # an answer that came after it was given up
+        self._began_s = None
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             self.send(waiting)
@@ -56,6 +87,8 @@ class OneAtATime:
 class TopicGripper:
     """Publishes the closedness, as the simulated cell understands it."""
 
+    problem = ''
+
     def __init__(self, node: Node) -> None:
         self._publisher = node.create_publisher(Float64, 'gripper/command', qos.COMMAND)
 
@@ -63,9 +96,12 @@ class TopicGripper:
         """Publish 0 open .. 1 closed."""
         self._publisher.publish(Float64(data=closedness))
 
+    def poll(self) -> None:
+        """Nothing is waited for."""
+
 
 class ActionGripper:
-    """Sends goals to action servers, one at a time, and logs those that fail.
+    """Sends goals to action servers, one at a time; `problem` says how the last one failed.
 
     Args:
         node: for its logger.
@@ -76,18 +112,25 @@ class ActionGripper:
         self._node = node
         self._goal_of = goal_of
         self._queue = OneAtATime(self._start)
+        self.problem = ''
 
     def send(self, closedness: float) -> None:
         """Start a goal for 0 open .. 1 closed, after the present one."""
         self._queue.send(closedness)
 
+    def poll(self) -> None:
+        """Give up a goal that takes too long, so that the next one is tried."""
+        if self._queue.overdue():
+            self._fail(f'did not end a command within {_TIMEOUT_S:.0f} s; is its driver running?')
+
+    def _fail(self, what: str) -> None:
+        self.problem = f'the gripper {what}'
+        self._node.get_logger().error(self.problem, throttle_duration_sec=5.0)
+
     def _start(self, closedness: float, done: Done) -> None:
         client, goal = self._goal_of(closedness)
         if not client.server_is_ready():
-            self._node.get_logger().error(
-                f'the gripper does not answer: no action server {client._action_name}',
-                throttle_duration_sec=5.0,
-            )
+            self._fail(f'does not answer: no action server {client._action_name}')
             done()
             return
         client.send_goal_async(goal).add_done_callback(
@@ -96,10 +139,23 @@ class ActionGripper:
 
     def _on_answer(self, handle: Any, done: Done) -> None:
         if not handle.accepted:
-            self._node.get_logger().error('the gripper refuses the goal')
+            self._fail('refuses the goal')
             done()
             return
-        handle.get_result_async().add_done_callback(lambda _: done())
+        handle.get_result_async().add_done_callback(
+            lambda future: self._on_result(future.result(), done)
+        )
+
+    def _on_result(self, answer: Any, done: Done) -> None:
+        """Take in how a goal ended; a Grasp or Move that failed says success = False."""
+        if answer.status != GoalStatus.STATUS_SUCCEEDED:
+            self._fail(f'ended a command with status {answer.status} instead of success')
+        elif not getattr(answer.result, 'success', True):
+            error = getattr(answer.result, 'error', '') or 'without saying why'
+            self._fail(f'did not do what it was commanded: {error}')
+        else:
+            self.problem = ''
+        done()
 
 
 def make_gripper(
