@@ -96,6 +96,10 @@ class RobotModel:
         tool: the tool centre point on the flange.
         home: where the arm starts and where a free elbow rests, rad.
         gripper: what it grasps with.
+        links: capsules that cover the links: frame (0 the base, 1 .. joints, then the flange),
+            both ends of the axis in that frame, radius, m.
+        fingers: the same of the fingers in all positions, in the flange's frame, without frame.
+        fingertips: corners of the open fingers' tips in the flange's frame, m.
     """
 
     name: str
@@ -105,6 +109,9 @@ class RobotModel:
     tool: ToolTransform
     home: tuple[float, ...]
     gripper: GripperModel
+    links: tuple[tuple[float, ...], ...] = ()
+    fingers: tuple[tuple[float, ...], ...] = ()
+    fingertips: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         names = self.limits.names
@@ -121,7 +128,22 @@ class RobotModel:
         for row in self.chain:
             _require_finite('the chain', row, 3)
         _require_finite('home', self.home, len(names))
+        self._require_capsules()
         self._require_inside()
+
+    def _require_capsules(self) -> None:
+        """Raise unless the shapes of links and fingers are shapes, of frames that there are."""
+        rows = (('links', self.links, 8), ('fingers', self.fingers, 7))
+        for what, found, length in rows:
+            for row in found:
+                _require_finite(what, row, length)
+                if row[-1] <= 0:
+                    raise ConfigError(f'{what} need radii above 0 m, got {row}')
+        for point in self.fingertips:
+            _require_finite('fingertips', point, 3)
+        frames = set(range(len(self.chain) + 1))
+        if unknown := {row[0] for row in self.links} - frames:
+            raise ConfigError(f'links are in frames 0 .. {len(self.chain)}, got {unknown}')
 
     def _require_inside(self) -> None:
         """Raise unless home keeps the limits, and they keep the hard ones."""

@@ -15,6 +15,7 @@ from vidplan_core.strict_yaml import Section, packaged, read_section
 DEFAULT_ROBOT = 'fr3_hand'
 
 _KEYS = ('name', 'joints', 'chain', 'home', 'limits', 'hard_limits', 'tool', 'gripper')
+_SHAPES = {'links': 8, 'fingers': 7, 'fingertips': 3}
 _LIMITS = ('lower', 'upper', 'velocity', 'acceleration')
 _OPTIONAL_LIMITS = ('jerk', 'braking', 'braking_offset')
 _GRIPPER = (
@@ -42,14 +43,15 @@ def load_robot(name: str, prefix: str = '') -> RobotModel:
             finite, or limits that contradict each other; names the file and the key.
     """
     file = read_section(packaged('robots', name))
-    file.require_only(_KEYS)
+    file.require_only((*_KEYS, *_SHAPES))
     joints = file.texts('joints')
     limits, hard_limits = (_limits(file.section(key), joints) for key in ('limits', 'hard_limits'))
     tool, gripper = _tool(file.section('tool')), _gripper(file.section('gripper'))
     called, home = file.text('name'), file.numbers('home', len(joints))
     chain = cast(tuple[DhRow, ...], file.rows('chain', 3))
+    shapes = {key: file.rows(key, width) for key, width in _SHAPES.items()}
     with file.naming():
-        robot = RobotModel(called, chain, limits, hard_limits, tool, home, gripper)
+        robot = RobotModel(called, chain, limits, hard_limits, tool, home, gripper, **shapes)
     return robot.with_prefix(prefix)
 
 
