@@ -24,6 +24,7 @@ class FakeArm(Node):
         self.controller.hold(np.array(HOME), 0.0)
         self.speaking = True
         self.broken_joint = False
+        self.offset_rad = 0.0
         self.trajectories: list[JointTrajectory] = []
         self.gripper: list[float] = []
         self.publisher = self.create_publisher(JointState, 'joint_states', 10)
@@ -61,6 +62,7 @@ class FakeArm(Node):
         if not self.speaking:
             return
         q, dq = self.state
+        q = q + self.offset_rad
         names = default_robot().joint_names
         message = JointState(name=list(names), position=list(q), velocity=list(dq))
         if self.broken_joint:

@@ -18,6 +18,7 @@ pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
@@ -284,6 +285,59 @@ def test_an_arm_that_somebody_else_moves_is_left_alone(bench: Bench) -> None:
     assert not bench.arm.trajectories
 
 
+def test_a_wrong_joint_state_moves_nothing_until_somebody_rearms(bench: Bench) -> None:
+    bench.send(bench.plan())
+    bench.until(lambda status: status.state == AdapterStatus.HOLDING)
+    sent = len(bench.arm.trajectories)
+    bench.arm.offset_rad = 0.2
+    bench.until(lambda status: status.state == AdapterStatus.FAULT)
+    bench.arm.offset_rad = 0.0
+    bench.ros.spin_for(0.3)
+    assert bench.status.state == AdapterStatus.FAULT
+    assert bench.status.error_code in (AdapterStatus.TRACKING, AdapterStatus.JOINT_JUMP)
+    assert 'adapter/rearm' in bench.status.error_msg
+    plan = bench.plan()
+    bench.send(plan)
+    bench.ros.spin_for(0.2)
+    assert len(bench.arm.trajectories) == sent
+    answer = bench.ros.call(Trigger, 'adapter/rearm', Trigger.Request())
+    assert answer.success, answer.message
+    bench.until(lambda status: status.state == AdapterStatus.HOLDING)
+    bench.send(bench.plan())
+    bench.until(lambda status: status.state == AdapterStatus.EXECUTING)
+
+
+def test_a_huge_plan_is_refused_before_it_is_read(bench: Bench) -> None:
+    huge = bench.plan()
+    huge.poses = huge.poses[:1] * 20_000
+    bench.send(huge)
+    bench.until(lambda status: status.error_code == AdapterStatus.WRONG_SIZE, 20.0)
+    assert 'bytes' in bench.status.error_msg
+    long = bench.plan(frames=65)
+    bench.send(long)
+    bench.until(lambda status: status.rejected_plan_id == long.plan_id)
+    assert '64 frames' in bench.status.error_msg
+    assert not bench.arm.trajectories
+
+
+def test_plans_come_from_one_planner_only(bench: Bench) -> None:
+    bench.send(bench.plan())
+    bench.until(lambda status: status.state == AdapterStatus.HOLDING)
+    stranger = bench.ros.add(Node('stranger'))
+    publisher = stranger.create_publisher(Plan, 'plan', qos.COMMAND)
+    bench.ros.connect(publisher)
+    plan = bench.plan()
+    publisher.publish(plan)
+    bench.until(lambda status: status.rejected_plan_id == plan.plan_id)
+    assert bench.status.error_code == AdapterStatus.WRONG_WRITER
+    assert '/stranger' in bench.status.error_msg
+    assert len(bench.arm.trajectories) == 1
+    stranger.destroy_publisher(publisher)
+    bench.ros.spin_until(lambda: bench.adapter.count_publishers('plan') == 1)
+    bench.send(bench.plan())
+    bench.until(lambda status: status.state == AdapterStatus.EXECUTING)
+
+
 def test_deactivation_brakes_and_refuses(bench: Bench) -> None:
     bench.start_moving()
     change = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
@@ -325,7 +379,7 @@ def test_gripper_is_told_once(bench: Bench) -> None:
 
 def test_nobody_to_command_is_a_fault(paced_ros: Any) -> None:
     bench = Bench(paced_ros)
-    publisher = bench.adapter._trajectory_publisher
+    publisher = bench.adapter._arm.publisher
     paced_ros.connect(publisher)
     for subscription in list(bench.arm.subscriptions):
         bench.arm.destroy_subscription(subscription)
@@ -361,6 +415,8 @@ def test_the_process_brakes_before_it_ends(ros: Any, number: int) -> None:
     ('velocity_scale', 3.0, 'velocity_scale'),
     ('gripper_backend', 'magnet', 'robot, topic, franka_hand'),
     ('tool_box_lower_m', [0.9, 0.0, 0.0], 'tool_box_lower_m'),
+    ('obstacle_boxes_m', [0.9, 0.0, 0.0], 'six numbers'),
+    ('obstacle_boxes_m', [0.9, 0.0, 0.0, 0.8, 1.0, 1.0], 'obstacle_boxes_m'),
     ('robot', 'fr3_hnad', 'fer_hand, fr3_hand, fr3_robotiq'),
     ('gripper_open_below', 0.9, 'open_below'),
     ('gripper_backend', 'franka_hand', 'franka_msgs'),

@@ -17,6 +17,9 @@ from vidplan_core.knobs import knob, knob_group
 # The value of gripper_backend that leaves it to the robot's file.
 AS_ROBOT = 'robot'
 
+# Lists of ROS parameters have no type while they are empty.
+_NO_BOX = (-1.0, -1.0, -1.0, 1.0, 1.0, -0.5)
+
 _CORNER = {'unit': 'm', 'length': 3, 'low': -1.2, 'high': 1.2}
 
 
@@ -59,6 +62,14 @@ class AdapterParameters(RobotParameters):
     flange_box_upper_m: tuple[float, ...] = knob(
         FLANGE_BOX.upper, 'x, y, z of the flange', **_CORNER
     )
+    obstacle_boxes_m: tuple[float, ...] = knob(
+        _NO_BOX,
+        'boxes that no link may come near: six numbers each, lower x, y, z and upper x, y, z; one '
+        'wholly below the table counts for nothing, the table is in the way',
+        unit='m',
+        low=-3.0,
+        high=3.0,
+    )
     gripper_backend: str = knob(
         AS_ROBOT,
         "robot: as the robot's file says; topic: std_msgs/Float64 on gripper/command (always in "
@@ -92,8 +103,19 @@ def adapter_config(parameters: AdapterParameters) -> AdapterConfig:
         p.core.safety,
         tool_box=_box('tool_box', p.tool_box_lower_m, p.tool_box_upper_m),
         flange_box=_box('flange_box', p.flange_box_lower_m, p.flange_box_upper_m),
+        boxes=_boxes(p.obstacle_boxes_m),
     )
     return dataclasses.replace(p.core, robot=p.pace.slow(p.model), safety=safety)
+
+
+def _boxes(numbers: tuple[float, ...]) -> tuple[WorkspaceBox, ...]:
+    if len(numbers) % 6:
+        raise ConfigError(
+            f'obstacle_boxes_m needs six numbers for each box, got {len(numbers)} numbers'
+        )
+    rows = [numbers[start : start + 6] for start in range(0, len(numbers), 6)]
+    boxes = (_box('obstacle_boxes_m: box', row[:3], row[3:]) for row in rows)
+    return tuple(box for box in boxes if box.upper[2] > 0)
 
 
 def _box(name: str, lower: tuple[float, ...], upper: tuple[float, ...]) -> WorkspaceBox:

@@ -10,38 +10,45 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 import torch
-from rclpy.clock import Clock, ClockType
-from rclpy.duration import Duration
+from rclpy.clock import Clock, ClockType, ROSClock
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory
 
 from vidplan.parameters.adapter import AdapterParameters, adapter_config
-from vidplan.robots.adapter_status import NO_INCIDENT, Incident, Meters, Report, status_message
+from vidplan.robots.adapter_status import (
+    NO_INCIDENT,
+    Incident,
+    Meters,
+    Report,
+    health,
+    status_message,
+)
 from vidplan.robots.grippers import make_gripper
+from vidplan.robots.joint_feed import JointFeed
+from vidplan.robots.plan_intake import PlanIntake
 from vidplan.robots.robot import gripper_closedness
+from vidplan.robots.trajectory_topic import TrajectoryTopic
 from vidplan.ros import qos
-from vidplan.ros.conversions import plan_command, trajectory_message
-from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, Status
+from vidplan.ros.conversions import plan_command
+from vidplan.ros.diagnostics import Diagnostics, Status
 from vidplan.ros.lifecycle import DisposableLifecycleNode
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import run_node_with_shutdown
 from vidplan.tasks.plan_gate import PlanGate
 from vidplan_core.control.adapter import ActionAdapter
-from vidplan_core.control.commands import NO_PLAN, TrajectoryCommand
-from vidplan_core.control.rejection import TRACKING, WRONG_JOINTS
+from vidplan_core.control.clock import ClockWatch
+from vidplan_core.control.rejection import TRACKING
 from vidplan_core.control.watchdog import FINE, PLAN_OVERDUE, STALE_JOINT_STATE
 from vidplan_core.data.readings import seconds
 from vidplan_core.errors import CommandRejectedError, ObservationError
 from vidplan_msgs.msg import AdapterStatus, Plan
 
-# At shutdown: longest wait for the arm to be at rest, and for the controller to take the brake.
+# At shutdown: longest wait for the arm to be at rest.
 _SHUTDOWN_S = 1.5
-_ACK_S = 0.5
 
 
 class AdapterNode(DisposableLifecycleNode):
@@ -53,34 +60,28 @@ class AdapterNode(DisposableLifecycleNode):
         self._core = ActionAdapter(adapter_config(self.parameters))
         self._active = self._shutting_down = False
         self._incident = NO_INCIDENT
-        self._joint_problem = NO_INCIDENT
-        self._last_joints: JointState | None = None
-        self._gate = PlanGate(self.parameters.base_frame)
+        self._joints = JointFeed(self._core, self.parameters.model.joint_names)
+        self._clock_watch = ClockWatch(lambda: self.now_s, time.monotonic)
         self._next_status_s = 0.0
         self._published = (0, 0)
         self._meters = Meters()
         self._create_interfaces()
         if self.parameters.autostart:
-            self._autostart()
-
-    def _autostart(self) -> None:
-        for transition in (self.trigger_configure, self.trigger_activate):
-            if transition() != TransitionCallbackReturn.SUCCESS:
-                raise RuntimeError(f'{transition.__name__} failed')
+            self.start()
 
     def _create_interfaces(self) -> None:
         p = self.parameters
-        self._trajectory_publisher = self.create_publisher(
-            JointTrajectory, 'fr3_arm_controller/joint_trajectory', qos.COMMAND
-        )
+        self._arm = TrajectoryTopic(self, stamped=p.stamp_trajectories, silent=p.dry_run)
         self._status_publisher = self.create_publisher(
             AdapterStatus, 'adapter/status', qos.LATCHED
         )
         self._gripper = make_gripper(self, p.gripper, p.gripper_speed_m_s, p.gripper_force_n)
-        self.create_subscription(Plan, 'plan', self._on_plan, qos.COMMAND)
+        gate = PlanGate(p.base_frame, p.core.safety.max_frames)
+        self._intake = PlanIntake(self, gate, self._on_plan, self._reject)
         self.create_subscription(JointState, 'joint_states', self._on_joints, qos.SENSOR)
         self.create_subscription(JointState, 'gripper/joint_states', self._on_gripper, qos.SENSOR)
         self.create_service(Trigger, 'adapter/stop', self._on_stop)
+        self.create_service(Trigger, 'adapter/rearm', self._on_rearm)
         # Steady: a clock that stands still must not silence the watchdog.
         self._timer = self.create_timer(
             1.0 / p.control_rate_hz, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME)
@@ -101,8 +102,8 @@ class AdapterNode(DisposableLifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take plans from now on."""
         self._core.reset()
-        self._feed_joints()
-        self._gate.reset()
+        self._joints.again()
+        self._intake.gate.reset()
         self._incident, self._active = NO_INCIDENT, True
         self.get_logger().info('active' + ' (dry run)' * self.parameters.dry_run)
         return super().on_activate(state)
@@ -118,23 +119,8 @@ class AdapterNode(DisposableLifecycleNode):
         return self.on_deactivate(state)
 
     def _on_joints(self, message: JointState) -> None:
-        names = self.parameters.model.joint_names
-        if self._last_joints is not None and not set(names) & set(message.name):
-            return  # another device on the same topic, such as the gripper
-        self._last_joints = message
-        self._meters.joint_states.tick()
-        self._feed_joints()
-
-    def _feed_joints(self) -> None:
-        if (message := self._last_joints) is None:
-            return
-        try:
-            self._core.on_joint_state(
-                seconds(message.header.stamp), message.name, message.position, message.velocity
-            )
-            self._joint_problem = NO_INCIDENT
-        except ObservationError as error:
-            self._joint_problem = Incident(WRONG_JOINTS, str(error))
+        if self._joints.take(message, self.now_s):
+            self._meters.joint_states.tick()
 
     def _on_gripper(self, message: JointState) -> None:
         try:
@@ -156,9 +142,9 @@ class AdapterNode(DisposableLifecycleNode):
             self._reject(Incident('INTERNAL', f'{type(error).__name__}: {error}', message.plan_id))
             self.bring_to_rest(self._incident)
         else:
-            self._send(command)
+            self._arm.send(command)
             self._meters.accepted.tick()
-            self._gate.on_accepted(message)
+            self._intake.on_accepted(message)
             self._incident = NO_INCIDENT
             if self.parameters.dry_run:
                 self._forget_motion()
@@ -168,31 +154,59 @@ class AdapterNode(DisposableLifecycleNode):
 
     def _require_acceptable(self, plan: Plan) -> None:
         """Raise CommandRejectedError for what the core cannot know."""
-        if not self._active:
-            raise CommandRejectedError('INACTIVE', 'the adapter is not active; activate it first')
+        self._require_active()
         if fault := self._fault():
             raise CommandRejectedError(fault.name, fault.message)
-        self._gate.check(plan, self.now_s)
-        if not self.parameters.dry_run and not self._gate.last_plan_id and self._moves():
+        self._intake.require(plan, self.now_s)
+        if not self.parameters.dry_run and not self._intake.gate.last_plan_id and self._moves():
             raise CommandRejectedError(
                 TRACKING, 'the arm moves, but not because of this adapter; who moves it?'
             )
 
     def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._gate.on_stop(self.now_s)
+        self._intake.gate.on_stop(self.now_s)
         self.bring_to_rest(Incident('STOP_REQUESTED', 'a client called adapter/stop'))
         response.success = True
         response.message = f'at rest in {self._core.status(self.now_s).rest_in_s:.3f} s'
         return response
 
+    def _on_rearm(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        try:
+            self._require_active()
+            self._arm.send(self._core.rearm(self.now_s))
+        except CommandRejectedError as error:
+            response.message = str(error)
+        else:
+            self._intake.gate.on_stop(self.now_s)
+            self._incident = NO_INCIDENT
+            response.success = True
+            response.message = f'ready in {self._core.status(self.now_s).rest_in_s:.1f} s'
+        self.get_logger().warning(f'adapter/rearm: {response.message}')
+        self._publish_status()
+        return response
+
+    def _require_active(self) -> None:
+        if not self._active:
+            raise CommandRejectedError('INACTIVE', 'the adapter is not active; activate it first')
+
+    def _watch_clock(self) -> None:
+        """Tell the core when ROS time was set; simulated time has a pace of its own."""
+        step_s = self._clock_watch.step()
+        if step_s and not cast(ROSClock, self.get_clock()).ros_time_is_active:
+            self.get_logger().error(f'the clock was set by {step_s:.3f} s')
+            self._core.on_clock_step(step_s)
+
     def _on_timer(self) -> None:
+        self._watch_clock()
         now_s = self.now_s
         if self._active and not self.parameters.dry_run:
             output = self._core.poll(now_s)
             if output.trajectory is not None:
-                self._send(output.trajectory)
-            if output.closedness is not None and self._gripper is not None:
-                self._gripper.send(output.closedness)
+                self._arm.send(output.trajectory)
+            if self._gripper is not None:
+                self._gripper.poll()
+                if output.closedness is not None:
+                    self._gripper.send(output.closedness)
         state = self._core.status(now_s)
         changed = (int(state.moving) + int(state.stopping), self._fault().code) != self._published
         if changed or time.monotonic() >= self._next_status_s:
@@ -204,7 +218,7 @@ class AdapterNode(DisposableLifecycleNode):
         now_s = self.now_s
         try:
             if self._active and self._moves() and not self._core.status(now_s).stopping:
-                self._send(self._core.stop(now_s))
+                self._arm.send(self._core.stop(now_s))
                 self.get_logger().info(f'braking: {why.message}')
         except Exception as error:  # what was sent before still ends at rest
             self.get_logger().fatal(f'cannot brake: {type(error).__name__}: {error}')
@@ -217,26 +231,18 @@ class AdapterNode(DisposableLifecycleNode):
         except CommandRejectedError:
             return False  # nothing is known of the arm, so nothing was sent
 
-    def _send(self, command: TrajectoryCommand) -> None:
-        if self.parameters.dry_run:
-            return
-        # A stop is never stamped: a controller refuses a trajectory that is over when it arrives,
-        # and a stop that comes late must stop the arm all the same.
-        stamped = self.parameters.stamp_trajectories and command.plan_id != NO_PLAN
-        self._trajectory_publisher.publish(trajectory_message(command, stamped=stamped))
-
     def finish_at_rest(self) -> bool:
         """Brake, and return whether the arm is at rest; called until it is."""
         if not self._shutting_down:
             self._shutting_down = True
             self.bring_to_rest(Incident('INACTIVE', 'the adapter is shutting down'))
-            self._trajectory_publisher.wait_for_all_acked(Duration(seconds=_ACK_S))
+            self._arm.flush()
         return self.at_rest
 
     def _forget_motion(self) -> None:
         """Start from where the arm is: in a dry run nobody follows what was planned."""
         self._core.reset()
-        self._feed_joints()
+        self._joints.again()
 
     def _reject(self, incident: Incident) -> None:
         self._incident = incident
@@ -250,17 +256,18 @@ class AdapterNode(DisposableLifecycleNode):
         """Say why no plan could be executed now."""
         verdict = self._core.status(self.now_s).verdict
         if verdict.reason not in (FINE, PLAN_OVERDUE):
-            return self._joint_problem or Incident(verdict.reason, verdict.message)
+            return self._joints.problem or Incident(verdict.reason, verdict.message)
         silence_s = self._meters.joint_states.age_s
         if silence_s > max(1.0, self.parameters.core.joint_state_timeout_s):
             return Incident(
                 STALE_JOINT_STATE,
                 f'no joint state for {silence_s:.1f} s while the clock stands still',
             )
-        if not self.parameters.dry_run and not self._trajectory_publisher.get_subscription_count():
-            topic = self._trajectory_publisher.topic_name
-            return Incident('NO_CONTROLLER', f'nobody listens to {topic}; is a controller active?')
-        return NO_INCIDENT
+        return self._arm.problem
+
+    def _gripper_problem(self) -> Incident:
+        problem = self._gripper.problem if self._gripper else ''
+        return Incident('GRIPPER_FAILED', problem) if problem else NO_INCIDENT
 
     def _publish_status(self) -> None:
         now_s = self.now_s
@@ -269,23 +276,18 @@ class AdapterNode(DisposableLifecycleNode):
             committed = self._core.committed(now_s)
         except CommandRejectedError:
             committed = None  # nothing is known of the arm yet
-        report = Report(
-            self._active, state, fault, self._incident, self._gate.last_plan_id, committed
-        )
+        incident = self._incident or self._gripper_problem()
+        last_plan_id = self._intake.gate.last_plan_id
+        report = Report(self._active, state, fault, incident, last_plan_id, committed)
         self._status_publisher.publish(status_message(report, now_s, self.parameters.base_frame))
         self._published = int(state.moving) + int(state.stopping), fault.code
         self._next_status_s = time.monotonic() + 1.0 / self.parameters.status_rate_hz
 
     def _diagnose(self) -> Status:
-        values = self._meters.values()
-        if fault := self._fault():
-            return Status(ERROR, f'{fault.name}: {fault.message}', values)
-        writers = self.count_publishers(self._trajectory_publisher.topic_name)
-        if writers > 1:
-            return Status(WARN, f'{writers} nodes command the arm; only one may', values)
-        if self._incident.plan_id:
-            return Status(WARN, f'{self._incident.name}: {self._incident.message}', values)
-        return Status(OK, 'ready' if self._active else 'not active', values)
+        incident = self._incident if self._incident.plan_id else self._gripper_problem()
+        return health(
+            self._fault(), incident, self._arm.writers, self._active, self._meters.values()
+        )
 
 
 def main(args: list[str] | None = None) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vidplan.ros.conversions import pose_message, stamp
-from vidplan.ros.diagnostics import DurationMeter, RateMeter
+from vidplan.ros.diagnostics import ERROR, OK, WARN, DurationMeter, RateMeter, Status
 from vidplan_core.control.adapter_types import AdapterState
 from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.control.watchdog import PLAN_OVERDUE
@@ -84,6 +84,19 @@ class Report:
     incident: Incident
     last_plan_id: int
     committed: CommittedMotion | None
+
+
+def health(
+    fault: Incident, incident: Incident, writers: int, active: bool, values: dict[str, object]
+) -> Status:
+    """Return what diagnostics say, the worst first."""
+    if fault:
+        return Status(ERROR, f'{fault.name}: {fault.message}', values)
+    if writers > 1:
+        return Status(WARN, f'{writers} nodes command the arm; only one may', values)
+    if incident:
+        return Status(WARN, f'{incident.name}: {incident.message}', values)
+    return Status(OK, 'ready' if active else 'not active', values)
 
 
 def status_message(report: Report, now_s: float, base_frame: str) -> AdapterStatus:

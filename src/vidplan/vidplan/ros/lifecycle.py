@@ -24,6 +24,12 @@ class DisposableLifecycleNode(LifecycleNode):
         super().destroy_node()
         self._state_machine.destroy_when_not_in_use()
 
+    def start(self) -> None:
+        """Configure and activate, as without a lifecycle manager; raises RuntimeError."""
+        for transition in (self.trigger_configure, self.trigger_activate):
+            if transition() != TransitionCallbackReturn.SUCCESS:
+                raise RuntimeError(f'{transition.__name__} failed')
+
 
 class ManagedNode(DisposableLifecycleNode):
     """Calls `configure`, `activate`, `deactivate` and `cleanup` in its transitions.

@@ -9,26 +9,34 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from vidplan_core.control import plan_checks
 from vidplan_core.control.adapter_types import AdapterOutput, AdapterState
 from vidplan_core.control.commands import NO_PLAN, CommittedMotion, PlanCommand, TrajectoryCommand
 from vidplan_core.control.config import AdapterConfig
+from vidplan_core.control.following import PlanFollower, pose_at
 from vidplan_core.control.gripper_schedule import GripperSchedule
-from vidplan_core.control.rejection import NO_STATE, OUT_OF_ORDER, STALE, UNREACHABLE
+from vidplan_core.control.joint_monitor import JointMonitor
+from vidplan_core.control.rejection import CLOCK_STEP, NO_STATE, OUT_OF_ORDER, TRACKING
 from vidplan_core.control.safety import CommandChecker
 from vidplan_core.control.timeline import MeasuredJoints, Sent, Timeline
-from vidplan_core.control.watchdog import FINE, Verdict, Watchdog
-from vidplan_core.errors import CommandRejectedError, IkError, ObservationError
-from vidplan_core.geometry.elbow import elbow_drift
+from vidplan_core.control.watchdog import FINE, PLAN_OVERDUE, Verdict, Watchdog
+from vidplan_core.errors import CommandRejectedError, ObservationError
 from vidplan_core.geometry.fk import flange_pose, pose_and_jacobian
-from vidplan_core.geometry.ik import IkSolver, IkTolerance
+from vidplan_core.geometry.ik import IkTolerance
 from vidplan_core.geometry.path import JointTrajectoryPlan
-from vidplan_core.geometry.se3 import matrix_to_quaternion, quaternion_to_matrix, so3_exp, so3_log
-from vidplan_core.geometry.trajectory import HOLD_S, brake, joint_trajectory
+from vidplan_core.geometry.se3 import matrix_to_quaternion
+from vidplan_core.geometry.trajectory import HOLD_S, brake, brake_along, joint_trajectory
 
 Array = NDArray[np.float64]
 
 # Clocks may step back by a rounding; more than this is a restarted simulation or bag.
 _CLOCK_RESTART_S = 0.1
+
+# What is commanded settles to where the arm is at these shares of velocity and acceleration.
+_SETTLING_PACE = 0.1, 0.1
+
+# A motion that the limits stretch may take so many times the longest plan.
+_LONGER = 2.0
 
 # A plan that begins within this time begins now: knots so close would make no cubic.
 _IMMINENT_S = 1e-3
@@ -39,7 +47,8 @@ class ActionAdapter:
 
     It assumes a controller that begins each trajectory from its own desired state
     (`interpolate_from_desired_state`), which is the trajectory sent before. Times are seconds of
-    one clock; when it runs backwards, everything is forgotten and learned anew.
+    one clock. What a joint state says is never followed: where it disagrees with what was sent,
+    the arm comes to rest on the path that it was sent, and stays there until `rearm` or `reset`.
     """
 
     def __init__(self, config: AdapterConfig | None = None) -> None:
@@ -48,37 +57,46 @@ class ActionAdapter:
         self._robot = self.config.robot
         self._checker = CommandChecker(self.config.safety, self._robot)
         self._watchdog = Watchdog(self.config.joint_state_timeout_s)
-        self._ik = IkSolver(self._robot, IkTolerance(*self.config.ik_tolerance))
+        tolerance = IkTolerance(*self.config.ik_tolerance)
+        self._follower = PlanFollower(self._robot, tolerance, self.config.elbow_rad_s)
+        error_rad = self.config.safety.max_tracking_error_rad
+        self._monitor = JointMonitor(self._robot.hard_limits, error_rad)
         self.reset()
 
     def reset(self) -> None:
-        """Forget the arm's state and all motion."""
+        """Forget the arm's state, all motion and all faults."""
         self._timeline = Timeline()
+        self._monitor.reset()
         self._gripper = GripperSchedule()
         self._rejection = ''
         self._latest_s = -np.inf
 
     def on_joint_state(
-        self, stamp_s: float, names: Sequence[str], q: ArrayLike, dq: ArrayLike
+        self,
+        stamp_s: float,
+        names: Sequence[str],
+        q: ArrayLike,
+        dq: ArrayLike,
+        arrived_s: float = np.inf,
     ) -> None:
         """Take in where the arm is; joints are found by name, others (fingers) are left out.
+
+        One that cannot be true is a fault: the arm comes to rest where it was sent, and `rearm`
+        or `reset` alone let it move again.
+
+        Args:
+            stamp_s: when it was measured, s.
+            names: of the joints.
+            q: their angles, rad.
+            dq: their velocities, rad/s.
+            arrived_s: when it came, s; what is stamped ahead counts from then.
 
         Raises:
             ObservationError: a joint is missing or named twice, sizes differ, or NaN.
         """
-        index = self._joint_index(names)
-        angles, speeds = np.asarray(q, np.float64), np.asarray(dq, np.float64)
-        if angles.shape != (len(names),) or speeds.shape != (len(names),):
-            raise ObservationError(
-                f'{len(names)} joints need as many positions and velocities, got '
-                f'{angles.shape} and {speeds.shape}'
-            )
-        angles, speeds = angles[index], speeds[index]
-        if not np.isfinite([*angles, *speeds, stamp_s]).all():
-            raise ObservationError(
-                f'joint states must be finite, got {angles} and {speeds} at {stamp_s} s'
-            )
-        self._timeline.measured = MeasuredJoints(stamp_s, angles, speeds)
+        measured = MeasuredJoints.read(self._robot.joint_names, stamp_s, names, q, dq, arrived_s)
+        self._monitor.look(measured, self._timeline.expected(stamp_s))
+        self._timeline.measured = measured
 
     def on_gripper_state(self, closedness: float) -> None:
         """Take in the measured closedness, 0 open .. 1 closed."""
@@ -102,14 +120,45 @@ class ActionAdapter:
             raise
 
     def stop(self, now_s: float) -> TrajectoryCommand:
-        """Return the quickest way to rest along the present direction; never refused.
+        """Return the quickest way to rest on the path that is followed; never refused.
 
         Raises:
-            CommandRejectedError: NO_STATE, nothing was ever measured nor sent.
+            CommandRejectedError: nothing was sent yet and the arm's state is unknown (NO_STATE)
+                or not to be believed (the fault's reason).
         """
         self._follow_clock(now_s)
+        sent, hard = self._timeline.sent, self._robot.hard_limits
+        if sent is not None:
+            elapsed_s = max(0.0, now_s - sent.start_s)
+            return self._halt(brake_along(sent.path, elapsed_s, hard), now_s)
+        if (fault := self._monitor.verdict).reason != FINE:
+            raise CommandRejectedError(fault.reason, fault.message)
         q, dq = self._timeline.desired(now_s)
-        return self._halt(brake(q, dq, self._robot.limits, self._robot.hard_limits), now_s)
+        return self._halt(brake(q, dq, self._robot.limits, hard), now_s)
+
+    def rearm(self, now_s: float) -> TrajectoryCommand:
+        """Believe the measured state again, on a person's word, and take it for the commanded one.
+
+        What the controller is commanded is led there slowly, while the arm already stands there.
+
+        Raises:
+            CommandRejectedError: the arm's state is old, impossible, or it moves; or the way there
+                leaves limits or boxes, and only a controller that begins anew can help.
+        """
+        measured = self._timeline.measured
+        if measured is None or self._silence(now_s).reason not in (FINE, PLAN_OVERDUE):
+            raise CommandRejectedError(NO_STATE, self._silence(now_s).message)
+        if self._timeline.moving(now_s) or not measured.resting:
+            raise CommandRejectedError(TRACKING, 'the arm moves; wait until it rests')
+        self._monitor.require_possible(measured)
+        desired, _ = self._timeline.desired(now_s)
+        limits = self._robot.slowed(*_SETTLING_PACE).limits
+        path = joint_trajectory((desired, measured.q), 0 * desired, HOLD_S, limits)
+        command = TrajectoryCommand.from_path(path, now_s, self._robot.joint_names, NO_PLAN)
+        self._checker.check_trajectory(command, desired, 0 * desired)
+        self._monitor.reset()
+        self._halt(path, now_s, settling=True)
+        return command
 
     def poll(self, now_s: float) -> AdapterOutput:
         """Return what is due now; to be called at least once per control period."""
@@ -117,8 +166,6 @@ class ActionAdapter:
         timeline = self._timeline
         if self._verdict(now_s).rest and timeline.moving(now_s) and not timeline.stopping:
             return AdapterOutput(trajectory=self.stop(now_s))
-        if timeline.was_moved(now_s, self.config.safety.max_tracking_error_rad):
-            return AdapterOutput(trajectory=self._settle(now_s))
         return AdapterOutput(closedness=self._gripper.pop_due(now_s))
 
     def committed(self, now_s: float) -> CommittedMotion:
@@ -166,10 +213,11 @@ class ActionAdapter:
         self._require_order(plan)
         splice_s = plan.start_s if plan.start_s > now_s + _IMMINENT_S else now_s
         q, dq = self._timeline.desired(splice_s)
-        self._checker.check_start(_pose_at(plan, splice_s), self._flange(q))
-        path = self._follow(plan, splice_s, q, dq)
+        self._checker.check_start(pose_at(plan, splice_s), self._flange(q))
+        path = self._follower.path(plan, splice_s, q, dq)
         planned_s = plan.start_s + plan.period_s * (len(plan.positions) - 1) - splice_s
         time_ratio = path.duration_s / planned_s
+        plan_checks.check_duration(path.duration_s, _LONGER * self.config.safety.max_duration_s)
         if splice_s > now_s:
             path = self._timeline.ahead(now_s, splice_s).then(path)
         due = plan.start_s + plan.period_s * np.arange(len(plan.closedness))
@@ -183,72 +231,24 @@ class ActionAdapter:
         self._rejection = ''
         return command
 
-    def _follow(
-        self, plan: PlanCommand, splice_s: float, q: Array, dq: Array
-    ) -> JointTrajectoryPlan:
-        """Return the motion through the frames that lie ahead of the splice, from (q, dq)."""
-        due = plan.start_s + plan.period_s * np.arange(len(plan.positions))
-        ahead = np.flatnonzero(due - splice_s >= plan.period_s / 2 - 1e-9)
-        if not len(ahead):
-            raise CommandRejectedError(
-                STALE, 'the plan came too late for its last frame; commit to more frames'
-            )
-        rotations = quaternion_to_matrix(_tensor(plan.quaternions)).numpy()
-        poses = np.asarray(plan.positions)[ahead], rotations[ahead]
-        times = np.asarray(due[ahead] - splice_s, np.float64)
-        found: list[JointTrajectoryPlan] = []
-        problem: IkError | None = None
-        # The hand's time comes first: where it would cost some, the elbow waits.
-        for elbow_rad_s in (self.config.elbow_rad_s, 0.0):
-            try:
-                found.append(self._through(poses, times, plan.period_s, q, dq, elbow_rad_s))
-            except IkError as error:
-                problem = error
-            if found and found[-1].duration_s <= times[-1] + 1e-9:
-                break
-        if not found:
-            raise CommandRejectedError(UNREACHABLE, str(problem)) from problem
-        return min(found, key=lambda path: path.duration_s)
-
-    def _through(
-        self,
-        poses: tuple[Array, Array],
-        times_s: Array,
-        period_s: float,
-        q: Array,
-        dq: Array,
-        elbow_rad_s: float,
-    ) -> JointTrajectoryPlan:
-        """Return the motion from (q, dq) through poses at times; raises IkError."""
-        drift = elbow_drift(self._robot, q, dq, times_s, elbow_rad_s)
-        angles = self._ik.track(q, *poses, period_s, drift)
-        waypoints = np.concatenate((q[None], angles))
-        return joint_trajectory(waypoints, dq, period_s, self._robot.limits, float(times_s[0]))
-
-    def _halt(self, path: JointTrajectoryPlan, now_s: float) -> TrajectoryCommand:
+    def _halt(
+        self, path: JointTrajectoryPlan, now_s: float, settling: bool = False
+    ) -> TrajectoryCommand:
         """Send a motion that follows no plan; plans from before the last one stay outdated."""
         last = self._timeline.sent
         ratio = last.time_ratio if last else 1.0
-        self._timeline.sent = Sent(now_s, path, NO_PLAN, self._timeline.observed_s, ratio)
+        observed_s = self._timeline.observed_s
+        self._timeline.sent = Sent(now_s, path, NO_PLAN, observed_s, ratio, settling)
         self._gripper.replace(())
         return TrajectoryCommand.from_path(path, now_s, self._robot.joint_names, NO_PLAN)
 
-    def _settle(self, now_s: float) -> TrajectoryCommand:
-        """Hold where the arm was moved to.
-
-        A controller that still pulls at the old place goes there within the limits.
-        """
-        assert self._timeline.measured is not None
-        desired, resting = self._timeline.desired(now_s)
-        waypoints = np.stack((desired, self._timeline.measured.q))
-        return self._halt(joint_trajectory(waypoints, resting, HOLD_S, self._robot.limits), now_s)
-
     def _require_arm(self, now_s: float) -> None:
-        """Raise unless the arm's state is known, and where it was sent."""
-        measured = self._timeline.measured
-        verdict = self._watchdog.check(now_s, measured.stamp_s if measured else None, None)
-        if measured is None or verdict.reason != FINE:
+        """Raise unless the arm's state is known, to be believed, and where it was sent."""
+        measured, verdict = self._timeline.measured, self._silence(now_s)
+        if measured is None or verdict.reason not in (FINE, PLAN_OVERDUE):
             raise CommandRejectedError(NO_STATE, verdict.message)
+        if (fault := self._monitor.verdict).reason != FINE:
+            raise CommandRejectedError(fault.reason, fault.message)
         desired, _ = self._timeline.desired(measured.stamp_s)
         self._checker.check_tracking(desired, measured.q)
 
@@ -262,39 +262,38 @@ class ActionAdapter:
             )
 
     def _verdict(self, now_s: float) -> Verdict:
+        """What forbids to move: a fault that stays, else somebody's silence."""
+        fault = self._monitor.verdict
+        return fault if fault.reason != FINE else self._silence(now_s)
+
+    def _silence(self, now_s: float) -> Verdict:
         measured, sent = self._timeline.measured, self._timeline.sent
-        return self._watchdog.check(
-            now_s, measured.stamp_s if measured else None, sent.end_s if sent else None
-        )
+        rest_at_s = sent.end_s if sent else None
+        if measured is None:
+            return self._watchdog.check(now_s, None, rest_at_s)
+        return self._watchdog.check(now_s, measured.stamp_s, rest_at_s, measured.arrived_s)
+
+    def on_clock_step(self, step_s: float) -> None:
+        """Take in that the clock was set by `step_s`: an arm in motion brakes, and it is a fault.
+
+        At rest without a fault, the arm's state is learned anew.
+        """
+        moving = self._timeline.moving(self._latest_s)
+        self._latest_s += step_s
+        self._monitor.forget()
+        if moving:
+            message = f'the clock was set by {step_s:.3f} s while the arm moved'
+            self._monitor.fail(CLOCK_STEP, message)
+        if self._monitor.verdict.reason == FINE:
+            self._timeline = Timeline()
+        else:
+            self._timeline.shift(step_s)
 
     def _follow_clock(self, now_s: float) -> None:
         if now_s < self._latest_s - _CLOCK_RESTART_S:
-            self.reset()
+            self.on_clock_step(now_s - self._latest_s)
         self._latest_s = max(self._latest_s, now_s)
 
     def _flange(self, q: Array) -> tuple[Array, Array]:
         position, rotation = flange_pose(torch.from_numpy(q), self._robot)
         return position.numpy(), rotation.numpy()
-
-    def _joint_index(self, names: Sequence[str]) -> list[int]:
-        wanted = self._robot.joint_names
-        if any(list(names).count(name) != 1 for name in wanted):
-            raise ObservationError(
-                f'joint states must name each of {list(wanted)} once; got {list(names)}'
-            )
-        return [list(names).index(name) for name in wanted]
-
-
-def _tensor(values: ArrayLike) -> torch.Tensor:
-    return torch.from_numpy(np.asarray(values, dtype=np.float64))
-
-
-def _pose_at(plan: PlanCommand, time_s: float) -> tuple[Array, Array]:
-    """Return position (3,) and rotation (3, 3) of a chunk at a time, straight between frames."""
-    frames = (time_s - plan.start_s) / plan.period_s
-    index = int(np.clip(np.floor(frames), 0, len(plan.positions) - 2))
-    part = float(np.clip(frames - index, 0, 1))
-    p0, p1 = np.asarray(plan.positions, np.float64)[index : index + 2]
-    r0, r1 = quaternion_to_matrix(_tensor(plan.quaternions)[index : index + 2])
-    rotation = r0 @ so3_exp(part * so3_log(r0.mT @ r1))
-    return p0 + part * (p1 - p0), rotation.numpy()

@@ -19,13 +19,18 @@ class SafetyConfig:
     Attributes:
         tool_box: where the tool centre point may be.
         flange_box: where the flange may be.
+        boxes: that stand around, where no link may be.
         max_frames: longest chunk.
         max_period_s: longest time between frames, s.
         sample_period_s: spacing at which a trajectory is checked between its points, s.
+        link_period_s: the same for its links, which margins are there for, s.
     """
 
     max_plan_age_s: float = knob(
         1.5, 'oldest observation that a plan may be made from', unit='s', low=0.05, high=30.0
+    )
+    max_duration_s: float = knob(
+        4.0, 'that a plan may last; nobody plans meanwhile', unit='s', low=0.2, high=30.0
     )
     max_start_delay_s: float = knob(
         2.0, 'how far ahead a plan may begin', unit='s', low=0.0, high=10.0
@@ -47,11 +52,25 @@ class SafetyConfig:
     max_turn_rad_s: float = knob(
         2.0, 'that a plan may ask of the flange', unit='rad/s', low=0.05, high=2.5
     )
+    table_margin_m: float = knob(
+        0.005, 'that links keep above the table', unit='m', low=0.0, high=0.2
+    )
+    box_margin_m: float = knob(
+        0.02, 'that links and fingers keep from obstacle_boxes_m', unit='m', low=0.0, high=0.2
+    )
+    self_margin_m: float = knob(
+        0.005, 'that links and fingers keep from each other', unit='m', low=0.0, high=0.2
+    )
+    fingertip_margin_m: float = knob(
+        0.0, 'that fingertips keep above the table', unit='m', low=-0.02, high=0.2
+    )
+    boxes: tuple[WorkspaceBox, ...] = ()
     tool_box: WorkspaceBox = COMMAND_BOX
     flange_box: WorkspaceBox = FLANGE_BOX
     max_frames: int = 64
     max_period_s: float = 1.0
     sample_period_s: float = 0.01
+    link_period_s: float = 0.025
 
     def __post_init__(self) -> None:
         check_knobs(self)

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vidplan_core.control.commands import PlanCommand
-from vidplan_core.control.rejection import FUTURE, INVALID, NONFINITE, SPEED, STALE, WRONG_SIZE
+from vidplan_core.control.rejection import (
+    FUTURE,
+    INVALID,
+    NONFINITE,
+    SPEED,
+    STALE,
+    TOO_LONG,
+    WRONG_SIZE,
+)
 from vidplan_core.errors import CommandRejectedError
 
 Array = NDArray[np.float64]
@@ -92,6 +100,15 @@ def check_times(
     if -late_s > max_delay_s:
         raise CommandRejectedError(
             FUTURE, f'the plan begins in {-late_s:.3f} s, allowed {max_delay_s:.3f} s'
+        )
+
+
+def check_duration(duration_s: float, max_duration_s: float) -> None:
+    """Raise TOO_LONG for a motion that goes on for long without anybody planning."""
+    if not duration_s <= max_duration_s:
+        raise CommandRejectedError(
+            TOO_LONG,
+            f'it lasts {duration_s:.2f} s, allowed {max_duration_s:.2f} s; plan fewer frames',
         )
 
 

@@ -13,9 +13,15 @@ TRACKING = 'TRACKING'  # the arm is not where it was sent
 SPEED = 'SPEED'  # frames too far apart
 LIMIT = 'LIMIT'  # a joint's position, velocity or acceleration
 WORKSPACE = 'WORKSPACE'  # the tool or the flange outside its box
+TOO_LONG = 'TOO_LONG'  # lasts longer than nobody may plan for
+COLLISION = 'COLLISION'  # a link too near to the table, a box or another link
 NOT_AT_REST = 'NOT_AT_REST'  # the end of a trajectory is not at rest
 UNREACHABLE = 'UNREACHABLE'  # no joint angles for a pose
+FROZEN = 'FROZEN'  # joint states keep their values while the arm moves
+JOINT_JUMP = 'JOINT_JUMP'  # joint states jump further than a joint can move
+IMPOSSIBLE = 'IMPOSSIBLE'  # a joint is measured outside its range
+CLOCK_STEP = 'CLOCK_STEP'  # the clock was set while the arm moved
 NO_STATE = 'NO_STATE'  # no recent joint state to build on
 
 # Another motion from the same place may pass where one was rejected so.
-OF_THE_MOTION = frozenset({SPEED, LIMIT, WORKSPACE, UNREACHABLE})
+OF_THE_MOTION = frozenset({SPEED, LIMIT, WORKSPACE, COLLISION, UNREACHABLE})

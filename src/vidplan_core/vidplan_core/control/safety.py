@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from vidplan_core.control import plan_checks
 from vidplan_core.control.commands import PlanCommand, TrajectoryCommand
 from vidplan_core.control.config import SafetyConfig
+from vidplan_core.control.links import Margins, collision
 from vidplan_core.control.rejection import (
+    COLLISION,
     INVALID,
     JUMP,
     LIMIT,
@@ -25,6 +27,7 @@ from vidplan_core.control.rejection import (
 )
 from vidplan_core.errors import CommandRejectedError
 from vidplan_core.geometry.fk import flange_pose, tcp_position
+from vidplan_core.geometry.path import JointTrajectoryPlan
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import quaternion_to_matrix
@@ -59,6 +62,8 @@ class CommandChecker:
         plan_checks.check_times(
             plan, now_s, config.max_plan_age_s, config.max_start_delay_s, config.max_period_s
         )
+        duration_s = plan.period_s * (len(plan.positions) - 1)
+        plan_checks.check_duration(duration_s, config.max_duration_s)
         rotations = quaternion_to_matrix(_tensor(plan.quaternions)).numpy()
         self._check_boxes(np.asarray(plan.positions), rotations, 'frame')
         plan_checks.check_speeds(plan, rotations, config.max_speed_m_s, config.max_turn_rad_s)
@@ -116,6 +121,7 @@ class CommandChecker:
             raise CommandRejectedError(LIMIT, f'{found}; plan a slower or a shorter motion')
         position, rotation = flange_pose(torch.from_numpy(angles), self.robot)
         self._check_boxes(position.numpy(), rotation.numpy(), 'sample')
+        self._check_links(path)
 
     def _check_boxes(self, positions: Array, rotations: Array, what: str) -> None:
         tools = tcp_position(_tensor(positions), _tensor(rotations), self.robot).numpy()
@@ -123,6 +129,19 @@ class CommandChecker:
         found = found or self.config.flange_box.violation(positions, f'the flange at {what}')
         if found is not None:
             raise CommandRejectedError(WORKSPACE, found)
+
+    def _check_links(self, path: JointTrajectoryPlan) -> None:
+        """Check all links on the path; a brake stays on it, so it is checked with it."""
+        config = self.config
+        margins = Margins(
+            config.table_margin_m, config.box_margin_m, config.self_margin_m,
+            config.fingertip_margin_m,
+        )  # fmt: skip
+        steps = max(2, math.ceil(path.duration_s / config.link_period_s) + 1)
+        angles, _, _ = path.sample(np.linspace(0, path.duration_s, steps))
+        found = collision(self.robot, angles, margins, config.boxes)
+        if found is not None:
+            raise CommandRejectedError(COLLISION, f'{found}; plan a motion further away')
 
     def _check_joints(self, names: Sequence[str]) -> None:
         if tuple(names) != self.robot.joint_names:

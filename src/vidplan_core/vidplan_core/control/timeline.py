@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from vidplan_core.control.commands import NO_PLAN
 from vidplan_core.control.rejection import NO_STATE
-from vidplan_core.errors import CommandRejectedError
+from vidplan_core.errors import CommandRejectedError, ObservationError
 from vidplan_core.geometry.path import JointTrajectoryPlan
 
 Array = NDArray[np.float64]
@@ -24,11 +25,53 @@ _SAME_TIME_S = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class MeasuredJoints:
-    """A joint state: angles (7,) in rad and velocities (7,) in rad/s at a time in s."""
+    """A joint state: angles (7,) in rad and velocities (7,) in rad/s at a time in s.
+
+    `arrived_s` is when it came, by the clock of the adapter.
+    """
 
     stamp_s: float
     q: Array
     dq: Array
+    arrived_s: float = np.inf
+
+    @classmethod
+    def read(
+        cls,
+        wanted: Sequence[str],
+        stamp_s: float,
+        names: Sequence[str],
+        q: ArrayLike,
+        dq: ArrayLike,
+        arrived_s: float,
+    ) -> MeasuredJoints:
+        """Find the `wanted` joints among others by their names.
+
+        Raises:
+            ObservationError: a joint is missing or named twice, sizes differ, or NaN.
+        """
+        if any(list(names).count(name) != 1 for name in wanted):
+            raise ObservationError(
+                f'joint states must name each of {list(wanted)} once; got {list(names)}'
+            )
+        index = [list(names).index(name) for name in wanted]
+        angles, speeds = np.asarray(q, np.float64), np.asarray(dq, np.float64)
+        if angles.shape != (len(names),) or speeds.shape != (len(names),):
+            raise ObservationError(
+                f'{len(names)} joints need as many positions and velocities, got '
+                f'{angles.shape} and {speeds.shape}'
+            )
+        angles, speeds = angles[index], speeds[index]
+        if not np.isfinite([*angles, *speeds, stamp_s]).all():
+            raise ObservationError(
+                f'joint states must be finite, got {angles} and {speeds} at {stamp_s} s'
+            )
+        return cls(stamp_s, angles, speeds, arrived_s)
+
+    @property
+    def resting(self) -> bool:
+        """Whether the arm stands; sensors never read exactly zero."""
+        return bool(np.abs(self.dq).max() <= _RESTING_RAD_S)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +84,7 @@ class Sent:
         plan_id: of the plan it follows, 0 for a stop or hold.
         observed_s: stamp of the newest observation that any plan so far was made from.
         time_ratio: time that the last plan takes over the time that it was given, 1 before one.
+        settling: whether it brings what is commanded to where the arm was measured.
     """
 
     start_s: float
@@ -48,6 +92,7 @@ class Sent:
     plan_id: int
     observed_s: float
     time_ratio: float = 1.0
+    settling: bool = False
 
     @property
     def end_s(self) -> float:
@@ -73,7 +118,8 @@ class Timeline:
     @property
     def stopping(self) -> bool:
         """Whether the motion sent last is a stop or hold."""
-        return self.sent is not None and self.sent.plan_id == NO_PLAN
+        sent = self.sent
+        return sent is not None and sent.plan_id == NO_PLAN and not sent.settling
 
     @property
     def observed_s(self) -> float:
@@ -91,9 +137,16 @@ class Timeline:
             return q, dq
         if self.measured is None:
             raise CommandRejectedError(NO_STATE, 'no joint state has come; is the robot running?')
-        # Sensors never read exactly zero; an arm that really moves is not taken for resting.
-        moves = np.abs(self.measured.dq).max() > _RESTING_RAD_S
-        return self.measured.q, self.measured.dq * moves
+        return self.measured.q, self.measured.dq * (not self.measured.resting)
+
+    def expected(self, time_s: float) -> Array | None:
+        """Return the angles (7,) that an arm is measured at that follows; None before any motion.
+
+        While what is commanded settles to where the arm is, the arm stands there already.
+        """
+        if self.sent is None:
+            return None
+        return self.sent.path.q[-1] if self.sent.settling else self.desired(time_s)[0]
 
     def desired_at(self, times_s: Array) -> tuple[Array, Array]:
         """Return the desired angles and velocities (K, 7) at times (K,)."""
@@ -110,11 +163,10 @@ class Timeline:
             times = np.concatenate(([now_s], knots[inner], [until_s]))
         return JointTrajectoryPlan(times - now_s, *self.desired_at(times))
 
-    def was_moved(self, now_s: float, tolerance_rad: float) -> bool:
-        """Whether the arm rests, and was measured elsewhere than where it was sent."""
-        if self.sent is None or self.measured is None or self.moving(now_s):
-            return False
-        if self.measured.stamp_s < self.sent.end_s:
-            return False
-        error = np.abs(self.sent.path.q[-1] - self.measured.q).max()
-        return bool(error > tolerance_rad)
+    def shift(self, step_s: float) -> None:
+        """Move all to a clock that was set by `step_s`; what was measured is too old for it."""
+        self.measured = None
+        if self.sent is not None:
+            sent = self.sent
+            observed_s = sent.observed_s + step_s
+            self.sent = replace(sent, start_s=sent.start_s + step_s, observed_s=observed_s)

@@ -13,6 +13,9 @@ NO_JOINT_STATE = 'NO_JOINT_STATE'
 STALE_JOINT_STATE = 'STALE_JOINT_STATE'
 PLAN_OVERDUE = 'PLAN_OVERDUE'
 
+# Two computers' clocks may disagree by this much.
+AHEAD_S = 0.1
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -45,17 +48,32 @@ class Watchdog:
                 f'joint_state_timeout_s must be > 0, got {self.joint_state_timeout_s}'
             )
 
-    def check(self, now_s: float, joint_state_s: float | None, rest_at_s: float | None) -> Verdict:
+    def check(
+        self,
+        now_s: float,
+        joint_state_s: float | None,
+        rest_at_s: float | None,
+        arrived_s: float = math.inf,
+    ) -> Verdict:
         """Judge the silence at a time.
 
         Args:
             now_s: the present.
             joint_state_s: stamp of the newest joint state, None when none ever came.
             rest_at_s: when the trajectory that was last sent ends, None when none was.
+            arrived_s: when the joint state came; what is stamped ahead is as old as that.
         """
         if joint_state_s is None:
             return Verdict(True, NO_JOINT_STATE, 'no joint state has come; is the robot running?')
-        age_s = now_s - joint_state_s
+        if joint_state_s > now_s + AHEAD_S:
+            return Verdict(
+                True,
+                STALE_JOINT_STATE,
+                f'the newest joint state is stamped {joint_state_s - now_s:.3f} s ahead; are the '
+                'clocks of robot and planning machine set?',
+            )
+        # Written so that a NaN counts as old.
+        age_s = now_s - min(joint_state_s, arrived_s)
         if not age_s <= self.joint_state_timeout_s:
             return Verdict(
                 True,

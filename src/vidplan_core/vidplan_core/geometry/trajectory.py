@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
@@ -95,6 +97,40 @@ def brake(
     return JointTrajectoryPlan(
         times, np.stack((start, stopped)), np.stack((speed, np.zeros_like(speed)))
     )
+
+
+def brake_along(
+    path: JointTrajectoryPlan, elapsed_s: float, limits: JointLimits
+) -> JointTrajectoryPlan:
+    """Come to rest on a path that is being followed, as fast as the limits allow.
+
+    Time slows down evenly along the path, s'(t) = 1 - t/T with the least T that keeps the limits:
+    the arm stays where it was going anyway, which has been checked. Where no T is shorter than
+    what is left of the path, the path itself ends at rest.
+
+    Args:
+        path: the motion.
+        elapsed_s: where on it the arm is.
+        limits: that must not be passed, beyond what the arm does already.
+    """
+    allowed = _reaching(limits, *path.sample(elapsed_s)[:2])
+    remaining_s = path.duration_s - elapsed_s
+    duration_s = HOLD_S
+    while duration_s < remaining_s:
+        plan = _slowing(path, elapsed_s, duration_s)
+        if plan.violation(allowed) is None:
+            return plan
+        duration_s *= 1.1
+    return path.cut(elapsed_s, path.duration_s) if remaining_s > 1e-3 else hold(path.q[-1])
+
+
+def _slowing(
+    path: JointTrajectoryPlan, elapsed_s: float, duration_s: float
+) -> JointTrajectoryPlan:
+    # Few knots: a controller takes up a stop that comes late on the way to the first.
+    part = np.linspace(0.0, 1.0, 1 + math.ceil(duration_s / HOLD_S - 1e-9))
+    q, dq, _ = path.sample(elapsed_s + duration_s * (part - part * part / 2))
+    return JointTrajectoryPlan(duration_s * part, q, dq * (1 - part)[:, None])
 
 
 def hold(q: ArrayLike, duration_s: float = HOLD_S) -> JointTrajectoryPlan:

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether measured joint states can be those of the arm that is commanded."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidplan_core.control.rejection import FROZEN, IMPOSSIBLE, JOINT_JUMP, TRACKING
+from vidplan_core.control.timeline import MeasuredJoints
+from vidplan_core.control.watchdog import FINE, Verdict
+from vidplan_core.errors import CommandRejectedError
+from vidplan_core.geometry.limits import JointLimits
+
+Array = NDArray[np.float64]
+
+# Beyond the end of a joint's range by more than this is no calibration, rad.
+_BEYOND_RAD = 0.05
+# A joint may be measured this much faster than it can move, and this far off by noise, rad.
+_FASTER, _NOISE_RAD = 1.5, 0.02
+# Sensors never read the same twice while the arm moves: so much commanded motion and time.
+_UNCHANGED_RAD, _UNCHANGED_S = 0.03, 0.1
+
+_AFTERWARDS = 'look at the arm and its drivers, then call adapter/rearm'
+
+
+class JointMonitor:
+    """Looks at one joint state after the other; what it once found stays until `reset`.
+
+    A measurement is never followed: where it disagrees with what was commanded, one of the two is
+    wrong, and only a person can say which.
+    """
+
+    def __init__(self, limits: JointLimits, max_error_rad: float) -> None:
+        """Watch an arm with hard `limits` that may be `max_error_rad` from where it was sent."""
+        self._limits = limits
+        self._max_error_rad = max_error_rad
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was found, and all joint states."""
+        self._last: MeasuredJoints | None = None
+        self._changed: MeasuredJoints | None = None  # when the values last changed
+        self._sent_then: Array | None = None
+        self.verdict = Verdict(False)
+
+    def forget(self) -> None:
+        """Forget all joint states; what was found stays."""
+        self._last = self._changed = None
+
+    def require_possible(self, measured: MeasuredJoints) -> None:
+        """Raise CommandRejectedError for a joint state that no arm of this kind can have."""
+        if found := self._impossible(measured):
+            raise CommandRejectedError(*found)
+
+    def fail(self, reason: str, message: str) -> None:
+        """Take in what somebody else found; the first finding counts."""
+        if self.verdict.reason == FINE:
+            self.verdict = Verdict(True, reason, f'{message}; {_AFTERWARDS}')
+
+    def look(self, measured: MeasuredJoints, desired: Array | None) -> None:
+        """Look at a joint state, and at the angles (7,) sent for its time, None before any."""
+        found = self._impossible(measured) or self._jump(measured)
+        if desired is not None:
+            found = found or self._frozen(measured, desired) or self._astray(measured, desired)
+        self._last = measured
+        if found:
+            self.fail(*found)
+
+    def _impossible(self, measured: MeasuredJoints) -> tuple[str, str] | None:
+        limits = self._limits
+        beyond = np.maximum(limits.lower - measured.q, measured.q - limits.upper)
+        joint = int(beyond.argmax())
+        if beyond[joint] <= _BEYOND_RAD:
+            return None
+        hint = ' (are these degrees?)' if np.abs(measured.q).max() > 2 * np.pi else ''
+        return IMPOSSIBLE, (
+            f'{limits.names[joint]} is measured at {measured.q[joint]:.3f} rad, its range is '
+            f'{limits.lower[joint]:.3f} .. {limits.upper[joint]:.3f} rad{hint}'
+        )
+
+    def _jump(self, measured: MeasuredJoints) -> tuple[str, str] | None:
+        last = self._last
+        if last is None or measured.stamp_s < last.stamp_s:
+            return None
+        step = np.abs(measured.q - last.q)
+        possible = _FASTER * self._limits.velocity * (measured.stamp_s - last.stamp_s) + _NOISE_RAD
+        joint = int((step - possible).argmax())
+        if step[joint] <= possible[joint]:
+            return None
+        return JOINT_JUMP, (
+            f'{self._limits.names[joint]} was measured {step[joint]:.3f} rad further within '
+            f'{measured.stamp_s - last.stamp_s:.3f} s, it can move {possible[joint]:.3f} rad; do '
+            'two arms publish on this topic?'
+        )
+
+    def _frozen(self, measured: MeasuredJoints, desired: Array) -> tuple[str, str] | None:
+        then = self._changed
+        if then is None or self._sent_then is None or not np.array_equal(measured.q, then.q):
+            self._changed, self._sent_then = measured, desired
+            return None
+        moved = float(np.abs(desired - self._sent_then).max())
+        if moved <= _UNCHANGED_RAD or measured.stamp_s - then.stamp_s < _UNCHANGED_S:
+            return None
+        return FROZEN, f'joint states keep their values while the arm is sent {moved:.3f} rad on'
+
+    def _astray(self, measured: MeasuredJoints, desired: Array) -> tuple[str, str] | None:
+        error = np.abs(desired - measured.q)
+        joint = int(error.argmax())
+        if error[joint] <= self._max_error_rad:
+            return None
+        return TRACKING, (
+            f'{self._limits.names[joint]} is {error[joint]:.3f} rad from where it was sent, '
+            f'allowed {self._max_error_rad:.3f} rad; is the controller following, is the arm '
+            'blocked or pushed?'
+        )
