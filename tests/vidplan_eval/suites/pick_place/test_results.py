@@ -137,3 +137,15 @@ def test_the_command_line_refuses_what_cannot_be():
 def test_every_method_has_a_composition_of_the_planner(method):
     config = pick_place._config(parsed('--suite', 'pick_place', '--method', method))
     assert config.method == composition_of(method)
+
+
+@pytest.mark.parametrize(
+    ('method', 'base'), [('vidplan', 'words'), ('oracle_of_n', 'words'), ('expert', '')]
+)
+def test_a_result_names_the_base_that_was_planned_upon(method, base, tmp_path):
+    words = ['--suite', 'pick_place', '--method', method, '--base', 'words']
+    args = parsed(*words, '--models', str(tmp_path))
+    args.time_limit = 18.0
+    work = pick_place._work(args)
+    assert work.config.base == 'words'
+    assert pick_place._named(args, work)['base'] == base

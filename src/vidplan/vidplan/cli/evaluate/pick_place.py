@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vidplan.cli.evaluate.loading import models_folder
-from vidplan_eval.suites.pick_place.names import composition_of
+from vidplan_eval.suites.pick_place.names import WITHOUT_BASE, composition_of
 
 if TYPE_CHECKING:
     from vidplan_core.planner.config import PlannerConfig
@@ -67,10 +67,8 @@ def _work(args: argparse.Namespace) -> PickPlaceWork:
 def _config(args: argparse.Namespace) -> PlannerConfig:
     from vidplan_core.planner.config import PlannerConfig
 
-    changes: dict[str, Any] = {'method': composition_of(args.method)}
-    if args.base is not None:
-        changes['base'] = args.base
-    return PlannerConfig(**changes)
+    changes = {} if args.base is None else {'base': args.base}
+    return PlannerConfig(method=composition_of(args.method), **changes)
 
 
 def _named(args: argparse.Namespace, work: PickPlaceWork) -> dict[str, Any]:
@@ -80,7 +78,7 @@ def _named(args: argparse.Namespace, work: PickPlaceWork) -> dict[str, Any]:
     return {
         'suite': args.suite,
         'task': args.task,
-        'base': work.config.base,
+        'base': '' if args.method in WITHOUT_BASE else work.config.base,
         'method': args.method,
         'distractors': None if args.suite == CLUTTER else args.distractors,
         'seed': args.seed,

@@ -14,6 +14,7 @@ BASES = ('words', 'grounded')
 # Methods that only an evaluation can have: two of them know the truth.
 SCRIPTED, ORACLE, EXPERT = 'scripted', 'oracle_of_n', 'expert'
 METHODS = (*COMPOSITIONS, SCRIPTED, ORACLE, EXPERT)
+WITHOUT_BASE = (SCRIPTED, EXPERT)
 
 # Simulated time from the first plan to the judgement, s.
 LIMIT_S = 18.0
