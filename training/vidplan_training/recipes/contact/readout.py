@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.outcome import OutcomeReadout
@@ -21,6 +22,7 @@ AT_ONCE = 32
 LIFT_HOP = 4  # frames after which the window after a closing begins
 SHARE_TRUE = 0.3  # of the rows read true pictures
 NOISE = 0.08  # added to what is read
+HELD = 1  # number of its logit among those of a frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,3 +131,33 @@ def readout_report(readout: OutcomeReadout, rows: ReadoutRows) -> dict[str, floa
         inside = (rows.kind == kind).numpy()
         report[name] = exact_area(scores[inside], true[inside])
     return report
+
+
+def calibrate(readout: OutcomeReadout, rows: ReadoutRows) -> tuple[float, float]:
+    """Scale and shift the logits of `held` so that its probabilities come true on rows.
+
+    Platt scaling (Platt 1999) on the ends of closings and of the windows after them, folded into
+    the last layer; returns scale and shift. Rows must not be those that were trained on.
+    """
+    inside = rows.kind < 2
+    with torch.no_grad():
+        parts = [
+            readout(rows.imagined[i].float(), rows.present[i].float(), rows.tokens[i]).held[:, -1]
+            for i in inside.nonzero()[:, 0].split(AT_ONCE)
+        ]
+    logits, true = torch.cat(parts), rows.targets.held[inside][:, -1]
+    scale, shift = torch.ones(1, requires_grad=True), torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.LBFGS([scale, shift], max_iter=100, line_search_fn='strong_wolfe')
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = functional.binary_cross_entropy_with_logits(scale * logits + shift, true)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    last = readout.out[-1]
+    with torch.no_grad():
+        last.weight[HELD] *= scale  # type: ignore[index, operator]
+        last.bias[HELD] = last.bias[HELD] * scale + shift  # type: ignore[index, operator]
+    return float(scale.detach()), float(shift.detach())

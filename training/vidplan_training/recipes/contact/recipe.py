@@ -47,6 +47,7 @@ from vidplan_training.recipes.contact.model import (
 )
 from vidplan_training.recipes.contact.readout import (
     LIFT_HOP,
+    calibrate,
     imagined_rows,
     readout_loss,
     readout_report,
@@ -193,8 +194,10 @@ def _train_readout(run: ContactRun) -> None:
 
     _train(run, 'readout', readout, loss, lambda: readout_report(readout, held_out))
     model.requires_grad_(False)
+    scale, shift = calibrate(readout, held_out)
     save_world_model(recipe.out / 'world_model', model)
-    run.tell('readout', {'before': before, 'after': readout_report(readout, held_out)})
+    after = readout_report(readout, held_out)
+    run.tell('readout', {'before': before, 'after': after, 'scale': scale, 'shift': shift})
 
 
 def _train_uncertainty(run: ContactRun) -> None:
