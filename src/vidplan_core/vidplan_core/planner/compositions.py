@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.dynamics import NoDynamics, PresentDynamics
 from vidplan_core.planner.objective.discard import DiscardingObjective, IndifferentObjective
 from vidplan_core.planner.parts import PlannerParts
@@ -54,7 +55,7 @@ def vidplan(kind: TaskKind, parts: PlannerParts) -> Composition:
         dynamics=parts.dynamics,
         objective=kind.objective(parts),
         choose=_choice(kind, parts),
-        refinement=Refinement(config.refine_iterations, config.refine_step_m, config.reach_m),
+        refinement=_refinement(kind, config),
         motions=kind.motions(parts),
     )
     return Composition(kind, planner, kind.done)
@@ -63,6 +64,14 @@ def vidplan(kind: TaskKind, parts: PlannerParts) -> Composition:
 def _choice(kind: TaskKind, parts: PlannerParts) -> Choice:
     """The best; where a policy proposes, the first unless the best is better by a margin."""
     return above_margin(parts.config.margin) if kind.by_pictures else best_candidate
+
+
+def _refinement(kind: TaskKind, config: PlannerConfig) -> Refinement:
+    """Anywhere within reach; of what a policy proposes, near by."""
+    if not kind.by_pictures:
+        return Refinement(config.refine_iterations, config.refine_step_m, config.reach_m)
+    near = config.support_m
+    return Refinement(config.refine_iterations, 0.5 * near, near, around=True)
 
 
 def no_refine(kind: TaskKind, parts: PlannerParts) -> Composition:

@@ -45,8 +45,11 @@ class PlannerConfig:
         choices=('grounded', 'words'),
     )
     samples: int = knob(8, 'candidates that a policy proposes', low=1, high=64)
+    support_m: float = knob(
+        0.01, 'how far refinement may move what a policy proposes', unit='m', low=0.001, high=0.3
+    )
     margin: float = knob(
-        0.004,
+        0.03,
         "by which a candidate must score above the policy's first to be taken instead",
         low=0.0,
         high=1000.0,
@@ -89,8 +92,14 @@ class PlannerConfig:
     )
     usual_uncertainty: float = knob(
         0.54,
-        'uncertainty up to which an imagination is fully trusted; this and the next two need the '
-        "models' uncertainty head",
+        'uncertainty up to which an imagination is fully trusted; this and the next three need '
+        "the models' uncertainty head",
+        low=0.0,
+        high=1.0,
+    )
+    handling_usual_uncertainty: float = knob(
+        0.68,
+        'the same for tasks that handle things: touching is always less certain than moving',
         low=0.0,
         high=1.0,
     )

@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.planner.interfaces import Dynamics, Objective, ProposalSource, Score, Situation
+from vidplan_core.planner.interfaces import (
+    Dynamics,
+    Objective,
+    ProposalSource,
+    Score,
+    Scoring,
+    Situation,
+)
 from vidplan_core.planner.motion.refine import into_ball, refine
 from vidplan_core.planner.motion.space import MotionSpace
 
@@ -50,11 +57,16 @@ def random_candidate(scores: Tensor, seed: int) -> int:
 
 @dataclass(frozen=True)
 class Refinement:
-    """Gradient steps on the chosen motion: how many, the first one's length, how far in all."""
+    """Gradient steps on the chosen motion: how many, the first one's length, how far in all.
+
+    `around` bounds how far the chosen motion is changed instead of how long it may become: what a
+    policy proposes is left only as far as its data support it.
+    """
 
     iterations: int
     step_m: float
     reach_m: float
+    around: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +111,6 @@ class Planner:
         self, situation: Situation, should_stop: Callable[[], bool] = lambda: False
     ) -> Plan:
         """Plan one cycle; when `should_stop`, asked between iterations, return what is in hand."""
-        start = situation.start
         with torch.no_grad():
             # Propose.
             candidates = self.source.propose(situation)
@@ -119,27 +130,33 @@ class Planner:
         )  # fmt: skip
         if self.refinement is None or should_stop():
             return plan
+        return self._refined(plan, self.refinement, situation, score, should_stop)
 
-        grip = plan.chunk.closedness[:, -1]
+    def _refined(
+        self, plan: Plan, refinement: Refinement, situation: Situation, score: Scoring,
+        should_stop: Callable[[], bool],
+    ) -> Plan:  # fmt: skip
+        """Refine: ascend the objective from the chosen motion, through the dynamics."""
+        start, grip = situation.start, plan.chunk.closedness[:, -1]
+        chosen, limit = self.motions.motion_of(situation.start, plan.chunk), refinement.reach_m
+        # Either the chosen motion is the middle of where it may go, or none is.
+        middle = chosen if refinement.around else torch.zeros_like(chosen)
 
-        # Refine: ascend the objective from the chosen motion, through the dynamics.
         def value(motion: Tensor) -> tuple[Tensor, Tensor]:
-            chunk = self.motions.chunk(start, motion, grip)
+            chunk = self.motions.chunk(start, middle + motion, grip)
             imagination = self.dynamics.predict(situation, chunk)
             total = score(chunk, imagination).total[0]
             return total, motion if imagination is None else imagination.latents
 
-        limit = self.refinement.reach_m
         refined = refine(
-            value, into_ball(self.motions.motion_of(start, plan.chunk), limit),
-            iterations=self.refinement.iterations, step=self.refinement.step_m, radius=limit,
-            should_stop=should_stop,
+            value, into_ball(chosen - middle, limit), iterations=refinement.iterations,
+            step=refinement.step_m, radius=limit, should_stop=should_stop,
         )  # fmt: skip
         values = tuple(refined.values.tolist())
         if not values[-1] > values[0]:
             return replace(plan, refinement=values)
         with torch.no_grad():
-            chunk = self.motions.chunk(start, refined.motion, grip)
+            chunk = self.motions.chunk(start, middle + refined.motion, grip)
         latents = None if plan.latents is None else refined.kept
         return replace(plan, chunk=chunk, score=values[-1], refinement=values, latents=latents)
 

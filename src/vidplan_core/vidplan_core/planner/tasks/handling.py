@@ -66,8 +66,12 @@ class Handling:
 
     def objective(self, parts: PlannerParts) -> Objective:
         """The terms that the configuration weighs for handling."""
-        weights = dict(parts.config.handling_weights)
-        config = replace(parts.config, weights=weights)
+        known = parts.config
+        config = replace(
+            known,
+            weights=dict(known.handling_weights),
+            usual_uncertainty=known.handling_usual_uncertainty,
+        )
         return TermObjective.build(replace(parts, config=config))
 
     def done(self, position: Tensor, rotation: Tensor, target: Tensor) -> bool:
