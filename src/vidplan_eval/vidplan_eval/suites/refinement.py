@@ -183,7 +183,7 @@ def varied(system: PlanningSystem, weighting: bool, steps: int) -> PlanningSyste
         config = replace(config, uncertainty_discount=0.0, uncertainty_weight=0.0)
     return PlanningSystem(
         system.world_model, system.scorer, system.cameras, config, system.device, system.heads,
-        system.parts.robot,
+        system.parts.robot, system.parts.policy,
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ class RefinementWork:
 
     models: Path
     device: str
+    base: str | None = None
 
     def __call__(self) -> Callable[[PickPlacePiece], list[RefinementRow]]:
         """Load; returns what runs one state."""
@@ -29,7 +30,9 @@ class RefinementWork:
         from vidplan_eval.suites.refinement import RefinementSuite
         from vidplan_sim.cell import Cell
 
-        system = load_system(argparse.Namespace(models=self.models, device=self.device))
+        chosen = {} if self.base is None else {'base': self.base}
+        args = argparse.Namespace(models=self.models, device=self.device)
+        system = load_system(args, **chosen)
         suite = RefinementSuite(system, make_world(system), Cell())
 
         def run(piece: PickPlacePiece) -> list[RefinementRow]:
@@ -47,10 +50,11 @@ def run(args: argparse.Namespace) -> int:
 
     seeds = range(args.seed, args.seed + args.episodes)
     pieces = [PickPlacePiece(args.task, seed, args.distractors) for seed in seeds]
-    work = RefinementWork(models_folder(args), args.device)
+    work = RefinementWork(models_folder(args), args.device, args.base)
     named = {
         'suite': args.suite,
         'task': args.task,
+        'base': args.base,
         'seed': args.seed,
         'settings': settings(args, load_system(args)),
     }
