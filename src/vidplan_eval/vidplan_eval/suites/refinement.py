@@ -24,7 +24,6 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.history import History
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import VidPlanError
-from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.language.instruction import PLACE
 from vidplan_core.metrics.intervals import bootstrap_interval
 from vidplan_core.planner.plans.result import PlanResult
@@ -157,20 +156,19 @@ class RefinementSuite:
     ) -> None:
         stamp_s = state.history[-1].stamp_s
         chunks = [plan.candidates.select(plan.best), plan.chunk]
-        futures = [self._future(system, chunk, stamp_s, plan.start_s) for chunk in chunks]
-        before, after = score_futures(system, state, futures)
+        futures = [self._future(chunk, stamp_s, plan.start_s) for chunk in chunks]
+        pairs = zip(chunks, futures, strict=True)
+        before, after = (score_future(system, state, *pair) for pair in pairs)
         row.realised = after - before
         frames = [worth.frames(chunk, stamp_s, plan.start_s) for chunk in chunks]
         row.frames_saved = frames[0] - frames[1]
 
-    def _future(
-        self, system: PlanningSystem, chunk: PoseChunk, stamp_s: float, start_s: float
-    ) -> list[Observation]:
-        """What is seen at the frames that the planner scores when a chunk is carried out."""
+    def _future(self, chunk: PoseChunk, stamp_s: float, start_s: float) -> list[Observation]:
+        """What is seen at the new frames of a chunk when it is carried out."""
         branch = self._world.branch(self._branches)
         branch.execute(chunk, stamp_s, start_s)
         seen = []
-        for frame in sorted(system.config.score_frames):
+        for frame in range(1, chunk.frames):
             branch.advance_to(start_s + frame * branch.period_s)
             seen.append(branch.observe())
         return seen
@@ -187,21 +185,27 @@ def varied(system: PlanningSystem, weighting: bool, steps: int) -> PlanningSyste
     )  # fmt: skip
 
 
-def score_futures(
-    system: PlanningSystem, state: State, futures: Sequence[Sequence[Observation]]
-) -> list[float]:
-    """The planner's score of what really came, one for each future, of its scored frames."""
-    model = system.world_model.config
-    stacked = np.stack([[seen.image for seen in future] for future in futures])
-    images = torch.from_numpy(stacked).unflatten(2, (len(model.views), model.height))
-    views = images.permute(0, 1, 2, 5, 3, 4).float().to(system.device) / 255.0
-    position, quaternion, closedness = (
-        torch.from_numpy(np.stack([[getattr(seen, name) for seen in f] for f in futures])).float()
-        for name in ('position', 'quaternion', 'closedness')
+@torch.no_grad()
+def score_future(
+    system: PlanningSystem, state: State, chunk: PoseChunk, future: Sequence[Observation]
+) -> float:
+    """The planner's score of a chunk (1, frames) if it had imagined what really came.
+
+    `future` has the chunk's new frames; what the planner doubts it doubts as before.
+    """
+    task = system.new_task(state.words)
+    here = system.situation(task, state.history, state.committed)
+    planner, model = system.planner(task.instruction.verb), system.world_model
+    imagined = planner.dynamics.predict(here, chunk)
+    assert imagined is not None
+    images = torch.from_numpy(np.stack([seen.image for seen in future]))[None]
+    latents = model.encode(images.to(system.device))
+    came = replace(
+        imagined,
+        latents=torch.cat([imagined.latents[:, :1], latents], 1),
+        outcome=model.read_outcome(latents, imagined.condition),
     )
-    poses = PoseChunk(position, quaternion_to_matrix(quaternion), closedness).to(system.device)
-    here = system.situation(system.new_task(state.words), state.history, state.committed)
-    return [float(value) for value in system.score_pictures(here, poses, views).total]
+    return float(planner.objective.at(here)(chunk, came).total[0])
 
 
 def summarise_refinement(
