@@ -15,7 +15,12 @@ from vidplan_sim.expert.remaining import MOST_FRAMES, frames_to_go
 from vidplan_sim.expert.rule import View, decide, done
 from vidplan_training.collect.contact.attempts import LONGEST, Playing
 from vidplan_training.collect.contact.branches import BRANCHES, Moment, candidates
-from vidplan_training.collect.contact.episode import ContactRecorder, Log, _resolved
+from vidplan_training.collect.contact.episode import (
+    CLOSING_FRAMES,
+    ContactRecorder,
+    Log,
+    _resolved,
+)
 from vidplan_training.collect.contact.flaws import FARTHEST_M, FLAWS, draw_attempt
 from vidplan_training.collect.contact.measure import closings
 from vidplan_training.collect.contact.run import jobs
@@ -140,8 +145,21 @@ def test_a_closing_under_way_is_known_once_it_is_over() -> None:
 
 def test_shards_of_branches_lie_beside_those_of_their_scenes(tmp_path: Path) -> None:
     found = jobs(tmp_path, 400, 20, 8, 48)
-    assert [job.folder.name for job in found[:2]] == ['shard_00050', 'shard_00050_b']
-    assert sum(job.count for job in found if not job.branches) == 20
+    names = ['shard_00050', 'shard_00050_b', 'shard_00050_c']
+    assert [job.folder.name for job in found[:3]] == names
+    episodes = [job for job in found if not (job.branches or job.closings)]
+    assert sum(job.count for job in episodes) == 20
+    assert sum(job.count for job in found if job.closings) == 20
+
+
+def test_a_closing_is_seen_from_the_open_hand_to_the_lift() -> None:
+    recorder = ContactRecorder()
+    found = next(c for n in range(4) if (c := recorder.record_closing(7, n)) is not None)
+    assert all(len(values) == CLOSING_FRAMES for values in found.values())
+    assert found['commanded'][:2].tolist() == [0.0, 0.0]
+    assert found['commanded'][-1] == 1.0
+    assert found['position'][-1, 2] > found['position'][1, 2] + 0.05
+    assert np.isfinite(found['expert']).all()
 
 
 def test_an_episode_is_recorded_alike_twice() -> None:

@@ -128,8 +128,9 @@ class PlanningSystem:
         """The same system with another world model."""
         parts = self.parts
         return PlanningSystem(
-            model, self.scorer, self.cameras, parts.config, parts.device, parts.heads, parts.robot
-        )
+            model, self.scorer, self.cameras, parts.config, parts.device, parts.heads,
+            parts.robot, parts.policy,
+        )  # fmt: skip
 
     def new_task(self, instruction: str, target: str = '') -> Task:
         """Start following an instruction; `target` overrides the phrase to look for.

@@ -8,7 +8,7 @@ import json
 import torch
 
 from vidplan_core.heads.grounding import VERBS
-from vidplan_core.heads.policy.files import FOLDER, save_policy
+from vidplan_core.heads.policy.files import save_policy
 from vidplan_core.heads.policy.network import ChunkPolicy, PolicyConfig, flow_loss
 from vidplan_core.heads.value import text_probe
 from vidplan_core.language.semantic import SemanticScorer
@@ -77,10 +77,9 @@ def run(recipe: PolicyRecipe) -> int:
 
     trainer.run(loss, lambda _: check.measure())
     trainer.use_average()
-    out = recipe.out or recipe.models / FOLDER / recipe.base
-    save_policy(out, policy)
+    save_policy(recipe.out, policy)
     found = check.measure()
-    (out / 'metrics.json').write_text(
+    (recipe.out / 'metrics.json').write_text(
         json.dumps(found | {'moments': len(training), 'held_out': len(held_out)}, indent=1) + '\n'
     )
     print(json.dumps(found, indent=1), flush=True)

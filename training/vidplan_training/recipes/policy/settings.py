@@ -31,7 +31,7 @@ class PolicyRecipe(Settings):
     most_objects: int = knob(6, 'beside the bowl, in the scenes that are learnt from', low=1)
     most_episodes: int = knob(100_000, 'that are learnt from', low=1)
     models: Path = knob(Path('models/cell'), 'folder of the autoencoder and the scorer')
-    out: Path | None = knob(None, 'folder to write; none: policy/BASE among the models')
+    out: Path = knob(Path('outputs/policy/grounded'), 'folder to write')
     work: Path = knob(Path('outputs/policy/run.pt'), 'checkpoint to resume from')
     batch: int = knob(64, 'moments per iteration', low=1)
     width: int = knob(80, 'of the features', low=8)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cycles of picking and placing, with a policy of random weights and a value that is known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.fakes.tiny import tiny_world_model
+from tests.fakes.tiny_heads import ChangeUncertainty
+from tests.fakes.tiny_system import CAMERAS, RedScorer, tiny_system
+from tests.vidplan_core.planner.looks import looks
+from vidplan_core.errors import InstructionError, NoProgressError
+from vidplan_core.geometry.camera import load_cameras
+from vidplan_core.heads.bundle import Heads
+from vidplan_core.heads.grounding import InstructionGrounding
+from vidplan_core.heads.policy.network import ChunkPolicy, PolicyConfig
+from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.planner.system import PlanningSystem
+from vidplan_core.world_model.world_model import Imagination
+
+WORDS = 'put the red ball in the bowl'
+
+
+class HeightValue:
+    """Values the height of the hand, and finds tasks done with a given probability."""
+
+    sees_the_end = True
+
+    def __init__(self, done: float = 0.0, constant: bool = False) -> None:
+        self.done, self.constant = done, constant
+
+    def predict_value(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
+        height = imagination.chunk.position[:, 1:, 2]
+        return torch.full_like(height, 0.5) if self.constant else height
+
+    def predict_done(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
+        return torch.full_like(imagination.chunk.position[:, 1:, 2], self.done)
+
+
+def grounding() -> InstructionGrounding:
+    places = torch.tensor([[[0.5, 0.1, 0.03, 1.0], [0.5, -0.2, 0.03, 1.0]]])
+    return InstructionGrounding(torch.zeros(1, 6), torch.rand(1, 2, 12, 8), places)
+
+
+def system(value: HeightValue | None = None, **changes: object) -> PlanningSystem:
+    torch.manual_seed(0)
+    model = tiny_world_model()
+    config = PolicyConfig(4, 12, 8, 3, text=6, width=8, embedding=16, pools=2)
+    heads = Heads(ChangeUncertainty(), value or HeightValue(), lambda *_: grounding())
+    settings = {'refine_iterations': 1, 'samples': 4, 'margin': 0.0, **changes}
+    return PlanningSystem(
+        model, RedScorer(0.5), load_cameras(CAMERAS, model.config.views),  # type: ignore[arg-type]
+        PlannerConfig(**settings), torch.device('cpu'), heads,
+        policy=ChunkPolicy(config).eval().requires_grad_(False),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('method', 'candidates', 'imagines', 'refines'),
+    [
+        ('vidplan', 4, True, True),
+        ('no_refine', 4, True, False),
+        ('policy', 1, False, False),
+        ('one_sample', 1, True, True),
+        ('random_of_n', 4, False, False),
+        ('no_imagination', 4, True, True),
+        ('no_uncertainty', 4, True, True),
+        ('discard', 4, True, True),
+        ('basis_only', 10, True, True),
+    ],
+)
+def test_every_method_places(method: str, candidates: int, imagines: bool, refines: bool) -> None:
+    planner = system(method=method)
+    found = planner.plan(planner.new_task(WORDS), looks())
+    assert len(found.scores) == candidates
+    assert ('value' in found.terms) == imagines
+    assert bool(found.refinement) == refines
+    assert set(found.chunk.closedness.unique().tolist()) <= {0.0, 1.0}
+    assert not found.done
+
+
+def test_the_best_value_is_taken() -> None:
+    planner = system(method='no_refine', uncertainty_weight=0.0, uncertainty_discount=0.0)
+    found = planner.plan(planner.new_task(WORDS), looks())
+    heights = found.candidates.position[:, -1, 2]
+    assert found.best == int(heights.argmax())
+
+
+def test_a_task_is_done_when_two_looks_say_so() -> None:
+    planner = system(HeightValue(done=0.9))
+    task = planner.new_task('pick up the red ball')
+    first = planner.plan(task, looks())
+    second = planner.plan(task, looks(first_s=10.4))
+    assert (first.done, second.done) == (False, True)
+    assert len(first.scores) == 1
+
+
+def test_without_progress_others_are_tried_then_it_backs_off_then_it_ends() -> None:
+    planner = system(HeightValue(constant=True), patience_cycles=2, retries=1)
+    task = planner.new_task(WORDS)
+    counts = [
+        len(planner.plan(task, looks(first_s=10.0 + 0.4 * cycle)).scores) for cycle in range(11)
+    ]
+    with pytest.raises(NoProgressError, match='after 1 retries'):
+        planner.plan(task, looks(first_s=15.0))
+    # The policy's samples, primitives beside them, one that backs off, and all of it again.
+    assert counts[:6] == [4, 4, 4, 14, 14, 1]
+    assert task.progress.retries == 1
+
+
+@pytest.mark.parametrize('words', ['pick up the red ball', WORDS])
+def test_models_without_a_policy_refuse(words: str) -> None:
+    with pytest.raises(InstructionError, match='cannot do'):
+        tiny_system().new_task(words)
+
+
+def test_another_world_model_keeps_the_policy() -> None:
+    planner = system()
+    assert planner.with_world_model(tiny_world_model(1)).parts.policy is planner.parts.policy
+
+
