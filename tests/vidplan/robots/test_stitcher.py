@@ -110,8 +110,8 @@ BAD_INPUTS: dict[str, tuple[Callable[[FakeRobot], None], str]] = {
         'no image yet of: wrist',
     ),
     'wrong encoding': (
-        lambda robot: (robot.publish_all(), robot.publish_image('left', encoding='yuv422')),
-        "left: encoding 'yuv422'",
+        lambda robot: (robot.publish_all(), robot.publish_image('left', encoding='yuv444')),
+        "left: encoding 'yuv444'",
     ),
     'wrong size': (
         lambda robot: (robot.publish_all(), robot.publish_image('right', height=13)),

@@ -59,14 +59,15 @@ def broken(**changes: object) -> Image:
 @pytest.mark.parametrize(
     ('message', 'says'),
     [
-        (broken(encoding='yuv422'), "'yuv422' is not one of rgb8"),
+        (broken(encoding='yuv444'), "'yuv444' is not one of rgb8"),
+        (broken(encoding='yuv422'), 'the width must be even; it is 3'),
         (broken(encoding=''), 'is not one of'),
         (broken(height=0), 'must be above 0'),
         (broken(step=8), 'take 9 bytes'),
         (broken(height=3), '18 bytes of data'),
         (broken(data=array.array('B')), '0 bytes of data'),
     ],
-    ids=['encoding', 'no encoding', 'empty', 'short step', 'short data', 'no data'],
+    ids=['encoding', 'odd width', 'no encoding', 'empty', 'short step', 'short data', 'no data'],
 )
 def test_wrong_images_are_refused(message: Image, says: str) -> None:
     with pytest.raises(ObservationError, match=says):

@@ -24,7 +24,7 @@ from vidplan_core.planner.interfaces import Start
 from vidplan_core.planner.motion.retreat import RISE_M, retreat
 from vidplan_core.planner.motion.turning import LEVER_M, TurningMotions
 from vidplan_core.planner.planner import above_margin, first_candidate
-from vidplan_core.planner.proposals.policy import LEAST_SPREAD_M, candidates
+from vidplan_core.planner.proposals.policy import LEAST_SPREAD_M, OTHERWISE, candidates
 from vidplan_core.planner.proposals.primitives import REACH_M, primitives
 from vidplan_core.planner.tasks.progress import TaskProgress
 
@@ -89,19 +89,22 @@ def drawn(grips: list[float], spread: float = 0.02) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     ('grips', 'wanted'),
-    [([0.9] * 7 + [0.1], {1.0}), ([0.1] * 8, {0.0}), ([0.9] * 4 + [0.1] * 4, {0.0, 1.0})],
+    [([0.9] * 7 + [0.1], {1.0}), ([0.1] * 8, {0.0}), ([0.1] * 4 + [0.9] * 4, {0.0, 1.0})],
     ids=['nearly all close', 'all open', 'split'],
 )
 def test_the_gripper_is_decided_by_vote(grips: list[float], wanted: set[float]) -> None:
     found = candidates(drawn(grips), 8)
     assert found.shape == (8, 5)
-    assert set(found[:, 4].tolist()) == wanted
+    assert set(found[:-OTHERWISE, 4].tolist()) == wanted
+    assert (found[-OTHERWISE:, 4] == 1.0 - found[0, 4]).all()
+    torch.testing.assert_close(found[-2, :4], found[0, :4])
+    assert (found[-1, :4] == 0.0).all()
 
 
 def test_samples_that_are_the_same_are_spread_around_the_first() -> None:
     found = candidates(drawn([0.0] * 8, spread=0.003), 8)
-    apart = (found[1:, :3] - found[0, :3]).square().sum(1).mean().sqrt()
-    assert float(apart) == pytest.approx(LEAST_SPREAD_M, rel=0.2)
+    apart = (found[1:-OTHERWISE, :3] - found[0, :3]).square().sum(1).mean().sqrt()
+    assert float(apart) == pytest.approx(LEAST_SPREAD_M, rel=0.3)
     assert candidates(drawn([0.0] * 8), 1).shape == (1, 5)
 
 

@@ -47,6 +47,10 @@ _CHANNELS = {
 }  # fmt: skip
 
 
+# Two neighbouring pixels share their colours.
+_PAIRED = frozenset(name for name, channels in _CHANNELS.items() if channels == 2)
+
+
 def seconds(stamp: Any) -> float:
     """Return a stamp or duration as seconds."""
     return stamp.sec + stamp.nanosec / _NANOSECONDS
@@ -127,6 +131,11 @@ def check_image(message: Any) -> None:
     if channels is None:
         known = ', '.join(_CHANNELS)
         raise ObservationError(f'encoding {message.encoding!r} is not one of {known}')
+    if message.encoding in _PAIRED and message.width % 2:
+        raise ObservationError(
+            f'encoding {message.encoding!r} has two pixels in four bytes, so that the width must '
+            f'be even; it is {message.width}'
+        )
     if message.height == 0 or message.width == 0:
         raise ObservationError(
             f'image of {message.width} x {message.height} pixels: both must be above 0'

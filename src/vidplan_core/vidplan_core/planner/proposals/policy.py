@@ -21,6 +21,7 @@ DOUBTFUL = 0.3
 # Samples are spread until they are this far from their mean, root mean square, m.
 LEAST_SPREAD_M = 0.008
 MOST_SPREAD = 4.0  # times
+OTHERWISE = 2
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,10 @@ class PolicyProposals:
 def candidates(drawn: Tensor, count: int) -> Tensor:
     """Numbers (count, 5) of candidates from drawn ones (samples, 5).
 
-    The gripper opens or closes wholly, by vote; samples that are nearly the same are spread.
+    The gripper opens or closes wholly, by vote; samples that are nearly the same are spread. Of
+    more than OTHERWISE + 1 candidates the last OTHERWISE command the gripper otherwise than the
+    first, once moving like it and once staying: letting go too early, or never closing, is seen by
+    the value only where it may choose.
     """
     closed = (drawn[:, 4] > 0.5).float()
     share = float(closed.mean())
@@ -82,4 +86,9 @@ def candidates(drawn: Tensor, count: int) -> Tensor:
     factor = min(max(LEAST_SPREAD_M / max(spread, 1e-6), 1.0), MOST_SPREAD)
     others = torch.cat([middle + factor * apart, grip[:, None]], 1)
     first = torch.cat([middle, middle.new_tensor([majority])])[None]
-    return torch.cat([first, others])[:count]
+    found = torch.cat([first, others])[:count]
+    if count <= OTHERWISE + 1:
+        return found
+    moves = torch.stack([middle, torch.zeros_like(middle)])
+    otherwise = torch.cat([moves, moves.new_full((OTHERWISE, 1), 1.0 - majority)], 1)
+    return torch.cat([found[:-OTHERWISE], otherwise])
