@@ -148,12 +148,16 @@ class ConditionedBlock(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
         nn.init.zeros_(self.second.weight)
 
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """Shape-preserving, (batch * frames, width, height, width)."""
+    def change(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """What the block adds, of the shape of what it reads, (batch, width, rows, columns)."""
         scale, shift = self.film(embedding)[..., None, None].chunk(2, dim=1)
         inner = self.norm(self.first(x)) * (1.0 + scale) + shift
-        mixed: Tensor = x + self.second(functional.silu(inner))
-        return mixed
+        found: Tensor = self.second(functional.silu(inner))
+        return found
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """Shape-preserving, (batch, width, rows, columns)."""
+        return x + self.change(x, embedding)
 
 
 class Attention(nn.Module):

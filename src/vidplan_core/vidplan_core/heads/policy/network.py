@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidplan_core.errors import ModelError
+from vidplan_core.heads.network import GROUPS, ConditionedBlock
 from vidplan_core.heads.policy.inputs import BESIDE, BODY, PolicyInput
 
 NUMBERS = 5  # x, y, z, turn about the vertical, closedness
-GROUPS = 8
 POSITION_CHANNELS = 4
 
 
@@ -62,25 +62,6 @@ class PolicyConfig:
             raise ModelError(f'width must be a multiple of {GROUPS}, got {self.width}')
 
 
-class PolicyBlock(nn.Module):
-    """Two 3x3 convolutions around a skip, scaled and shifted by an embedding in between."""
-
-    def __init__(self, width: int, embedding: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.norm = nn.GroupNorm(GROUPS, width)
-        self.film = nn.Linear(embedding, 2 * width)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """Shape-preserving, (batch, width, rows, columns)."""
-        scale, shift = self.film(embedding)[..., None, None].chunk(2, dim=1)
-        inner = self.norm(self.first(functional.silu(x))) * (1.0 + scale) + shift
-        found: Tensor = x + self.second(functional.silu(inner))
-        return found
-
-
 class ChunkPolicy(nn.Module):
     """Draws chunks of five numbers, (batch, samples, NUMBERS), in m, rad and closedness."""
 
@@ -96,7 +77,7 @@ class ChunkPolicy(nn.Module):
         )
         self.position = nn.Parameter(0.1 * torch.randn(1, width, rows, columns))
         self.stem = nn.Conv2d(inputs * patch**2, width, 3, padding=1)
-        self.blocks = nn.ModuleList(PolicyBlock(width, embedding) for _ in range(2))
+        self.blocks = nn.ModuleList(ConditionedBlock(width, embedding) for _ in range(2))
         self.norm = nn.GroupNorm(GROUPS, width)
         self.where = nn.Conv2d(width, config.pools, 1)
         self.what = nn.Conv2d(width, 24, 1)
@@ -129,7 +110,8 @@ class ChunkPolicy(nn.Module):
         stacked = torch.cat([part.float() for part in picture], 1)
         x = self.stem(functional.pixel_unshuffle(stacked, self.config.patch)) + self.position
         for block in self.blocks:
-            x = block(x, embedding)
+            assert isinstance(block, ConditionedBlock)
+            x = x + block.change(functional.silu(x), embedding)
         looked = self._looked(functional.silu(self.norm(x)))
         found: Tensor = self.mix(torch.cat([looked, embedding], 1))
         return found
