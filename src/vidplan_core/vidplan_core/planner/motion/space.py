@@ -61,29 +61,38 @@ class MotionSpace:
         return self._straight(start, self._doable(start, self._inside(start, motion)), closedness)
 
     def _straight(
-        self, start: Start, motion: Tensor, closedness: float | Tensor | None = None
-    ) -> PoseChunk:
-        # A turn only brakes: by a third of its way, the least without turning back.
-        turn = (start.turning * self.duration_s / 3.0).expand_as(motion)
+        self, start: Start, motion: Tensor, closedness: float | Tensor | None = None,
+        turn: Tensor | None = None,
+    ) -> PoseChunk:  # fmt: skip
+        """Chunks of motions (N, 3) and turns (N, 3), rad; without one a turn only brakes."""
+        grip = start.closedness if closedness is None else closedness
         return hermite_chunk(
-            start.position, start.rotation, start.velocity, motion, turn,
-            start.closedness if closedness is None else closedness, self.frames, self.period_s,
-            start.turning,
+            start.position, start.rotation, start.velocity, motion,
+            self._slowing(start).expand_as(motion) if turn is None else turn,
+            grip[:, None] if isinstance(grip, Tensor) else grip,
+            self.frames, self.period_s, start.turning,
         )  # fmt: skip
 
     def _doable(self, start: Start, motion: Tensor) -> Tensor:
         """Motions (N, 3), of which the arm does no more beyond braking than it can."""
         braking = self.braking(start)
-        steps = torch.arange(self.frames, dtype=motion.dtype, device=motion.device)
+        more = motion - braking
+        return braking + self._share(start, more, torch.zeros_like(more)) * more
+
+    def _share(self, start: Start, move: Tensor, turn: Tensor) -> Tensor:
+        """Share (N, 1) that can be done of displacements and turns (N, 3) beyond braking."""
+        steps = torch.arange(self.frames, dtype=move.dtype, device=move.device)
         shape, _ = hermite_weights(steps / (self.frames - 1))
-        still = self._straight(start, braking[None])
-        turns = so3_log(still.rotation[0] @ start.rotation.mT)
-        way = shape[:, None] * (motion - braking)[:, None]
+        still = self._straight(start, self.braking(start)[None])
+        braked = still.position[0], so3_log(still.rotation[0] @ start.rotation.mT)
+        way, turned = (shape[:, None] * values[:, None] for values in (move, turn))
         dq = joint_velocity(self.robot, start.q, start.velocity) if start.dq is None else start.dq
-        braked = still.position[0], turns
-        turn = torch.zeros_like(way)
-        share = ArmPace(self.robot).share(start.q, dq, braked, way, turn, self.period_s)
-        return braking + share[:, None] * (motion - braking)
+        pace = ArmPace(self.robot)
+        return pace.share(start.q, dq, braked, way, turned, self.period_s)[:, None]
+
+    def _slowing(self, start: Start) -> Tensor:
+        """Turn (3,) in which a chunk brakes: by a third of its way, without turning back."""
+        return start.turning * self.duration_s / 3.0
 
     def braking(self, start: Start) -> Tensor:
         """Displacement (3,) in which a chunk brakes: the least that does not turn back, v T/3."""
