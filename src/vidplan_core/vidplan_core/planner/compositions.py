@@ -102,33 +102,33 @@ def random(kind: TaskKind, parts: PlannerParts) -> Composition | None:
 
 def policy(kind: TaskKind, parts: PlannerParts) -> Composition | None:
     """What the policy proposes first, without imagining."""
+    return _unimagined(kind, _first_only(parts), first_candidate)
+
+
+def random_of_n(kind: TaskKind, parts: PlannerParts) -> Composition | None:
+    """Any of the policy's samples, without imagining."""
+    return _unimagined(kind, parts, random_candidate)
+
+
+def _unimagined(kind: TaskKind, parts: PlannerParts, choose: Choice) -> Composition | None:
+    """Candidates of a policy as they are; None for a kind of task without one."""
     if not kind.by_pictures:
         return None
-    composed = vidplan(kind, replace(parts, config=replace(parts.config, samples=1)))
+    composed = vidplan(kind, parts)
     planner = replace(
-        composed.planner, dynamics=NoDynamics(),
-        objective=IndifferentObjective(), choose=first_candidate, refinement=None,
+        composed.planner, dynamics=NoDynamics(), objective=IndifferentObjective(),
+        choose=choose, refinement=None,
     )  # fmt: skip
     return replace(composed, planner=planner)
 
 
 def one_sample(kind: TaskKind, parts: PlannerParts) -> Composition | None:
     """What the policy proposes first, refined."""
-    if not kind.by_pictures:
-        return None
-    return vidplan(kind, replace(parts, config=replace(parts.config, samples=1)))
+    return vidplan(kind, _first_only(parts)) if kind.by_pictures else None
 
 
-def random_of_n(kind: TaskKind, parts: PlannerParts) -> Composition | None:
-    """Any of the policy's samples."""
-    if not kind.by_pictures:
-        return None
-    composed = vidplan(kind, parts)
-    planner = replace(
-        composed.planner, dynamics=NoDynamics(), objective=IndifferentObjective(),
-        choose=random_candidate, refinement=None,
-    )  # fmt: skip
-    return replace(composed, planner=planner)
+def _first_only(parts: PlannerParts) -> PlannerParts:
+    return replace(parts, config=replace(parts.config, samples=1))
 
 
 def no_imagination(kind: TaskKind, parts: PlannerParts) -> Composition:
