@@ -13,7 +13,8 @@ from torch import Tensor
 
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.dynamics import NoDynamics, PresentDynamics
-from vidplan_core.planner.objective.discard import DiscardingObjective, IndifferentObjective
+from vidplan_core.planner.objective.combination import discard_doubted
+from vidplan_core.planner.objective.indifferent import IndifferentObjective
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import (
     Choice,
@@ -145,9 +146,8 @@ def no_uncertainty(kind: TaskKind, parts: PlannerParts) -> Composition:
 
 def discard(kind: TaskKind, parts: PlannerParts) -> Composition:
     """As `vidplan`, but doubted candidates are left out instead of counting less."""
-    composed = no_uncertainty(kind, parts)
-    trusting = composed.planner.objective
-    objective = DiscardingObjective(trusting, kind.objective(parts), parts.config)
+    composed = vidplan(kind, parts)
+    objective = replace(kind.objective(parts), combination=discard_doubted)
     return replace(composed, planner=replace(composed.planner, objective=objective))
 
 

@@ -16,6 +16,7 @@ from vidplan_core.planner.objective.combination import (
     believed,
     best_frame,
     combine,
+    discard_doubted,
 )
 
 UNIT = st.floats(0.0, 1.0)
@@ -87,3 +88,22 @@ def test_the_soft_maximum_lies_below_the_maximum(values: list[float], softness: 
     assert int(frame) == int(same)
     assert float(hard) - softness * math.log(len(values)) - 1e-9 <= float(soft)
     assert float(soft) <= float(hard) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ('uncertainty', 'wanted'),
+    [
+        ([0.1, 0.9, 0.3], [1.0, -math.inf, 3.0]),
+        ([0.9, 0.9, 0.9], [1.0, 2.0, 3.0]),
+        (None, [1.0, 2.0, 3.0]),
+    ],
+    ids=['one doubted', 'all doubted', 'nobody knows'],
+)
+def test_what_is_doubted_is_left_out_unless_all_is(
+    uncertainty: list[float] | None, wanted: list[float]
+) -> None:
+    evidence = torch.tensor([1.0, 2.0, 3.0])
+    known = None if uncertainty is None else torch.tensor(uncertainty)
+    penalty = UncertaintyPenalty(usual=0.2, discount=3.0)
+    found = discard_doubted([(torch.zeros(3), evidence)], known, penalty)
+    assert found.tolist() == wanted

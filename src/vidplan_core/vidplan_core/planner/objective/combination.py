@@ -13,13 +13,14 @@ Everything is batched, differentiable and stays on its device.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 import torch
 from torch import Tensor
 
+LEAST_TRUST = 0.5
 # A term's weighted prior and evidence, of one shape.
 Weighted = tuple[Tensor, Tensor]
 
@@ -61,6 +62,10 @@ def believed(prior: Tensor, evidence: Tensor, trust: Tensor) -> Tensor:
     return prior + trust * change.clamp_min(0.0) + change.clamp_max(0.0)
 
 
+# Scores of terms, an uncertainty where one is known, and what it does.
+Combination = Callable[[Sequence[Weighted], 'Tensor | None', UncertaintyPenalty], Tensor]
+
+
 def combine(
     terms: Sequence[Weighted], uncertainty: Tensor | None, penalty: UncertaintyPenalty
 ) -> Tensor:
@@ -70,6 +75,20 @@ def combine(
     trust = penalty.trust(uncertainty)
     parts = [believed(prior, evidence, trust) for prior, evidence in terms]
     return reduce(torch.add, parts) - penalty.penalty(uncertainty)
+
+
+def discard_doubted(
+    terms: Sequence[Weighted], uncertainty: Tensor | None, penalty: UncertaintyPenalty
+) -> Tensor:
+    """Scores of the evidence as it is; minus infinity for what is trusted less than LEAST_TRUST.
+
+    Where nothing is trusted, nothing is left out. For comparison with `combine`.
+    """
+    total = combine(terms, None, penalty)
+    if uncertainty is None:
+        return total
+    kept = penalty.trust(uncertainty) >= LEAST_TRUST
+    return torch.where(kept | ~kept.any(), total, -torch.inf)
 
 
 def best_frame(scores: Tensor, softness: float = 0.0) -> tuple[Tensor, Tensor]:

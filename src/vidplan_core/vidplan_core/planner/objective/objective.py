@@ -16,6 +16,7 @@ from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.heads.bundle import UncertaintyEstimator
 from vidplan_core.planner.interfaces import Score, Scoring, Situation
 from vidplan_core.planner.objective.combination import (
+    Combination,
     UncertaintyPenalty,
     Weighted,
     best_frame,
@@ -43,6 +44,7 @@ class TermObjective:
         uncertainty_head: None where imaginations are taken as they are.
         penalty: how uncertainty lowers scores.
         robot: whose tool is scored.
+        combination: of terms and uncertainty into scores.
     """
 
     terms: Mapping[str, Term]
@@ -53,6 +55,7 @@ class TermObjective:
     uncertainty_head: UncertaintyEstimator | None
     penalty: UncertaintyPenalty
     robot: RobotModel
+    combination: Combination = combine
 
     @staticmethod
     def build(parts: PlannerParts) -> TermObjective:
@@ -116,7 +119,7 @@ class TermObjective:
         uncertainty = frame_uncertainty(self.uncertainty_head, frames)
         if uncertainty is not None:
             reported['uncertainty'] = uncertainty
-        scores = combine(weighted, uncertainty, self.penalty)
+        scores = self.combination(weighted, uncertainty, self.penalty)
         candidates, count = frames.poses.position.shape[:2]
         best, frame = best_frame(scores.unflatten(0, (candidates, count)), self.softness)
         chosen = torch.arange(candidates, device=frame.device) * count + frame

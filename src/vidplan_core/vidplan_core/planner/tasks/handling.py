@@ -11,7 +11,7 @@ from torch import Tensor
 from vidplan_core.heads.bundle import Heads
 from vidplan_core.language.instruction import PICK, PLACE
 from vidplan_core.planner.dynamics import WorldModelDynamics
-from vidplan_core.planner.interfaces import Objective, ProposalSource, Situation, Start
+from vidplan_core.planner.interfaces import ProposalSource, Situation, Start
 from vidplan_core.planner.motion.turning import TurningMotions
 from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
@@ -64,7 +64,7 @@ class Handling:
         """The policy; primitives beside it where it came no nearer."""
         return Fallback(PolicyProposals.build(parts), Primitives.build(parts))
 
-    def objective(self, parts: PlannerParts) -> Objective:
+    def objective(self, parts: PlannerParts) -> TermObjective:
         """The terms that the configuration weighs for handling."""
         known = parts.config
         config = replace(

@@ -12,7 +12,7 @@ from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.language.instruction import REACH
-from vidplan_core.planner.interfaces import Objective, ProposalSource, Situation, Start
+from vidplan_core.planner.interfaces import ProposalSource, Situation, Start
 from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
@@ -63,7 +63,7 @@ class Reach:
         """Those that the configuration lists."""
         return build_source(parts)
 
-    def objective(self, parts: PlannerParts) -> Objective:
+    def objective(self, parts: PlannerParts) -> TermObjective:
         """The terms that the configuration weighs."""
         return TermObjective.build(parts)
 

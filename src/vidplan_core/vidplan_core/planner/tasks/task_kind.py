@@ -7,8 +7,9 @@ from typing import ClassVar, Protocol
 
 from torch import Tensor
 
-from vidplan_core.planner.interfaces import Objective, ProposalSource, Situation, Start
+from vidplan_core.planner.interfaces import ProposalSource, Situation, Start
 from vidplan_core.planner.motion.space import MotionSpace
+from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
 
 
@@ -47,7 +48,7 @@ class TaskKind(Protocol):
         """Where candidates come from."""
         ...
 
-    def objective(self, parts: PlannerParts) -> Objective:
+    def objective(self, parts: PlannerParts) -> TermObjective:
         """What futures are worth; `parts` may have fewer heads than the models."""
         ...
 
