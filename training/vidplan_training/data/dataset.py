@@ -34,6 +34,16 @@ class Shard:
         """Number of episodes."""
         return len(self.meta['seeds'])
 
+    @property
+    def branches(self) -> int:
+        """Episodes in a row that share their moment; 0 for one that holds no branch sets."""
+        return int(self.meta.get('branches', 0))
+
+
+def is_held_out(number: int) -> bool:
+    """Whether the shard of a number is held out: every tenth."""
+    return number % HELD_OUT == HELD_OUT - 1
+
 
 def shards(data: Path) -> list[Shard]:
     """Complete shards in order; raises FileNotFoundError when there is none."""
@@ -49,7 +59,7 @@ def shards(data: Path) -> list[Shard]:
 def split(data: Path, held_out: bool) -> list[Shard]:
     """Training shards, or the held-out ones (every tenth, at least one)."""
     every = shards(data)
-    chosen = [s for i, s in enumerate(every) if (i % HELD_OUT == HELD_OUT - 1) == held_out]
+    chosen = [s for i, s in enumerate(every) if is_held_out(i) == held_out]
     return chosen or every[-1:]
 
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.se3 import quaternion_to_matrix
+from vidplan_core.models.precision import fast_precision
 from vidplan_core.world_model.autoencoders.build import AnyAutoencoder
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_training.data.dataset import Shard, batches_of
@@ -22,6 +24,9 @@ from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 LATENTS = 'latents'
 # Faster than any behaviour moves within a frame period: the simulation broke down there.
 LONGEST_STEP_M = 0.12
+ENCODED_AT_ONCE = 120
+CPU = torch.device('cpu')
+Precision = Callable[[torch.device], AbstractContextManager[object]]
 
 
 @torch.no_grad()
@@ -34,23 +39,35 @@ def encode_shards(found: Sequence[Shard], autoencoder: AnyAutoencoder) -> None:
     for done, shard in enumerate(found, 1):
         path = shard.folder / f'{LATENTS}.npy'
         if not path.exists():
-            np.save(path, _encode(shard, autoencoder))
+            np.save(path, encode(shard.array('images'), autoencoder, precision=_bfloat16))
         progress.update(done)
 
 
-def _encode(shard: Shard, autoencoder: AnyAutoencoder) -> np.ndarray:
-    images = shard.array('images')
-    episodes, frames, views = images.shape[:3]
-    flat = images.reshape(-1, *images.shape[3:])
+@torch.no_grad()
+def encode(
+    images: np.ndarray, autoencoder: AnyAutoencoder, device: torch.device = CPU,
+    precision: Precision = fast_precision,
+) -> np.ndarray:  # fmt: skip
+    """Raw latents (..., channels, views * rows, columns) float16 of images.
+
+    Args:
+        images: uint8 (..., views, height, width, 3); may be memory-mapped.
+        autoencoder: on the device.
+        device: that computes.
+        precision: of the networks on a device.
+    """
+    views, before = images.shape[-4], images.shape[:-4]
     parts = []
-    for batch in batches_of(flat, 120):
-        pixels = torch.from_numpy(np.array(batch)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        with torch.autocast('cpu', torch.bfloat16):
-            parts.append(autoencoder.encode(pixels).half())
-    latents = torch.cat(parts)
-    channels, rows, columns = latents.shape[1:]
-    grouped = latents.reshape(episodes, frames, views, channels, rows, columns).transpose(2, 3)
-    return grouped.reshape(episodes, frames, channels, views * rows, columns).numpy()
+    for batch in batches_of(images.reshape(-1, *images.shape[-3:]), ENCODED_AT_ONCE):
+        pixels = torch.from_numpy(np.array(batch)).to(device).permute(0, 3, 1, 2).float()
+        with precision(device):
+            parts.append(autoencoder.encode(pixels / 127.5 - 1.0).half().cpu())
+    latents = torch.cat(parts).unflatten(0, (-1, views)).transpose(1, 2).flatten(2, 3)
+    return latents.numpy().reshape(*before, *latents.shape[1:])
+
+
+def _bfloat16(device: torch.device) -> AbstractContextManager[object]:
+    return torch.autocast(device.type, torch.bfloat16)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_training.collect.collect import EVALUATION_SEEDS
-from vidplan_training.data.dataset import HELD_OUT, Shard, shards
+from vidplan_training.data.dataset import Shard, is_held_out, shards
 
 CLIPS_PER_EPISODE = 2
 
@@ -69,7 +69,7 @@ def held_out_shards(data: Path) -> list[Shard]:
     chosen = [
         shard
         for index, shard in enumerate(shards(data))
-        if min(shard.meta['seeds']) >= EVALUATION_SEEDS or index % HELD_OUT == HELD_OUT - 1
+        if min(shard.meta['seeds']) >= EVALUATION_SEEDS or is_held_out(index)
     ]
     if not chosen:
         raise ValueError(

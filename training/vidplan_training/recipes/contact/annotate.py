@@ -9,15 +9,14 @@ import numpy as np
 import torch
 
 from vidplan_core.language.semantic import SemanticScorer
-from vidplan_core.models.precision import fast_precision
 from vidplan_core.world_model.autoencoders.build import AnyAutoencoder
 from vidplan_training.data.dataset import Shard
-from vidplan_training.data.latents import LATENTS
+from vidplan_training.data.latents import LATENTS, encode
 
 RELEVANCY = 'relevancy'
 # Relevancy is kept of every other frame, those at which decisions are made.
 EVERY = 2
-ENCODED_AT_ONCE = 480
+LOOKED_AT_ONCE = 120
 SHARED = 2  # frames that all branches of a set have in common
 
 
@@ -33,7 +32,7 @@ class Annotator:
         """Raw latents float16 (episodes, frames, channels, views * rows, columns) of a shard."""
         path = shard.folder / f'{LATENTS}.npy'
         if not path.exists():
-            np.save(path, self._encoded(shard.array('images'), _branches(shard)))
+            np.save(path, self._encoded(shard.array('images'), shard.branches))
         return np.load(path, mmap_mode='r')
 
     def relevancy_of(self, shard: Shard) -> np.ndarray:
@@ -43,7 +42,7 @@ class Annotator:
         """
         path = shard.folder / f'{RELEVANCY}.npy'
         if not path.exists():
-            images, branches = shard.array('images'), _branches(shard)
+            images, branches = shard.array('images'), shard.branches
             chosen = images[::branches, 1:2] if branches else images[:, ::EVERY]
             np.save(path, self._looked(chosen, shard.meta['kinds']))
         return np.load(path, mmap_mode='r')
@@ -59,30 +58,8 @@ class Annotator:
     def _looked(self, images: np.ndarray, kinds: list[str]) -> np.ndarray:
         flat = torch.from_numpy(np.array(images)).flatten(0, 2).permute(0, 3, 1, 2)
         parts = []
-        for some in flat.split(ENCODED_AT_ONCE // 4):
+        for some in flat.split(LOOKED_AT_ONCE):
             dense = self.scorer.dense(some.to(self.device).float() / 255.0)
             parts.append(self.scorer.compare(dense, kinds).half().cpu())
         maps = torch.cat(parts).unflatten(0, images.shape[:3])
         return maps.transpose(2, 3).numpy()
-
-
-@torch.no_grad()
-def encode(images: np.ndarray, autoencoder: AnyAutoencoder, device: torch.device) -> np.ndarray:
-    """Raw latents (..., channels, views * rows, columns) float16 of images.
-
-    Args:
-        images: uint8 (..., views, height, width, 3).
-    """
-    views, before = images.shape[-4], images.shape[:-4]
-    flat = torch.from_numpy(np.array(images)).flatten(0, -4)
-    parts = []
-    for batch in flat.split(ENCODED_AT_ONCE):
-        pixels = batch.to(device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        with fast_precision(device):
-            parts.append(autoencoder.encode(pixels).half().cpu())
-    latents = torch.cat(parts).unflatten(0, (-1, views)).transpose(1, 2).flatten(2, 3)
-    return latents.numpy().reshape(*before, *latents.shape[1:])
-
-
-def _branches(shard: Shard) -> int:
-    return int(shard.meta.get('branches', 0))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.se3 import quaternion_to_matrix
-from vidplan_training.data.dataset import HELD_OUT, Shard, shards
+from vidplan_training.data.dataset import Shard, is_held_out
 from vidplan_training.data.latents import LONGEST_STEP_M, Clips, Statistics
 from vidplan_training.recipes.contact.annotate import EVERY, Annotator
 
@@ -173,13 +172,6 @@ def number_of(shard: Shard) -> int:
     return int(shard.folder.name.split('_')[1])
 
 
-def split_contact(data: Path, held_out: bool) -> list[Shard]:
-    """Shards of training, or the held-out ones: every tenth number."""
-    every = shards(data)
-    chosen = [s for s in every if (number_of(s) % HELD_OUT == HELD_OUT - 1) == held_out]
-    return chosen or every[-2:]
-
-
 class Gathered:
     """Collects shards one by one, encoded as they come."""
 
@@ -197,7 +189,7 @@ class Gathered:
         position = shard.array('position')
         jumps = np.linalg.norm(np.diff(position, axis=1), axis=-1).max(axis=1)
         sound = np.isfinite(jumps) & (jumps < LONGEST_STEP_M)
-        branches = int(shard.meta.get('branches', 0))
+        branches = shard.branches
         if branches:  # a set is sound as a whole or not at all
             sound = np.repeat(sound.reshape(-1, branches).all(1), branches)
         if not sound.any():
@@ -242,7 +234,7 @@ class Gathered:
     def episodes(self, held_out: bool | None) -> Episodes:
         """Everything of one split, in the order of the shards; None for both splits."""
         every = sorted(self._parts)
-        keys = [k for k in every if held_out in (None, k[0] % HELD_OUT == HELD_OUT - 1)]
+        keys = [k for k in every if held_out in (None, is_held_out(k[0]))]
         keys = keys or every[-2:]
         parts = [self._parts[key] for key in keys]
         joined = {n: torch.cat([p[n] for p in parts]).to(self._device) for n in parts[0]

@@ -14,7 +14,7 @@ from vidplan_core.heads.value import text_probe
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.world_model import WorldModel
-from vidplan_training.data.dataset import HELD_OUT, Shard, shards
+from vidplan_training.data.dataset import Shard, is_held_out, shards
 from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.engine.trainer import Trainer
 from vidplan_training.recipes.contact.data import number_of
@@ -37,8 +37,8 @@ def policy_config(
 
 def gather(recipe: PolicyRecipe, reader: MomentReader) -> tuple[Moments, Moments]:
     """Moments to learn from, and those of every tenth shard, which are held out."""
-    episodes = [s for s in shards(recipe.data) if not s.meta.get('branches')]
-    training = [s for s in episodes if number_of(s) % HELD_OUT != HELD_OUT - 1]
+    episodes = [s for s in shards(recipe.data) if not s.branches]
+    training = [s for s in episodes if not is_held_out(number_of(s))]
     held_out = [s for s in episodes if s not in training] or training[-1:]
     return _read(reader, training, recipe.most_episodes), _read(reader, held_out, 1_000)
 
