@@ -18,15 +18,16 @@ from vidplan_sim.expert.decision import VERBS, Decision, PickPlaceTask
 from vidplan_sim.expert.looking import lying_heights, touch, view_of
 from vidplan_sim.expert.remaining import MOST_FRAMES, frames_to_go
 from vidplan_sim.expert.rule import DECISION_FRAMES, PHASES, View, decide, done
+from vidplan_training.collect.contact.approach import aside
 from vidplan_training.collect.contact.episode import (
     KIND_NAMES,
     Row,
     contact_scene,
-    kept_inside,
     pictures,
     record_row,
 )
 from vidplan_training.collect.contact.flaws import FLAWS
+from vidplan_training.collect.contact.inside import kept_inside
 from vidplan_training.collect.motion import PERIOD_S, Motion
 
 BRANCHES, FRAMES = 8, 6
@@ -188,7 +189,7 @@ def _astray(
     if others and rng.random() < 0.4:
         return decide(others[rng.integers(len(others))], task)[0]
     angle, radius = rng.uniform(-np.pi, np.pi), rng.uniform(0.03, 0.05)
-    beside = np.array([radius * np.cos(angle), radius * np.sin(angle), 0.0])
+    beside = aside(angle, radius)
     moved = replace(view.shifted(beside, 0.0), bowl=view.bowl + 2.5 * beside)
     return decide(moved, task)[0]
 

@@ -17,20 +17,22 @@ from vidplan_sim.arm.kinematics import (
     solve_ik,
     tcp_to_flange,
 )
-from vidplan_sim.cell import Cell, CellState
+from vidplan_sim.cell import Cell
 from vidplan_sim.expert.decision import VERBS, Decision
 from vidplan_sim.expert.looking import lying_heights, touch, view_of
 from vidplan_sim.expert.remaining import frames_to_go
 from vidplan_sim.expert.rule import DECISION_FRAMES, PHASES, PickPlaceTask, View, decide
 from vidplan_sim.objects.everyday import KINDS
 from vidplan_sim.scene import ObjectPlacement, Scene, random_scene
-from vidplan_training.collect.behaviours import Behaviour, choose, keep_inside
+from vidplan_training.collect.behaviours import Behaviour, choose
+from vidplan_training.collect.contact.approach import aside, come_near
 from vidplan_training.collect.contact.attempts import Playing
 from vidplan_training.collect.contact.flaws import FARTHEST_M, FLAWS, draw_attempt
+from vidplan_training.collect.contact.inside import kept_inside
 from vidplan_training.collect.motion import PERIOD_S, Motion
 
 HEIGHT, WIDTH = 96, 160
-CLOSING_FRAMES, LONGEST_WAY = 10, 16  # of a closing; decisions until then
+CLOSING_FRAMES = 10
 NONE = -1
 UNKNOWN = np.full(5, np.nan, np.float32)
 SHARE_OF_OTHERS = 0.10  # episodes of the older behaviours
@@ -107,7 +109,8 @@ class ContactRecorder:
         self.cell.reset(near_start(scene, thing, rng))
         self._lying = lying_heights(self.cell)
         self._motion = Motion(self.cell)
-        before = self._come_near(thing.kind, _aside(rng))
+        offset = aside(rng.uniform(-np.pi, np.pi), rng.uniform(0.0, FARTHEST_M))
+        before = come_near(self.cell, self._motion, thing.kind, offset, self._lying)
         if before is None:
             return None
         log, now = Log(), self.cell.save()
@@ -125,20 +128,6 @@ class ContactRecorder:
             self._look(log, thing.kind, PLACE, PHASES.index(phase), flaw)
             self.cell.step(PERIOD_S)
         return log.stacked() | {'to_go': self._to_go(log)}
-
-    def _come_near(self, kind: str, offset: np.ndarray) -> CellState | None:
-        """Go where the fingers would close; the state one frame before that."""
-        task, before = PickPlaceTask(PLACE, kind), None
-        for _ in range(LONGEST_WAY):
-            view = view_of(self.cell, kind, self._lying)
-            decision, phase = decide(view.shifted(offset, 0.0), task)
-            if phase == 'close':
-                return before
-            self._motion.start(kept_inside(view, decision))
-            self.cell.step(PERIOD_S)
-            before = self.cell.save()
-            self.cell.step(PERIOD_S)
-        return None
 
     def _behave(
         self, rng: np.random.Generator, behaviour: Behaviour, frames: int, log: Log
@@ -228,17 +217,6 @@ def _resolved(log: Log, frame: int) -> int | None:
         if log.rows[later]['commanded'] >= 0.999:
             return later
     return None
-
-
-def _aside(rng: np.random.Generator) -> np.ndarray:
-    """A random place beside an object, (3,) m: as often near as far."""
-    angle, radius = rng.uniform(-np.pi, np.pi), rng.uniform(0.0, FARTHEST_M)
-    return np.array([radius * np.cos(angle), radius * np.sin(angle), 0.0])
-
-
-def kept_inside(view: View, decision: Decision) -> Decision:
-    """A decision whose motion stays inside the collection box."""
-    return replace(decision, displacement=keep_inside(view.tool, decision.displacement))
 
 
 def record_row(cell: Cell, kinds: list[str], *, seen: bool = True) -> Row:

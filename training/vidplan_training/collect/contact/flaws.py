@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vidplan_training.collect.contact.approach import aside
+
 # What may be wrong with an attempt, and how often each is drawn.
 SHARES: dict[str, float] = {
     'none': 0.16,
@@ -74,4 +76,4 @@ def _offset(rng: np.random.Generator, flaw: str) -> np.ndarray:
     if flaw != 'offset':
         return np.append(rng.normal(scale=0.004, size=2), 0.0)
     angle, radius = rng.uniform(-np.pi, np.pi), rng.uniform(0.008, FARTHEST_M)
-    return np.array([radius * np.cos(angle), radius * np.sin(angle), 0.0])
+    return aside(angle, radius)

@@ -12,21 +12,20 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import flange_pose
-from vidplan_core.language.instruction import PLACE
 from vidplan_core.planner.motion.hermite import hermite_chunk
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.sampling.sampler import MEAN
 from vidplan_core.world_model.world_model import WorldModel
-from vidplan_sim.cell import GRIPPER_SPEED, Cell
-from vidplan_sim.expert.decision import Decision, PickPlaceTask
-from vidplan_sim.expert.looking import lying_heights, touch, view_of
-from vidplan_sim.expert.rule import LIFTED_M, decide
+from vidplan_sim.cell import GRIPPER_SPEED, Cell, CellState
+from vidplan_sim.expert.decision import Decision
+from vidplan_sim.expert.looking import lying_heights, touch
+from vidplan_sim.expert.rule import LIFTED_M
 from vidplan_sim.scene import random_scene
-from vidplan_training.collect.contact.episode import kept_inside, near_start, pictures
+from vidplan_training.collect.contact.approach import aside, come_near
+from vidplan_training.collect.contact.episode import near_start, pictures
 from vidplan_training.collect.motion import FRAMES, PERIOD_S, Motion
 
 FARTHEST_M = 0.05
-LONGEST = 16  # decisions until the fingers close
 LIFT_M = 0.12
 
 
@@ -81,26 +80,18 @@ def _case(cell: Cell, seed: int) -> ClosingCase | None:
     cell.reset(near_start(scene, thing, rng))
     lying, motion = lying_heights(cell), Motion(cell)
     angle, radius = rng.uniform(-np.pi, np.pi), FARTHEST_M * np.sqrt(rng.uniform())
-    offset = radius * np.array([np.cos(angle), np.sin(angle), 0.0])
-    before = cell.save()
-    for _ in range(LONGEST):
-        view = view_of(cell, thing.kind, lying)
-        decision, phase = decide(view.shifted(offset, 0.0), PickPlaceTask(PLACE, thing.kind))
-        if phase == 'close':
-            return _carry_out(cell, motion, before, seed, thing.kind, radius, lying)
-        motion.start(kept_inside(view, decision))
-        cell.step(PERIOD_S)
-        before = cell.save()
-        cell.step(PERIOD_S)
-    return None  # it pushed the object away on its way down
+    before = come_near(cell, motion, thing.kind, aside(angle, radius), lying)
+    if before is None:
+        return None
+    return _carry_out(cell, motion, before, seed, thing.kind, radius, lying)
 
 
 def _carry_out(
-    cell: Cell, motion: Motion, before: object, seed: int, kind: str, off_m: float,
+    cell: Cell, motion: Motion, before: CellState, seed: int, kind: str, off_m: float,
     lying: dict[str, float],
 ) -> ClosingCase:  # fmt: skip
     now = cell.save()
-    cell.restore(before)  # type: ignore[arg-type]
+    cell.restore(before)
     earlier = Seen.of(cell)
     cell.restore(now)
     past = (earlier, Seen.of(cell))
@@ -147,8 +138,8 @@ def foresee(model: WorldModel, case: ClosingCase, measured: np.ndarray | None = 
         found = model.imagine(context, chunk, MEAN, 0)
         assert found.outcome is not None
         held, latents = found.outcome.held[0, -1].sigmoid(), found.latents[0, -1:]
-        told = found.measured if measured is None else chunk
-        context = model.advance(context, found.latents, told, frames)
+        past = found.measured if measured is None else chunk
+        context = model.advance(context, found.latents, past, frames)
     return Foreseen(float(held), latents)
 
 
