@@ -191,6 +191,17 @@ class WorldModel(nn.Module):
         found: MotionOutcome = self.outcome(latents, condition.history[:, -1], tokens)
         return found
 
+    def unmoved(self, imagination: Imagination) -> Imagination:
+        """The present in place of every frame, and what a hand that stays would measure.
+
+        What an imagination is worth beside none: its poses stay, its pictures do not.
+        """
+        condition, frames = imagination.condition, self.config.frames
+        latents = condition.history[:, -1:].expand_as(imagination.latents)
+        still = condition.actions[:, -frames : 1 - frames].expand(-1, frames, -1)
+        outcome = self.read_outcome(latents[:, 1:], replace(condition, actions=still))
+        return replace(imagination, latents=latents, outcome=outcome)
+
     def sample(
         self, condition: Condition, noise: Tensor, sampling: SamplingConfig
     ) -> tuple[Tensor, NetworkEvaluation]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vidplan_core.metrics.ranking import exact_area
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.outcome import OutcomeReadout
 from vidplan_core.world_model.sampling.sampler import MEAN
@@ -116,8 +117,6 @@ def readout_loss(readout: OutcomeReadout, rows: ReadoutRows, rng: torch.Generato
 @torch.no_grad()
 def readout_report(readout: OutcomeReadout, rows: ReadoutRows) -> dict[str, float]:
     """Areas of `held` at the end of held-out windows by kind, and the loss."""
-    from vidplan_core.metrics.ranking import exact_area
-
     held, losses = [], []
     for index in torch.arange(len(rows)).split(64):
         found = readout(rows.imagined[index].float(), rows.present[index].float(),

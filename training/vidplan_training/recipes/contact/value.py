@@ -111,8 +111,8 @@ class ValueSampler:
         where = first[:, None] + torch.arange(history - 1 + frames)
         where = where.to(self.episodes.device)
         clips, _ = self.windows.clips(where, rng)
-        told = ~self.episodes.to_go[where[:, -1], PLACE_NUMBER].isnan()
-        kind = told.float().argmax(-1)
+        known = ~self.episodes.to_go[where[:, -1], PLACE_NUMBER].isnan()
+        kind = known.float().argmax(-1)
         verb = self._verbs(len(where), rng)
         if rng is not None:  # the branches of a set are compared: one verb for all
             verb = verb[::BRANCHES].repeat_interleave(BRANCHES)
@@ -215,7 +215,9 @@ def shown(
     if picture == 'true':
         true[:] = True
     if picture == 'present':
-        return _present(model, imagination, inputs)
+        still = model.unmoved(imagination)
+        assert still.outcome is not None
+        return replace(inputs, predicted=still.latents[:, 1:], outcome=still.outcome.numbers)
     mask = true.to(device)
     outcome = model.read_outcome(truth, imagination.condition)
     assert outcome is not None
@@ -224,16 +226,6 @@ def shown(
     numbers = torch.where(mask[:, None, None], outcome.numbers, inputs.outcome)
     inputs = replace(inputs, predicted=predicted, outcome=numbers)
     return inputs if rng is None else withheld(inputs, rng)
-
-
-def _present(model: WorldModel, imagination: Imagination, inputs: HeadInput) -> HeadInput:
-    condition = imagination.condition
-    frames = model.config.frames
-    still = condition.actions[:, -frames : 1 - frames].expand(-1, frames, -1)
-    same = inputs.present[:, None].expand_as(inputs.predicted)
-    outcome = model.read_outcome(same, replace(condition, actions=still))
-    assert outcome is not None
-    return replace(inputs, predicted=same, outcome=outcome.numbers)
 
 
 def withheld(inputs: HeadInput, rng: torch.Generator) -> HeadInput:
