@@ -80,11 +80,11 @@ def test_it_learns_what_it_is_shown() -> None:
 
 def test_words_only_reads_no_places() -> None:
     found = policy(replace(CONFIG, grounded=False))
-    told, blind = moments(1), replace(moments(1), maps=None, beside=None)
-    torch.testing.assert_close(found.sample(told, 3, 0), found.sample(blind, 3, 0))
+    grounded, blind = moments(1), replace(moments(1), maps=None, beside=None)
+    torch.testing.assert_close(found.sample(grounded, 3, 0), found.sample(blind, 3, 0))
 
 
-def test_a_grounded_policy_says_what_it_was_not_told() -> None:
+def test_a_grounded_policy_says_what_it_was_not_given() -> None:
     with pytest.raises(ModelError, match='where things are'):
         policy().sample(replace(moments(1), maps=None), 3, 0)
 

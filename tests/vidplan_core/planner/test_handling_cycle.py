@@ -98,7 +98,7 @@ def test_a_task_is_done_when_two_looks_say_so() -> None:
 
 
 def test_without_progress_others_are_tried_then_it_backs_off_then_it_ends() -> None:
-    planner = system(HeightValue(constant=True), patience_cycles=2, retries=1)
+    planner = system(HeightValue(constant=True), max_idle_cycles=2, retries=1)
     task = planner.new_task(WORDS)
     counts = [
         len(planner.plan(task, looks(first_s=10.0 + 0.4 * cycle)).scores) for cycle in range(11)

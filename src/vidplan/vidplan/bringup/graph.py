@@ -206,7 +206,7 @@ REPLAY = Graph(
     (
         *_common(use_sim_time=True, without=('dry_run',)),
         Argument('bag', '', 'Rosbag2 to play, a folder or a file; required.'),
-        Argument('map', '', 'Which topic of the bag is what, YAML; told by names if empty.'),
+        Argument('map', '', 'Which topic of the bag is what, YAML; guessed from names if empty.'),
         Argument('rate', 1.0, 'Bag seconds per real second.'),
         Argument('wait_for_goal', False, 'Begin to play only when a goal has come.'),
     ),

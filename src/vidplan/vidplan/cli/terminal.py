@@ -8,7 +8,7 @@ import sys
 from types import TracebackType
 from typing import Any
 
-# From this time ratio on, a user is told that the arm was slowed down.
+# From this time ratio on, the arm counts as slowed down.
 SLOWED = 1.02
 
 PHASES = ('observing', 'planning', 'moving', 'coming to rest')

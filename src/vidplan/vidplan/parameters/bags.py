@@ -28,7 +28,7 @@ class PlayerParameters(CameraParameters):
 
     bag: str = knob('', 'rosbag2 to play, a folder or a file; required', section='The bag.')
     map: str = knob(
-        '', 'which topic is which camera, arm and gripper, YAML; empty: told by names and types'
+        '', 'which topic is which camera, arm and gripper, YAML; empty: by names and types'
     )
     robot: str = knob(DEFAULT_ROBOT, 'that the graph expects: a file of config/robots, or a path')
     joint_prefix: str = knob('', 'before every joint name that the graph expects')

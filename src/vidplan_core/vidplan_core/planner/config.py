@@ -41,7 +41,7 @@ class PlannerConfig:
     )
     base: str = knob(
         'grounded',
-        "which of the models' policies proposes: told where things are, or words only",
+        "which of the models' policies proposes: given where things are, or words only",
         choices=('grounded', 'words'),
     )
     samples: int = knob(8, 'candidates that a policy proposes', low=1, high=64)
@@ -128,7 +128,7 @@ class PlannerConfig:
     max_missed_cycles: int = knob(
         8, 'cycles without a view of the target until it is lost', low=0, high=1000
     )
-    patience_cycles: int = knob(
+    max_idle_cycles: int = knob(
         10, 'cycles without coming nearer until other motions are tried', low=1, high=1000
     )
     retries: int = knob(2, 'times that the arm backs off and looks again', low=0, high=100)

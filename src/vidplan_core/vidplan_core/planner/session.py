@@ -115,7 +115,7 @@ class Session:
         return Situation(
             context, start, task.instruction, target, kind.goal(target), kind.gripper(start),
             parts.config.seed * SEEDS_APART + task.cycle, sighting, novelty, grounding,
-            stuck=task.progress.idle >= parts.config.patience_cycles,
+            stuck=task.progress.idle >= parts.config.max_idle_cycles,
         )  # fmt: skip
 
     # The steps of a cycle
@@ -214,7 +214,7 @@ class Session:
             NoProgressError: it has done so often enough.
         """
         config, progress = self.parts.config, task.progress
-        if not composition.kind.by_pictures or progress.idle < 2 * config.patience_cycles:
+        if not composition.kind.by_pictures or progress.idle < 2 * config.max_idle_cycles:
             return False
         if progress.retries >= config.retries:
             raise NoProgressError(

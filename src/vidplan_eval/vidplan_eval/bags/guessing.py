@@ -65,7 +65,7 @@ def find_sensors(
         prefix: of the arm's joints; tells several arms apart.
 
     Raises:
-        BagError: a camera or the arm cannot be told; what is there is named.
+        BagError: a camera or the arm cannot be identified; what is there is named.
     """
     if MAP_KEY in bag.custom:
         text = yaml.safe_load(bag.custom[MAP_KEY])

@@ -64,19 +64,19 @@ def export_bag(
     episodes = frames = short = 0
     worst, total_db = 0.0, 0.0
     with Bag(path) as bag:
-        told, success = _task(bag)
+        given, success = _task(bag)
         stream = ObservationStream(bag, writer.layout, 1.0 / writer.rate_hz, source)
         for stretch in stretches(stream, 1.0 / writer.rate_hz):
             if len(stretch) < SHORTEST:
                 short += len(stretch)
                 continue
-            writer.add(stretch, text or told, success)
+            writer.add(stretch, text or given, success)
             error, mean_db = read_back(writer, len(writer.episodes) - 1, stretch)
             worst, total_db = max(worst, error), total_db + mean_db * len(stretch)
             episodes, frames = episodes + 1, frames + len(stretch)
         skipped = [f'{s.count} of {t}: {s.reason}' for t, s in sorted(bag.skipped.items())]
     mean_db = total_db / frames if frames else float('nan')
-    return ExportedBag(str(path), episodes, frames, short, text or told, skipped, worst, mean_db)
+    return ExportedBag(str(path), episodes, frames, short, text or given, skipped, worst, mean_db)
 
 
 def _task(bag: Bag) -> tuple[str, bool | None]:

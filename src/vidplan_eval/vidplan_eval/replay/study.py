@@ -108,7 +108,7 @@ def study(
         plan_every: windows between two plans.
         log: takes up what was seen, imagined and chosen; None for no pictures.
         log_s: how much of the beginning the log takes up.
-        progress: is told how many observations have been read.
+        progress: is called with how many observations have been read.
     """
     model = system.world_model.config
     found = ReplayStudy()

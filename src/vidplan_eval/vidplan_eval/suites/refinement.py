@@ -39,7 +39,7 @@ STEPS = (1, 3, 6)
 # Decisions of 0.4 s that the expert has made before a state.
 DECISIONS = (1, 16)
 DECISION_FRAMES = 2
-# What a state says, and how its mean is told.
+# What a state says, and how its mean is reported.
 MEASURES = ('predicted', 'realised', 'gap', 'frames_saved')
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the expert sees of a cell, and what training is told of touching."""
+"""What the expert sees of a cell, and what training learns of touching."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from vidplan_training.recipes.contact.annotate import EVERY, Annotator
 from vidplan_training.recipes.heads.value import phrases_of
 
 SHARE_PICK = 0.25  # of the moments a batch asks to pick up only
-SHARE_UNPLACED = 0.15  # of them it is not told where things are
+SHARE_UNPLACED = 0.15  # of them are not given where things are
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,18 +159,18 @@ def lesson(
     A generator varies words and verb, withholds places from some, and disturbs latents.
     """
     count = len(moments)
-    pick, told = torch.zeros(count, dtype=torch.bool), torch.ones(count)
+    pick, placed = torch.zeros(count, dtype=torch.bool), torch.ones(count)
     latents = moments.latents.float()
     if rng is not None:
         pick = torch.rand(count, generator=rng) < SHARE_PICK
-        told = (torch.rand(count, generator=rng) >= SHARE_UNPLACED).float()
+        placed = (torch.rand(count, generator=rng) >= SHARE_UNPLACED).float()
         latents = latents + noise * torch.randn(latents.shape, generator=rng)
     inputs = PolicyInput(
         latents,
         moments.body,
         phrases.text(pick, moments.kind, rng),
         moments.maps.float() * _shown(pick) if grounded else None,
-        moments.beside * told[:, None] if grounded else None,
+        moments.beside * placed[:, None] if grounded else None,
     )
     return inputs, torch.where((pick & moments.held)[:, None], _lift(moments), moments.chunks)
 

@@ -26,7 +26,7 @@ class PolicyRecipe(Settings):
 
     data: Path = required('folder of contact episodes')
     base: str = knob(
-        'grounded', 'grounded: is told where things are; words: the instruction', choices=BASES
+        'grounded', 'grounded: is given where things are; words: the instruction', choices=BASES
     )
     most_objects: int = knob(6, 'beside the bowl, in the scenes that are learnt from', low=1)
     most_episodes: int = knob(100_000, 'that are learnt from', low=1)

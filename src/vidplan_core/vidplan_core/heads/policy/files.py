@@ -15,7 +15,7 @@ from vidplan_core.models.io import from_dict, load_weights, read_config, save_we
 from vidplan_core.world_model.config import WorldModelConfig
 
 FOLDER = 'policy'
-# Of a models folder: what reads words only, and what is told where things are.
+# Of a models folder: what reads words only, and what is given where things are.
 BASES = ('words', 'grounded')
 
 

@@ -5,7 +5,7 @@ Success: the target is in the bowl and released at all looks of 0.4 s, within th
 The instruction is followed if the tool is over the named object, nearer to it than to any other,
 when the first object is touched or moved by more than 1.5 cm. That the first one touched or moved
 is the named one itself says less: an open hand that goes down between close neighbours brushes one
-of them, the expert's too; it is told beside. The bowl does not count.
+of them, the expert's too; it is reported beside. The bowl does not count.
 """
 
 from __future__ import annotations

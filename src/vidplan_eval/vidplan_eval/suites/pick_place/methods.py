@@ -48,7 +48,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Expert:
-    """The rule, told the truth."""
+    """The rule, given the ground truth."""
 
     pace: Pace
 
@@ -63,7 +63,7 @@ class Expert:
 
 @dataclass(frozen=True)
 class Scripted:
-    """The rule, told once where the planner's locator sees target and bowl."""
+    """The rule, given once where the planner's locator sees target and bowl."""
 
     system: PlanningSystem
     pace: Pace

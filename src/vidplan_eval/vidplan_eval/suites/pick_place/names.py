@@ -8,7 +8,7 @@ from vidplan_core.planner.config import METHODS as COMPOSITIONS
 # The paper's four bowl tasks and the kinds of their targets.
 TASKS = {'tape': 'measuring tape', 'fish': 'fish', 'pea': 'pea', 'carrot': 'carrot'}
 
-# Policies to plan on top of: one that reads the words only, and one that is told places, too.
+# Policies to plan on top of: one that reads the words only, and one that is given places, too.
 BASES = ('words', 'grounded')
 
 # Methods that only an evaluation can have: two of them know the truth.

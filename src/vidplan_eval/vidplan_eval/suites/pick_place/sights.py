@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the rule is told: the truth, or what the planner's locator saw in the very first look."""
+"""What the rule is given: the truth, or what the planner's locator saw in the very first look."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Looker:
 
 
 class FirstSight:
-    """Localises target and bowl once; from then on it believes that all goes as it is told.
+    """Localises target and bowl once; from then on it believes that all goes as it is commanded.
 
     Of the arm it knows what every robot knows, of the gripper what it commanded; what the closed
     fingers hold it does not know and takes for granted.
@@ -106,7 +106,7 @@ class FirstSight:
         )
 
     def decided(self, decision: Decision, time_s: float) -> None:
-        """Remember what the gripper is told."""
+        """Remember what the gripper is commanded."""
         self._goal = decision.closedness
 
     def _believe(self, tool: np.ndarray, now_s: float) -> None:
