@@ -25,7 +25,13 @@ from vidplan_core.language.instruction import Instruction
 from vidplan_core.language.relevancy import Localisation
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.interfaces import Score, Situation
-from vidplan_core.planner.motion.committed import angles_at, chunk_ahead, rests, velocity_at
+from vidplan_core.planner.motion.committed import (
+    angles_at,
+    chunk_ahead,
+    rests,
+    turn_rate_at,
+    velocity_at,
+)
 from vidplan_core.planner.motion.refine import into_ball, refine
 from vidplan_core.planner.objective.combination import UncertaintyPenalty
 from vidplan_core.planner.objective.distance import DistanceTerm
@@ -253,6 +259,16 @@ def test_committed_motion_is_sampled_and_then_rests(motion: CommittedMotion) -> 
     assert not rests(motion, 10.0)
     assert rests(motion, 10.4)
     assert angles_at(motion, 10.2) is None
+
+
+def test_a_committed_motion_of_one_pose_stays_there(motion: CommittedMotion) -> None:
+    held = CommittedMotion(
+        motion.times_s[:1], motion.position[:1], motion.quaternion[:1], np.ones(1)
+    )
+    chunk = chunk_ahead(held, 10.1, 5, 0.2)
+    np.testing.assert_allclose(chunk.position[0], np.tile([0.5, 0, 0.3], (5, 1)), atol=1e-9)
+    np.testing.assert_allclose(chunk.closedness[0], 1.0)
+    np.testing.assert_allclose(turn_rate_at(held, 10.0), 0)
 
 
 # Configuration

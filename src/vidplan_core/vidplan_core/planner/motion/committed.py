@@ -28,11 +28,10 @@ def chunk_ahead(
 ) -> PoseChunk:
     """Poses (1, frames) at the model's frames from `start_s` on; past its end the arm stays."""
     times = _within(motion, start_s + period_s * np.arange(frames))
-    turns = Slerp(motion.times_s, Rotation.from_quat(motion.quaternion))
     closedness = np.interp(times, motion.times_s, motion.closedness)
     return PoseChunk(
         torch.from_numpy(_rows(motion, motion.position, times)[None]),
-        torch.from_numpy(turns(times).as_matrix()[None]),
+        torch.from_numpy(_turned(motion, times).as_matrix()[None]),
         torch.from_numpy(closedness[None]),
     )
 
@@ -51,7 +50,7 @@ def turn_rate_at(motion: CommittedMotion, time_s: float, span_s: float = 0.02) -
     if time_s >= motion.times_s[-1] - 1e-6:
         return np.zeros(3)
     around = _within(motion, np.array([time_s - span_s, time_s + span_s]))
-    before, after = Slerp(motion.times_s, Rotation.from_quat(motion.quaternion))(around)
+    before, after = _turned(motion, around)
     turned: Array = (after * before.inv()).as_rotvec()
     return turned / max(around[1] - around[0], 1e-6)
 
@@ -72,6 +71,15 @@ def speeds_at(motion: CommittedMotion, time_s: float) -> Array | None:
 
 def _rows(motion: CommittedMotion, values: Array, times: Array) -> Array:
     return np.stack([np.interp(times, motion.times_s, column) for column in values.T], axis=-1)
+
+
+def _turned(motion: CommittedMotion, times: Array) -> Rotation:
+    """Rotations at times within the motion; one that is a single pose stays there."""
+    known = Rotation.from_quat(motion.quaternion)
+    if len(motion.times_s) == 1:
+        return known[np.zeros(len(times), dtype=int)]
+    found: Rotation = Slerp(motion.times_s, known)(times)
+    return found
 
 
 def _within(motion: CommittedMotion, times: Array) -> Array:
