@@ -74,13 +74,6 @@ def test_euler_features_match_the_percentiles() -> None:
         )
 
 
-def test_roll_stays_on_the_branch_of_the_present() -> None:
-    """Roll crosses pi: the raw angle would jump by two pi."""
-    turns = torch.tensor([[[-0.02, 0, 0], [0.0, 0, 0], [0.02, 0, 0], [0.04, 0, 0]]])
-    roll = euler_features(chunk(torch.zeros(1, 4, 3), turns), clip=False)[0, :, 3]
-    assert (roll.diff().abs() < 0.01).all()
-
-
 @pytest.mark.parametrize(
     ('position', 'rotation', 'closedness'),
     [

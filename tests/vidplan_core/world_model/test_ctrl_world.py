@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 
 import pytest
@@ -12,10 +11,9 @@ import torch
 
 from tests.fakes.tiny import straight_chunk, tiny_ctrl_world
 from tests.vidplan_core.world_model.shared_data import shared
-from vidplan_core.data.action import DROID_STATS, PoseChunk, euler_features
+from vidplan_core.data.action import DROID_STATS, euler_features
 from vidplan_core.data.history import EPISODE_START
 from vidplan_core.errors import ModelError
-from vidplan_core.geometry.se3 import euler_xyz_to_matrix
 from vidplan_core.world_model.augmentation import noisy_history
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.context import Context, action_tokens
@@ -60,22 +58,6 @@ def test_percentiles_are_those_of_the_data_set() -> None:
     assert DROID_STATS.p99 == tuple(stats['state_99'])
 
 
-def test_droid_features_are_the_published_normalisation_of_recorded_states() -> None:
-    """Up to whole turns: angles that wrap are followed instead, so that gradients go on."""
-    path = shared('data/droid/annotation/val/1799.json')
-    states = torch.tensor(json.loads(path.read_text())['states'], dtype=torch.float64)[None]
-    chunk = PoseChunk(states[..., :3], euler_xyz_to_matrix(states[..., 3:6]), states[..., 6])
-    present = 10
-    features = euler_features(chunk, present=present)
-    low, high = (torch.tensor(p, dtype=torch.float64) for p in (DROID_STATS.p01, DROID_STATS.p99))
-    turned = states.clone()
-    here = turned[:, present : present + 1, 3:6]
-    turned[..., 3:6] += 2 * math.pi * torch.round((here - turned[..., 3:6]) / (2 * math.pi))
-    expected = (2 * (turned - low) / (high - low + 1e-8) - 1).clamp(-1, 1)
-    torch.testing.assert_close(features, expected, atol=1e-5, rtol=0)
-    assert (features.abs() < 1).float().mean() > 0.5  # recorded states lie in the range
-
-
 def test_tokens_are_absolute_poses_with_the_history_first(
     model: WorldModel, context: Context
 ) -> None:
@@ -83,7 +65,7 @@ def test_tokens_are_absolute_poses_with_the_history_first(
     tokens = action_tokens(context.poses.expand(2), chunk, 'droid')
     assert tokens.shape == (2, 11, 7)
     torch.testing.assert_close(tokens[:, 6:], euler_features(chunk))
-    torch.testing.assert_close(tokens[:1, :6], euler_features(context.poses, present=6)[:, :6])
+    torch.testing.assert_close(tokens[:1, :6], euler_features(context.poses)[:, :6])
     with pytest.raises(ModelError, match="unknown action features 'delta'"):
         action_tokens(context.poses.expand(2), chunk, 'delta')
 

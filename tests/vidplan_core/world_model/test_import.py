@@ -116,6 +116,23 @@ def test_other_writers_are_understood(tmp_path: Path, state: State, writer: str)
     assert [part.name for part in found.parts if not part.used] == ['image_encoder']
 
 
+def test_tensors_that_share_memory_are_stored_for_each_name(tmp_path: Path, state: State) -> None:
+    """One bias for two layers, and a part of a larger tensor, as a writer may tie them."""
+    tied = {**state, 'action_encoder.action_encode.2.bias': state[_BIAS]}
+    weights = torch.zeros(2, *state[_BIAS].shape)
+    tied[_LAST_BIAS] = weights[1]
+    path = save(tmp_path, tied)
+    convert(path, read_released(path, SPEC), tmp_path / 'models')
+    model = load_world_model(tmp_path / 'models')
+    loaded = model.state_dict()
+    for name in (_BIAS, 'action_encoder.action_encode.2.bias', _LAST_BIAS):
+        assert torch.equal(loaded[f'backbone.{name}'], tied[name])
+
+
+_BIAS = 'action_encoder.action_encode.0.bias'
+_LAST_BIAS = 'action_encoder.action_encode.4.bias'
+
+
 def _missing(state: State) -> None:
     del state['unet.conv_in.weight']
 

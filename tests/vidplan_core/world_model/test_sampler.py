@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -12,6 +14,7 @@ from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.sampling.flow import noise_condition
 from vidplan_core.world_model.sampling.sampler import (
     CTRL_WORLD_SAMPLING,
+    FLOW_MAP_SAMPLING,
     SamplingConfig,
     equal_grid,
     guided_network,
@@ -128,6 +131,44 @@ def test_flow_map_jumps_over_the_whole_flow(steps: int) -> None:
     assert seen[0][0] == 0.0
     assert seen[-1][1] == 1.0
     assert (float(last.start[0]), float(last.target[0])) == seen[-1]
+
+
+def published_flow_map(noise: Tensor, steps: int, guidance: Tensor) -> Tensor:
+    """Jumps written out in two stages, denoiser then velocity, at the published times."""
+    times = torch.linspace(0, 1, steps + 1, dtype=torch.float64).clamp(1 / 701, 1 / 1.02)
+    x = noise.double()
+    for now, then in zip(times[:-1], times[1:]):
+        jump = (1 if steps == 1 else then) - now
+        sigma = (1 - now) / now
+        scaled, level = (x / now) / (sigma**2 + 1).sqrt(), sigma.log().expand(len(x)) / 4
+        without, given = (raw_output(scaled.float(), level.float(), k) for k in (1, 0))
+        raw = without + guidance[None, :, None] * (given - without)
+        data = x / now / (sigma**2 + 1) - sigma / (sigma**2 + 1).sqrt() * raw.double()
+        x = x + jump * (data - (x / now - data) / sigma)
+    return x
+
+
+@pytest.mark.parametrize('steps', [1, 2, 4])
+def test_the_clamped_grid_is_the_published_flow_map(steps: int) -> None:
+    noise = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(2))
+    sampling = replace(FLOW_MAP_SAMPLING, steps=steps)
+    levels = 0.02, 700.0
+    asked: list[tuple[float, float]] = []
+
+    def network(seed: int):
+        def raw(scaled: Tensor, start: Tensor, target: Tensor) -> Tensor:
+            asked.append((float(start[0]), float(target[0])))
+            return raw_output(scaled, noise_condition(start, *levels), seed)
+
+        return raw
+
+    guidance = sampling.guidance(5)
+    guided = guided_network(network(0), network(1), guidance)
+    data, _ = integrate(guided, noise, sampling, sampling.grid(*levels))
+    wanted = published_flow_map(noise, steps, guidance)
+    torch.testing.assert_close(data.double(), wanted, atol=1e-5, rtol=1e-5)
+    assert asked[0][0] == pytest.approx(1 / 701)
+    assert asked[-1][1] == pytest.approx(1.0 if steps == 1 else 1 / 1.02)
 
 
 @pytest.mark.parametrize(

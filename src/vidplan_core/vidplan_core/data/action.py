@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -159,26 +158,25 @@ def relative_features(chunk: PoseChunk, present: int = 0) -> Tensor:
 
 
 def euler_features(
-    chunk: PoseChunk, stats: EulerStats = DROID_STATS, present: int = 0, clip: bool = True
+    chunk: PoseChunk, stats: EulerStats = DROID_STATS, clip: bool = True
 ) -> Tensor:
     """Describe each frame as Ctrl-World does: normalised x, y, z, roll, pitch, yaw, closedness.
 
-    A gripper that points down has a roll of about +-pi. Roll and yaw are therefore unwrapped
-    to lie within pi of the present frame's, so that a small rotation makes a small change.
+    Angles lie within +-pi, as in the data that the weights learned from. A gripper that points
+    down has a roll of about +-pi, so a small rotation may turn -1 into +1: the weights know both
+    as the same place, and know nothing beyond them. The gradient is that of the branch at hand,
+    and of single frames: what a plan is varied in must be smooth itself.
 
     Args:
         chunk: poses (candidates, frames).
         stats: percentiles that map to -1 and +1.
-        present: index of the frame that chooses the branch.
         clip: limit to [-1, 1] as in training; the gradient is zero outside.
 
     Returns:
         Features (candidates, frames, 7).
     """
     euler = matrix_to_euler_xyz(chunk.rotation)
-    reference = euler[:, present : present + 1].detach()
-    turns = torch.round((reference - euler.detach()) / (2 * math.pi))
-    raw = torch.cat((chunk.position, euler + 2 * math.pi * turns, chunk.closedness[..., None]), -1)
+    raw = torch.cat((chunk.position, euler, chunk.closedness[..., None]), -1)
     p01, p99 = raw.new_tensor(stats.p01), raw.new_tensor(stats.p99)
     normalised = 2 * (raw - p01) / (p99 - p01 + 1e-8) - 1
     return normalised.clamp(-1, 1) if clip else normalised

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
-from vidplan_core.models.tensors import fill, mismatches, not_finite, refuse, shapes
+from vidplan_core.models.tensors import fill, mismatches, not_finite, refuse, shapes, unshared
 
 T = TypeVar('T')
 
@@ -33,7 +33,10 @@ def save_weights(
     tensors: Mapping[str, Tensor],
     dtype: torch.dtype | None = torch.float16,
 ) -> None:
-    """Write a model folder; float32 weights are stored as `dtype`, None keeps every tensor's."""
+    """Write a model folder; float32 weights are stored as `dtype`, None keeps every tensor's.
+
+    Tensors that share memory are stored once for each of their names.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(config, indent=1) + '\n')
     wide = (torch.float32, torch.float64)
@@ -41,7 +44,7 @@ def save_weights(
         name: (value.to(dtype) if dtype and value.dtype in wide else value).contiguous()
         for name, value in tensors.items()
     }
-    save_file(stored, folder / WEIGHTS)
+    save_file(unshared(stored), folder / WEIGHTS)
     # safetensors lets its owner alone read it; whoever reads the description needs the weights.
     shutil.copymode(folder / CONFIG, folder / WEIGHTS)
 

@@ -57,6 +57,17 @@ def refuse(path: Path, problems: Iterable[str]) -> None:
     raise ModelError(f'{path} does not fit: {"; ".join(listed[:_REPORTED])}{rest}')
 
 
+def unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, each with memory of its own, as safetensors asks for."""
+    seen: set[int] = set()
+    own: dict[str, Tensor] = {}
+    for name, value in tensors.items():
+        place = value.untyped_storage().data_ptr()
+        own[name] = value.clone() if place in seen else value
+        seen.add(place)
+    return own
+
+
 def fill(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Give a module its tensors, some of which may be absent.
 

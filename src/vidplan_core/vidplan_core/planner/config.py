@@ -69,6 +69,13 @@ class PlannerConfig:
         low=1,
         empty=False,
     )
+    decode_neighbours: int = knob(
+        1,
+        'frames before and after a scored one that are decoded with it, where the decoder looks '
+        "at neighbours (Stable Video Diffusion's): more is nearer to decoding all, and slower",
+        low=0,
+        high=64,
+    )
     refine_iterations: int = knob(
         3, 'gradient steps on the chosen motion; 0: none', low=0, high=50
     )

@@ -2,4 +2,4 @@
 """World model: backbones, EDM preconditioning, sampling, autoencoder, checkpoints."""
 
 #: Names of the samplers, see `sampler.SamplingConfig`; here, where no PyTorch is loaded.
-SAMPLER_KINDS = ('flow_map', 'edm')
+SAMPLER_KINDS = ('flow_map', 'edm', 'flow_map_clamped')

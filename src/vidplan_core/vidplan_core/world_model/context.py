@@ -98,7 +98,7 @@ def action_tokens(past: PoseChunk, future: PoseChunk, features: str = 'relative'
     older = past.frames - 1
     joined = _joined(past.part(slice(0, older)), future)
     if features == 'droid':
-        return euler_features(joined, present=older)
+        return euler_features(joined)
     return relative_features(joined, present=older)
 
 

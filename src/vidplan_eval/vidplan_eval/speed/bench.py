@@ -118,7 +118,7 @@ class Bench:
 
     def _value(self, latents: Tensor, chunk: PoseChunk) -> Tensor:
         frames = list(self._system.config.score_frames)
-        images = self._model.decode(latents[:, frames])
+        images = self._objective.decode(latents)
         poses = chunk.part(frames)
         return self._objective.score_pictures(self._situation, poses, images).total
 

@@ -28,6 +28,7 @@ from vidplan_core.planner.objective.terms import build_terms
 from vidplan_core.planner.objective.uncertainty import frame_uncertainty
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.target.locating import TargetLocator
+from vidplan_core.world_model.decoding import decode_frames
 from vidplan_core.world_model.world_model import Imagination
 
 
@@ -39,7 +40,8 @@ class TermObjective:
         terms: by name, in the order in which they are added up.
         numbers: of the frames that are scored, from 1.
         softness: of the maximum over them, in units of score; 0 is the maximum.
-        decode: makes views (candidates, frames, views, 3, height, width) of latents.
+        decode: makes views (candidates, frames, views, 3, height, width) of the frames `numbers`
+            of latents (candidates, all frames, ...).
         locator: finds the target in them.
         uncertainty_head: None where imaginations are taken as they are.
         penalty: how uncertainty lowers scores.
@@ -64,9 +66,13 @@ class TermObjective:
         penalty = UncertaintyPenalty(
             config.usual_uncertainty, config.uncertainty_discount, config.uncertainty_weight
         )
+        decode = partial(
+            decode_frames, parts.world_model,
+            numbers=config.score_frames, neighbours=config.decode_neighbours,
+        )  # fmt: skip
         return TermObjective(
             build_terms(parts), config.score_frames, config.frame_softness,
-            parts.world_model.decode, parts.locator, parts.heads.uncertainty_head,
+            decode, parts.locator, parts.heads.uncertainty_head,
             penalty, parts.robot,
         )  # fmt: skip
 
@@ -97,7 +103,7 @@ class TermObjective:
     ) -> Score:
         numbers, pictures = list(self.numbers), None
         if imagination is not None:
-            pictures = partial(self.decode, imagination.latents[:, numbers])
+            pictures = partial(self.decode, imagination.latents)
         frames = ScoredFrames(
             situation, chunk.part(numbers), self.numbers, imagination, self.locator, pictures,
             self.robot,

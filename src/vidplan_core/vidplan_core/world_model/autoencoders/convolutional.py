@@ -32,6 +32,8 @@ class Autoencoder(nn.Module):
     normalisation: on a CPU that is seven times faster than working at full resolution.
     """
 
+    sees_neighbours = False
+
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         self.config = config

@@ -27,6 +27,8 @@ class TemporalAutoencoder(nn.Module):
     bfloat16 has the range of float32 and needs no care.
     """
 
+    sees_neighbours = True
+
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         if len(config.widths) != LEVELS:

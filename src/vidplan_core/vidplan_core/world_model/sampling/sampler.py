@@ -36,7 +36,9 @@ class SamplingConfig:
     """How an imagination is sampled.
 
     steps: network evaluations (twice as many with guidance).
-    kind: 'flow_map' jumps on an equal grid of flow time; 'edm' denoises on Karras' grid.
+    kind: 'flow_map' jumps on an equal grid of flow time; 'flow_map_clamped' on the same between
+        the noise levels of training, as flow maps are published: several steps then leave the
+        least noise in; 'edm' denoises on Karras' grid.
     guidance_first, guidance_last: classifier-free guidance of the first and the last frame,
         linear between them; 1 and 1 need no unconditional pass and make none.
     gradient: 'full' differentiates the whole chain; 'last' only the last evaluation, with
@@ -77,13 +79,17 @@ class SamplingConfig:
 
     def grid(self, sigma_min: float = SIGMA_MIN, sigma_max: float = SIGMA_MAX) -> Tensor:
         """Flow times (steps + 1,) that the sampler passes, the last exactly 1."""
-        if self.kind == 'flow_map':
-            return equal_grid(self.steps)
-        return karras_grid(self.steps, sigma_min, sigma_max)
+        if self.kind == 'edm':
+            return karras_grid(self.steps, sigma_min, sigma_max)
+        grid = equal_grid(self.steps)
+        return grid if self.kind == 'flow_map' else clamped_grid(grid, sigma_min, sigma_max)
 
 
 # The released Ctrl-World rollouts: 50 steps, guidance rising from 1 to 2 over the frames.
 CTRL_WORLD_SAMPLING = SamplingConfig(50, 'edm', guidance_first=1.0, guidance_last=2.0)
+
+# Those of its published flow map: 4 jumps, the same guidance.
+FLOW_MAP_SAMPLING = SamplingConfig(4, 'flow_map_clamped', guidance_first=1.0, guidance_last=2.0)
 
 
 # One EDM step from the highest noise level is the denoiser there: the mean of all futures.
@@ -109,6 +115,14 @@ def equal_grid(steps: int) -> Tensor:
     Karras' grid has no use for few steps: its second of two starts at sigma_min.
     """
     return torch.linspace(0.0, 1.0, steps + 1, dtype=torch.float64)
+
+
+def clamped_grid(grid: Tensor, sigma_min: float, sigma_max: float) -> Tensor:
+    """Flow times kept between those of the noise levels; a single jump goes to the data."""
+    clamped = grid.clamp(1.0 / (1.0 + sigma_max), 1.0 / (1.0 + sigma_min))
+    if len(grid) == 2:
+        clamped[-1] = 1.0
+    return clamped
 
 
 def karras_grid(steps: int, sigma_min: float, sigma_max: float) -> Tensor:
@@ -147,17 +161,24 @@ def integrate(
     """
     times = (sampling.grid() if grid is None else grid).tolist()
     wide = torch.promote_types(noise.dtype, torch.float32)
-    # The first network input is the noise itself, as in SVD's scheduler: at t = 0 a no-op.
-    x = noise.to(wide) * (sampling.temperature * math.hypot(times[0], 1.0 - times[0]))
+    x = noise.to(wide) * (sampling.temperature * _first_size(sampling, times[0]))
     for step, (now, then) in enumerate(zip(times[:-1], times[1:])):
         with _gradient(sampling, last=step == len(times) - 2):
             start = x.new_full((len(x),), now)
             target = x.new_full((len(x),), then)
-            aim = target if sampling.kind == 'flow_map' else start
+            aim = start if sampling.kind == 'edm' else target
             seen = NetworkEvaluation(scaled_input(x, start).to(noise), start, aim)
             raw = _evaluate(network, seen, sampling.checkpointing)
             x = moved(x, velocity_of(x, raw.to(wide), start), start, target)
     return x.to(noise), seen
+
+
+def _first_size(sampling: SamplingConfig, start: float) -> float:
+    """Size of the first noise: what the network then sees is the noise itself, as in SVD.
+
+    Published flow maps take the noise as if it were x at the first time of their grid.
+    """
+    return 1.0 if sampling.kind == 'flow_map_clamped' else math.hypot(start, 1.0 - start)
 
 
 def _gradient(sampling: SamplingConfig, last: bool) -> AbstractContextManager[object]:
