@@ -22,13 +22,13 @@ from vidplan_core.planner.objective.combination import (
     best_frame,
     combine,
 )
+from vidplan_core.planner.objective.decoding import decode_frames
 from vidplan_core.planner.objective.frames import ScoredFrames
 from vidplan_core.planner.objective.term import Term
 from vidplan_core.planner.objective.terms import build_terms
 from vidplan_core.planner.objective.uncertainty import frame_uncertainty
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.target.locating import TargetLocator
-from vidplan_core.world_model.decoding import decode_frames
 from vidplan_core.world_model.world_model import Imagination
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.fakes.tiny import tiny_ctrl_world, tiny_world_model
-from vidplan_core.world_model.decoding import clips_around, decode_frames
+from vidplan_core.planner.objective.decoding import clips_around, decode_frames
 from vidplan_core.world_model.world_model import WorldModel
 
 
