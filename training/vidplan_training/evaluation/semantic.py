@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from vidplan_core.language.semantic import SemanticScorer
+from vidplan_core.language.semantic_config import read_config
 from vidplan_core.metrics.intervals import bootstrap_interval
 from vidplan_sim.cell import Cell
 from vidplan_sim.objects.everyday import BOWL, KINDS
@@ -131,8 +132,9 @@ def run(settings: EvaluateSemantic) -> int:
 
 def evaluate_semantic(settings: EvaluateSemantic) -> dict[str, Any]:
     """Shares and errors of seen and unseen instances, each with its interval."""
-    scorer = SemanticScorer.load(settings.models / 'semantic')
-    height, width = scorer.image_size
+    config = replace(read_config(settings.models / 'semantic'), fit=settings.fit)
+    scorer = SemanticScorer.load(config)
+    height, width = settings.view or scorer.image_size
     cell = Cell(2 * height, 2 * width)
     names = cell.segment_names
     phrases = [*('robot', 'robot gripper'), *(_noun(name) for name in names[3:]), *MADE_UP]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidplan_core.knobs import knob
+from vidplan_core.language.view_fitting import FITS
 from vidplan_core.metrics.perceptual_networks import NETWORKS
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.world_model import SAMPLER_KINDS
@@ -82,6 +83,8 @@ class EvaluateSemantic(EvaluationSettings):
 
     episodes: int = knob(100, 'scenes, of each kind', low=2)
     seed: int = knob(1_000_000, 'of the first scene')
+    view: tuple[int, ...] = knob((), "height, width to look at; none: the tower's own", low=16)
+    fit: str = knob('positions', 'for views of another shape than its own', choices=FITS)
 
 
 @dataclass(frozen=True, kw_only=True)

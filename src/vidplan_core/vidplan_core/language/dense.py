@@ -38,9 +38,14 @@ def dense_embeddings(tower: nn.Module, images: Tensor, method: str = 'maskclip')
     kind = type(tower).__name__
     path = _PATHS.get((kind, method))
     if path is None:
-        known = ', '.join(name for tower_kind, name in _PATHS if tower_kind == kind) or 'none'
+        known = ', '.join(dense_methods(tower)) or 'none'
         raise ModelError(f"{kind} has no dense method '{method}'; known for it: {known}")
     return F.normalize(path(tower, images), dim=1)
+
+
+def dense_methods(tower: nn.Module) -> tuple[str, ...]:
+    """Names of the dense paths of a tower."""
+    return tuple(method for kind, method in _PATHS if kind == type(tower).__name__)
 
 
 def tokens_before_last_block(tower: Any, images: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -32,17 +33,12 @@ def open_clip_module() -> Any:
     return open_clip
 
 
-def load_open_clip(
-    model_name: str,
-    pretrained: str | None = None,
-    image_size: tuple[int, int] | None = None,
-) -> tuple[Any, Tokenizer]:
+def load_open_clip(model_name: str, pretrained: str | None = None) -> tuple[Any, Tokenizer]:
     """Return a frozen open_clip model in evaluation mode, and its tokenizer.
 
     Args:
         model_name: a name of open_clip's, 'hf-hub:<repository>' or 'local-dir:<folder>'.
         pretrained: open_clip's tag of weights or a file; only with a plain name.
-        image_size: height, width to adapt the image tower to, or None for its own.
 
     Raises:
         ModelError: the name, the description or the weights are missing or wrong; the message
@@ -54,9 +50,7 @@ def load_open_clip(
         raise ModelError(f"'{model_name}' needs `pretrained`: a tag of open_clip's or a file")
     open_clip = open_clip_module()
     try:
-        model = open_clip.create_model(
-            model_name, pretrained=pretrained, force_image_size=image_size, require_pretrained=True
-        )
+        model = open_clip.create_model(model_name, pretrained=pretrained, require_pretrained=True)
         tokenizer = open_clip.get_tokenizer(model_name)
     except Exception as error:  # open_clip raises whatever its loaders and downloads raise
         raise ModelError(
@@ -64,6 +58,39 @@ def load_open_clip(
         ) from error
     _check_finite(model, model_name)
     return model.eval().requires_grad_(False), tokenizer
+
+
+def build_open_clip(model_name: str, pretrained: str | None = None) -> tuple[Any, Tokenizer]:
+    """As `load_open_clip`, with random weights, always the same: nothing is downloaded.
+
+    Where the tokenizer would have to be downloaded, words become numbers by a checksum.
+    """
+    open_clip = open_clip_module()
+    try:
+        with torch.random.fork_rng(devices=[]), _quiet():
+            torch.manual_seed(0)
+            model = open_clip.create_model(model_name, load_weights=False, pretrained_text=False)
+    except Exception as error:
+        raise ModelError(f"open_clip could not build '{model_name}': {error}") from error
+    return model.eval().requires_grad_(False), _any_tokenizer(model_name)
+
+
+def _any_tokenizer(model_name: str) -> Tokenizer:
+    open_clip = open_clip_module()
+    text = (open_clip.get_model_config(model_name) or {}).get('text_cfg', {})
+    if 'hf_tokenizer_name' not in text:
+        tokenizer: Tokenizer = open_clip.get_tokenizer(model_name)
+        return tokenizer
+    length, words = int(text['context_length']), int(text['vocab_size'])
+
+    def tokenize(texts: Sequence[str]) -> Tensor:
+        tokens = torch.zeros(len(texts), length, dtype=torch.long)
+        for row, sentence in enumerate(texts):
+            numbers = [crc32(word.encode()) % words for word in sentence.split()][:length]
+            tokens[row, : len(numbers)] = torch.tensor(numbers)
+        return tokens
+
+    return tokenize
 
 
 def save_open_clip(model: nn.Module, config: dict[str, Any], folder: Path) -> None:

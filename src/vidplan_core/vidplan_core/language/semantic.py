@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,85 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidplan_core.errors import ConfigError, InstructionError, ModelError, ObservationError
-from vidplan_core.language.dense import METHODS, dense_embeddings
-from vidplan_core.language.open_clip_model import LOCAL_PREFIX, load_open_clip
-from vidplan_core.language.relevancy import (
-    Centring,
-    Localisation,
-    localise,
-    relevancy_logits,
-)
+from vidplan_core.errors import InstructionError, ObservationError
+from vidplan_core.language.dense import dense_embeddings
+from vidplan_core.language.open_clip_model import build_open_clip, load_open_clip
+from vidplan_core.language.relevancy import Localisation, localise, relevancy_logits
+from vidplan_core.language.semantic_config import TYPES, SemanticConfig, read_config
+from vidplan_core.language.view_fitting import TowerSize, in_tiles
 from vidplan_core.models.precision import has_amx
 
-CONFIG_FILE = 'semantic.json'
-PRECISIONS = ('auto', 'fp32', 'bf16')
-_ASPECT_TOLERANCE = 0.05
 _CACHED_PHRASES = 512
-
-
-@dataclass(frozen=True)
-class SemanticConfig:
-    """Which open_clip model scores, and how its similarities become relevancy and places.
-
-    Attributes:
-        model_name: open_clip's name, 'hf-hub:<repository>' or 'local-dir:<folder>'.
-        pretrained: open_clip's tag of weights, or a file; None with a prefix.
-        method: dense path of the image tower (`dense.METHODS`).
-        negatives: neutral phrases; relevancy is the margin over the best-matching of them.
-        templates: sentences that a phrase is averaged over, with '{}' for the phrase.
-        relevancy_scale: inverse temperature of the relevancy; None takes the model's own.
-        threshold: peak relevancy from which on a phrase counts as found, in [0, 1].
-        centring: how patches are weighted into a centroid.
-        image_size: height, width that the tower is adapted to; None keeps its own.
-        stretch: whether views of another aspect ratio are squeezed into the tower's.
-        precision: 'fp32', 'bf16', or 'auto' for bf16 where the processor multiplies it fast.
-    """
-
-    model_name: str
-    pretrained: str | None = None
-    method: str = 'maskclip'
-    negatives: tuple[str, ...] = ('object', 'things', 'stuff', 'texture')
-    templates: tuple[str, ...] = ('{}',)
-    relevancy_scale: float | None = 10.0
-    threshold: float = 0.55
-    centring: Centring = Centring()
-    image_size: tuple[int, int] | None = None
-    stretch: bool = False
-    precision: str = 'auto'
-
-    def __post_init__(self) -> None:
-        _require(self.method in METHODS, f"method '{self.method}'; known: {', '.join(METHODS)}")
-        _require(
-            self.precision in PRECISIONS,
-            f"precision '{self.precision}'; known: {', '.join(PRECISIONS)}",
-        )
-        _require(0.0 <= self.threshold <= 1.0, f'threshold {self.threshold}; range 0 to 1')
-        _require(len(self.negatives) > 0, 'no negatives; name at least one neutral phrase')
-        _require(
-            len(self.templates) > 0 and all('{}' in text for text in self.templates),
-            f"templates {self.templates}; each needs '{{}}' for the phrase",
-        )
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> SemanticConfig:
-        """Build from plain values, as JSON or YAML hold them.
-
-        Raises:
-            ConfigError: a key is unknown, missing or of the wrong kind.
-        """
-        unknown = values.keys() - {field.name for field in fields(cls)}
-        _require(not unknown, f'unknown keys {sorted(unknown)}')
-        plain = dict(values)
-        try:
-            for name in ('negatives', 'templates', 'image_size'):
-                if plain.get(name) is not None:
-                    plain[name] = tuple(plain[name])
-            if 'centring' in plain:
-                plain['centring'] = Centring(**plain['centring'])
-            return cls(**plain)
-        except TypeError as error:
-            raise ConfigError(f'semantic scorer: {error}') from error
 
 
 class SemanticScorer:
@@ -103,15 +31,22 @@ class SemanticScorer:
         scale: inverse temperature of the relevancy.
     """
 
-    def __init__(self, config: SemanticConfig, device: torch.device | str = 'cpu') -> None:
+    def __init__(
+        self,
+        config: SemanticConfig,
+        device: torch.device | str = 'cpu',
+        random_weights: bool = False,
+    ) -> None:
+        """Load the model; `random_weights` builds it only, to see what fits."""
         self.config = config
         self.device = torch.device(device)
-        model, self._tokenizer = load_open_clip(
-            config.model_name, config.pretrained, config.image_size
-        )
+        load = build_open_clip if random_weights else load_open_clip
+        model, self._tokenizer = load(config.model_name, config.pretrained)
         self.model = model.to(self.device)
         self.scale = config.relevancy_scale or float(self.model.logit_scale.exp())
-        self._size = _pair(self.model.visual.image_size)
+        self._size = TowerSize(self.model.visual)
+        if config.image_size is not None:
+            self._size.change(config.image_size)
         self._cast = _autocast_type(config.precision, self.device)
         self._mean, self._std = _normalisation(self.model, self.device)
         self._text: dict[str, Tensor] = {}
@@ -132,8 +67,8 @@ class SemanticScorer:
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width at which views are scored."""
-        return self._size
+        """Height and width at which views were scored last."""
+        return self._size.now
 
     def encode_text(self, phrases: Sequence[str]) -> Tensor:
         """Return unit embeddings of phrases, (phrases, dim); each is computed once and kept.
@@ -157,20 +92,41 @@ class SemanticScorer:
         Raises:
             ObservationError: the images have another shape or type.
         """
-        normalised = self.normalised(images)
+        if not self._in_tiles(images):
+            return self._embed(self.normalised(images))
+        own, patch = self._size.own, self._size.patch
+        self._size.change(own)
+        scale = max(own[0] / images.shape[-2], own[1] / images.shape[-1])
+        size = self._size.whole((images.shape[-2] * scale, images.shape[-1] * scale))
+        return in_tiles(self._embed, self._scaled(images, size), own, patch)
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Return views (batch, 3, height, width) in [0, 1] as the image tower takes them.
+
+        The tower is then ready for their size.
+
+        Raises:
+            ObservationError: the images have another shape or type.
+        """
+        _check_views(images)
+        view = (images.shape[-2], images.shape[-1])
+        size = self.config.image_size or self._size.own
+        if self.config.image_size is None and self.config.fit != 'stretch':
+            size = self._size.like(view)
+        self._size.change(size)
+        return self._scaled(images, size)
+
+    def _in_tiles(self, images: Tensor) -> bool:
+        _check_views(images)
+        plain = self.config.fit != 'tiles' or self.config.image_size is not None
+        return not plain and not self._size.fits((images.shape[-2], images.shape[-1]))
+
+    def _embed(self, normalised: Tensor) -> Tensor:
         with torch.autocast(
             self.device.type, self._cast or torch.bfloat16, enabled=self._cast is not None
         ):
             embeddings = dense_embeddings(self.model.visual, normalised, self.config.method)
         return embeddings.float()
-
-    def normalised(self, images: Tensor) -> Tensor:
-        """Return views (batch, 3, height, width) in [0, 1] as the image tower takes them.
-
-        Raises:
-            ObservationError: the images have another shape or type.
-        """
-        return (self._fit(images) - self._mean) / self._std
 
     def compare(self, dense: Tensor, phrases: Sequence[str]) -> Tensor:
         """Return relevancy maps in [0, 1], 0.5 neutral, (batch, phrases, rows, columns).
@@ -208,17 +164,10 @@ class SemanticScorer:
             embeddings = self.model.encode_text(tokens, normalize=True)
         self._text[phrase] = F.normalize(embeddings.mean(dim=0), dim=0)
 
-    def _fit(self, images: Tensor) -> Tensor:
-        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-            raise ObservationError(
-                'views to score are float in [0, 1], (batch, 3, height, width); got '
-                f'{images.dtype} {tuple(images.shape)}'
-            )
-        if images.shape[-2:] == self._size:
-            return images
-        if not self.config.stretch:
-            _check_aspect(images.shape[-2:], self._size)
-        return F.interpolate(images, self._size, mode='bilinear', antialias=True)
+    def _scaled(self, images: Tensor, size: tuple[int, int]) -> Tensor:
+        if images.shape[-2:] != size:
+            images = F.interpolate(images, size, mode='bilinear', antialias=True)
+        return (images - self._mean) / self._std
 
 
 def negatives_for(phrase: str, negatives: Sequence[str]) -> list[str]:
@@ -230,45 +179,6 @@ def negatives_for(phrase: str, negatives: Sequence[str]) -> list[str]:
     return [text for text in negatives if not words & set(text.split())] or list(negatives)
 
 
-def read_config(folder: Path) -> SemanticConfig:
-    """Return the configuration of a shipped model folder.
-
-    Raises:
-        ModelError: the folder or its `semantic.json` is missing or corrupt.
-        ConfigError: one of its values is impossible.
-    """
-    path = folder / CONFIG_FILE
-    try:
-        values = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise ModelError(f'{path} is missing: no semantic scorer lives there') from error
-    except (OSError, ValueError) as error:
-        raise ModelError(f'{path} is no readable JSON: {error}') from error
-    if not isinstance(values, dict):
-        raise ModelError(f'{path} holds no JSON object')
-    return SemanticConfig.from_dict({**values, 'model_name': f'{LOCAL_PREFIX}{folder}'})
-
-
-def write_config(config: SemanticConfig, folder: Path) -> None:
-    """Write what `read_config` reads; the folder itself is the model's name."""
-    values = asdict(replace(config, model_name='', pretrained=None))
-    for name in ('model_name', 'pretrained'):
-        del values[name]
-    (folder / CONFIG_FILE).write_text(json.dumps(values, indent=2) + '\n')
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ConfigError(f'semantic scorer: {message}')
-
-
-def _pair(size: int | Sequence[int]) -> tuple[int, int]:
-    if isinstance(size, int):
-        return size, size
-    height, width = size
-    return int(height), int(width)
-
-
 def _normalisation(model: Any, device: torch.device) -> tuple[Tensor, Tensor]:
     described = model.visual.preprocess_cfg
     mean, std = (torch.tensor(described[name], device=device) for name in ('mean', 'std'))
@@ -277,15 +187,13 @@ def _normalisation(model: Any, device: torch.device) -> tuple[Tensor, Tensor]:
 
 def _autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
     if precision == 'auto':
-        fast = device.type == 'cuda' or has_amx()
-        return torch.bfloat16 if fast else None
-    return torch.bfloat16 if precision == 'bf16' else None
+        return torch.bfloat16 if device.type == 'cuda' or has_amx() else None
+    return TYPES[precision]
 
 
-def _check_aspect(found: Sequence[int], expected: tuple[int, int]) -> None:
-    ratio = (found[1] / found[0]) / (expected[1] / expected[0])
-    if abs(ratio - 1.0) > _ASPECT_TOLERANCE:
+def _check_views(images: Tensor) -> None:
+    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
         raise ObservationError(
-            f'views of {found[0]}x{found[1]} do not fit the scorer, which sees {expected[0]}x'
-            f'{expected[1]}: give views of that ratio, or set `image_size` or `stretch`'
+            'views to score are float in [0, 1], (batch, 3, height, width); got '
+            f'{images.dtype} {tuple(images.shape)}'
         )

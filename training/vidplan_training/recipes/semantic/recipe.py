@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from vidplan_core.language.dense import run_block, value_path
 from vidplan_core.language.open_clip_model import WEIGHTS_FILE, open_clip_module, save_open_clip
 from vidplan_core.language.relevancy import Centring
-from vidplan_core.language.semantic import SemanticConfig, SemanticScorer, write_config
+from vidplan_core.language.semantic import SemanticScorer
+from vidplan_core.language.semantic_config import SemanticConfig, write_config
 from vidplan_core.models.precision import has_amx
 from vidplan_training.engine.trainer import Trainer
 from vidplan_training.recipes.semantic.card import write_card

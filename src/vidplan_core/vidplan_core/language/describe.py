@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Say what a semantic scorer makes of views: `python -m vidplan_core.language.describe MODEL`.
+
+MODEL is a name of open_clip's, `hf-hub:<repository>`, a folder of open_clip's or a folder with
+`semantic.json`. Without weights at hand, `--random-weights` shows what fits: nothing is
+downloaded then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from vidplan_core.errors import VidPlanError
+from vidplan_core.language.dense import dense_methods
+from vidplan_core.language.open_clip_model import LOCAL_PREFIX
+from vidplan_core.language.semantic import SemanticScorer
+from vidplan_core.language.semantic_config import (
+    CONFIG_FILE,
+    PRECISIONS,
+    SemanticConfig,
+    read_config,
+)
+from vidplan_core.language.view_fitting import FITS
+
+
+def config_of(model: str, pretrained: str | None) -> SemanticConfig:
+    """Configuration of a model by name, or of a folder."""
+    folder = Path(model)
+    if (folder / CONFIG_FILE).is_file():
+        return read_config(folder)
+    return SemanticConfig(f'{LOCAL_PREFIX}{folder}' if folder.is_dir() else model, pretrained)
+
+
+@torch.no_grad()
+def describe(scorer: SemanticScorer, view: tuple[int, int], phrase: str) -> Iterator[str]:
+    """Lines that say what becomes of a view of a height and width, pixels."""
+    tower = scorer.model.visual
+    height, width = scorer.image_size
+    yield f'image tower   {type(tower).__name__}, trained on {height}x{width}'
+    yield f'dense methods {", ".join(dense_methods(tower))}; here {scorer.config.method}'
+    images = torch.rand(2, 3, *view, generator=torch.Generator().manual_seed(0))
+    images = images.to(scorer.device)
+    dense = scorer.dense(images)
+    height, width = scorer.image_size
+    yield f'view          {view[0]}x{view[1]}, seen as {height}x{width} ({scorer.config.fit})'
+    maps = scorer.compare(dense, [phrase])
+    rows, columns = maps.shape[-2:]
+    yield f'map           {rows}x{columns}, dimension {dense.shape[1]}'
+    yield f'relevancy     {float(maps.min()):.3f} .. {float(maps.max()):.3f} of noise'
+    pooled = F.normalize(tower(scorer.normalised(images)).float(), dim=-1)
+    mean = F.normalize(dense.mean((-2, -1)), dim=-1)
+    yield f'mean of map   cosine {float((pooled * mean).sum(-1).mean()):.3f} with the pooled head'
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Load and describe; 1 where it cannot be loaded."""
+    parser = argparse.ArgumentParser(prog='describe', description=__doc__)
+    parser.add_argument('model', metavar='MODEL')
+    parser.add_argument('--pretrained', metavar='TAG', help="open_clip's tag of weights or a file")
+    parser.add_argument('--random-weights', action='store_true')
+    parser.add_argument('--view', nargs=2, type=int, default=(192, 320), metavar=('H', 'W'))
+    parser.add_argument('--phrase', default='mug')
+    parser.add_argument('--fit', choices=FITS, help="default: the folder's, or positions")
+    parser.add_argument('--precision', choices=PRECISIONS)
+    parser.add_argument('--device', default='cpu')
+    args = parser.parse_args(argv)
+    try:
+        config = config_of(args.model, args.pretrained)
+        given = {'fit': args.fit, 'precision': args.precision}
+        config = replace(config, **{name: value for name, value in given.items() if value})
+        scorer = SemanticScorer(config, args.device, args.random_weights)
+        for line in describe(scorer, tuple(args.view), args.phrase):
+            print(line)
+    except VidPlanError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
