@@ -17,6 +17,7 @@ setup(
         'av',
         'diffusers',
         'mink',
+        'msgpack',
         'mujoco',
         'numpy',
         'open-clip-torch',
@@ -29,6 +30,7 @@ setup(
         'torch',
         'torchvision',
         'transformers',
+        'websockets',
     ],
     python_requires='>=3.10',
     extras_require={'test': ['pytest']},  # `colcon test` runs `test`, a link to tests/

@@ -45,8 +45,8 @@ ALLOWED = {
 LEVELS: dict[str, Levels] = {
     'vidplan_core': (
         ('errors',),
-        ('knobs', 'media', 'models', 'registry', 'strict_yaml'),
-        ('geometry', 'language'),
+        ('knobs', 'models', 'registry', 'strict_yaml'),
+        ('geometry', 'language', 'policy_server'),
         ('control', 'data'),
         ('world_model',),
         ('heads',),

@@ -76,3 +76,13 @@ class CommandRejectedError(VidPlanError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(f'{reason}: {message}')
         self.reason = reason
+
+
+class PolicyServerError(VidPlanError):
+    """A policy server that gave no usable answer; `reason` says why, in one word."""
+
+    code = 'POLICY_SERVER_FAILED'
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(f'{reason}: {message}')
+        self.reason = reason

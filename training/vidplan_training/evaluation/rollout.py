@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan_core.media.video_file import VideoWriter
+from vidplan_core.data.video_file import VideoWriter
 from vidplan_core.metrics.perceptual import FeatureDistance
 from vidplan_core.metrics.perceptual_networks import load_feature_distance
 from vidplan_core.world_model.checkpoint import load_world_model

@@ -19,10 +19,10 @@ import pyarrow.parquet as parquet
 import torch
 
 from vidplan_core.data.observation import Observation
+from vidplan_core.data.video_file import VideoWriter
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.camera_layout import CameraLayout
 from vidplan_core.geometry.se3 import matrix_to_euler_xyz, quaternion_to_matrix
-from vidplan_core.media.video_file import VideoWriter
 from vidplan_eval.bags.storage.stored import BagError
 from vidplan_eval.datasets.lerobot_format import (
     CHUNK,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vidplan_core.media.video_file import VideoError, VideoWriter
+from vidplan_core.data.video_file import VideoError, VideoWriter
 from vidplan_eval.viz import drawing
 from vidplan_eval.viz.drawing import Plane
 from vidplan_eval.viz.imagination import ending_s, imagined_at, plan_at, split_views
