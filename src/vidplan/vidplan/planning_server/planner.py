@@ -202,6 +202,8 @@ class PlannerNode(ManagedNode):
     def _on_plan(self, plan: Any, observation: Observation) -> None:
         self._latency.add(plan.latency_s)
         self._rates['plan'].tick()
+        for note in plan.notes:
+            self.get_logger().warning(note, throttle_duration_sec=5.0)
         self._host.show(plan, observation)
 
     def _log_trace(self, error: Exception) -> None:

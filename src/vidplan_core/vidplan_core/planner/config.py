@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vidplan_core.errors import ConfigError
-from vidplan_core.knobs import check_knobs, knob
+from vidplan_core.knobs import check_knobs, knob, knob_group
+from vidplan_core.policy_server.config import PolicyServerConfig
 from vidplan_core.world_model import SAMPLER_KINDS
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 METHODS = ('vidplan', 'no_refine', 'random', 'kinematic', 'policy', 'one_sample', 'random_of_n',
            'no_imagination', 'no_uncertainty', 'discard', 'basis_only')  # fmt: skip
+# The base that is no policy of the models, and the source of that name.
+SERVER, POLICY_SERVER = 'server', 'policy_server'
 _LENGTH = {'unit': 'm', 'low': 0.001, 'high': 0.3}
 _WEIGHT = {'low': 0.0, 'high': 1000.0}
 
@@ -41,8 +44,9 @@ class PlannerConfig:
     )
     base: str = knob(
         'grounded',
-        "which of the models' policies proposes: given where things are, or words only",
-        choices=('grounded', 'words'),
+        "which of the models' policies proposes: given where things are, or words only; server: "
+        'the policy server',
+        choices=('grounded', 'words', SERVER),
     )
     samples: int = knob(8, 'candidates that a policy proposes', low=1, high=64)
     support_m: float = knob(
@@ -147,6 +151,7 @@ class PlannerConfig:
         low=0,
         section='Pace. Planning must take less than committed_frames times the frame period.',
     )
+    policy_server: PolicyServerConfig = knob_group(PolicyServerConfig)
 
     def __post_init__(self) -> None:
         check_knobs(self)
@@ -167,6 +172,11 @@ class PlannerConfig:
                     f'{name} is {getattr(self, name)!r}; allowed: up to {last}, the last frame '
                     f'that these models imagine'
                 )
+
+    @property
+    def asks_server(self) -> bool:
+        """Whether a policy server proposes."""
+        return self.base == SERVER or POLICY_SERVER in self.proposals
 
     @property
     def sampling(self) -> SamplingConfig:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import Tensor
@@ -65,6 +65,9 @@ class Situation:
         grounding: of the instruction where the plan starts; None for kinds of tasks that need
             none.
         stuck: whether the last cycles came no nearer to the end.
+        seen: views (views, 3, height, width) in [0, 1] where the plan starts; None where that is
+            imagined.
+        notes: what a source has to say of this cycle, such as why it proposes nothing.
     """
 
     context: Context
@@ -78,6 +81,8 @@ class Situation:
     novelty: float | None = None
     grounding: InstructionGrounding | None = None
     stuck: bool = False
+    seen: Tensor | None = None
+    notes: list[str] = field(default_factory=list, compare=False)
 
 
 @dataclass(frozen=True)

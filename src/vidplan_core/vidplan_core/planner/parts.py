@@ -16,8 +16,18 @@ from vidplan_core.heads.policy.network import ChunkPolicy
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.dynamics import WorldModelDynamics
 from vidplan_core.planner.target.locating import TargetLocator
+from vidplan_core.policy_server.client import PolicyClient
 from vidplan_core.world_model.context import Context
+from vidplan_core.world_model.dynamics_adapter import DynamicsAdapter
 from vidplan_core.world_model.world_model import Imagination, WorldModel
+
+
+@dataclass(frozen=True, eq=False)
+class ServerLink:
+    """A policy server, and how the arm follows its commands; None where nobody knows."""
+
+    client: PolicyClient
+    adapter: DynamicsAdapter | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +42,7 @@ class PlannerParts:
         device: where the models compute.
         robot: whose limits motions keep to and whose tool is brought to targets.
         policy: proposes motions that handle things; None where there is none.
+        server: a policy elsewhere; None where the configuration names none.
     """
 
     config: PlannerConfig
@@ -41,6 +52,7 @@ class PlannerParts:
     device: torch.device
     robot: RobotModel = field(default_factory=default_robot)
     policy: ChunkPolicy | None = None
+    server: ServerLink | None = None
 
     def imagine(self, context: Context, chunk: PoseChunk) -> Imagination:
         """Imagine chunks (candidates, frames) as in every cycle."""

@@ -142,8 +142,18 @@ class Planner:
         # Either the chosen motion is the middle of where it may go, or none is.
         middle = chosen if refinement.around else torch.zeros_like(chosen)
 
+        # What a straight motion cannot say of the chosen chunk, such as a tilt, stays as it is.
+        straight = self.motions.chunk(start, chosen, grip)
+        bend = plan.chunk.position - straight.position
+        twist = plan.chunk.rotation @ straight.rotation.mT
+
+        def chunk_of(motion: Tensor) -> PoseChunk:
+            made = self.motions.chunk(start, middle + motion, grip)
+            grips = plan.chunk.closedness
+            return PoseChunk(made.position + bend, twist @ made.rotation, grips)
+
         def value(motion: Tensor) -> tuple[Tensor, Tensor]:
-            chunk = self.motions.chunk(start, middle + motion, grip)
+            chunk = chunk_of(motion)
             imagination = self.dynamics.predict(situation, chunk)
             total = score(chunk, imagination).total[0]
             return total, motion if imagination is None else imagination.latents
@@ -156,7 +166,7 @@ class Planner:
         if not values[-1] > values[0]:
             return replace(plan, refinement=values)
         with torch.no_grad():
-            chunk = self.motions.chunk(start, middle + refined.motion, grip)
+            chunk = chunk_of(refined.motion)
         latents = None if plan.latents is None else refined.kept
         return replace(plan, chunk=chunk, score=values[-1], refinement=values, latents=latents)
 

@@ -108,7 +108,8 @@ class Session:
         target = self._remember(task, sighting)
         known = parts.heads.novelty
         novelty = None if known is None else float(known.score(context.latents[:, -1])[0])
-        context, start = self._hand_over(context, history[-1], committed, kind.by_pictures)
+        past = context
+        context, start = self._hand_over(past, history[-1], committed, kind.by_pictures)
         grounding = None
         if kind.by_pictures:
             grounding = parts.heads.grounding(context, task.instruction)
@@ -116,6 +117,7 @@ class Session:
             context, start, task.instruction, target, kind.goal(target), kind.gripper(start),
             parts.config.seed * SEEDS_APART + task.cycle, sighting, novelty, grounding,
             stuck=task.progress.idle >= parts.config.max_idle_cycles,
+            seen=images[0] if context is past else None,
         )  # fmt: skip
 
     # The steps of a cycle
@@ -250,6 +252,7 @@ class Session:
             latency_s=perf_counter() - began,
             cycle=task.cycle,
             refinement=plan.refinement,
+            notes=tuple(situation.notes),
             _imagined=lambda: decoded(parts.world_model, plan.latents),
             _heat=lambda: self._heat(situation.context, plan),
         )

@@ -24,19 +24,38 @@ from vidplan_core.language.instruction import REACH
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.models.precision import narrow
 from vidplan_core.planner.compositions import compose
-from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.planner.config import SERVER, PlannerConfig
 from vidplan_core.planner.interfaces import Score, Situation
+from vidplan_core.planner.motion.commands import find_adapter
 from vidplan_core.planner.objective.objective import TermObjective
-from vidplan_core.planner.parts import PlannerParts
+from vidplan_core.planner.parts import PlannerParts, ServerLink
 from vidplan_core.planner.planner import Planner
 from vidplan_core.planner.plans.pictures import decoded, imagined_pictures
 from vidplan_core.planner.plans.result import Pictures, PlanResult, Task
 from vidplan_core.planner.session import Session
 from vidplan_core.planner.target.locating import TargetLocator
 from vidplan_core.planner.tasks.kinds import build_kinds, read_instruction
+from vidplan_core.policy_server.client import PolicyClient
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.world_model import WorldModel
+
+# The models' policy that stands in for a server.
+OWN_BASE = 'grounded'
+
+
+def link_to_server(
+    config: PlannerConfig, models: Path | None = None, device: torch.device | None = None
+) -> ServerLink:
+    """The policy server of a configuration; nothing is connected yet.
+
+    Raises:
+        ModelError: its dynamics adapter is missing or corrupt.
+    """
+    adapter = find_adapter(config.policy_server.adapter, models)
+    if adapter is not None and device is not None:
+        adapter = adapter.to(device)
+    return ServerLink(PolicyClient(config.policy_server), adapter)
 
 
 class PlanningSystem:
@@ -52,6 +71,7 @@ class PlanningSystem:
         heads: Heads | None = None,
         robot: RobotModel | None = None,
         policy: ChunkPolicy | None = None,
+        server: ServerLink | None = None,
     ) -> None:
         """Compose what plans every kind of task that these models can do with a robot.
 
@@ -67,8 +87,10 @@ class PlanningSystem:
             scorer, scorer.config.threshold, cameras, config.target_height_m,
             exact=heads.see_imaginations,
         )  # fmt: skip
+        if server is None and config.asks_server:
+            server = link_to_server(config)
         self.parts = PlannerParts(
-            config, world_model, locator, heads, device, robot or default_robot(), policy
+            config, world_model, locator, heads, device, robot or default_robot(), policy, server
         )
         composed = ((kind, compose(kind, self.parts)) for kind in build_kinds(self.parts).values())
         compositions = {kind.verb: found for kind, found in composed if found is not None}
@@ -100,10 +122,14 @@ class PlanningSystem:
         heads = load_heads(models, world_model, scorer, conformal=chosen.conformal, device=device)
         where = torch.device(device)
         policy = None
-        if (folder := models / POLICY_FOLDER / chosen.base).is_dir():
+        base = OWN_BASE if chosen.base == SERVER else chosen.base
+        if (folder := models / POLICY_FOLDER / base).is_dir():
             policy = load_policy(folder, device)
             check_policy(policy, world_model.config, world_model.mean.shape[2], scorer)
-        return PlanningSystem(world_model, scorer, cameras, chosen, where, heads, robot, policy)
+        server = link_to_server(chosen, models, where) if chosen.asks_server else None
+        return PlanningSystem(
+            world_model, scorer, cameras, chosen, where, heads, robot, policy, server
+        )
 
     @property
     def config(self) -> PlannerConfig:
@@ -129,7 +155,7 @@ class PlanningSystem:
         parts = self.parts
         return PlanningSystem(
             model, self.scorer, self.cameras, parts.config, parts.device, parts.heads,
-            parts.robot, parts.policy,
+            parts.robot, parts.policy, parts.server,
         )  # fmt: skip
 
     def new_task(self, instruction: str, target: str = '') -> Task:

@@ -44,4 +44,5 @@ def plan_record(result: PlanResult, observed_s: float, *, pictures: bool = False
         closedness=chunk.closedness[0].numpy(),
         latency_s=result.latency_s,
         terms=dict(result.terms),
+        notes=result.notes,
     )

@@ -61,6 +61,7 @@ class PlanRecord:
         futures: Last imagined frame of every candidate, uint8 (N, views * H, W, 3), in the order
             of `scores`; empty where nobody decoded them.
         time_ratio: Time that the arm took over the time that it was given; NaN where unknown.
+        notes: What was out of the ordinary, such as a policy server that gave no answer.
     """
 
     stamp_s: float
@@ -80,6 +81,7 @@ class PlanRecord:
     heat: np.ndarray = field(default_factory=lambda: NO_PICTURES)
     futures: np.ndarray = field(default_factory=lambda: NO_PICTURES)
     time_ratio: float = math.nan
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

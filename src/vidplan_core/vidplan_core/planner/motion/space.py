@@ -12,7 +12,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.pace import ArmPace, joint_velocity
 from vidplan_core.geometry.robot import RobotModel
-from vidplan_core.geometry.se3 import so3_log
+from vidplan_core.geometry.se3 import so3_exp, so3_log
 from vidplan_core.geometry.workspace import WorkspaceBox
 from vidplan_core.planner.interfaces import Start
 from vidplan_core.planner.motion.hermite import hermite_chunk, hermite_weights
@@ -60,6 +60,28 @@ class MotionSpace:
         """
         return self._straight(start, self._doable(start, self._inside(start, motion)), closedness)
 
+    def along(
+        self, start: Start, position: Tensor, rotation: Tensor, closedness: Tensor
+    ) -> PoseChunk:
+        """Chunks along any paths, inside the box and shortened to what the arm can do.
+
+        Args:
+            start: where they begin; what the paths have done before their first frame is not.
+            position: flange (N, frames, 3), base frame, m.
+            rotation: flange (N, frames, 3, 3).
+            closedness: (N, frames).
+        """
+        turned = rotation @ rotation[:, :1].mT
+        places = start.position + position - position[:, :1]
+        tool = tcp_position(places, turned @ start.rotation, self.robot)
+        lower, upper = self._bounds(start)
+        places = places + torch.maximum(torch.minimum(tool, upper), lower) - tool
+        still, still_turn = self._still(start)
+        more, more_turn = places - still, so3_log(turned) - still_turn
+        share = self._pace(start, (still, still_turn), more, more_turn)[:, None, None]
+        turns = so3_exp(still_turn + share * more_turn)
+        return PoseChunk(still + share * more, turns @ start.rotation, closedness)
+
     def _straight(
         self, start: Start, motion: Tensor, closedness: float | Tensor | None = None,
         turn: Tensor | None = None,
@@ -83,12 +105,20 @@ class MotionSpace:
         """Share (N, 1) that can be done of displacements and turns (N, 3) beyond braking."""
         steps = torch.arange(self.frames, dtype=move.dtype, device=move.device)
         shape, _ = hermite_weights(steps / (self.frames - 1))
-        still = self._straight(start, self.braking(start)[None])
-        braked = still.position[0], so3_log(still.rotation[0] @ start.rotation.mT)
         way, turned = (shape[:, None] * values[:, None] for values in (move, turn))
+        return self._pace(start, self._still(start), way, turned)[:, None]
+
+    def _pace(
+        self, start: Start, still: tuple[Tensor, Tensor], way: Tensor, turned: Tensor
+    ) -> Tensor:
+        """Share (N,) that can be done of what paths (N, frames, 3) add to braking."""
         dq = joint_velocity(self.robot, start.q, start.velocity) if start.dq is None else start.dq
-        pace = ArmPace(self.robot)
-        return pace.share(start.q, dq, braked, way, turned, self.period_s)[:, None]
+        return ArmPace(self.robot).share(start.q, dq, still, way, turned, self.period_s)
+
+    def _still(self, start: Start) -> tuple[Tensor, Tensor]:
+        """Positions (frames, 3) and rotation vectors (frames, 3) of an arm that only brakes."""
+        still = self._straight(start, self.braking(start)[None])
+        return still.position[0], so3_log(still.rotation[0] @ start.rotation.mT)
 
     def _slowing(self, start: Start) -> Tensor:
         """Turn (3,) in which a chunk brakes: by a third of its way, without turning back."""
@@ -108,6 +138,11 @@ class MotionSpace:
         An arm that stands outside is not asked to jump back: the box then reaches to where it is.
         """
         tool = tcp_position(start.position, start.rotation, self.robot)
-        lower = torch.minimum(tool.new_tensor(self.box.lower), tool)
-        upper = torch.maximum(tool.new_tensor(self.box.upper), tool)
+        lower, upper = self._bounds(start)
         return torch.maximum(torch.minimum(tool + motion, upper), lower) - tool
+
+    def _bounds(self, start: Start) -> tuple[Tensor, Tensor]:
+        """Lower and upper corner (3,) of where the tool may be."""
+        tool = tcp_position(start.position, start.rotation, self.robot)
+        lower = torch.minimum(tool.new_tensor(self.box.lower), tool)
+        return lower, torch.maximum(tool.new_tensor(self.box.upper), tool)

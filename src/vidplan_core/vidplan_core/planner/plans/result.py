@@ -72,6 +72,7 @@ class PlanResult:
         cycle: its number within the task, from 0.
         time_ratio: time that the arm takes for the plan before this one over the time that it was
             given; 1 when it does in time what was imagined.
+        notes: what was out of the ordinary, such as a policy server that gave no answer.
     """
 
     done: bool
@@ -89,6 +90,7 @@ class PlanResult:
     cycle: int
     refinement: tuple[float, ...] = ()
     time_ratio: float = 1.0
+    notes: tuple[str, ...] = ()
     _imagined: Callable[[], np.ndarray] = field(default=lambda: NO_PICTURES)
     _heat: Callable[[], np.ndarray] = field(default=lambda: NO_PICTURES)
 

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from vidplan_core.heads.bundle import Heads
 from vidplan_core.language.instruction import PICK, PLACE
+from vidplan_core.planner.config import SERVER
 from vidplan_core.planner.dynamics import WorldModelDynamics
 from vidplan_core.planner.interfaces import ProposalSource, Situation, Start
 from vidplan_core.planner.motion.turning import TurningMotions
 from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
-from vidplan_core.planner.proposals.policy import PolicyProposals
 from vidplan_core.planner.proposals.primitives import Primitives
-from vidplan_core.planner.proposals.sources import Fallback
+from vidplan_core.planner.proposals.sources import Fallback, policy_source
 
 # The probability from which on a task counts as done.
 DONE = 0.5
@@ -44,7 +44,8 @@ class Handling:
     @classmethod
     def build(cls, parts: PlannerParts) -> Self | None:
         """Make it; None without a policy, or without a value head that sees the end."""
-        if parts.policy is None or not parts.heads.sees_the_end:
+        known = parts.policy is not None or parts.config.base == SERVER
+        if not known or not parts.heads.sees_the_end:
             return None
         return cls(parts.heads, parts.dynamics, TurningMotions.build(parts))
 
@@ -62,7 +63,7 @@ class Handling:
 
     def source(self, parts: PlannerParts) -> ProposalSource:
         """The policy; primitives beside it where it came no nearer."""
-        return Fallback(PolicyProposals.build(parts), Primitives.build(parts))
+        return Fallback(policy_source(parts), Primitives.build(parts))
 
     def objective(self, parts: PlannerParts) -> TermObjective:
         """The terms that the configuration weighs for handling."""
