@@ -168,7 +168,9 @@ class World:
 
     def _send(self, command: TrajectoryCommand) -> None:
         points = [
-            Point(point.q.tolist(), point.dq.tolist(), time_from_start_s=point.time_from_start_s)
+            Point(
+                point.q.tolist(), point.dq.tolist(), point.ddq.tolist(), point.time_from_start_s
+            )
             for point in command.points
         ]
         self.cell.send_trajectory(command.joint_names, points)

@@ -27,15 +27,14 @@ class IdealArm:
 
     def __init__(self, q: np.ndarray = START_Q) -> None:
         rest = np.zeros_like(q)
-        self._path = JointTrajectoryPlan(
-            np.array([0.0, 1.0]), np.stack((q, q)), np.stack((rest, rest))
-        )
+        still = np.stack((rest, rest))
+        self._path = JointTrajectoryPlan(np.array([0.0, 1.0]), np.stack((q, q)), still, still)
         self._since_s = 0.0
 
     def accept(self, command: TrajectoryCommand) -> None:
         """Replace what it follows."""
-        q, dq, _ = self.state(command.stamp_s)
-        self._path, self._since_s = command.path_from(q, dq), command.stamp_s
+        moment = self.state(command.stamp_s)
+        self._path, self._since_s = command.path_from(*moment), command.stamp_s
 
     def state(self, time_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Angles, velocities and accelerations (7,) at a time."""

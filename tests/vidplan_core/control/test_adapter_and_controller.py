@@ -33,7 +33,9 @@ def test_random_plans_late_plans_and_stops_never_break_a_limit(seed: int) -> Non
 
     def send(command: TrajectoryCommand, now_s: float) -> None:
         points = [
-            Point(point.q.tolist(), point.dq.tolist(), None, point.time_from_start_s)
+            Point(
+                point.q.tolist(), point.dq.tolist(), point.ddq.tolist(), point.time_from_start_s
+            )
             for point in command.points
         ]
         controller.accept(Trajectory(NAMES, points), now_s, *controller.sample(now_s))

@@ -136,7 +136,7 @@ def with_points(*changes: dict) -> TrajectoryCommand:
 
 
 def test_good_trajectory_passes() -> None:
-    checker.check_trajectory(COMMAND, START_Q, REST)
+    checker.check_trajectory(COMMAND, START_Q, REST, REST)
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,14 @@ def test_good_trajectory_passes() -> None:
         (replace(COMMAND, joint_names=NAMES[::-1]), 'WRONG_JOINTS', "expected ['fr3_joint1'"),
         (replace(COMMAND, joint_names=NAMES[:6]), 'WRONG_JOINTS', 'got'),
         (replace(COMMAND, points=()), 'WRONG_SIZE', 'at least one point'),
-        (with_points({'index': 1, 'q': START_Q[:6]}), 'WRONG_SIZE', 'got (6,) and (7,)'),
+        (with_points({'index': 1, 'q': START_Q[:6]}), 'WRONG_SIZE', 'got [(6,), (7,), (7,)]'),
         (with_points({'index': 1, 'q': START_Q * np.nan}), 'NONFINITE', 'points must be finite'),
         (with_points({'index': 1, 'dq': REST + np.inf}), 'NONFINITE', 'points must be finite'),
         (with_points({'index': 0, 'time_from_start_s': 0.0}), 'INVALID', 'must rise from above 0'),
         (with_points({'index': 1, 'time_from_start_s': 0.1}), 'INVALID', 'must rise'),
         (with_points({'index': 2, 'dq': REST + 1e-3}), 'NOT_AT_REST', 'must be zero'),
+        (with_points({'index': 2, 'ddq': REST + 1e-3}), 'NOT_AT_REST', 'must be zero'),
+        (with_points({'index': 1, 'ddq': REST + np.nan}), 'NONFINITE', 'points must be finite'),
         (with_points({'index': 1, 'q': START_Q + 0.5}), 'LIMIT', 'velocity of'),
         (with_points({'index': 1, 'q': START_Q + 9}), 'LIMIT', 'position of fr3_joint'),
         (with_points({'index': 1, 'time_from_start_s': 0.21}), 'LIMIT', 'acceleration of'),
@@ -158,13 +160,13 @@ def test_good_trajectory_passes() -> None:
     ids=lambda value: value if isinstance(value, str) else '',
 )
 def test_bad_trajectory_has_a_reason(command: TrajectoryCommand, reason: str, said: str) -> None:
-    found, message = reason_of(checker.check_trajectory, command, START_Q, REST)
+    found, message = reason_of(checker.check_trajectory, command, START_Q, REST, REST)
     assert (found, said in message) == (reason, True), message
 
 
 def test_first_point_far_from_the_arm_breaks_a_limit() -> None:
     """A controller would jump to a near first point: the way there is checked as well."""
-    reason, _ = reason_of(checker.check_trajectory, COMMAND, START_Q - 0.4, REST)
+    reason, _ = reason_of(checker.check_trajectory, COMMAND, START_Q - 0.4, REST, REST)
     assert reason == rejection.LIMIT
 
 
@@ -174,15 +176,15 @@ def test_between_good_points_the_tool_must_stay_in_the_box() -> None:
     down = np.array([0, 0.3, 0, 0, 0, 0.3, 0])
     above = low - 0.25 * down
     points = (
-        TrajectoryPoint(0.5, low, down),
-        TrajectoryPoint(1.2, low, -down),
-        TrajectoryPoint(1.7, above, REST),
+        TrajectoryPoint(0.5, low, down, REST),
+        TrajectoryPoint(1.2, low, -down, REST),
+        TrajectoryPoint(1.7, above, REST, REST),
     )
     for point in points:
-        alone = TrajectoryCommand(1, 0.0, NAMES, (TrajectoryPoint(0.5, point.q, REST),))
-        checker.check_trajectory(alone, point.q, REST)
+        alone = TrajectoryCommand(1, 0.0, NAMES, (TrajectoryPoint(0.5, point.q, REST, REST),))
+        checker.check_trajectory(alone, point.q, REST, REST)
     command = TrajectoryCommand(1, 0.0, NAMES, points)
-    reason, message = reason_of(checker.check_trajectory, command, above, REST)
+    reason, message = reason_of(checker.check_trajectory, command, above, REST, REST)
     assert reason == rejection.WORKSPACE
     assert 'the tool at sample' in message
     assert 'z =' in message
@@ -197,18 +199,25 @@ def test_whatever_passes_keeps_every_limit(seed: int, size: float) -> None:
             0.2 * (k + 1),
             START_Q + 0.05 * size * rng.normal(size=7),
             last * size * rng.normal(size=7),
+            last * size * rng.normal(size=7),
         )
         for k, last in enumerate((0.3, 0.3, 0.0))
     )
     command = TrajectoryCommand(1, 0.0, NAMES, points)
-    samples = command.path_from(START_Q, REST).sample(np.linspace(0, 0.6, 701))
-    allowed = checker.robot.hard_limits.violation(*samples) is None
+    times, hard = np.linspace(0, 0.6, 2401), checker.robot.hard_limits
+    samples = [*command.path_from(START_Q, REST, REST).sample(times)]
+    samples.append(np.diff(samples[2], axis=0) / times[1])
+    # Bounds between points are up to a few percent wider than what happens there.
+    well_inside = replace(
+        hard, velocity=0.95 * hard.velocity, acceleration=0.95 * hard.acceleration
+    )
     try:
-        checker.check_trajectory(command, START_Q, REST)
+        checker.check_trajectory(command, START_Q, REST, REST)
     except CommandRejectedError as error:
-        assert not allowed or error.reason == rejection.WORKSPACE  # noqa: PT017
+        within = well_inside.violation(*samples) is None
+        assert not within or error.reason == rejection.WORKSPACE  # noqa: PT017
     else:
-        assert allowed
+        assert hard.violation(*samples) is None
 
 
 def test_start_and_tracking() -> None:

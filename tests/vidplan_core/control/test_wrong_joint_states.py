@@ -116,7 +116,7 @@ def test_rearm_leads_the_commanded_angles_slowly_to_an_arm_that_was_moved() -> N
     assert watch(adapter, arm, lambda q, _: there, 1.5, 2.0) == []
     command = adapter.rearm(1.98)
     np.testing.assert_allclose(command.points[-1].q, there)
-    path = command.path_from(*arm.state(1.98)[:2])
+    path = command.path_from(*arm.state(1.98))
     assert path.violation(default_robot().slowed(0.1, 0.1).limits) is None
     arm.accept(command)
     end_s = 1.98 + path.duration_s + 0.1

@@ -204,7 +204,7 @@ def test_adapter_moves_the_named_joints_within_the_hard_limits(name: str) -> Non
     robot = load_robot(name, 'left')
     command = ready(robot).on_plan(plan(robot, 0.05), 0.0)
     assert command.joint_names == robot.joint_names
-    path = command.path_from(np.array(robot.home), np.zeros(7))
+    path = command.path_from(np.array(robot.home), np.zeros(7), np.zeros(7))
     assert path.violation(robot.limits) is None
     end, _ = flange(robot, path.q[-1])
     np.testing.assert_allclose(end, plan(robot, 0.05).positions[-1], atol=2e-3)

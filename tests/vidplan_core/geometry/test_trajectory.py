@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,13 @@ from hypothesis import strategies as st
 from vidplan_core.geometry.limits import JointLimits
 from vidplan_core.geometry.path import JointTrajectoryPlan
 from vidplan_core.geometry.robot_files import default_robot
-from vidplan_core.geometry.trajectory import HOLD_S, brake, hold, joint_trajectory
+from vidplan_core.geometry.trajectory import (
+    HOLD_S,
+    brake,
+    brake_along,
+    hold,
+    joint_trajectory,
+)
 
 FR3, FR3_HARD = default_robot().limits, default_robot().hard_limits
 PERIOD_S = 0.2
@@ -47,21 +55,66 @@ def test_keeps_every_limit_and_ends_at_rest(seed: int, step: float, speed: float
     np.testing.assert_allclose(plan.q[-1], waypoints[-1], atol=1e-12)
     samples = plan.sample(np.linspace(0, plan.duration_s, 1000))
     assert LOOSE.violation(*samples) is None
+    require_smooth(plan, np.zeros(7), FR3)
+
+
+def require_smooth(plan: JointTrajectoryPlan, ddq0: np.ndarray, limits: JointLimits) -> None:
+    """Acceleration begins at `ddq0`, ends at 0, and changes no faster than the limit on jerk."""
+    times = np.arange(0, plan.duration_s + 2e-3, 1e-3)
+    _, _, ddq = plan.sample(times)
+    np.testing.assert_allclose(ddq[0], ddq0, atol=1e-6)
+    np.testing.assert_array_equal(ddq[-1], 0)
+    assert (np.abs(np.diff(ddq, axis=0)) / 1e-3 <= limits.jerk + 1e-3).all()
+
+
+@given(seeds, st.floats(-1, 1), st.floats(0, 0.4))
+def test_hand_over_in_acceleration_is_smooth(seed: int, rate: float, speed: float) -> None:
+    waypoints, velocity = random_motion(seed, 0.3, speed)
+    ddq0 = rate * FR3.acceleration
+    plan = joint_trajectory(waypoints, velocity, PERIOD_S, FR3, ddq0=ddq0)
+    require_smooth(plan, ddq0, FR3_HARD)
+    np.testing.assert_allclose(plan.q[-1], waypoints[-1], atol=0.2)
 
 
 @given(seeds, st.floats(0, 0.5))
-def test_violation_is_exact_between_knots(seed: int, speed: float) -> None:
-    """The closed-form extremes agree with dense sampling, inside and outside the limits."""
+def test_violation_misses_nothing_and_is_tight(seed: int, speed: float) -> None:
+    """Bounds agree with dense sampling, inside and outside the limits."""
+    rng = np.random.default_rng(seed)
     waypoints, velocity = random_motion(seed, 1.0, speed)
-    times = PERIOD_S * np.arange(5.0)
-    rates = np.vstack((velocity, np.random.default_rng(seed).normal(size=(3, 7)), np.zeros(7)))
-    plan = JointTrajectoryPlan(times, waypoints, rates)
-    q, dq, ddq = plan.sample(np.linspace(0, times[-1], 4001))
+    times, rest = PERIOD_S * np.arange(5.0), np.zeros(7)
+    plan = JointTrajectoryPlan(
+        times, waypoints, np.vstack((velocity, rng.normal(size=(3, 7)), rest)),
+        np.vstack((5 * rng.normal(size=(4, 7)), rest)),
+    )  # fmt: skip
+    q, dq, ddq = plan.sample(np.linspace(0, times[-1], 8001))
+    jerk = np.abs(np.diff(ddq, axis=0)).max(0) / 1e-4
     found = [np.abs(values).max(0) for values in (q, dq, ddq)]
-    for scale, inside in ((1.0 + 1e-3, True), (1.0 - 1e-3, False)):
-        bound = found[0] * scale + 1e-9
-        limits = JointLimits(FR3.names, -bound, bound, scale * found[1], 1.01 * found[2])
-        assert (plan.violation(limits) is None) is inside
+    wide = JointLimits(
+        FR3.names, -1.05 * found[0] - 0.01, 1.05 * found[0] + 0.01, 1.05 * found[1],
+        1.05 * found[2], jerk=1.05 * jerk,
+    )  # fmt: skip
+    assert plan.violation(wide) is None
+    for name, index in (('velocity', 1), ('acceleration', 2)):
+        assert name in str(plan.violation(replace(wide, **{name: 0.999 * found[index]})))
+    assert 'jerk' in str(plan.violation(replace(wide, jerk=0.99 * jerk)))
+    assert 'position' in str(plan.violation(replace(wide, upper=q.max(0) - 1e-4)))
+
+
+@given(seeds, st.floats(0.05, 0.95))
+def test_braking_along_a_path_stays_on_it_smoothly(seed: int, share: float) -> None:
+    waypoints, velocity = random_motion(seed, 0.3, 0.0)
+    path = joint_trajectory(waypoints, velocity, PERIOD_S, FR3)
+    elapsed_s = share * path.duration_s
+    plan = brake_along(path, elapsed_s, FR3_HARD)
+    q, dq, ddq = path.sample(elapsed_s)
+    np.testing.assert_allclose((plan.q[0], plan.dq[0]), (q, dq), atol=1e-9)
+    require_smooth(plan, ddq, FR3_HARD)
+    assert plan.duration_s <= max(HOLD_S, path.duration_s - elapsed_s) + 1e-9
+    # Every angle on the way is one that the path leads through, too.
+    way, there = plan.sample(np.linspace(0, plan.duration_s, 50))[0], path.sample(
+        np.linspace(elapsed_s, path.duration_s, 2000)
+    )[0]
+    assert np.abs(way[:, None] - there).max(-1).min(1).max() < 2e-3
 
 
 def test_gentle_motion_keeps_its_time_and_smoothness() -> None:
@@ -70,10 +123,7 @@ def test_gentle_motion_keeps_its_time_and_smoothness() -> None:
     waypoints = MIDDLE + (goal - MIDDLE) * part**2 * (3 - 2 * part)
     plan = joint_trajectory(waypoints, np.zeros(7), PERIOD_S, FR3)
     np.testing.assert_allclose(plan.times_s, PERIOD_S * np.arange(5))
-    # The waypoints lie on one cubic, so the spline is that cubic: one jerk for all segments.
-    _, _, before = plan.sample(plan.times_s[1:-1] - 1e-9)
-    _, _, after = plan.sample(plan.times_s[1:-1] + 1e-9)
-    np.testing.assert_allclose(before, after, atol=1e-6)
+    require_smooth(plan, np.zeros(7), replace(FR3, jerk=np.full(7, 30.0)))
 
 
 def test_first_interval_may_be_shorter() -> None:
@@ -94,13 +144,14 @@ def test_wrong_direction_brakes_first() -> None:
 @given(seeds, st.floats(1e-3, 1.0))
 def test_brake_rests_straight_ahead_within_accelerations(seed: int, speed: float) -> None:
     velocity = np.random.default_rng(seed).uniform(-speed, speed, 7) * FR3.velocity
-    plan = brake(MIDDLE, velocity, FR3, FR3_HARD)
+    plan = brake((MIDDLE, velocity, np.zeros(7)), FR3, FR3_HARD)
+    require_smooth(plan, np.zeros(7), FR3_HARD)
     np.testing.assert_array_equal(plan.dq[-1], 0)
     _, dq, ddq = plan.sample(np.linspace(0, plan.duration_s, 50))
     assert (np.abs(ddq) <= FR3.acceleration + 1e-9).all()
-    # As fast as allowed: some joint brakes at its limit, unless that would end before it arrives.
+    # As fast as allowed: some joint brakes about at its limit, unless that takes no time.
     if plan.duration_s > HOLD_S:
-        assert (np.abs(ddq) / FR3.acceleration).max() == pytest.approx(1)
+        assert (np.abs(ddq) / FR3.acceleration).max() > 0.88
     assert plan.duration_s >= HOLD_S
     # Every velocity is a multiple of the first one: the direction stays.
     share = dq @ velocity / (velocity @ velocity)
@@ -110,14 +161,14 @@ def test_brake_rests_straight_ahead_within_accelerations(seed: int, speed: float
 def test_brake_gets_harder_before_the_end_of_a_joint() -> None:
     q, velocity = MIDDLE.copy(), np.zeros(7)
     q[1], velocity[1] = FR3_HARD.upper[1] - 0.08, 1.0
-    plan = brake(q, velocity, FR3, FR3_HARD)
+    plan = brake((q, velocity, np.zeros(7)), FR3, FR3_HARD)
     assert plan.q[-1, 1] <= FR3_HARD.upper[1] + 1e-9
     _, _, ddq = plan.sample(np.linspace(0, plan.duration_s, 50))
     assert FR3.acceleration[1] < np.abs(ddq).max() <= FR3_HARD.acceleration[1] + 1e-9
 
 
 def test_resting_arm_holds() -> None:
-    plan = brake(MIDDLE, np.zeros(7), FR3)
+    plan = brake((MIDDLE, np.zeros(7), np.zeros(7)), FR3)
     np.testing.assert_array_equal(plan.q, np.tile(MIDDLE, (2, 1)))
     assert plan.duration_s > 0
     np.testing.assert_array_equal(hold(MIDDLE, 0.5).times_s, [0, 0.5])

@@ -128,6 +128,7 @@ def trajectory_message(command: TrajectoryCommand, *, stamped: bool) -> JointTra
         JointTrajectoryPoint(
             positions=point.q.tolist(),
             velocities=point.dq.tolist(),
+            accelerations=point.ddq.tolist(),
             time_from_start=duration(point.time_from_start_s),
         )
         for point in command.points

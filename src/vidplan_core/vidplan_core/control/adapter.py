@@ -23,7 +23,7 @@ from vidplan_core.control.watchdog import FINE, PLAN_OVERDUE, Verdict, Watchdog
 from vidplan_core.errors import CommandRejectedError, ObservationError
 from vidplan_core.geometry.fk import flange_pose, pose_and_jacobian
 from vidplan_core.geometry.ik import IkTolerance
-from vidplan_core.geometry.path import JointTrajectoryPlan
+from vidplan_core.geometry.path import SAME_TIME_S, JointTrajectoryPlan
 from vidplan_core.geometry.se3 import matrix_to_quaternion
 from vidplan_core.geometry.trajectory import HOLD_S, brake, brake_along, joint_trajectory
 
@@ -37,9 +37,6 @@ _SETTLING_PACE = 0.1, 0.1
 
 # A motion that the limits stretch may take so many times the longest plan.
 _LONGER = 2.0
-
-# A plan that begins within this time begins now: knots so close would make no cubic.
-_IMMINENT_S = 1e-3
 
 
 class ActionAdapter:
@@ -133,8 +130,8 @@ class ActionAdapter:
             return self._halt(brake_along(sent.path, elapsed_s, hard), now_s)
         if (fault := self._monitor.verdict).reason != FINE:
             raise CommandRejectedError(fault.reason, fault.message)
-        q, dq = self._timeline.desired(now_s)
-        return self._halt(brake(q, dq, self._robot.limits, hard), now_s)
+        moment = self._timeline.desired(now_s)
+        return self._halt(brake(moment, self._robot.limits, hard), now_s)
 
     def rearm(self, now_s: float) -> TrajectoryCommand:
         """Believe the measured state again, on a person's word, and take it for the commanded one.
@@ -151,11 +148,11 @@ class ActionAdapter:
         if self._timeline.moving(now_s) or not measured.resting:
             raise CommandRejectedError(TRACKING, 'the arm moves; wait until it rests')
         self._monitor.require_possible(measured)
-        desired, _ = self._timeline.desired(now_s)
+        desired, rest, _ = self._timeline.desired(now_s)
         limits = self._robot.slowed(*_SETTLING_PACE).limits
-        path = joint_trajectory((desired, measured.q), 0 * desired, HOLD_S, limits)
+        path = joint_trajectory((desired, measured.q), rest, HOLD_S, limits)
         command = TrajectoryCommand.from_path(path, now_s, self._robot.joint_names, NO_PLAN)
-        self._checker.check_trajectory(command, desired, 0 * desired)
+        self._checker.check_trajectory(command, desired, rest, rest)
         self._monitor.reset()
         self._halt(path, now_s, settling=True)
         return command
@@ -178,7 +175,7 @@ class ActionAdapter:
         end_s = max(now_s, sent.end_s) if sent else now_s
         inner = np.arange(now_s, end_s, self.config.committed_step_s)
         times = np.append(inner[inner < end_s - 1e-6], end_s)
-        q, dq = self._timeline.desired_at(times)
+        q, dq, _ = self._timeline.desired_at(times)
         position, rotation, jacobians = pose_and_jacobian(torch.from_numpy(q), self._robot)
         velocity = (jacobians @ torch.from_numpy(dq)[..., None])[:, :3, 0]
         return CommittedMotion(
@@ -211,10 +208,10 @@ class ActionAdapter:
         self._require_arm(now_s)
         self._checker.check_plan(plan, now_s)
         self._require_order(plan)
-        splice_s = plan.start_s if plan.start_s > now_s + _IMMINENT_S else now_s
-        q, dq = self._timeline.desired(splice_s)
-        self._checker.check_start(pose_at(plan, splice_s), self._flange(q))
-        path = self._follower.path(plan, splice_s, q, dq)
+        splice_s = plan.start_s if plan.start_s > now_s + SAME_TIME_S else now_s
+        moment = self._timeline.desired(splice_s)
+        self._checker.check_start(pose_at(plan, splice_s), self._flange(moment[0]))
+        path = self._follower.path(plan, splice_s, moment)
         planned_s = plan.start_s + plan.period_s * (len(plan.positions) - 1) - splice_s
         time_ratio = path.duration_s / planned_s
         plan_checks.check_duration(path.duration_s, _LONGER * self.config.safety.max_duration_s)
@@ -249,7 +246,7 @@ class ActionAdapter:
             raise CommandRejectedError(NO_STATE, verdict.message)
         if (fault := self._monitor.verdict).reason != FINE:
             raise CommandRejectedError(fault.reason, fault.message)
-        desired, _ = self._timeline.desired(measured.stamp_s)
+        desired = self._timeline.desired(measured.stamp_s)[0]
         self._checker.check_tracking(desired, measured.q)
 
     def _require_order(self, plan: PlanCommand) -> None:

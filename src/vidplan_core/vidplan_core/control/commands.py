@@ -50,11 +50,13 @@ class TrajectoryPoint:
         time_from_start_s: positive, s.
         q: (7,), rad.
         dq: (7,), rad/s.
+        ddq: (7,), rad/s^2.
     """
 
     time_from_start_s: float
     q: Array
     dq: Array
+    ddq: Array
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class GripperEvent:
 
 @dataclass(frozen=True, eq=False)
 class TrajectoryCommand:
-    """A joint trajectory for the robot's controller; the last velocity is exactly zero.
+    """A joint trajectory for the robot's controller; its end is exactly at rest.
 
     Attributes:
         plan_id: of the plan it follows; 0 for a stop or hold.
@@ -98,18 +100,21 @@ class TrajectoryCommand:
         controller jump to it instead of interpolating from its own state.
         """
         points = tuple(
-            TrajectoryPoint(float(time_s), q, dq)
-            for time_s, q, dq in zip(path.times_s[1:], path.q[1:], path.dq[1:], strict=True)
+            TrajectoryPoint(float(time_s), q, dq, ddq)
+            for time_s, q, dq, ddq in zip(
+                path.times_s[1:], path.q[1:], path.dq[1:], path.ddq[1:], strict=True
+            )
         )
         return cls(plan_id, stamp_s, joint_names, points, gripper)
 
-    def path_from(self, q: Array, dq: Array) -> JointTrajectoryPlan:
-        """Return the motion that a controller makes of it from the state (7,) and (7,)."""
+    def path_from(self, q: Array, dq: Array, ddq: Array) -> JointTrajectoryPlan:
+        """Return the motion that a controller makes of it from a state, three times (7,)."""
         times = np.array([0.0, *(point.time_from_start_s for point in self.points)])
         return JointTrajectoryPlan(
             times,
             np.stack([q, *(point.q for point in self.points)]),
             np.stack([dq, *(point.dq for point in self.points)]),
+            np.stack([ddq, *(point.ddq for point in self.points)]),
         )
 
 

@@ -15,7 +15,7 @@ from vidplan_core.geometry.ik import IkSolver, IkTolerance
 from vidplan_core.geometry.path import JointTrajectoryPlan
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.se3 import quaternion_to_matrix, so3_exp, so3_log
-from vidplan_core.geometry.trajectory import joint_trajectory
+from vidplan_core.geometry.trajectory import JointMoment, joint_trajectory
 
 Array = NDArray[np.float64]
 
@@ -30,9 +30,9 @@ class PlanFollower:
         self._ik = IkSolver(robot, tolerance)
 
     def path(
-        self, plan: PlanCommand, splice_s: float, q: Array, dq: Array
+        self, plan: PlanCommand, splice_s: float, moment: JointMoment
     ) -> JointTrajectoryPlan:
-        """Return the motion through the frames that lie ahead of the splice, from (q, dq).
+        """Return the motion through the frames that lie ahead of the splice, from a state there.
 
         Raises:
             CommandRejectedError: STALE, no frame lies ahead; UNREACHABLE, a pose has no angles.
@@ -51,7 +51,7 @@ class PlanFollower:
         # The hand's time comes first: where it would cost some, the elbow waits.
         for elbow_rad_s in (self._elbow_rad_s, 0.0):
             try:
-                found.append(self._through(poses, times, plan.period_s, q, dq, elbow_rad_s))
+                found.append(self._through(poses, times, plan.period_s, moment, elbow_rad_s))
             except IkError as error:
                 problem = error
             if found and found[-1].duration_s <= times[-1] + 1e-9:
@@ -65,15 +65,16 @@ class PlanFollower:
         poses: tuple[Array, Array],
         times_s: Array,
         period_s: float,
-        q: Array,
-        dq: Array,
+        moment: JointMoment,
         elbow_rad_s: float,
     ) -> JointTrajectoryPlan:
-        """Return the motion from (q, dq) through poses at times; raises IkError."""
+        """Return the motion from a state through poses at times; raises IkError."""
+        q, dq, ddq = moment
         drift = elbow_drift(self._robot, q, dq, times_s, elbow_rad_s)
         angles = self._ik.track(q, *poses, period_s, drift)
         waypoints = np.concatenate((q[None], angles))
-        return joint_trajectory(waypoints, dq, period_s, self._robot.limits, float(times_s[0]))
+        first_s, limits = float(times_s[0]), self._robot.limits
+        return joint_trajectory(waypoints, dq, period_s, limits, first_s, ddq)
 
 
 def pose_at(plan: PlanCommand, time_s: float) -> tuple[Array, Array]:

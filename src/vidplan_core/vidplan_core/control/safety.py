@@ -100,17 +100,20 @@ class CommandChecker:
                 'following, is the arm blocked?',
             )
 
-    def check_trajectory(self, command: TrajectoryCommand, q: Array, dq: Array) -> None:
+    def check_trajectory(
+        self, command: TrajectoryCommand, q: Array, dq: Array, ddq: Array
+    ) -> None:
         """Check a trajectory, at its points and densely between them.
 
         Args:
             command: what would be sent.
             q: angles (7,) that the controller starts from, rad.
             dq: velocities (7,) that it starts from, rad/s.
+            ddq: accelerations (7,) that it starts from, rad/s^2.
         """
         self._check_joints(command.joint_names)
         self._check_points(command)
-        path = command.path_from(q, dq)
+        path = command.path_from(q, dq, ddq)
         steps = max(2, math.ceil(path.duration_s / self.config.sample_period_s) + 1)
         # The points themselves are checked too: they need not fall on the grid.
         times = np.union1d(np.linspace(0, path.duration_s, steps), path.times_s)
@@ -154,21 +157,24 @@ class CommandChecker:
             raise CommandRejectedError(WRONG_SIZE, 'a trajectory needs at least one point')
         width = len(command.joint_names)
         for point in command.points:
-            if np.shape(point.q) != (width,) or np.shape(point.dq) != (width,):
+            state = point.q, point.dq, point.ddq
+            shapes = [np.shape(values) for values in state]
+            if shapes != [(width,)] * 3:
                 raise CommandRejectedError(
                     WRONG_SIZE,
-                    f'points need {width} positions and velocities, got {np.shape(point.q)} and '
-                    f'{np.shape(point.dq)}',
+                    f'points need {width} positions, velocities and accelerations, got {shapes}',
                 )
-            plan_checks.require_finite('points', [point.time_from_start_s, *point.q, *point.dq])
+            plan_checks.require_finite('points', [point.time_from_start_s, *np.ravel(state)])
         times = np.array([0.0, *(point.time_from_start_s for point in command.points)])
         if (np.diff(times) <= 0).any():
             raise CommandRejectedError(
                 INVALID, f'times of points must rise from above 0, got {times[1:].tolist()}'
             )
-        if np.any(command.points[-1].dq):
+        last = command.points[-1]
+        if np.any(last.dq) or np.any(last.ddq):
             raise CommandRejectedError(
-                NOT_AT_REST, f'the last velocity must be zero, got {command.points[-1].dq}'
+                NOT_AT_REST,
+                f'the last velocity and acceleration must be zero, got {last.dq} and {last.ddq}',
             )
 
 

@@ -12,15 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from vidplan_core.control.commands import NO_PLAN
 from vidplan_core.control.rejection import NO_STATE
 from vidplan_core.errors import CommandRejectedError, ObservationError
-from vidplan_core.geometry.path import JointTrajectoryPlan
+from vidplan_core.geometry.path import SAME_TIME_S, JointTrajectoryPlan
 
 Array = NDArray[np.float64]
 
 # Measured joint velocities below this are noise of an arm that stands, rad/s.
 _RESTING_RAD_S = 0.03
-
-# Knots nearer to each other than this are one, s.
-_SAME_TIME_S = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,18 +123,18 @@ class Timeline:
         """Stamp of the newest observation that a plan was made from; -inf before the first."""
         return self.sent.observed_s if self.sent else -np.inf
 
-    def desired(self, time_s: float) -> tuple[Array, Array]:
-        """Return the angles and velocities (7,) that the controller is sent to at a time.
+    def desired(self, time_s: float) -> tuple[Array, Array, Array]:
+        """Return angles, velocities and accelerations (7,) that the controller is sent to.
 
         Raises:
             CommandRejectedError: NO_STATE, nothing was sent nor measured.
         """
         if self.sent is not None:
-            q, dq, _ = self.sent.path.sample(time_s - self.sent.start_s)
-            return q, dq
+            return self.sent.path.sample(time_s - self.sent.start_s)
         if self.measured is None:
             raise CommandRejectedError(NO_STATE, 'no joint state has come; is the robot running?')
-        return self.measured.q, self.measured.dq * (not self.measured.resting)
+        dq = self.measured.dq * (not self.measured.resting)
+        return self.measured.q, dq, np.zeros_like(dq)
 
     def expected(self, time_s: float) -> Array | None:
         """Return the angles (7,) that an arm is measured at that follows; None before any motion.
@@ -148,18 +145,20 @@ class Timeline:
             return None
         return self.sent.path.q[-1] if self.sent.settling else self.desired(time_s)[0]
 
-    def desired_at(self, times_s: Array) -> tuple[Array, Array]:
-        """Return the desired angles and velocities (K, 7) at times (K,)."""
+    def desired_at(self, times_s: Array) -> tuple[Array, Array, Array]:
+        """Return desired angles, velocities and accelerations (K, 7) at times (K,)."""
+        if self.sent is not None:
+            return self.sent.path.sample(times_s - self.sent.start_s)
         states = [self.desired(float(time_s)) for time_s in times_s]
-        q, dq = (np.stack(values) for values in zip(*states, strict=True))
-        return q, dq
+        q, dq, ddq = (np.stack(values) for values in zip(*states, strict=True))
+        return q, dq, ddq
 
     def ahead(self, now_s: float, until_s: float) -> JointTrajectoryPlan:
         """Return what was sent for the time from now until later, as a motion of its own."""
         times = np.array([now_s, until_s])
         if self.sent is not None:
             knots = self.sent.start_s + self.sent.path.times_s
-            inner = (knots > now_s + _SAME_TIME_S) & (knots < until_s - _SAME_TIME_S)
+            inner = (knots > now_s + SAME_TIME_S) & (knots < until_s - SAME_TIME_S)
             times = np.concatenate(([now_s], knots[inner], [until_s]))
         return JointTrajectoryPlan(times - now_s, *self.desired_at(times))
 

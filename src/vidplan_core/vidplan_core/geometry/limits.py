@@ -64,16 +64,23 @@ class JointLimits:
         q: ArrayLike,
         dq: ArrayLike | None = None,
         ddq: ArrayLike | None = None,
+        jerk: ArrayLike | None = None,
+        velocity_range: tuple[Array, Array] | None = None,
     ) -> str | None:
-        """Say which joint breaks which limit, or None when all of (7,) or (..., 7) are inside."""
+        """Say which joint breaks which limit, or None when all of (7,) or (..., 7) are inside.
+
+        The range of velocities is that of the positions where it is not given.
+        """
         positions = np.asarray(q, dtype=np.float64)
         found = self._outside(positions, self.lower, self.upper, 'position', 'rad')
         if found is None and dq is not None:
-            slowest, fastest = self.velocity_range(positions)
+            slowest, fastest = velocity_range or self.velocity_range(positions)
             found = self._outside(np.asarray(dq), slowest, fastest, 'velocity', 'rad/s')
         if found is None and ddq is not None:
             most = self.acceleration
             found = self._outside(np.asarray(ddq), -most, most, 'acceleration', 'rad/s^2')
+        if found is None and jerk is not None and self.jerk is not None:
+            found = self._outside(np.asarray(jerk), -self.jerk, self.jerk, 'jerk', 'rad/s^3')
         return found
 
     def velocity_range(self, q: Array) -> tuple[Array, Array]:

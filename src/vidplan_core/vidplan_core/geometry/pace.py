@@ -8,16 +8,16 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from vidplan_core.geometry.fk import damped_velocity, flange_pose, jacobian, pose_and_jacobian
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.se3 import so3_exp, so3_log
+from vidplan_core.geometry.trajectory import rest_spline
 
 # Shares of a motion that are tried.
 _GRID = 8
-# Places between two frames where the velocity is looked at; acceleration is linear in between.
+# Places between two frames where velocity and acceleration are looked at.
 _SAMPLES = 4
 # Of the pseudo-inverse: motions near a singularity cost the joints what they really cost.
 _DAMPING = 0.01
@@ -46,12 +46,13 @@ class ArmPace:
         way: Tensor,
         turn: Tensor,
         period_s: float,
+        ddq: Tensor | None = None,
     ) -> Tensor:
         """Return the largest share (N,) of each motion that the arm can do, 0 .. 1.
 
         A motion's share s leads through what an arm does that only brakes, plus s (way, turn).
         The joints follow it with the least motion; a spline through their angles at the frames,
-        from the present velocity to rest, must keep the limits.
+        from the present state to rest, must keep the limits, as the adapter's does.
 
         Args:
             q: joint angles (7,) at frame 0, rad.
@@ -61,11 +62,13 @@ class ArmPace:
             way: what motions add to the positions (N, F, 3), m.
             turn: what they add to the rotation vectors (N, F, 3), rad.
             period_s: time between frames, s.
+            ddq: joint accelerations (7,) at frame 0, rad/s^2; none if None.
         """
+        moment = torch.stack((dq, torch.zeros_like(dq) if ddq is None else ddq))
         grid = torch.linspace(0.0, 1.0, _GRID + 1, dtype=q.dtype, device=q.device)
         shares = grid[:, None, None, None]
         needs = self._needs(
-            q, dq, (still[0] + shares * way).flatten(0, 1),
+            q, moment, (still[0] + shares * way).flatten(0, 1),
             (still[1] + shares * turn).flatten(0, 1), period_s,
         ).unflatten(0, (len(grid), -1))  # fmt: skip
         # What an arm that only brakes breaks already, a motion may break as much.
@@ -80,13 +83,13 @@ class ArmPace:
         return (grid[kept - 1] + part.amin(-1) / _GRID).clamp_max(1.0)
 
     def _needs(
-        self, q: Tensor, dq: Tensor, positions: Tensor, turns: Tensor, period_s: float
+        self, q: Tensor, moment: Tensor, positions: Tensor, turns: Tensor, period_s: float
     ) -> Tensor:
         """What motions (N, F) need of everything that is limited, (N, quantities); 1 is all."""
         angles, missed = _follow(self.robot, q, positions, turns)
         frames = positions.shape[1]
         speeds, rates, ends = (matrix.to(q) for matrix in _spline_matrices(frames, period_s))
-        points = torch.cat((angles, dq.expand(len(angles), 1, -1)), 1)
+        points = torch.cat((angles, moment.expand(len(angles), 2, -1)), 1)
         limits = self.robot.limits
         velocity = speeds @ points / (self.use * q.new_tensor(limits.velocity))
         acceleration = rates @ points / (self.use * q.new_tensor(limits.acceleration))
@@ -131,16 +134,13 @@ def _follow(
 
 @lru_cache(maxsize=8)
 def _spline_matrices(frames: int, period_s: float) -> tuple[Tensor, Tensor, Tensor]:
-    """What a spline to rest makes of its points, whose last row is its start velocity.
+    """What a spline to rest makes of its points, see `rest_spline`.
 
     Returns:
-        Matrices (times, F + 1) of its velocities and accelerations at all times that matter, and
+        Matrices (times, F + 2) of its velocities and accelerations at all times that matter, and
         of its points from the second on.
     """
-    times = period_s * np.arange(frames)
-    values = np.eye(frames + 1)[:, :frames].T
-    start = np.eye(frames + 1)[frames]
-    spline = CubicSpline(times, values, bc_type=((1, start), (1, np.zeros(frames + 1))))
-    fine = np.linspace(0.0, times[-1], (frames - 1) * _SAMPLES + 1)[1:-1]
-    found = spline(fine, 1), spline(times, 2), values[1:]
+    spline = rest_spline(tuple((period_s * np.arange(frames)).tolist()))
+    fine = np.linspace(0.0, period_s * (frames - 1), (frames - 1) * _SAMPLES + 1)[1:-1]
+    found = spline(fine, 1), spline(fine, 2), np.eye(frames + 2)[1:frames]
     return tuple(torch.from_numpy(np.ascontiguousarray(matrix)) for matrix in found)  # type: ignore[return-value]

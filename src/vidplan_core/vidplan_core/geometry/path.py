@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joint paths as a trajectory controller follows them: cubics between timed knots."""
+"""Joint paths as a trajectory controller follows them: quintics between timed knots."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,20 +13,33 @@ from vidplan_core.geometry.limits import JointLimits
 
 Array = NDArray[np.float64]
 
+# Knots nearer to each other than this become one, s: a controller that takes up a motion between
+# them, because a message comes late, would have no time to follow.
+SAME_TIME_S = 0.02
+
+# Parts of a segment that are bounded one by one; bounds are too wide by a 16th squared.
+_PARTS = 16
+
 
 @dataclass(frozen=True, eq=False)
 class JointTrajectoryPlan:
-    """Knots of a joint motion; between them position is the cubic that meets both velocities.
+    """Knots of a joint motion; between them position is the quintic that meets both states.
+
+    Position, velocity and acceleration are continuous, and jerk is bounded. A controller that is
+    sent positions, velocities and accelerations interpolates so
+    (ros2_controllers, joint_trajectory_controller/doc/trajectory.rst).
 
     Attributes:
         times_s: (K,), rising, from 0 at the first knot, where the motion begins.
         q: positions (K, 7), rad.
         dq: velocities (K, 7), rad/s; zero at the last knot, after which the arm rests.
+        ddq: accelerations (K, 7), rad/s^2; zero at the last knot.
     """
 
     times_s: Array
     q: Array
     dq: Array
+    ddq: Array
 
     @property
     def duration_s(self) -> float:
@@ -41,44 +55,53 @@ class JointTrajectoryPlan:
         inside = np.clip(asked, self.times_s[0], self.times_s[-1])
         segment = np.searchsorted(self.times_s, inside, side='right') - 1
         segment = np.clip(segment, 0, len(self.times_s) - 2)
-        elapsed = (inside - self.times_s[segment])[..., None]
-        start, jerk = (values[segment] for values in self._segments())
-        dq0 = self.dq[segment]
-        q = self.q[segment] + elapsed * (dq0 + elapsed * (start / 2 + elapsed * jerk / 6))
-        dq = dq0 + elapsed * (start + elapsed * jerk / 2)
-        # Rest is exact, not what the cubic's rounding leaves of it.
+        part = (inside - self.times_s[segment]) / np.diff(self.times_s)[segment]
+        q, dq, ddq = (
+            (_bernstein(part, 5 - order)[..., None] * points[segment]).sum(-2)
+            for order, points in enumerate(self._control_points()[:3])
+        )
+        # Rest is exact, not what the polynomial's rounding leaves of it.
         resting = (asked >= self.times_s[-1])[..., None]
         q = np.where(resting, self.q[-1], q)
-        return q, np.where(resting, 0.0, dq), np.where(resting, 0.0, start + elapsed * jerk)
+        return q, np.where(resting, 0.0, dq), np.where(resting, 0.0, ddq)
 
     def violation(self, limits: JointLimits) -> str | None:
-        """Say which limit the motion breaks anywhere, or None; exact between the knots too.
+        """Say which limit the motion may break anywhere, or None; nothing is missed.
 
-        Limits on velocity that depend on position are taken at the extremes of position only.
+        Polynomials lie within the range of their Bernstein coefficients; those of short parts of
+        the segments exceed it by little.
         """
-        start, jerk = self._segments()
-        length = np.diff(self.times_s)[:, None]
-        dq0, q0 = self.dq[:-1], self.q[:-1]
-        with np.errstate(divide='ignore', invalid='ignore'):
-            turning = -start / jerk
-            root = np.sqrt(start * start - 2 * jerk * dq0)
-            # The citardauq form: no cancellation, and right for a constant acceleration too.
-            pivot = -(start + np.copysign(root, start))
-            resting = np.stack((2 * dq0 / pivot, pivot / jerk))
-        ends = np.stack((np.zeros_like(start), np.broadcast_to(length, start.shape)))
-        moments = np.concatenate((turning[None], resting))
-        moments = np.where((moments > 0) & (moments < length), moments, 0.0)
-        moments = np.concatenate((ends, moments))
-        q = q0 + moments * (dq0 + moments * (start / 2 + moments * jerk / 6))
-        dq = dq0 + moments * (start + moments * jerk / 2)
-        return limits.violation(q, dq, start + moments * jerk)
+        q, dq, ddq, jerk = (_parts(points) for points in self._control_points())
+        # What a part's position nearest to an end allows holds for all of it.
+        low, high = q.min(-2, keepdims=True), q.max(-2, keepdims=True)
+        allowed = limits.velocity_range(low)[0], limits.velocity_range(high)[1]
+        return limits.violation(q, dq, ddq, jerk, velocity_range=allowed)
+
+    def excess(self, limits: JointLimits) -> float:
+        """Return by which factor the motion must slow down to keep all but position limits."""
+        _, dq, ddq, jerk = (_parts(points) for points in self._control_points())
+        shares = [(dq, limits.velocity), (ddq, limits.acceleration)]
+        if limits.jerk is not None:
+            shares.append((jerk, limits.jerk))
+        # The n-th derivative falls with the n-th power of a slow-down.
+        powers = [
+            float((np.abs(values) / most).max()) ** (1 / (order + 1))
+            for order, (values, most) in enumerate(shares)
+        ]
+        return max(powers)
+
+    def slowed(self, factor: float) -> JointTrajectoryPlan:
+        """Return the same way, in `factor` of the time."""
+        return JointTrajectoryPlan(
+            factor * self.times_s, self.q, self.dq / factor, self.ddq / factor**2
+        )
 
     def cut(self, start_s: float, end_s: float) -> JointTrajectoryPlan:
         """Return the part between two times, retimed to begin at 0; it is the same motion."""
-        inner = self.times_s[(self.times_s > start_s + 1e-6) & (self.times_s < end_s - 1e-6)]
+        near = SAME_TIME_S
+        inner = self.times_s[(self.times_s > start_s + near) & (self.times_s < end_s - near)]
         times = np.concatenate(([start_s], inner, [end_s]))
-        q, dq, _ = self.sample(times)
-        return JointTrajectoryPlan(times - start_s, q, dq)
+        return JointTrajectoryPlan(times - start_s, *self.sample(times))
 
     def then(self, following: JointTrajectoryPlan) -> JointTrajectoryPlan:
         """Return this motion followed by another, which begins where this one ends."""
@@ -86,12 +109,46 @@ class JointTrajectoryPlan:
             np.concatenate((self.times_s, self.times_s[-1] + following.times_s[1:])),
             np.concatenate((self.q, following.q[1:])),
             np.concatenate((self.dq, following.dq[1:])),
+            np.concatenate((self.ddq, following.ddq[1:])),
         )
 
-    def _segments(self) -> tuple[Array, Array]:
-        """Return each segment's acceleration at its start and its jerk, (K - 1, 7)."""
+    def _control_points(self) -> tuple[Array, Array, Array, Array]:
+        """Return the Bernstein coefficients of position, velocity, acceleration and jerk.
+
+        Shapes are (K - 1, degree + 1, 7), from degree 5 down to 2.
+        """
         length = np.diff(self.times_s)[:, None]
-        slope = np.diff(self.q, axis=0) / length
-        before, after = self.dq[:-1], self.dq[1:]
-        start = (6 * slope - 4 * before - 2 * after) / length
-        return start, 6 * (before + after - 2 * slope) / (length * length)
+        speed, rate = length * self.dq[:-1] / 5, length * length * self.ddq[:-1] / 20
+        speed_end, rate_end = length * self.dq[1:] / 5, length * length * self.ddq[1:] / 20
+        first, last = self.q[:-1], self.q[1:]
+        points = np.stack(
+            (first, first + speed, first + 2 * speed + rate,
+             last - 2 * speed_end + rate_end, last - speed_end, last), 1,
+        )  # fmt: skip
+        found = [points]
+        for degree in (5, 4, 3):
+            found.append(degree * np.diff(found[-1], axis=1) / length[:, None])
+        return found[0], found[1], found[2], found[3]
+
+
+def _bernstein(part: Array, degree: int) -> Array:
+    """Return the Bernstein polynomials (..., degree + 1) of a degree at (...), 0 .. 1."""
+    index = np.arange(degree + 1)
+    factors = np.array([math.comb(degree, k) for k in index], np.float64)
+    there = np.asarray(part)[..., None]
+    return factors * there**index * (1 - there) ** (degree - index)
+
+
+def _subdivision(degree: int) -> Array:
+    """Return what makes the coefficients of parts of those of all, (parts, n + 1, n + 1)."""
+    nodes = np.linspace(0, 1, degree + 1)
+    places = (np.arange(_PARTS)[:, None] + nodes) / _PARTS
+    return np.asarray(np.linalg.solve(_bernstein(nodes, degree), _bernstein(places, degree)))
+
+
+_SUBDIVISIONS = {degree: _subdivision(degree) for degree in (5, 4, 3, 2)}
+
+
+def _parts(points: Array) -> Array:
+    """Return the coefficients (K, parts, n + 1, 7) of the parts of segments (K, n + 1, 7)."""
+    return np.asarray(_SUBDIVISIONS[points.shape[1] - 1] @ points[:, None])

@@ -1,27 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The time law of a joint motion: smooth, within limits, and at rest at its end."""
+"""The time law of a joint motion: smooth in acceleration, within limits, at rest at its end."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import BSpline, make_interp_spline
 
 from vidplan_core.geometry.limits import JointLimits
-from vidplan_core.geometry.path import JointTrajectoryPlan
+from vidplan_core.geometry.path import SAME_TIME_S, JointTrajectoryPlan
 
 Array = NDArray[np.float64]
+
+#: Angles, velocities and accelerations (7,) of the joints at one time.
+JointMoment = tuple[Array, Array, Array]
 
 # How much longer than asked a motion may take before it is better to stop and begin again.
 _STRETCHES = (1.0, 1.1, 1.25, 1.4, 1.6, 2.0)
 
-# A joint slower than this counts as resting, rad/s; braking from it would take no time.
-_RESTING_RAD_S = 1e-6
+# Joints slower than this count as resting, rad/s and rad/s^2; braking would take no time.
+_RESTING = 1e-6
 
 # How long a command to stay lasts: long enough for a controller to receive it before its end.
 HOLD_S = 0.1
+
+# Ratio of durations that are tried for a stop, and the longest, s.
+_LONGER, _LONGEST_S = 1.1, 3.0
 
 
 def joint_trajectory(
@@ -30,12 +38,13 @@ def joint_trajectory(
     period_s: float,
     limits: JointLimits,
     first_s: float | None = None,
+    ddq0: ArrayLike | None = None,
 ) -> JointTrajectoryPlan:
-    """Join waypoints smoothly, from the velocity `dq0` at the first to rest at the last.
+    """Join waypoints smoothly, from the state at the first to rest at the last.
 
-    A spline with continuous acceleration goes through the waypoints at their times. When it would
-    break a limit, the motion slows down as a whole; when that is not enough (the arm moves fast
-    in a wrong direction), it brakes along its present direction and goes on from rest.
+    A quintic spline goes through the waypoints at their times. When it would break a limit, the
+    motion slows down as a whole; when that is not enough (the arm moves fast in a wrong
+    direction), it brakes along its present direction and goes on from rest.
 
     Args:
         q_waypoints: (F, 7), rad; the first is where the arm is.
@@ -44,59 +53,59 @@ def joint_trajectory(
         limits: kept everywhere, also between waypoints. A start outside them, or one so fast that
             no braking keeps them, is followed inwards as well as it can be.
         first_s: time from the first to the second waypoint when it is not a whole period, s.
+        ddq0: acceleration at the first waypoint (7,), rad/s^2; none if None.
 
     Returns:
-        A motion whose last velocity is exactly zero.
+        A motion whose acceleration is continuous and whose last state is exactly at rest.
     """
     waypoints, start = np.asarray(q_waypoints, np.float64), np.asarray(dq0, np.float64)
-    _check(waypoints, start, period_s)
+    rate = np.zeros_like(start) if ddq0 is None else np.asarray(ddq0, np.float64)
+    _check(waypoints, start, rate, period_s)
     times = period_s * np.arange(len(waypoints), dtype=np.float64)
     if first_s is not None:
         times[1:] += first_s - period_s
-    allowed = _reaching(limits, waypoints[0], start)
+    allowed = _reaching(limits, (waypoints[0], start, rate))
     for stretch in _STRETCHES:
-        plan = _spline(stretch * times, waypoints, start)
+        plan = _spline(times, waypoints, stretch * start, stretch**2 * rate).slowed(stretch)
         if plan.violation(allowed) is None:
             return plan
-    if np.abs(start).max() < _RESTING_RAD_S:
+    if max(np.abs(start).max(), np.abs(rate).max()) < _RESTING:
         return _rest_to_rest(times, waypoints, limits)
-    braking = brake(waypoints[0], start, limits)
+    braking = brake((waypoints[0], start, rate), limits)
     onwards = np.concatenate((braking.q[-1:], waypoints[1:]))
     return braking.then(_rest_to_rest(times, onwards, limits))
 
 
 def brake(
-    q: ArrayLike, dq: ArrayLike, limits: JointLimits, hard: JointLimits | None = None
+    moment: JointMoment, limits: JointLimits, hard: JointLimits | None = None
 ) -> JointTrajectoryPlan:
     """Come to rest along the present direction, as fast as the accelerations allow.
 
     It takes at least HOLD_S: a controller that receives a stop later than the stop should have
     ended would refuse it, or jump. All joints stop at the same time, so that the arm keeps its
-    direction. Where that would pass a position limit of `hard`, it brakes harder, up to the
-    accelerations of `hard`.
+    direction. Where that would pass a limit, it brakes harder, within `hard`.
 
     Args:
-        q: present angles (7,), rad.
-        dq: present velocities (7,), rad/s.
+        moment: the present state.
         limits: whose accelerations to use.
-        hard: limits that must not be passed.
+        hard: limits that must not be passed; `limits` if None.
     """
-    start, speed = np.asarray(q, np.float64), np.asarray(dq, np.float64)
-    if np.abs(speed).max() < _RESTING_RAD_S:
-        return hold(start)
-    duration_s = max(HOLD_S, (np.abs(speed) / limits.acceleration).max())
-    if hard is not None:
-        ends = np.where(speed > 0, hard.upper, hard.lower)
-        room = np.maximum((ends - start) * np.sign(speed), 0)
-        moving = np.abs(speed) > _RESTING_RAD_S
-        needed_s = (2 * room[moving] / np.abs(speed[moving])).min()
-        shortest_s = (np.abs(speed) / hard.acceleration).max()
-        duration_s = min(duration_s, max(needed_s, shortest_s))
-    times = np.array([0.0, duration_s])
-    stopped = start + speed * duration_s / 2
-    return JointTrajectoryPlan(
-        times, np.stack((start, stopped)), np.stack((speed, np.zeros_like(speed)))
-    )
+    q, dq, ddq = (np.asarray(values, np.float64) for values in moment)
+    if max(np.abs(dq).max(), np.abs(ddq).max()) < _RESTING:
+        return hold(q)
+    # The steepest of 3 x^2 - 2 x^3 is 1.5.
+    quickest_s = 1.5 * float((np.abs(dq) / (hard or limits).acceleration).max())
+    steps = math.ceil(math.log(_LONGEST_S / HOLD_S, _LONGER))
+    durations = [HOLD_S * _LONGER**step for step in range(steps)]
+    for kept in (limits, hard or limits):
+        allowed = _reaching(kept, (q, dq, ddq))
+        for duration_s in durations:
+            if duration_s > quickest_s / _LONGER:
+                plan = _braking((q, dq, ddq), duration_s)
+                if plan.violation(allowed) is None:
+                    return plan
+    # Too near to the end of a joint: accelerations are kept, and the controller has its own end.
+    return _braking((q, dq, ddq), max(HOLD_S, quickest_s))
 
 
 def brake_along(
@@ -104,24 +113,40 @@ def brake_along(
 ) -> JointTrajectoryPlan:
     """Come to rest on a path that is being followed, as fast as the limits allow.
 
-    Time slows down evenly along the path, s'(t) = 1 - t/T with the least T that keeps the limits:
-    the arm stays where it was going anyway, which has been checked. Where no T is shorter than
-    what is left of the path, the path itself ends at rest.
+    Time slows down smoothly along the path, s'(t) = 1 - 3 (t/T)^2 + 2 (t/T)^3 with the least T
+    that keeps the limits: the arm stays where it was going anyway, which has been checked. Where
+    no T is shorter than what is left of the path, the path itself ends at rest.
 
     Args:
         path: the motion.
         elapsed_s: where on it the arm is.
         limits: that must not be passed, beyond what the arm does already.
     """
-    allowed = _reaching(limits, *path.sample(elapsed_s)[:2])
+    allowed = _reaching(limits, path.sample(elapsed_s))
     remaining_s = path.duration_s - elapsed_s
     duration_s = HOLD_S
     while duration_s < remaining_s:
         plan = _slowing(path, elapsed_s, duration_s)
         if plan.violation(allowed) is None:
             return plan
-        duration_s *= 1.1
-    return path.cut(elapsed_s, path.duration_s) if remaining_s > 1e-3 else hold(path.q[-1])
+        duration_s *= _LONGER
+    if remaining_s > SAME_TIME_S:
+        return path.cut(elapsed_s, path.duration_s)
+    return _to_rest(path.sample(elapsed_s), path.q[-1], HOLD_S)
+
+
+@lru_cache(maxsize=64)
+def rest_spline(times_s: tuple[float, ...]) -> BSpline:
+    """Return the quintic spline through F waypoints, as weights (..., F + 2) of its points.
+
+    Points are the waypoints at `times_s`, then velocity and acceleration at the first; at the
+    last both are zero. Its first four derivatives are continuous.
+    """
+    count = len(times_s)
+    unit, rest = np.eye(count + 2), np.zeros(count + 2)
+    starts = [(1, unit[count]), (2, unit[count + 1])]
+    ends = [(1, rest), (2, rest)]
+    return make_interp_spline(times_s, unit[:count], k=5, bc_type=(starts, ends))
 
 
 def _slowing(
@@ -129,26 +154,48 @@ def _slowing(
 ) -> JointTrajectoryPlan:
     # Few knots: a controller takes up a stop that comes late on the way to the first.
     part = np.linspace(0.0, 1.0, 1 + math.ceil(duration_s / HOLD_S - 1e-9))
-    q, dq, _ = path.sample(elapsed_s + duration_s * (part - part * part / 2))
-    return JointTrajectoryPlan(duration_s * part, q, dq * (1 - part)[:, None])
+    q, dq, ddq = path.sample(elapsed_s + duration_s * (part - part**3 + part**4 / 2))
+    pace = (1 - part * part * (3 - 2 * part))[:, None]
+    slower = (-6 * part * (1 - part) / duration_s)[:, None]
+    ddq = ddq * pace**2 + dq * slower
+    return JointTrajectoryPlan(duration_s * part, q, dq * pace, ddq)
 
 
 def hold(q: ArrayLike, duration_s: float = HOLD_S) -> JointTrajectoryPlan:
     """Stay at the angles (7,), rad."""
-    angles = np.tile(np.asarray(q, np.float64), (2, 1))
-    return JointTrajectoryPlan(np.array([0.0, duration_s]), angles, np.zeros_like(angles))
+    angles = np.asarray(q, np.float64)
+    return _to_rest((angles, 0 * angles, 0 * angles), angles, duration_s)
 
 
-def _spline(times: Array, waypoints: Array, start: Array) -> JointTrajectoryPlan:
-    ends = ((1, start), (1, np.zeros_like(start)))
-    dq = CubicSpline(times, waypoints, bc_type=ends)(times, 1)
+def _to_rest(moment: JointMoment, end: Array, duration_s: float) -> JointTrajectoryPlan:
+    """Go from a state to rest at the angles `end` (7,) by one quintic."""
+    q, dq, ddq = (np.stack((values, np.zeros_like(values))) for values in moment)
+    q[1] = end
+    return JointTrajectoryPlan(np.array([0.0, duration_s]), q, dq, ddq)
+
+
+def _braking(moment: JointMoment, duration_s: float) -> JointTrajectoryPlan:
+    """Come to rest by the cubic of velocity that meets velocity and acceleration."""
+    q, dq, ddq = moment
+    end = q + duration_s * (dq / 2 + duration_s * ddq / 12)
+    return _to_rest(moment, end, duration_s)
+
+
+def _spline(times: Array, waypoints: Array, start: Array, rate: Array) -> JointTrajectoryPlan:
+    points = np.concatenate((waypoints, start[None], rate[None]))
+    weights = rest_spline(tuple(times.tolist()))
+    dq, ddq = (np.asarray(weights(times, order) @ points) for order in (1, 2))
     # The solver returns the end conditions up to rounding; a controller wants an exact zero.
-    dq[0], dq[-1] = start, 0.0
-    return JointTrajectoryPlan(times, waypoints, dq)
+    dq[0], ddq[0], dq[-1], ddq[-1] = start, rate, 0.0, 0.0
+    return JointTrajectoryPlan(times, waypoints, dq, ddq)
 
 
 def _rest_to_rest(times: Array, waypoints: Array, limits: JointLimits) -> JointTrajectoryPlan:
-    """Join waypoints monotonically (so between them no limit is passed) and slowly enough."""
+    """Join waypoints monotonically (so between them no limit is passed) and slowly enough.
+
+    Accelerations are zero at the waypoints: with velocities of up to twice the smaller slope the
+    quintic is monotone.
+    """
     slopes = np.diff(waypoints, axis=0) / np.diff(times)[:, None]
     before, after = slopes[:-1], slopes[1:]
     dq = np.zeros_like(waypoints)
@@ -156,40 +203,31 @@ def _rest_to_rest(times: Array, waypoints: Array, limits: JointLimits) -> JointT
     with np.errstate(divide='ignore', invalid='ignore'):
         # The harmonic mean is at most twice the smaller slope: no overshoot (Fritsch, Butland).
         dq[1:-1] = np.where(product > 0, 2 * product / (before + after), 0.0)
-    plan = JointTrajectoryPlan(times, waypoints, dq)
-    stretch = max(1.0, _excess(plan, limits))
-    return JointTrajectoryPlan(stretch * times, waypoints, dq / stretch)
+    plan = JointTrajectoryPlan(times, waypoints, dq, np.zeros_like(dq))
+    return plan.slowed(max(1.0, plan.excess(limits)))
 
 
-def _excess(plan: JointTrajectoryPlan, limits: JointLimits) -> float:
-    """Return by which factor the motion must slow down to keep velocity and acceleration."""
-    # Within a cubic, velocity exceeds its values at the knots by at most 1.5 times the slope.
-    slopes = 1.5 * np.diff(plan.q, axis=0) / np.diff(plan.times_s)[:, None]
-    speed = np.maximum(np.abs(plan.dq).max(0), np.abs(slopes).max(0))
-    start, jerk = plan._segments()
-    end = start + jerk * np.diff(plan.times_s)[:, None]
-    acceleration = np.maximum(np.abs(start), np.abs(end)).max(0)
-    by_speed = (speed / limits.velocity).max()
-    by_acceleration = np.sqrt((acceleration / limits.acceleration).max())
-    return float(max(by_speed, by_acceleration))
-
-
-def _reaching(limits: JointLimits, q0: Array, dq0: Array) -> JointLimits:
+def _reaching(limits: JointLimits, moment: JointMoment) -> JointLimits:
     """Return limits that reach to a start outside them: it is a fact, not a choice."""
-    return JointLimits(
-        limits.names,
-        np.minimum(limits.lower, q0),
-        np.maximum(limits.upper, q0),
-        np.maximum(limits.velocity, np.abs(dq0)),
-        limits.acceleration,
+    q, dq, ddq = moment
+    return replace(
+        limits,
+        lower=np.minimum(limits.lower, q),
+        upper=np.maximum(limits.upper, q),
+        velocity=np.maximum(limits.velocity, np.abs(dq)),
+        acceleration=np.maximum(limits.acceleration, np.abs(ddq)),
+        braking=None,
+        braking_offset=None,
     )
 
 
-def _check(waypoints: Array, start: Array, period_s: float) -> None:
-    if waypoints.ndim != 2 or len(waypoints) < 2 or start.shape != waypoints.shape[1:]:
+def _check(waypoints: Array, start: Array, rate: Array, period_s: float) -> None:
+    shape = waypoints.shape[1:]
+    if waypoints.ndim != 2 or len(waypoints) < 2 or start.shape != shape or rate.shape != shape:
         raise ValueError(
-            'need at least two waypoints (F, 7) and a velocity (7,), got '
-            f'{waypoints.shape} and {start.shape}'
+            'need at least two waypoints (F, 7), a velocity and an acceleration (7,), got '
+            f'{waypoints.shape}, {start.shape} and {rate.shape}'
         )
-    if not np.isfinite(waypoints).all() or not np.isfinite(start).all() or not period_s > 0:
-        raise ValueError('waypoints and velocity must be finite and the period positive')
+    finite = all(np.isfinite(values).all() for values in (waypoints, start, rate))
+    if not finite or not period_s > 0:
+        raise ValueError('waypoints and their start must be finite and the period positive')

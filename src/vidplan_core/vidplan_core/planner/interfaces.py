@@ -25,6 +25,7 @@ class Start:
     dq (7,) rad/s; None for the least that moves the flange so. turn_rate (3,) rad/s is the
     flange's angular velocity in the base frame; None where it does not turn. `commanded` is the
     closedness that the gripper was commanded last; None where it is what the gripper measures.
+    ddq (7,) rad/s^2; None for none.
     """
 
     position: Tensor
@@ -35,6 +36,7 @@ class Start:
     dq: Tensor | None = None
     turn_rate: Tensor | None = None
     commanded: float | None = None
+    ddq: Tensor | None = None
 
     @property
     def turning(self) -> Tensor:

@@ -22,6 +22,7 @@ from vidplan_core.planner.interfaces import Situation, Start
 from vidplan_core.planner.motion.committed import (
     angles_at,
     chunk_ahead,
+    rates_at,
     rests,
     speeds_at,
     turn_rate_at,
@@ -184,6 +185,7 @@ class Session:
         found = self.parts.imagine(context, chunk)
         time_s = present.stamp_s + ahead * model.frame_period_s
         angles, speeds = angles_at(committed, time_s), speeds_at(committed, time_s)
+        rates = rates_at(committed, time_s)
         start = Start(
             chunk.position[0, ahead],
             chunk.rotation[0, ahead],
@@ -193,6 +195,7 @@ class Session:
             None if speeds is None else self._tensor(speeds),
             self._tensor(turn_rate_at(committed, time_s)),
             float(chunk.closedness[0, ahead]),
+            None if rates is None else self._tensor(rates),
         )
         return self.parts.world_model.advance(context, found.latents, found.measured, ahead), start
 

@@ -72,7 +72,7 @@ def execute(config: AdapterConfig, start: ArmStart, chunk: PoseChunk) -> Executi
     except CommandRejectedError as error:
         return Execution(np.nan, np.nan, np.nan, length_m, str(error))
     times = chunk_times(chunk.frames)
-    q = torch.from_numpy(command.path_from(start.q, start.dq).sample(times)[0])
+    q = torch.from_numpy(command.path_from(start.q, start.dq, 0 * start.dq).sample(times)[0])
     position, rotation = flange_pose(q, config.robot)
     away = (position - chunk.position[0]).norm(dim=-1)
     turned = so3_log(rotation @ chunk.rotation[0].double().mT).norm(dim=-1)

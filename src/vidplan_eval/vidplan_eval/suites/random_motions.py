@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import CubicSpline, make_interp_spline
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
@@ -151,9 +151,11 @@ def can_follow(robot: RobotModel, start: ArmStart, chunk: PoseChunk) -> bool:
     """
     times = chunk_times(chunk.frames)
     for angles in _joint_paths(robot, start, chunk).numpy():
-        ends = ((1, start.dq), (1, np.zeros_like(start.dq)))
-        rates = CubicSpline(times, angles, bc_type=ends)(times, 1)
-        if JointTrajectoryPlan(times, angles, rates).violation(robot.limits) is None:
+        rest = np.zeros_like(start.dq)
+        ends = [(1, start.dq), (2, rest)], [(1, rest), (2, rest)]
+        spline = make_interp_spline(times, angles, k=5, bc_type=ends)
+        path = JointTrajectoryPlan(times, angles, spline(times, 1), spline(times, 2))
+        if path.violation(robot.limits) is None:
             return True
     return False
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, Slerp
 
 from vidplan_core.control.commands import CommittedMotion
@@ -67,6 +68,17 @@ def speeds_at(motion: CommittedMotion, time_s: float) -> Array | None:
     if len(motion.dq) != len(motion.times_s):
         return None
     return _rows(motion, motion.dq, _within(motion, np.array([time_s])))[0]
+
+
+def rates_at(motion: CommittedMotion, time_s: float) -> Array | None:
+    """Joint accelerations (7,), rad/s^2, by the spline through velocities; None without them."""
+    if len(motion.dq) != len(motion.times_s):
+        return None
+    if time_s >= motion.times_s[-1] - 1e-6 or len(motion.times_s) < 2:
+        return np.zeros(motion.dq.shape[-1])
+    rest = (1, np.zeros(motion.dq.shape[-1]))
+    spline = CubicSpline(motion.times_s, motion.dq, bc_type=('not-a-knot', rest))
+    return np.asarray(spline(max(time_s, motion.times_s[0]), 1))
 
 
 def _rows(motion: CommittedMotion, values: Array, times: Array) -> Array:

@@ -113,7 +113,8 @@ class MotionSpace:
     ) -> Tensor:
         """Share (N,) that can be done of what paths (N, frames, 3) add to braking."""
         dq = joint_velocity(self.robot, start.q, start.velocity) if start.dq is None else start.dq
-        return ArmPace(self.robot).share(start.q, dq, still, way, turned, self.period_s)
+        pace = ArmPace(self.robot)
+        return pace.share(start.q, dq, still, way, turned, self.period_s, start.ddq)
 
     def _still(self, start: Start) -> tuple[Tensor, Tensor]:
         """Positions (frames, 3) and rotation vectors (frames, 3) of an arm that only brakes."""

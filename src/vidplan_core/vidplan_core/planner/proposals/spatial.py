@@ -92,7 +92,7 @@ class SpatialBasis:
         path = self._inside(path, so3_exp(turns) @ rotation, position, rotation)
         dq = joint_velocity(self.robot, here.q, here.velocity) if here.dq is None else here.dq
         share = ArmPace(self.robot).share(
-            here.q, dq, (still, still_turn), path - still, added, period_s
+            here.q, dq, (still, still_turn), path - still, added, period_s, here.ddq
         )[:, None, None]
         return PoseChunk(
             still + share * (path - still),
