@@ -48,7 +48,8 @@ def system(value: HeightValue | None = None, **changes: object) -> PlanningSyste
     torch.manual_seed(0)
     model = tiny_world_model()
     config = PolicyConfig(4, 12, 8, 3, text=6, width=8, embedding=16, pools=2)
-    heads = Heads(ChangeUncertainty(), value or HeightValue(), lambda *_: grounding())
+    ground = lambda *_: grounding()  # noqa: E731
+    heads = Heads(ChangeUncertainty(), value or HeightValue(), ground, ground)
     settings = {'refine_iterations': 1, 'samples': 4, 'margin': 0.0, **changes}
     return PlanningSystem(
         model, RedScorer(0.5), load_cameras(CAMERAS, model.config.views),  # type: ignore[arg-type]

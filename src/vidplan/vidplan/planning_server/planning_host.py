@@ -141,6 +141,8 @@ def warm_up(system: PlanningSystem) -> None:
     past = PoseChunk(
         position.expand(1, frames, 3), rotation.expand(1, frames, 3, 3), q.new_zeros(1, frames)
     )
+    views = torch.full((1, len(model.views), 3, model.height, model.width), 0.5)
+    views = views.to(system.device)
     place = position - torch.tensor([0.0, 0.1, 0.3], device=system.device)
     with torch.no_grad():
         context = system.world_model.context(grey, past)
@@ -148,7 +150,9 @@ def warm_up(system: PlanningSystem) -> None:
     for verb, kind in system.kinds.items():
         destination = 'bowl' if verb == PLACE else None
         instruction = Instruction(verb, 'object', destination, words='object')
-        grounding = system.heads.grounding(context, instruction) if kind.by_pictures else None
+        grounding = None
+        if kind.by_pictures:
+            grounding = system.heads.seen_grounding(views, past, instruction)
         situation = Situation(
             context, start, instruction, place, kind.goal(place), grounding=grounding
         )

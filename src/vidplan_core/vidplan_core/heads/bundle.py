@@ -11,9 +11,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
 from vidplan_core.heads.conformal import LowerBound, load_bound
-from vidplan_core.heads.grounding import InstructionGrounding, ground
+from vidplan_core.heads.grounding import InstructionGrounding, ground, ground_views
 from vidplan_core.heads.novelty import FOLDER as NOVELTY_FOLDER
 from vidplan_core.heads.novelty import Novelty, load_novelty
 from vidplan_core.heads.uncertainty import FOLDER as UNCERTAINTY_FOLDER
@@ -27,6 +28,8 @@ from vidplan_core.world_model.world_model import Imagination, WorldModel
 
 # Grounds an instruction before the present of a past of one.
 Grounder = Callable[[Context, Instruction], InstructionGrounding]
+# The same in views (1, views, 3, height, width) in [0, 1], seen from poses (1, frames).
+ViewsGrounder = Callable[[Tensor, PoseChunk, Instruction], InstructionGrounding]
 
 
 class Estimate(Protocol):
@@ -75,7 +78,8 @@ class Heads:
     Attributes:
         uncertainty_head: None where imaginations are taken as they are.
         value_head: None where only the semantic reward counts.
-        ground: finds an instruction in the present, for the value head.
+        ground: finds an instruction in the present, for the value head; ground_views: in what
+            the cameras show.
         bound: turns expected values into values that are reached with known probability.
         novelty: knows what training scenes look like; None where nobody does.
     """
@@ -83,6 +87,7 @@ class Heads:
     uncertainty_head: UncertaintyEstimator | None = None
     value_head: ValueEstimator | None = None
     ground: Grounder | None = None
+    ground_views: ViewsGrounder | None = None
     bound: LowerBound | None = None
     novelty: Novelty | None = None
 
@@ -113,6 +118,18 @@ class Heads:
     def grounding(self, context: Context, instruction: Instruction) -> InstructionGrounding | None:
         """What `value` needs of an instruction, once per past; None without a value head."""
         return None if self.ground is None else self.ground(context, instruction)
+
+    def seen_grounding(
+        self, views: Tensor, poses: PoseChunk, instruction: Instruction
+    ) -> InstructionGrounding | None:
+        """An instruction in views (1, views, 3, height, width) seen from poses (1, frames).
+
+        Where things are is looked up in what was seen, never in what is imagined, which blurs
+        them; None without a value head.
+        """
+        if self.ground_views is None:
+            return None
+        return self.ground_views(views, poses, instruction)
 
     def value(
         self, imagination: Imagination, grounding: InstructionGrounding, frames: Sequence[int]
@@ -161,6 +178,9 @@ def load_heads(
             heads,
             value_head=value,
             ground=lambda context, words: _ground(scorer, world_model, context, words),
+            ground_views=lambda views, poses, words: ground_views(
+                scorer, world_model, views, poses.part([-1]), [words]
+            ),
             bound=load_bound(models / VALUE_FOLDER) if conformal else None,
         )
     if (models / NOVELTY_FOLDER).is_dir():

@@ -60,13 +60,33 @@ def ground(
         poses: flange poses (batch, frames), frame 0 the present.
         instructions: as many as scenes.
     """
-    text = torch.stack([_words(scorer, wanted) for wanted in instructions])
     views = model.decode(present[:, None])[:, 0].float().clamp(0.0, 1.0)
+    return ground_views(scorer, model, views, poses, instructions)
+
+
+@torch.no_grad()
+def ground_views(
+    scorer: SemanticScorer,
+    model: WorldModel,
+    views: Tensor,
+    poses: PoseChunk,
+    instructions: Sequence[Instruction],
+) -> InstructionGrounding:
+    """Ground instructions in what cameras show: nothing that is imagined is looked at.
+
+    Args:
+        scorer: knows the words.
+        model: knows the cameras and the size of latents.
+        views: (batch, views, 3, height, width) in [0, 1].
+        poses: flange poses (batch, frames), frame 0 of when they were seen.
+        instructions: as many as scenes.
+    """
+    text = torch.stack([_words(scorer, wanted) for wanted in instructions])
     dense = scorer.dense(views.flatten(0, 1)).unflatten(0, views.shape[:2])
     maps = torch.stack(
         [_maps(scorer, seen, wanted) for seen, wanted in zip(dense, instructions, strict=True)]
     )
-    size = (present.shape[-2] // views.shape[1], present.shape[-1])
+    size = (model.config.latent_height // views.shape[1], model.config.latent_width)
     fitted = functional.interpolate(maps.flatten(0, 1), size, mode='bilinear')
     places = places_of(scorer, model.config.cameras, maps, poses) if model.config.cameras else None
     return InstructionGrounding(text, fitted.flatten(1, 2).unflatten(0, maps.shape[:2]), places)

@@ -64,12 +64,13 @@ class Situation:
         sighting: where the present views show the target, a batch of 1; None if nobody looked.
         novelty: how strange the present views are, in standard deviations of usual ones; None
             where nobody knows.
-        grounding: of the instruction where the plan starts; None for kinds of tasks that need
+        grounding: of the instruction in the present views; None for kinds of tasks that need
             none.
         stuck: whether the last cycles came no nearer to the end.
         seen: views (views, 3, height, width) in [0, 1] where the plan starts; None where that is
             imagined.
         notes: what a source has to say of this cycle, such as why it proposes nothing.
+        rest: coming to rest at once, imagined; None where nobody asked.
     """
 
     context: Context
@@ -85,6 +86,7 @@ class Situation:
     stuck: bool = False
     seen: Tensor | None = None
     notes: list[str] = field(default_factory=list, compare=False)
+    rest: Imagination | None = None
 
 
 @dataclass(frozen=True)

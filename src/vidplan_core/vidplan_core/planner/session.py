@@ -38,6 +38,7 @@ from vidplan_core.planner.plans.result import NO_PICTURES, PlanResult, Task
 from vidplan_core.planner.target.locating import Sighting
 from vidplan_core.planner.tasks.handling import DONE
 from vidplan_core.world_model.context import Context
+from vidplan_core.world_model.world_model import Imagination
 
 # The arm counts as at rest below this joint speed, rad/s.
 REST_RAD_S = 0.02
@@ -109,17 +110,19 @@ class Session:
         target = self._remember(task, sighting)
         known = parts.heads.novelty
         novelty = None if known is None else float(known.score(context.latents[:, -1])[0])
-        past = context
-        context, start = self._hand_over(past, history[-1], committed, kind.by_pictures)
         grounding = None
         if kind.by_pictures:
-            grounding = parts.heads.grounding(context, task.instruction)
-        return Situation(
+            poses = context.poses.rows(slice(0, 1))
+            grounding = parts.heads.seen_grounding(images, poses, task.instruction)
+        past = context
+        context, start = self._hand_over(past, history[-1], committed, kind.by_pictures)
+        found = Situation(
             context, start, task.instruction, target, kind.goal(target), kind.gripper(start),
             parts.config.seed * SEEDS_APART + task.cycle, sighting, novelty, grounding,
             stuck=task.progress.idle >= parts.config.max_idle_cycles,
             seen=images[0] if context is past else None,
         )  # fmt: skip
+        return replace(found, rest=self._at_rest(found)) if kind.by_pictures else found
 
     # The steps of a cycle
 
@@ -198,6 +201,13 @@ class Session:
             None if rates is None else self._tensor(rates),
         )
         return self.parts.world_model.advance(context, found.latents, found.measured, ahead), start
+
+    def _at_rest(self, situation: Situation) -> Imagination:
+        """What is seen and felt if the arm comes to rest and keeps what its gripper does."""
+        start = situation.start
+        chunk = self.retreats.rest(start)
+        chunk = replace(chunk, closedness=torch.full_like(chunk.closedness, start.grip))
+        return self.parts.dynamics.predict(situation, chunk)
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.as_tensor(values, dtype=torch.float32, device=self.parts.device)

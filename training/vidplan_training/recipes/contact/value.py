@@ -89,7 +89,7 @@ class ValueSampler:
         self.grounder = Grounder(scorer, model, episodes.kinds)
         sizes = (config.history_frames, config.frames)
         self.windows, self.longer = (
-            Windows(episodes, *sizes, ahead, looked_at=ahead) for ahead in (0, 2)
+            Windows(episodes, *sizes, ahead, looked_at=0) for ahead in (0, 2)
         )
         sets = episodes.group >= 0
         self.sets = episodes.first[sets].unflatten(0, (-1, BRANCHES))
@@ -139,7 +139,7 @@ class ValueSampler:
         kind = self._kinds(new[:, -1], rng)
         verb = torch.randint(len(VERBS), (rows,), generator=rng).to(where.device)
         group = torch.full_like(kind, -1)
-        return self._lessons(clips, new, verb, kind, group, rng, '')
+        return self._lessons(clips, new, verb, kind, group, rng, '', hop)
 
     def _kinds(self, last: Tensor, rng: torch.Generator) -> Tensor:
         """A kind for every row: one whose frames to go are known, now and then an absent one."""
@@ -152,14 +152,16 @@ class ValueSampler:
     @torch.no_grad()
     def _lessons(
         self, clips: Clips, new: Tensor, verb: Tensor, kind: Tensor, group: Tensor,
-        rng: torch.Generator | None, picture: str,
+        rng: torch.Generator | None, picture: str, hop: int = 0,
     ) -> ValueBatch:  # fmt: skip
         model = self.model
         parts = split_clip(clips, model.config.history_frames)
         imagination = model.imagine(Context(parts.history, parts.past), parts.chunk, MEAN, 3)
-        relevancy = self.episodes.relevancy[self.episodes.seen[new[:, 0] - 1]]
+        look = new[:, 0] - 1 - hop  # the last frame that is seen, not imagined
+        relevancy = self.episodes.relevancy[self.episodes.seen[look]]
+        looked_from = self.episodes.chunk(look[:, None], 0)
         text, maps, places = self.grounder.read(
-            relevancy, parts.chunk, verb, kind, self._words(rng)
+            relevancy, looked_from, verb, kind, self._words(rng)
         )
         inputs = HeadInput.of(imagination, text, maps, offsets(places, parts.chunk))
         inputs = shown(model, imagination, inputs, parts.future[:, 1:], picture, rng)

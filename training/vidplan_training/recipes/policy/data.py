@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.se3 import quaternion_to_matrix
@@ -16,6 +17,8 @@ from vidplan_core.heads.grounding import VERBS, places_of
 from vidplan_core.heads.policy.inputs import PolicyInput, beside_features, body_features
 from vidplan_core.language.instruction import PICK, PLACE
 from vidplan_core.language.semantic import SemanticScorer
+from vidplan_core.world_model.context import Context
+from vidplan_core.world_model.sampling.sampler import MEAN
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_sim.expert.rule import LIFTED_M, TRAVEL_M
 from vidplan_training.data.dataset import Shard
@@ -24,6 +27,8 @@ from vidplan_training.recipes.heads.value import phrases_of
 
 SHARE_PICK = 0.25  # of the moments a batch asks to pick up only
 SHARE_UNPLACED = 0.15  # of them are not given where things are
+HAND_OVER = 2  # frames that a planner commits to, see `PlannerConfig.committed_frames`
+AT_ONCE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +65,11 @@ class Moments:
 
 
 class MomentReader:
-    """Reads shards of contact episodes."""
+    """Reads shards of contact episodes.
+
+    Every moment is read as it is, and as a planner meets it that hands over from a motion under
+    way: what the arm sees there is imagined, and things were looked up HAND_OVER frames before.
+    """
 
     def __init__(self, model: WorldModel, scorer: SemanticScorer, most_objects: int) -> None:
         self._model, self._scorer, self._most = model, scorer, most_objects
@@ -71,44 +80,45 @@ class MomentReader:
         """Moments of a shard in which the expert knew what to do; None without any."""
         kinds = shard.meta['kinds']
         arrays = {n: np.array(shard.array(n)) for n in
-                  ('position', 'quaternion', 'closedness', 'goal', 'target', 'expert', 'held',
-                   'objects')}  # fmt: skip
+                  ('position', 'quaternion', 'closedness', 'commanded', 'goal', 'target',
+                   'expert', 'held', 'objects')}  # fmt: skip
         objects = np.isfinite(arrays['objects'][:, 0, :, 0]).sum(1) - 1
         known = np.isfinite(arrays['expert']).all(-1) & (arrays['target'] >= 0)
         known[:, 1::EVERY] = False
         known &= (objects <= self._most)[:, None]
         if not known.any():
             return None
-        where = torch.from_numpy(np.argwhere(known))
-        return self._moments(shard, arrays, where, kinds.index('bowl'))
+        bowl, parts = kinds.index('bowl'), []
+        for hop in (0, HAND_OVER):
+            later = known.copy()
+            later[:, :hop] = False
+            where = torch.from_numpy(np.argwhere(later))
+            if len(where):
+                parts.append(self._moments(shard, arrays, where, bowl, hop))
+        return Moments.cat(parts)
 
     def _moments(
-        self, shard: Shard, arrays: dict[str, np.ndarray], where: Tensor, bowl: int
+        self, shard: Shard, arrays: dict[str, np.ndarray], where: Tensor, bowl: int, hop: int
     ) -> Moments:
         episode, frame = where.unbind(1)
-        earlier = (frame - 1).clamp_min(0)
-        both = torch.stack([earlier, frame], 1)
         have = {name: torch.from_numpy(values) for name, values in arrays.items()}
-
-        def at(name: str, index: Tensor) -> Tensor:
-            return have[name][episode[:, None], index]
-
-        rotation = quaternion_to_matrix(at('quaternion', both).float())
-        poses = PoseChunk(at('position', both).float(), rotation, at('closedness', both).float())
+        latents, poses = self._present(shard, have, episode, frame, hop)
         # What was commanded before this moment's own decision.
-        commanded = torch.where(frame > 0, at('goal', both)[:, 0].float(), torch.zeros(()))
+        before = have['goal'][episode, (frame - 1).clamp_min(0)].float()
+        commanded = torch.where(frame > 0, before, torch.zeros(()))
         target = have['target'][episode, frame].long()
         relevancy = torch.from_numpy(np.asarray(self._annotator.relevancy_of(shard)))
-        seen = relevancy[episode, frame // EVERY]
+        seen = relevancy[episode, (frame - hop) // EVERY]
         index = torch.arange(len(seen))
         maps = torch.stack([seen[index, target], seen[:, bowl]], 1)
-        places = places_of(self._scorer, self._model.config.cameras, maps.float(), poses.part([1]))
+        looked_from = _poses(have, episode, (frame - hop)[:, None])
+        places = places_of(self._scorer, self._model.config.cameras, maps.float(), looked_from)
         objects = have['objects'][episode, frame, target]
         lying = have['objects'][episode, 0, target, 2]
         body = body_features(poses, commanded)
         return Moments(
-            self._latents(shard, episode, frame),
-            maps.flatten(2, 3),
+            latents.half(),
+            self._fitted(maps).half(),
             body,
             beside_features(places, poses),
             have['expert'][episode, frame].float(),
@@ -118,9 +128,58 @@ class MomentReader:
             objects[:, 2] > lying + LIFTED_M,
         )
 
-    def _latents(self, shard: Shard, episode: Tensor, frame: Tensor) -> Tensor:
-        raw = torch.from_numpy(self._annotator.latents_of(shard)[episode.numpy(), frame.numpy()])
-        return ((raw.float() - self._model.mean[0]) / self._model.std[0]).half()
+    def _present(
+        self, shard: Shard, have: dict[str, Tensor], episode: Tensor, frame: Tensor, hop: int
+    ) -> tuple[Tensor, PoseChunk]:
+        """Normalised latents of frames, imagined `hop` frames before if any, and the last poses.
+
+        The poses (moments, history) end with the frames.
+        """
+        config = self._model.config
+        seen = (frame - hop)[:, None] + torch.arange(1 - config.history_frames, 1)
+        poses = _poses(have, episode, seen.clamp_min(0))
+        latents = self._latents(shard, episode, seen.clamp_min(0))
+        if not hop:
+            return latents[:, -1], poses
+        last = have['position'].shape[1] - 1
+        new = ((frame - hop)[:, None] + torch.arange(config.frames)).clamp_max(last)
+        chunk = _poses(have, episode, new)
+        chunk.closedness[:, 1:] = have['commanded'][episode[:, None], new[:, 1:]].float()
+        parts = [
+            self._imagined(Context(latents[some], poses.rows(some)), chunk.rows(some), hop)
+            for some in (slice(k, k + AT_ONCE) for k in range(0, len(frame), AT_ONCE))
+        ]
+        found, poses_there = zip(*parts, strict=True)
+        return torch.cat(found), PoseChunk.cat(list(poses_there))
+
+    def _imagined(
+        self, context: Context, chunk: PoseChunk, hop: int
+    ) -> tuple[Tensor, PoseChunk]:
+        found = self._model.imagine(context, chunk, MEAN, hop)
+        later = self._model.advance(context, found.latents, found.measured, hop)
+        return later.latents[:, -1], later.poses
+
+    def _latents(self, shard: Shard, episode: Tensor, frames: Tensor) -> Tensor:
+        """Normalised latents (moments, frames, ...) of frames (moments, frames)."""
+        every = self._annotator.latents_of(shard)
+        raw = torch.from_numpy(every[episode[:, None].numpy(), frames.numpy()])
+        return (raw.float() - self._model.mean) / self._model.std
+
+    def _fitted(self, maps: Tensor) -> Tensor:
+        """Maps (moments, things, rows, columns) in the size of latents, as planners have them."""
+        config = self._model.config
+        size = (config.latent_height // maps.shape[2], config.latent_width)
+        flat = functional.interpolate(maps.float().flatten(0, 1), size, mode='bilinear')
+        return flat.unflatten(0, maps.shape[:2]).flatten(2, 3)
+
+
+def _poses(have: dict[str, Tensor], episode: Tensor, frames: Tensor) -> PoseChunk:
+    """Measured poses (moments, frames) of frames (moments, frames)."""
+    position, quaternion, closedness = (
+        have[name][episode[:, None], frames].float()
+        for name in ('position', 'quaternion', 'closedness')
+    )
+    return PoseChunk(position, quaternion_to_matrix(quaternion), closedness)
 
 
 class Phrases:

@@ -57,7 +57,9 @@ class ValueTerm(Term):
         grounded = replace(self, grounding=grounding)
         if grounding is None or self.heads.uncertainty_head is None or self.weight == 0.0:
             return grounded
-        imagination = self.dynamics.predict(situation, self.motions.rest(situation.start))
+        imagination = situation.rest
+        if imagination is None:
+            imagination = self.dynamics.predict(situation, self.motions.rest(situation.start))
         return replace(
             grounded, rest_value=self.heads.value(imagination, grounding, self.numbers)
         )

@@ -11,7 +11,6 @@ from torch import Tensor
 from vidplan_core.heads.bundle import Heads
 from vidplan_core.language.instruction import PICK, PLACE
 from vidplan_core.planner.config import SERVER
-from vidplan_core.planner.dynamics import WorldModelDynamics
 from vidplan_core.planner.interfaces import ProposalSource, Situation, Start
 from vidplan_core.planner.motion.turning import TurningMotions
 from vidplan_core.planner.objective.objective import TermObjective
@@ -29,8 +28,6 @@ class Handling:
 
     Attributes:
         heads: with a value head that tells frames to go.
-        dynamics: imagines coming to rest.
-        resting: how the arm comes to rest.
     """
 
     verb: ClassVar[str]
@@ -38,8 +35,6 @@ class Handling:
     by_pictures: ClassVar[bool] = True
 
     heads: Heads
-    dynamics: WorldModelDynamics
-    resting: TurningMotions
 
     @classmethod
     def build(cls, parts: PlannerParts) -> Self | None:
@@ -47,7 +42,7 @@ class Handling:
         known = parts.policy is not None or parts.config.base == SERVER
         if not known or not parts.heads.sees_the_end:
             return None
-        return cls(parts.heads, parts.dynamics, TurningMotions.build(parts))
+        return cls(parts.heads)
 
     def goal(self, target: Tensor) -> Tensor:
         """The target itself."""
@@ -82,10 +77,8 @@ class Handling:
     def finished(self, situation: Situation) -> float | None:
         """Probability that the task is done when the arm comes to rest, in [0, 1]."""
         assert situation.grounding is not None
-        chunk = self.resting.rest(situation.start)
-        chunk = replace(chunk, closedness=chunk.closedness * 0.0 + situation.start.grip)
-        imagination = self.dynamics.predict(situation, chunk)
-        return float(self.heads.done(imagination, situation.grounding)[0, -1])
+        assert situation.rest is not None
+        return float(self.heads.done(situation.rest, situation.grounding)[0, -1])
 
 
 @dataclass(frozen=True)
