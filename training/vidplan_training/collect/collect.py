@@ -39,6 +39,11 @@ class CollectSettings(Settings):
     mix: str = knob(
         MIXES[0], 'free motion with some picks, or attempts that touch and branches', choices=MIXES
     )
+    policy: Path | None = knob(
+        None,
+        'models folder whose policy leads contact episodes, while the expert says what it would '
+        'have done; none: attempts and branches of the expert',
+    )
     evaluation: bool = knob(False, 'for evaluation: seeds from a million up')
     unseen: str | None = knob(
         None,
@@ -53,6 +58,8 @@ class CollectSettings(Settings):
                 f'seeds below {EVALUATION_SEEDS} are for training, the others for --evaluation '
                 'only'
             )
+        if self.policy is not None and self.mix != 'contact':
+            raise ConfigError('a policy leads contact episodes only: add --mix contact')
         if self.unseen and not self.evaluation:
             raise ConfigError('unseen objects and lights are for --evaluation only')
 
@@ -63,7 +70,7 @@ def run(settings: CollectSettings) -> int:
         from vidplan_training.collect.contact.run import run_contact
 
         sizes = (settings.seed, settings.episodes, settings.shard, settings.frames)
-        return run_contact(settings.out, *sizes, settings.workers)
+        return run_contact(settings.out, *sizes, settings.workers, settings.policy)
     count = -(-settings.episodes // settings.shard)
     jobs = []
     for index in range(count):

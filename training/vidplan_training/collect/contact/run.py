@@ -8,7 +8,7 @@ import multiprocessing
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from vidplan_training.collect.contact.branches import BRANCHES, BranchRecorder
 from vidplan_training.collect.contact.episode import ContactRecorder
 from vidplan_training.collect.contact.flaws import FLAWS
 from vidplan_training.collect.contact.measure import measure_of, table
+from vidplan_training.collect.contact.on_policy import OnPolicyRecorder
 from vidplan_training.engine.progress_log import ProgressLog
 
 FRAMES = 48
@@ -37,6 +38,7 @@ class Job:
     frames: int
     branches: bool
     closings: bool = False
+    policy: Path | None = None  # models folder whose policy leads
 
 
 def jobs(out: Path, seed: int, episodes: int, shard: int, frames: int) -> list[Job]:
@@ -54,6 +56,14 @@ def jobs(out: Path, seed: int, episodes: int, shard: int, frames: int) -> list[J
         closings = Job(folder.with_name(f'{folder.name}_c'), first, size, frames, False, True)
         found.append(closings)
     return found
+
+
+def on_policy_jobs(
+    out: Path, seed: int, episodes: int, shard: int, frames: int, policy: Path
+) -> list[Job]:
+    """Shards of episodes that a policy leads."""
+    whole = jobs(out, seed, episodes, shard, frames)
+    return [replace(job, policy=policy) for job in whole if not (job.branches or job.closings)]
 
 
 def collect(
@@ -77,9 +87,14 @@ def collect(
                 yield folder
 
 
-def run_contact(out: Path, seed: int, episodes: int, shard: int, frames: int, workers: int) -> int:
+def run_contact(
+    out: Path, seed: int, episodes: int, shard: int, frames: int, workers: int,
+    policy: Path | None = None,
+) -> int:  # fmt: skip
     """`vidplan-train collect --mix contact`."""
     todo = jobs(out, seed, episodes, shard, frames)
+    if policy is not None:
+        todo = on_policy_jobs(out, seed, episodes, shard, frames, policy)
     progress = ProgressLog('collect (shards)', len(todo))
     for finished, _ in enumerate(collect(todo, workers), 1):
         progress.update(finished)
@@ -89,7 +104,7 @@ def run_contact(out: Path, seed: int, episodes: int, shard: int, frames: int, wo
     return 0
 
 
-_recorders: dict[bool, Any] = {}
+_recorders: dict[tuple[bool, Path | None], Any] = {}
 
 
 def _begin() -> None:
@@ -102,9 +117,7 @@ def _record(work: tuple[Job, float]) -> Path | None:
     job, stop_at = work
     if time.time() > stop_at:
         return None
-    if job.branches not in _recorders:
-        _recorders[job.branches] = BranchRecorder() if job.branches else ContactRecorder()
-    recorder = _recorders[job.branches]
+    recorder = _recorders.get((job.branches, job.policy)) or _made(job)
     seeds = range(job.first, job.first + job.count)
     episodes: list[dict[str, np.ndarray]] = []
     for seed in seeds:
@@ -118,6 +131,16 @@ def _record(work: tuple[Job, float]) -> Path | None:
         return None
     write_shard(job, episodes, recorder.kinds)
     return job.folder
+
+
+def _made(job: Job) -> Any:
+    recorder = (
+        BranchRecorder() if job.branches
+        else ContactRecorder() if job.policy is None
+        else OnPolicyRecorder(job.policy)
+    )  # fmt: skip
+    _recorders[job.branches, job.policy] = recorder
+    return recorder
 
 
 def _recorded(recorder: Any, job: Job, seed: int) -> list[dict[str, np.ndarray]]:
