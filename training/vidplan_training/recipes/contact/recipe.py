@@ -23,7 +23,7 @@ from vidplan_core.heads.network import save_head
 from vidplan_core.heads.uncertainty import FOLDER as UNCERTAINTY
 from vidplan_core.heads.uncertainty import load_uncertainty
 from vidplan_core.heads.value import FOLDER as VALUE
-from vidplan_core.heads.value import ValueHead
+from vidplan_core.heads.value import ValueHead, load_value
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.checkpoint import load_world_model, save_world_model
 from vidplan_core.world_model.world_model import WorldModel
@@ -65,7 +65,6 @@ from vidplan_training.recipes.contact.value import (
 from vidplan_training.recipes.contact.value_check import branch_choices, means
 
 VALUE_WIDTHS = (32, 64, 96)
-POOL_ITERATIONS = 16  # that learn from the same rollouts
 
 
 @dataclass
@@ -221,26 +220,29 @@ def _train_uncertainty(run: ContactRun) -> None:
 
 
 class _Pool:
-    """Samples that a stretch of iterations shares."""
+    """Samples that a stretch of iterations shares, `size` batches `reuse` times each."""
 
-    def __init__(self, samples: ValueSampler, batch: int, seed: int) -> None:
+    def __init__(
+        self, samples: ValueSampler, batch: int, size: int, reuse: int, seed: int
+    ) -> None:
         self._samples, self._batch, self._seed = samples, batch, seed
+        self._size, self._iterations = size, size * reuse
         self._number = -1
         self._kept: ValueBatch | None = None
 
     def at(self, iteration: int) -> ValueBatch:
         """Half of a pool: whole branch sets first, then other windows."""
-        number = iteration // POOL_ITERATIONS
-        sets = max(1, self._batch // 2 // BRANCHES)
+        number = iteration // self._iterations
+        sets, size = max(1, self._batch // 2 // BRANCHES), self._size
         if number != self._number or self._kept is None:
             rng = torch.Generator().manual_seed(7_000_003 * self._seed + number)
-            self._kept = self._samples.make(rng, 3 * sets, 3 * self._batch // 2)
+            self._kept = self._samples.make(rng, size * sets, size * self._batch // 2)
             self._number = number
         rng = torch.Generator().manual_seed(iteration)
-        chosen = torch.randperm(3 * sets, generator=rng)[:sets]
+        chosen = torch.randperm(size * sets, generator=rng)[:sets]
         first = (chosen[:, None] * BRANCHES + torch.arange(BRANCHES)).flatten()
-        others = torch.randperm(3 * self._batch // 2, generator=rng)[: self._batch // 2]
-        index = torch.cat([first, 3 * sets * BRANCHES + others])
+        others = torch.randperm(size * self._batch // 2, generator=rng)[: self._batch // 2]
+        index = torch.cat([first, size * sets * BRANCHES + others])
         return self._kept.rows(index.to(self._kept.to_go.device))
 
 
@@ -249,14 +251,26 @@ def _train_value(run: ContactRun) -> None:
     scorer = SemanticScorer.load(recipe.models / 'semantic', model.mean.device)
     samples = ValueSampler(model, scorer, run.training)
     torch.manual_seed(recipe.seed)
-    head = ValueHead(value_config(model, scorer, VALUE_WIDTHS)).to(model.mean.device)
-    pool = _Pool(samples, recipe.value.batch, recipe.seed)
-    _train(run, 'value', head, lambda i: frames_loss(head, pool.at(i)))
+    head = _value_head(run, scorer)
+    check = ValueSampler(model, scorer, run.held_out)
+    before = check_value(head, check, 'imagined')
+    print(f'value before: {json.dumps(before)}', flush=True)
+    pool = _Pool(samples, recipe.value.batch, recipe.pool, recipe.reuse, recipe.seed)
+    _train(run, 'value', head.train(), lambda i: frames_loss(head, pool.at(i)))
     head.eval().requires_grad_(False)
     save_head(recipe.out / VALUE, head)
-    check = ValueSampler(model, scorer, run.held_out)
     found = {picture: check_value(head, check, picture) for picture in PICTURES}
-    run.tell('value', found)
+    run.tell('value', {'before': before} | found)
+
+
+def _value_head(run: ContactRun, scorer: SemanticScorer) -> ValueHead:
+    """The head of the models where it has these sizes, else a new one."""
+    config, device = value_config(run.model, scorer, VALUE_WIDTHS), run.model.mean.device
+    if (run.recipe.models / VALUE).is_dir():
+        known = load_value(run.recipe.models, device)
+        if known.config == config:
+            return known.requires_grad_(True)
+    return ValueHead(config).to(device)
 
 
 TRAIN: dict[str, Callable[[ContactRun], None]] = {

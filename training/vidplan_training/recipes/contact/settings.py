@@ -54,6 +54,8 @@ class ContactRecipe(Settings):
     imagined: int = knob(1000, 'windows of any kind that the readout learns from', low=8)
     uncertainty: StageSettings = nested(lambda: _stage(800, 48))
     value: StageSettings = nested(lambda: _stage(2900, 192, 1e-3))
+    pool: int = knob(3, 'batches that the value learns from before others are imagined', low=1)
+    reuse: int = knob(5, 'times that each of them is used', low=1)
     checked: int = knob(512, 'held-out windows of a check', low=8)
     device: str | None = knob(None, 'to compute on; none: a GPU where there is one')
     seed: int = knob(0, 'of weights and of batches', low=0)
