@@ -68,10 +68,15 @@ def test_refinement_reaches_turns_and_places() -> None:
     assert (motion.grad.abs() > 0.0).all()
 
 
-def test_backing_off_opens_and_rises() -> None:
-    chunk = retreat(MOTIONS, start(1.0))
+@pytest.mark.parametrize(
+    ('commanded', 'measured', 'then'), [(0.0, 0.0, 0.0), (1.0, 1.0, 0.0), (1.0, 0.6, 1.0)]
+)
+def test_backing_off_rises_and_keeps_what_is_held(
+    commanded: float, measured: float, then: float
+) -> None:
+    chunk = retreat(MOTIONS, start(measured, commanded))
     assert 0.5 * RISE_M < float(chunk.position[0, -1, 2] - chunk.position[0, 0, 2]) < 1.01 * RISE_M
-    assert (chunk.closedness == 0.0).all()
+    assert (chunk.closedness == then).all()
 
 
 @pytest.mark.parametrize(
