@@ -163,6 +163,37 @@ def test_env_before_the_set_up_says_what_to_do(tmp_path: Path) -> None:
     assert "run 'make setup'" in result.stderr
 
 
+@pytest.fixture
+def built_checkout(tmp_path: Path) -> Path:
+    """A checkout that was built without ROS, with what colcon writes cut short."""
+    shutil.copy(ROOT / 'env.sh', tmp_path)
+    (tmp_path / '.venv').mkdir()
+    (tmp_path / '.venv/.vidplan-mode').write_text('wheels')
+    (tmp_path / 'install').mkdir()
+    (tmp_path / 'install/local_setup.bash').write_text('[ -z "$COLCON_CURRENT_PREFIX" ] && B=1\n')
+    return tmp_path
+
+
+@pytest.mark.parametrize('option', ['-u', '+u'])
+def test_env_leaves_shell_options_as_they_are(built_checkout: Path, option: str) -> None:
+    script = f'set {option}; source ./env.sh; case $- in *u*) echo -u ;; *) echo +u ;; esac'
+    result = subprocess.run(
+        ['bash', '-c', script],
+        cwd=built_checkout, env=BARE_ENVIRONMENT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (result.stdout.strip(), result.stderr) == (option, '')
+
+
+def test_env_refuses_another_ros(built_checkout: Path) -> None:
+    result = subprocess.run(
+        ['bash', '-c', 'source ./env.sh'],
+        cwd=built_checkout, env=BARE_ENVIRONMENT | {'ROS_DISTRO': 'humble'},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode != 0
+    assert 'this shell has humble sourced' in result.stderr
+
+
 # --- the include folders of the ROS wheels -----------------------------------------------------
 
 

@@ -10,8 +10,8 @@ from PIL import Image
 from tests.fakes.tiny_heads import tiny_heads
 from tests.fakes.tiny_system import tiny_system
 from vidplan.bringup.scene_choice import FIRST_EVALUATION_SEED
-from vidplan.cli import landscape as command
 from vidplan.cli.main import make_parser
+from vidplan.cli.measuring import landscape as command
 from vidplan_core.geometry.camera_files import default_layout
 from vidplan_eval.episode import make_episode
 from vidplan_eval.landscape import Grid, Landscape, survey

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.tiny_system import tiny_system
-from vidplan.cli import bench
+from vidplan.cli.measuring import bench
 from vidplan_core.geometry.camera_files import default_layout
 from vidplan_eval.speed.timing import Effort, measure, peak_memory_mb
 from vidplan_eval.world import World

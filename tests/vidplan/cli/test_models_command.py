@@ -55,4 +55,4 @@ def test_a_wrong_checkpoint_ends_in_a_named_error(
     assert main(['models', 'import', str(checkpoint), '--spec', str(size)]) == 2
     assert 'INVALID_MODEL' in capsys.readouterr().err
     assert main(['models', 'import', str(tmp_path / 'nothing.pt')]) == 2
-    assert 'nothing.pt is not a file' in capsys.readouterr().err
+    assert 'nothing.pt does not exist' in capsys.readouterr().err

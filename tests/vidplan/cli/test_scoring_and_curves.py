@@ -39,7 +39,16 @@ def test_a_phrase_is_found_in_picture_files(tmp_path: Path, capsys) -> None:
     assert 'not found' in capsys.readouterr().out
     (tmp_path / 'broken.png').write_text('no picture')
     assert main(['score', str(tmp_path / 'broken.png'), '--phrase', 'bowl', *common]) == 2
-    assert main(['score', str(tmp_path / 'absent.png'), '--phrase', 'bowl', *common]) == 2
+
+
+def test_pictures_of_any_size_are_scored(tmp_path: Path, capsys) -> None:
+    cell = Cell(240, 320)
+    cell.reset(random_scene(1, count=4))
+    Image.fromarray(cell.render(['left'])['left']).save(tmp_path / 'left.png')
+    cell.close()
+    words = ['score', str(tmp_path / 'left.png'), '--phrase', 'bowl', '--models', str(MODELS)]
+    assert main(words) == 0
+    assert 'found at' in capsys.readouterr().out
 
 
 def test_curves_follow_the_plans() -> None:

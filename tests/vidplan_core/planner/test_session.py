@@ -66,10 +66,22 @@ class FakeWorldModel:
         return replace(context, latents=torch.ones_like(context.latents))
 
 
+class FakeScorer:
+    """Sees a mug in every picture, and more of a carrot."""
+
+    def relevancy(self, images: Tensor, phrase: str) -> Tensor:
+        peak = {'mug': 0.6, 'carrot': 0.9}.get(phrase, 0.5)
+        return torch.full((len(images), 2, 2), peak)
+
+    def localise(self, relevancy: Tensor) -> Any:
+        return SimpleNamespace(peak=relevancy.amax((1, 2)))
+
+
 class FakeLocator:
     """Shows what a test says, one look after the other, the last one for ever."""
 
     threshold = 0.55
+    scorer = FakeScorer()
     trust_m = torch.ones(VIEWS)
 
     def __init__(self, shown: Sequence[Look]) -> None:
@@ -133,7 +145,8 @@ def over(place: tuple[float, float, float], moving: bool = False) -> list[Observ
 
 def test_a_target_that_no_view_shows_is_named_before_any_plan() -> None:
     bench = Bench([NOTHING])
-    with pytest.raises(TargetNotFoundError, match=r"'red ball' now: .* 0.00, needed 0.55"):
+    told = r"'red ball' now: .* 0.00, needed 0.55; in view: carrot, mug$"
+    with pytest.raises(TargetNotFoundError, match=told):
         bench.plan()
     assert not bench.planner.situations
     assert bench.task.cycle == 0

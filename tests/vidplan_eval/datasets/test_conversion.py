@@ -119,10 +119,10 @@ def test_an_episode_without_joints_is_no_bag(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('words', 'said'),
     [
-        (['bag', 'import', 'nowhere', 'out'], 'neither meta/info.json'),
+        (['bag', 'import', '.', 'out'], 'neither meta/info.json'),
         (['bag', 'export', 'nowhere', '--out', 'new'], 'nowhere does not exist'),
-        (['bag', 'export', 'x', '--out', 'new', '--size', '32'], 'not HxW'),
-        (['data', 'check', 'nowhere'], 'neither meta/info.json'),
+        (['bag', 'export', '.', '--out', 'new', '--size', '32'], 'not HxW'),
+        (['data', 'check', '.'], 'neither meta/info.json'),
     ],
 )
 def test_wrong_calls_end_in_one_line(

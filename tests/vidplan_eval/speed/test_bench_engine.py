@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.fakes.tiny import save_models, tiny_ctrl_world, tiny_world_model
+from vidplan.cli import gpu
 from vidplan.cli.main import main
 from vidplan_core.world_model.released import presets
 from vidplan_core.world_model.sampling.sampler import SamplingConfig
@@ -74,9 +75,10 @@ def test_quick_is_one_forward(models: Path, tmp_path: Path) -> None:
 
 
 def test_a_gpu_that_is_not_there_is_told(models: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.setattr(gpu, 'gpu_count', lambda: 0)
+    monkeypatch.setattr(gpu, 'torch_has_cuda', lambda: True)
     assert main(['bench', 'engine', '--models', str(models), '--device', 'cuda']) == 2
-    assert '--device cpu' in capsys.readouterr().err
+    assert 'the driver shows no GPU; say cpu' in capsys.readouterr().err
 
 
 # What is timed is a plan

@@ -8,6 +8,8 @@ import signal
 import sys
 from typing import Any
 
+from vidplan.cli.arguments import seconds
+
 EXIT_FAILED = 1
 
 
@@ -22,12 +24,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('instruction', help='such as "move to the carrot"')
     parser.add_argument('--target', default='', help='phrase to look for, instead of the noun')
     parser.add_argument(
-        '--time-limit', type=float, default=0.0, metavar='S', help="default: the server's [s]"
+        '--time-limit', type=seconds, default=0.0, metavar='S', help="default: the server's [s]"
     )
     parser.add_argument('--namespace', default='', help='namespace of the graph')
     parser.add_argument(
         '--wait',
-        type=float,
+        type=seconds,
         default=10.0,
         metavar='S',
         help='for a planning server that is active [s]',
@@ -36,7 +38,15 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Send the goal and return the exit status."""
+    """Send the goal and return the exit status.
+
+    Raises:
+        InstructionError: words that no server would take; nothing is sent.
+    """
+    from vidplan_core.language.instruction import parse_instruction
+
+    if args.instruction.strip() or not args.target.strip():
+        parse_instruction(args.instruction)
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.node import Node

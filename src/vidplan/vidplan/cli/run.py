@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidplan.cli.arguments import above_zero, device, models, output_folder, seed
 from vidplan_core.errors import VidPlanError
 
 if TYPE_CHECKING:
@@ -45,21 +46,26 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('instruction', help='such as "move to the carrot"')
     parser.add_argument('--target', default='', help='phrase to look for, instead of the noun')
     parser.add_argument(
-        '--seed', type=int, help='of the scene; default: the first from 1000000 with the object'
+        '--seed', type=seed, help='of the scene; default: the first from 1000000 with the object'
     )
-    parser.add_argument('--out', type=Path, metavar='DIR', help='default: outputs/runs/<time>')
-    parser.add_argument('--time-limit', type=float, default=60.0, metavar='S', help='[s]')
-    parser.add_argument('--models', metavar='DIR', help='default: the shipped cell models')
-    parser.add_argument('--device', help='cpu, cuda ...')
+    parser.add_argument(
+        '--out', type=output_folder, metavar='DIR', help='default: outputs/runs/<time>'
+    )
+    parser.add_argument('--time-limit', type=above_zero, default=60.0, metavar='S', help='[s]')
+    parser.add_argument(
+        '--models', type=models, metavar='DIR', help='default: the shipped cell models'
+    )
+    parser.add_argument('--device', type=device, help='cpu, cuda ...')
     parser.add_argument(
         '--real-time-factor',
-        type=float,
+        type=above_zero,
         metavar='X',
         help='simulated seconds per real second; default: a twelfth per processor core, up to 1',
     )
     parser.add_argument(
         '--record', action=argparse.BooleanOptionalAction, default=True, help='write a bag too'
     )
+    parser.add_argument('--open', action='store_true', help='show the report in a browser')
     return parser
 
 
@@ -67,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     """Show one run and return the exit status."""
     from vidplan.bringup.scene_choice import choose_scene
     from vidplan.cli.goal import tell_end
+    from vidplan.cli.terminal import open_in_browser
 
     choice = choose_scene(args.instruction, args.target, args.seed)
     out: Path = args.out or Path('outputs/runs') / time.strftime('%Y-%m-%d_%H-%M-%S')
@@ -78,6 +85,10 @@ def run(args: argparse.Namespace) -> int:
     for name in ('run.mp4', 'report.html'):
         if (out / name).exists():
             print(f'  {out / name}')
+    if (out / 'bag').is_dir():
+        print(f'  vidplan replay {out}')
+    if args.open:
+        open_in_browser(out / 'report.html')
     return status
 
 

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +15,19 @@ from typing import Any
 SLOWED = 1.02
 
 PHASES = ('observing', 'planning', 'moving', 'coming to rest')
+
+
+def coloured() -> bool:
+    """Whether colours are wanted: on a terminal, and not with NO_COLOR (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get('NO_COLOR')
+
+
+def open_in_browser(path: Path) -> None:
+    """Show a file that was written, where there is a browser; say so where there is none."""
+    import webbrowser
+
+    if not (path.exists() and webbrowser.open(path.absolute().as_uri())):
+        print(f'nothing here could open {path}', file=sys.stderr)
 
 
 class StatusLine:
@@ -50,7 +66,8 @@ class StatusLine:
 
     def _show(self, words: str, key: object) -> None:
         if self._status is not None:
-            self._status.update(words)
+            # Longer than the terminal, it would wrap and leave lines behind.
+            self._status.update(words[: shutil.get_terminal_size().columns - 3])
         elif key != self._last:
             print(words, flush=True)
         self._last = key

@@ -6,12 +6,12 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 from vidplan.bringup.description import Argument, Graph, GraphSettings, argument_default
 from vidplan.bringup.graph import CELL, GRAPHS, PLANNING, REPLAY
+from vidplan.cli.terminal import coloured
 
 if TYPE_CHECKING:
     from vidplan.bringup.process import ProcessGroup
@@ -104,7 +104,7 @@ class Printer:
     def __init__(self, names: list[str]) -> None:
         self._width = max(map(len, names), default=0)
         self._lock = threading.Lock()
-        colours = dict(zip(names, _COLOURS, strict=False)) if sys.stdout.isatty() else {}
+        colours = dict(zip(names, _COLOURS, strict=False)) if coloured() else {}
         self._colours = colours
 
     def __call__(self, name: str, line: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, UnidentifiedImageError
+from torch.nn import functional as F
 
 from vidplan_core.errors import ObservationError
 from vidplan_core.language.semantic import SemanticScorer
@@ -43,13 +44,17 @@ def score_pictures(
 ) -> Iterator[FoundPicture]:
     """Find a phrase in one picture file after the other.
 
+    A picture of another size is stretched to the scorer's, as the graph stretches cameras.
+
     Raises:
-        ObservationError: a file is no picture, or of another aspect ratio than the scorer's.
+        ObservationError: a file is no picture.
         InstructionError: the phrase is empty.
     """
     for path in paths:
         image = read_picture(path)
         pixels = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255.0
+        if pixels.shape[-2:] != scorer.image_size:
+            pixels = F.interpolate(pixels, scorer.image_size, mode='bilinear', antialias=True)
         maps = scorer.relevancy(pixels.to(scorer.device), phrase)
         place = scorer.localise(maps)
         x, y = place.centroid[0].tolist()

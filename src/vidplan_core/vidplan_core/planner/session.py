@@ -35,6 +35,7 @@ from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import Plan
 from vidplan_core.planner.plans.pictures import decoded, imagined_pictures
 from vidplan_core.planner.plans.result import NO_PICTURES, PlanResult, Task
+from vidplan_core.planner.target.in_view import in_view_words
 from vidplan_core.planner.target.locating import Sighting
 from vidplan_core.planner.tasks.handling import DONE
 from vidplan_core.world_model.context import Context
@@ -107,7 +108,7 @@ class Session:
         context, images = self._encode(history, task.instruction.words)
         position, rotation = context.poses.position[:, -1], context.poses.rotation[:, -1]
         sighting = parts.locator.look(images, position, rotation, task.instruction.target)
-        target = self._remember(task, sighting)
+        target = self._remember(task, sighting, images)
         known = parts.heads.novelty
         novelty = None if known is None else float(known.score(context.latents[:, -1])[0])
         grounding = None
@@ -144,8 +145,8 @@ class Session:
         views = images[:, -1].unflatten(1, (len(model.views), model.height))
         return context, views.permute(0, 1, 4, 2, 3).to(device).float() / 255.0
 
-    def _remember(self, task: Task, sighting: Sighting) -> Tensor:
-        """Estimated place of the target, (3,), after one more look."""
+    def _remember(self, task: Task, sighting: Sighting, images: Tensor) -> Tensor:
+        """Estimated place of the target, (3,), after one more look at views."""
         task.memory.update(sighting, self.parts.locator.trust_m)
         place = task.memory.place
         if task.handled:  # what is in the hand or in the bowl may be hidden
@@ -155,8 +156,8 @@ class Session:
             when = 'now' if place is None else f'for {task.memory.missed} cycles'
             raise TargetNotFoundError(
                 f"no view shows '{task.instruction.target}' {when}: the best relevancy is "
-                f'{peak:.2f}, needed {self.parts.locator.threshold:.2f}; name an object that the '
-                'cameras see'
+                f'{peak:.2f}, needed {self.parts.locator.threshold:.2f}; '
+                + in_view_words(self.parts.locator, images)
             )
         return place
 

@@ -5,10 +5,18 @@ from __future__ import annotations
 
 import argparse
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-from vidplan.cli.evaluate.loading import positive
+from vidplan.cli.arguments import (
+    above_zero,
+    device,
+    existing_folder,
+    models,
+    output_file,
+    output_folder,
+    positive,
+    seed,
+)
 from vidplan_eval.suites.pick_place.names import BASES, LIMIT_S, METHODS, TASKS
 
 # Suites and the modules of this folder that run them.
@@ -34,24 +42,32 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'not depend on how fast this machine is. `vidplan evaluate report DIR` compares the '
         'result files of a folder.',
     )
-    parser.add_argument('--suite', choices=SUITES, default='reach')
-    parser.add_argument('--method', choices=METHODS, default='vidplan')
+    parser.add_argument(
+        '--suite', choices=SUITES, default='reach', metavar='NAME', help=', '.join(SUITES)
+    )
+    parser.add_argument(
+        '--method', choices=METHODS, default='vidplan', metavar='NAME', help=', '.join(METHODS)
+    )
     parser.add_argument('--episodes', type=positive, default=50, help='of each kind')
     parser.add_argument(
         '--seed',
-        type=int,
+        type=seed,
         default=FIRST_EVALUATION_SEED,
         help='seed of the first scene, then one more each (default %(default)s; lower ones are '
         'for training and tuning)',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='result, rewritten as it grows')
-    parser.add_argument('--videos', type=Path, metavar='DIR', help='a video or picture each')
-    parser.add_argument('--models', type=Path, metavar='DIR', help='default: the shipped ones')
-    parser.add_argument('--device', default='cpu')
+    parser.add_argument(
+        '--json', type=output_file, metavar='FILE', help='result, rewritten as it grows'
+    )
+    parser.add_argument(
+        '--videos', type=output_folder, metavar='DIR', help='a video or picture each'
+    )
+    parser.add_argument('--models', type=models, metavar='DIR', help='default: the shipped ones')
+    parser.add_argument('--device', type=device, default='cpu')
     parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
     parser.add_argument(
         '--time-limit',
-        type=float,
+        type=above_zero,
         metavar='S',
         help=f'simulated; default {LIMIT_S:g}, suite reach {REACH_LIMIT_S:g}',
     )
@@ -68,7 +84,12 @@ def _add_pick_place(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('suites pick_place, clutter and refinement')
     group.add_argument('--task', choices=TASKS, default='carrot', help='what goes into the bowl')
     group.add_argument(
-        '--distractors', type=int, default=4, help='other objects, 0 to 5 (clutter: all of them)'
+        '--distractors',
+        type=int,
+        choices=range(6),
+        default=4,
+        metavar='N',
+        help='other objects, 0 to 5 (clutter: all of them)',
     )
     group.add_argument(
         '--base', choices=BASES, help='policy to plan on top of; default: as the planner says'
@@ -86,8 +107,10 @@ def _add_report(subparsers: Any) -> None:
         description='Writes report.md, report.html and its pictures from the result files of '
         'pick_place, clutter and hacking in a folder.',
     )
-    parser.add_argument('folder', type=Path, metavar='DIR')
-    parser.add_argument('--out', type=Path, metavar='DIR', help='default: the same folder')
+    parser.add_argument('folder', type=existing_folder, metavar='DIR')
+    parser.add_argument(
+        '--out', type=output_folder, metavar='DIR', help='default: the same folder'
+    )
 
 
 def run(args: argparse.Namespace) -> int:

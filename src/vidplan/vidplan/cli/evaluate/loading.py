@@ -12,14 +12,6 @@ if TYPE_CHECKING:
     from vidplan_eval.world import World
 
 
-def positive(text: str) -> int:
-    """Read a whole number of at least one."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{value} is not at least 1')
-    return value
-
-
 def load_system(args: argparse.Namespace, **changes: Any) -> PlanningSystem:
     """Load the models of a parsed command line with changes to the planner's configuration."""
     from vidplan_core.planner.config import PlannerConfig

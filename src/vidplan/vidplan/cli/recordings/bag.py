@@ -8,7 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidplan.cli.evaluate.loading import positive
+from vidplan.cli.arguments import (
+    above_zero,
+    existing_bag,
+    existing_file,
+    existing_folder,
+    output_file,
+    output_folder,
+    positive,
+)
 
 if TYPE_CHECKING:
     from vidplan_eval.bags.observations import BagSource
@@ -34,15 +42,19 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def _add_info(actions: Any) -> None:
     info = actions.add_parser('info', help='topics, damage, and the map by which it is read')
-    info.add_argument('bag', type=Path, help='folder of a rosbag2, or one .mcap or .db3 file')
+    info.add_argument(
+        'bag', type=existing_bag, help='folder of a rosbag2, or one .mcap or .db3 file'
+    )
     add_map(info)
     info.add_argument('--cameras', default='cell', help='camera layout whose views are looked for')
 
 
 def _add_import(actions: Any) -> None:
     parser = actions.add_parser('import', help='episodes of a data set to bags')
-    parser.add_argument('data', type=Path, help="folder in LeRobot's or in Ctrl-World's layout")
-    parser.add_argument('out', type=Path, help='folder in which every episode gets a bag')
+    parser.add_argument(
+        'data', type=existing_folder, help="folder in LeRobot's or in Ctrl-World's layout"
+    )
+    parser.add_argument('out', type=output_folder, help='folder in which every episode gets a bag')
     parser.add_argument('--episodes', type=positive, metavar='N', help='the first N; default: all')
     parser.add_argument(
         '--robot', default='fer_hand', help="whose joint names are written; DROID's"
@@ -51,14 +63,18 @@ def _add_import(actions: Any) -> None:
 
 def _add_export(actions: Any) -> None:
     parser = actions.add_parser('export', help="bags to training episodes in LeRobot's format")
-    parser.add_argument('bags', type=Path, nargs='+', help='folders or files')
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='new folder')
+    parser.add_argument('bags', type=existing_bag, nargs='+', help='folders or files')
+    parser.add_argument(
+        '--out', type=output_folder, required=True, metavar='DIR', help='new folder'
+    )
     parser.add_argument('--version', choices=VERSIONS, default='v3.0', help='of the format')
-    parser.add_argument('--fps', type=float, default=5.0, help='frames per second (default 5)')
+    parser.add_argument(
+        '--fps', type=above_zero, default=5.0, help='frames per second (default 5)'
+    )
     parser.add_argument('--size', default='192x320', metavar='HxW', help='of a view, pixels')
     parser.add_argument('--cameras', default='cell', help='camera layout: names of the views')
     parser.add_argument('--instruction', default='', help='default: the goal in each bag')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write what was lost')
+    parser.add_argument('--json', type=output_file, metavar='FILE', help='write what was lost')
     add_map(parser)
 
 
@@ -66,7 +82,7 @@ def add_map(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how a bag is read."""
     parser.add_argument(
         '--map',
-        type=Path,
+        type=existing_file,
         metavar='FILE',
         help='which topic is which camera, arm and gripper; guessed and printed if not given',
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidplan.cli.evaluate.loading import positive
+from vidplan.cli.arguments import existing_folder, output_file, positive
 from vidplan.cli.recordings.bag import open_data
 
 if TYPE_CHECKING:
@@ -26,9 +25,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     actions = parser.add_subparsers(dest='action', required=True, metavar='ACTION')
     check = actions.add_parser('check', help='look at every episode and write a report')
-    check.add_argument('data', type=Path, help="folder in LeRobot's or in Ctrl-World's layout")
-    check.add_argument('--out', type=Path, metavar='FILE', help='report with pictures, HTML')
-    check.add_argument('--json', type=Path, metavar='FILE', help='write the findings')
+    check.add_argument(
+        'data', type=existing_folder, help="folder in LeRobot's or in Ctrl-World's layout"
+    )
+    check.add_argument(
+        '--out', type=output_file, metavar='FILE', help='report with pictures, HTML'
+    )
+    check.add_argument('--json', type=output_file, metavar='FILE', help='write the findings')
     check.add_argument('--episodes', type=positive, metavar='N', help='the first N; default: all')
     return parser
 

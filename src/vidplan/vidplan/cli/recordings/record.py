@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from vidplan.cli.arguments import above_zero, new_folder
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -15,9 +16,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help='write cameras, states, plans and goals of the running graph to a rosbag2',
         description='Records until Ctrl-C. The bag (mcap) is closed properly however it ends.',
     )
-    parser.add_argument('out', type=Path, help='folder of the new bag; must not exist')
+    parser.add_argument('out', type=new_folder, help='folder of the new bag; must not exist')
     parser.add_argument(
-        '--duration', type=float, default=float('inf'), metavar='S', help='end after so long [s]'
+        '--duration',
+        type=above_zero,
+        default=float('inf'),
+        metavar='S',
+        help='end after so long [s]',
     )
     parser.add_argument('--namespace', default='', help='namespace of the graph')
     parser.add_argument(

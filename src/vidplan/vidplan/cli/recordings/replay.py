@@ -5,11 +5,19 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from vidplan.cli.evaluate.loading import positive
+from vidplan.cli.arguments import (
+    device,
+    existing_bag,
+    models,
+    output_file,
+    output_folder,
+    positive,
+    seconds,
+    seed,
+)
 from vidplan.cli.recordings.bag import add_map, bag_source
 from vidplan.cli.recordings.replay_result import print_result, replay_result, write_pictures
 from vidplan.cli.terminal import StatusLine
@@ -33,20 +41,24 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'seen, and shows what the planner would have chosen. Needs neither ROS nor a robot; two '
         'runs give the same numbers.',
     )
-    parser.add_argument('bag', type=Path, help='folder of a rosbag2, or one .mcap or .db3 file')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the result')
-    parser.add_argument('--out', type=Path, metavar='DIR', help='write video, report and picture')
+    parser.add_argument(
+        'bag', type=existing_bag, help='folder of a rosbag2, or one .mcap or .db3 file'
+    )
+    parser.add_argument('--json', type=output_file, metavar='FILE', help='write the result')
+    parser.add_argument(
+        '--out', type=output_folder, metavar='DIR', help='write video, report and picture'
+    )
     parser.add_argument('--instruction', default='', help='default: the goal in the bag')
     parser.add_argument('--target', default='', help='phrase to look for')
-    parser.add_argument('--models', type=Path, metavar='DIR', help='default: the shipped ones')
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument('--seed', type=int, default=0, help='of the imagination noise')
+    parser.add_argument('--models', type=models, metavar='DIR', help='default: the shipped ones')
+    parser.add_argument('--device', type=device, default='cpu')
+    parser.add_argument('--seed', type=seed, default=0, help='of the imagination noise')
     parser.add_argument(
         '--plan-every', type=positive, default=2, metavar='N', help='frames between two plans'
     )
     parser.add_argument(
         '--pictures-s',
-        type=float,
+        type=seconds,
         default=120.0,
         metavar='S',
         help='how much of the beginning video and report show [s]; numbers are of all of it',

@@ -7,7 +7,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidplan.cli.evaluate.loading import load_system, make_world, models_folder, positive
+from vidplan.cli.arguments import above_zero, device, models, output_file, positive, seed
+from vidplan.cli.evaluate.loading import load_system, make_world, models_folder
 
 if TYPE_CHECKING:
     from vidplan_eval.episode import SuiteEpisode
@@ -27,19 +28,23 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument('instruction', nargs='?', help="default: the seed's own")
     parser.add_argument(
-        '--seed', type=int, help='of the scene; default: the first from 1 with the object'
+        '--seed', type=seed, help='of the scene; default: the first from 1 with the object'
     )
-    parser.add_argument('--png', type=Path, default=Path('landscape.png'), metavar='FILE')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='the numbers of the picture')
-    parser.add_argument('--span', type=float, default=0.12, metavar='M', help='each way, x and y')
+    parser.add_argument('--png', type=output_file, default=Path('landscape.png'), metavar='FILE')
+    parser.add_argument(
+        '--json', type=output_file, metavar='FILE', help='the numbers of the picture'
+    )
+    parser.add_argument(
+        '--span', type=above_zero, default=0.12, metavar='M', help='each way, x and y'
+    )
     parser.add_argument('--points', type=positive, default=9, help='per axis')
     parser.add_argument(
         '--heights', type=float, nargs='+', default=[0.0, -0.06], metavar='M', help='along z'
     )
     parser.add_argument('--no-truth', action='store_true', help='execute nothing')
     parser.add_argument('--objects', type=positive, default=4, help='in the scene, bowl aside')
-    parser.add_argument('--models', type=Path, metavar='DIR', help='default: the shipped ones')
-    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--models', type=models, metavar='DIR', help='default: the shipped ones')
+    parser.add_argument('--device', type=device, default='cpu')
     parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
     return parser
 

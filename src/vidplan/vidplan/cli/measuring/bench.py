@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from vidplan.cli import bench_engine
-from vidplan.cli.evaluate.loading import load_system, make_world, models_folder, positive
+from vidplan.cli.arguments import device, models, output_file, positive, seed
+from vidplan.cli.evaluate.loading import load_system, make_world, models_folder
+from vidplan.cli.measuring import bench_engine
 
 # A scene for tuning, not for evaluation; timing does not depend on it.
 SEED = 1
@@ -23,12 +23,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'scoring, one refinement step, a whole plan, the adapter and the way from images to '
         'joint commands, without the transport of ROS.',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the result')
+    parser.add_argument('--json', type=output_file, metavar='FILE', help='write the result')
     parser.add_argument(
-        '--seed', type=int, default=SEED, help='of the scene (default %(default)s)'
+        '--seed', type=seed, default=SEED, help='of the scene (default %(default)s)'
     )
-    parser.add_argument('--models', type=Path, metavar='DIR', help='default: the shipped ones')
-    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--models', type=models, metavar='DIR', help='default: the shipped ones')
+    parser.add_argument('--device', type=device, default='cpu')
     parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
     parser.add_argument('--repeats', type=positive, default=40, help='measurements per stage')
     kinds = parser.add_subparsers(dest='what', metavar='[engine|execution]')
@@ -106,9 +106,9 @@ def _add_execution_parser(subparsers: Any) -> None:
         'tells how many it stretches, and how far the arm is from the planned frames. No model, '
         'no simulation.',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the result')
+    parser.add_argument('--json', type=output_file, metavar='FILE', help='write the result')
     parser.add_argument(
-        '--seed', type=int, default=SEED, help='of the motions (default %(default)s)'
+        '--seed', type=seed, default=SEED, help='of the motions (default %(default)s)'
     )
     parser.add_argument(
         '--starts', type=positive, default=25, help='of six directions each (default %(default)s)'

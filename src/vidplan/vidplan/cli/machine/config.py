@@ -7,6 +7,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from vidplan.cli.arguments import existing_file, output_folder
+
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the command to the command line."""
@@ -19,10 +21,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
-        '--write', nargs='?', type=Path, const=Path('config'), metavar='DIR',
+        '--write', nargs='?', type=output_folder, const=Path('config'), metavar='DIR',
         help='folder to write to; default: config',
     )  # fmt: skip
-    what.add_argument('--check', nargs='+', type=Path, metavar='FILE', help='files to check')
+    what.add_argument(
+        '--check', nargs='+', type=existing_file, metavar='FILE', help='files to check'
+    )
     return parser
 
 

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from vidplan.cli.arguments import device, existing_file, models, output_file, output_folder
 from vidplan.cli.evaluate.loading import models_folder
 
 
@@ -18,12 +18,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         description='Scores pictures of one view each as the planner does and writes '
         'NAME_relevancy.png for every one.',
     )
-    parser.add_argument('images', nargs='+', type=Path, metavar='IMAGE')
+    parser.add_argument('images', nargs='+', type=existing_file, metavar='IMAGE')
     parser.add_argument('--phrase', required=True, help="what to look for, such as 'carrot'")
-    parser.add_argument('--out', type=Path, metavar='DIR', help='default: beside the pictures')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the result')
-    parser.add_argument('--models', type=Path, metavar='DIR', help='default: the shipped ones')
-    parser.add_argument('--device', default='cpu')
+    parser.add_argument(
+        '--out', type=output_folder, metavar='DIR', help='default: beside the pictures'
+    )
+    parser.add_argument('--json', type=output_file, metavar='FILE', help='write the result')
+    parser.add_argument('--models', type=models, metavar='DIR', help='default: the shipped ones')
+    parser.add_argument('--device', type=device, default='cpu')
     return parser
 
 

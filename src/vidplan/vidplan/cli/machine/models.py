@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidplan.cli.arguments import existing, existing_file, existing_folder, output_folder
+
 if TYPE_CHECKING:
     from vidplan_core.world_model.released.import_checkpoint import Released
 
@@ -33,17 +35,19 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'and writes it as a models folder (safetensors and json, bfloat16).',
     )
     importing.add_argument(
-        'path', type=Path, help='checkpoint-10000.pt, a flow map of it, or a models folder'
+        'path', type=existing, help='checkpoint-10000.pt, a flow map of it, or a models folder'
     )
-    importing.add_argument('--out', type=Path, metavar='DIR', help='models folder to write')
+    importing.add_argument(
+        '--out', type=output_folder, metavar='DIR', help='models folder to write'
+    )
     importing.add_argument(
         '--base',
-        type=Path,
+        type=existing_folder,
         metavar='DIR',
         help='imported Ctrl-World that has the parts a flow map comes without',
     )
     importing.add_argument(
-        '--spec', type=Path, metavar='FILE', help="json of another size than Ctrl-World's"
+        '--spec', type=existing_file, metavar='FILE', help="json of another size than Ctrl-World's"
     )
     return parser
 

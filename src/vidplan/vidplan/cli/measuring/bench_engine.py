@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidplan.cli.evaluate.loading import models_folder, positive
+from vidplan.cli.arguments import above_zero, device, models, output_file, positive
+from vidplan.cli.evaluate.loading import models_folder
 
 if TYPE_CHECKING:
     from vidplan_eval.speed.engine import Engine
@@ -24,12 +24,12 @@ def add_parser(subparsers: Any) -> None:
         '(six candidates, five refinement steps) with few sampling steps and both gradient '
         'paths; counts arithmetic, memory, recompilations and, on a GPU, waits for it.',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the result')
+    parser.add_argument('--json', type=output_file, metavar='FILE', help='write the result')
     parser.add_argument('--size', choices=SIZES, default='cell', help='default %(default)s')
     parser.add_argument(
-        '--models', type=Path, metavar='DIR', help='default: the shipped ones; full: at random'
+        '--models', type=models, metavar='DIR', help='default: the shipped ones; full: at random'
     )
-    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--device', type=device, default='cpu')
     parser.add_argument('--dtype', choices=('auto', 'bf16', 'fp32'), default='auto')
     parser.add_argument('--compile', action='store_true', help='torch.compile network and decoder')
     parser.add_argument(
@@ -48,7 +48,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument('--quick', action='store_true', help='one forward only, timed once')
     parser.add_argument('--repeats', type=positive, default=40, help='measurements per stage')
-    parser.add_argument('--limit', type=float, default=30.0, help='per stage, s')
+    parser.add_argument('--limit', type=above_zero, default=30.0, help='per stage, s')
     parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
 
 
