@@ -23,8 +23,10 @@ from vidplan_training.collect.contact.episode import (
 )
 from vidplan_training.collect.contact.flaws import FARTHEST_M, FLAWS, draw_attempt
 from vidplan_training.collect.contact.measure import closings
-from vidplan_training.collect.contact.run import jobs
+from vidplan_training.collect.contact.on_policy import OnPolicyRecorder
+from vidplan_training.collect.contact.run import jobs, on_policy_jobs
 
+CELL_CONTACT = Path(__file__).resolve().parents[3] / 'models' / 'cell_contact'
 PLACE_TASK = PickPlaceTask(PLACE, 'lemon')
 
 
@@ -150,6 +152,21 @@ def test_shards_of_branches_lie_beside_those_of_their_scenes(tmp_path: Path) -> 
     episodes = [job for job in found if not (job.branches or job.closings)]
     assert sum(job.count for job in episodes) == 20
     assert sum(job.count for job in found if job.closings) == 20
+
+
+def test_a_policy_leads_episodes_and_nothing_else(tmp_path: Path) -> None:
+    found = on_policy_jobs(tmp_path, 400, 20, 8, 48, CELL_CONTACT)
+    assert [job.folder.name for job in found] == ['shard_00050', 'shard_00051', 'shard_00052']
+    assert all(job.policy == CELL_CONTACT and not job.branches for job in found)
+
+
+@pytest.mark.skipif(not CELL_CONTACT.is_dir(), reason='needs models/cell_contact')
+def test_the_expert_says_what_it_would_do_where_a_policy_leads() -> None:
+    found = OnPolicyRecorder(CELL_CONTACT).record(7, 6)
+    assert all(len(values) == 6 for values in found.values())
+    assert np.isfinite(found['expert']).all()
+    assert (found['target'] == found['target'][0]).all()
+    assert np.abs(np.diff(found['position'], axis=0)).max() > 1e-3
 
 
 def test_a_closing_is_seen_from_the_open_hand_to_the_lift() -> None:
