@@ -69,7 +69,7 @@ LEVELS: dict[str, Levels] = {
     ),
     'vidplan': (
         ('parameters',),
-        ('bringup', 'ros'),
+        ('bringup', 'ros', 'serving'),
         ('tasks',),
         ('planning_server', 'robots'),
         ('bags',),

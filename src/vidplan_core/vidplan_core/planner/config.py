@@ -19,6 +19,7 @@ METHODS = ('vidplan', 'no_refine', 'random', 'kinematic', 'policy', 'one_sample'
            'no_imagination', 'no_uncertainty', 'discard', 'basis_only')  # fmt: skip
 # The base that is no policy of the models, and the source of that name.
 SERVER, POLICY_SERVER = 'server', 'policy_server'
+BASES = ('grounded', 'words', SERVER)
 _LENGTH = {'unit': 'm', 'low': 0.001, 'high': 0.3}
 _WEIGHT = {'low': 0.0, 'high': 1000.0}
 
@@ -46,7 +47,7 @@ class PlannerConfig:
         'grounded',
         "which of the models' policies proposes: given where things are, or words only; server: "
         'the policy server',
-        choices=('grounded', 'words', SERVER),
+        choices=BASES,
     )
     samples: int = knob(8, 'candidates that a policy proposes', low=1, high=64)
     support_m: float = knob(

@@ -105,17 +105,16 @@ class Session:
     ) -> Situation:
         """Look, and imagine where a plan would start; arguments and errors as for `plan`."""
         parts, kind = self.parts, self.compositions[task.instruction.verb].kind
-        context, images = self._encode(history, task.instruction.words)
-        position, rotation = context.poses.position[:, -1], context.poses.rotation[:, -1]
+        past, images = self._encode(history, task.instruction.words)
+        position, rotation = past.poses.position[:, -1], past.poses.rotation[:, -1]
         sighting = parts.locator.look(images, position, rotation, task.instruction.target)
         target = self._remember(task, sighting, images)
         known = parts.heads.novelty
-        novelty = None if known is None else float(known.score(context.latents[:, -1])[0])
+        novelty = None if known is None else float(known.score(past.latents[:, -1])[0])
         grounding = None
         if kind.by_pictures:
-            poses = context.poses.rows(slice(0, 1))
+            poses = past.poses.rows(slice(0, 1))
             grounding = parts.heads.seen_grounding(images, poses, task.instruction)
-        past = context
         context, start = self._hand_over(past, history[-1], committed, kind.by_pictures)
         found = Situation(
             context, start, task.instruction, target, kind.goal(target), kind.gripper(start),

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from vidplan_core.planner.config import METHODS as COMPOSITIONS
+from vidplan_core.planner.config import SERVER
 
 # The paper's four bowl tasks and the kinds of their targets.
 TASKS = {'tape': 'measuring tape', 'fish': 'fish', 'pea': 'pea', 'carrot': 'carrot'}
 
-# Policies to plan on top of: one that reads the words only, and one that is given places, too.
-BASES = ('words', 'grounded')
+# Policies to plan on top of: one that reads the words only, one that is given places, too, and one
+# of a policy server.
+BASES = ('words', 'grounded', SERVER)
 
 # Methods that only an evaluation can have: two of them know the truth.
 SCRIPTED, ORACLE, EXPERT = 'scripted', 'oracle_of_n', 'expert'
