@@ -27,7 +27,7 @@ READ = [
     ('grab the black and white penguin', 'pick', 'black and white penguin', None),
     ('grab the towel', 'pick', 'towel', None),
     ('could you please grab the towel for me, thanks?', 'pick', 'towel', None),
-    ('pick up the pea from the bowl', 'pick', 'pea', None),
+    ('pick up the pea from the table', 'pick', 'pea', None),
     ('put the fish in the bowl', 'place', 'fish', 'bowl'),
     ('Place the tiny yellow lemon into the blue bowl', 'place', 'tiny yellow lemon', 'blue bowl'),
     ('drop that pea on to the towel', 'place', 'pea', 'towel'),
@@ -41,6 +41,7 @@ READ = [
 ]
 
 REFUSED = [
+    ('pick up the pea from the bowl', "'from' is not understood"),
     ('', 'no words'),
     ('  ?!  ', 'no words'),
     ('move', 'no instruction'),

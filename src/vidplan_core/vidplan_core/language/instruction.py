@@ -7,101 +7,89 @@ One object per instruction, one of three verbs:
     pick    pick up | grab | take | lift X
     place   put | place | drop | move X  in | into | on | onto | to  Y
 
-Adjectives stay with their noun ('the red apple'), politeness and articles go.
-Anything else is refused with a message that says what would be right: a robot must not guess.
+Adjectives stay with their noun ('the red apple'); politeness, articles and adverbs go, and so does
+the table that everything stands on. What chooses by place or order ('the left mug'), robot parts,
+surfaces, numbers and anything else is refused with a message that says what would be right: a
+robot must not guess.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from vidplan_core.errors import InstructionError
+from vidplan_core.language.lexicon import SURFACES
+from vidplan_core.language.names import object_name
+from vidplan_core.language.sentences import UnclearError, plain_sentence
+
+T = TypeVar('T')
 
 REACH = 'reach'
 PICK = 'pick'
 PLACE = 'place'
 
-MAX_CHARACTERS = 200
-MAX_PHRASE_WORDS = 6
-MAX_WORD_CHARACTERS = 30
-
 # What messages give as right, unless the caller knows what else can be done.
 EXAMPLES = ('move to the carrot',)
 
-_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
-_POLITE_START = re.compile(
-    r'^(?:(?:hey|hi|hello|ok|okay|now|then|please|kindly|just|robot|vidplan)\s+'
-    r'|(?:can|could|would|will) you\s+'
-    r'|(?:i want|i would like|id like|i need) you to\s+'
-    r'|(?:you should|you must|try to|go and|go ahead and)\s+)+'
-)
-_POLITE_END = re.compile(
-    r'(?:\s+(?:please|now|thanks|thank you|for me|for us|robot|right away|if you can))+$'
-)
-_ARTICLES = frozenset(
-    ['a', 'an', 'the', 'this', 'that', 'these', 'those', 'some', 'one']
-    + ['my', 'your', 'our', 'his', 'her', 'its']
-)
-_PRONOUNS = frozenset(
-    ['it', 'them', 'him', 'there', 'here', 'thing', 'something', 'anything', 'everything']
-)
-_DIRECTIONS = frozenset(
-    ['left', 'right', 'up', 'down', 'forward', 'forwards', 'back', 'backward', 'backwards']
-)
-_NEGATIONS = frozenset(['not', "don't", 'dont', 'never', 'without', 'no', 'nor', 'nothing'])
-_COLOUR = (
-    r'(?:black|white|gr[ae]y|silver|red|orange|yellow|green|blue|purple|pink|brown|golden|beige)'
-)
-_TWO_COLOURS = re.compile(rf'\b{_COLOUR} and {_COLOUR} ')
-_PREPOSITIONS = (
-    (re.compile(r'\bin to\b'), 'into'),
-    (re.compile(r'\b(?:on to|on top of)\b'), 'onto'),
-    (re.compile(r'\binside of\b'), 'inside'),
-)
-
-_HAND = r'(?:(?:the |your |its )?(?:robot )?(?:gripper|hand|arm|fingers|tool) )?'
-_TO = r'(?:over |back |up |down |out )?(?:to|towards?|near|above|over)'
+_HAND = r'(?:(?:the |your |its )?(?:robot )?(?:gripper|hand|arm|fingers|tool|end-effector) )'
+_TO = r'(?:over |back |up |down |out |close |closer )?(?:to|towards?|near|above|over)'
 _IN = r'(?:down |back )?(?:into|onto|inside|in|on|to)'
+_MOVE = '(?:put|place|drop|move|bring|set|lay|deposit|insert|transfer|carry)'
 
 # Tried in order; the first that matches the whole instruction decides. Greedy targets make the
 # *last* preposition the one that names the destination.
 _RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (verb, re.compile(rf'^{pattern}$'))
     for verb, pattern in (
-        (REACH, rf'(?:move|go|drive|come|travel|bring) {_HAND}{_TO} (?P<target>.+)'),
-        (REACH, r'(?:reach out for|reach for|reach to|reach|touch|approach) (?P<target>.+)'),
         (
-            PLACE,
-            r'(?:pick up|pick|grab|grasp|take|lift|get) (?P<target>.+?) (?:up )?and (?:then )?'
-            rf'(?:put|place|drop|move|bring|set) (?:it|them) {_IN} (?P<destination>.+)',
+            PICK,
+            rf'(?:move|go|reach) {_TO} (?P<target>.+?) and (?:then )?'
+            r'(?:pick it up|pick up it|grab it|lift it|lift it up|grasp it|take it)',
         ),
+        (PICK, r'(?:go|come) (?:and )?(?:grab|get|take|fetch) (?P<target>.+)'),
+        (REACH, rf'(?:move|go|drive|come|travel|bring|get|head) {_HAND}?{_TO} (?P<target>.+)'),
+        (REACH, rf'(?:put|place|position|hold|hover) {_HAND}?(?:above|over|near) (?P<target>.+)'),
+        (REACH, r'(?:reach(?: out)? (?:for|to)|reach|touch|approach) (?P<target>.+)'),
         (
             PLACE,
-            r'(?:put down|put|place|drop|set down|set|insert|lay) '
-            rf'(?P<target>.+) {_IN} (?P<destination>.+)',
+            r'(?:pick up|pick|grab|grasp|take|lift|get|fetch) (?P<target>.+?) (?:up )?'
+            rf'(?:and )?(?:then )?{_MOVE} (?:it|them) {_IN} (?P<destination>.+)',
         ),
+        (PLACE, rf'(?:put down|set down|{_MOVE}|add) (?P<target>.+) {_IN} (?P<destination>.+)'),
         (
             PLACE,
-            r'(?:move|bring|carry|take|transfer) (?P<target>.+) '
+            r'(?:take|return|relocate|store|deliver) (?P<target>.+) '
             rf'{_IN} (?P<destination>.+)',
         ),
-        (PICK, r'(?:pick up|lift up|pick|grab|grasp|lift|take|get) (?P<target>.+?)(?: up)?'),
+        (
+            PICK,
+            r'(?:pick up|lift up|pick|grab|grasp|lift|take|get|fetch|collect|retrieve) '
+            r'(?P<target>.+?)(?: up)?',
+        ),
     )
 )
+# Nothing is taken by a robot that takes care.
+_IDIOM = re.compile(
+    r'^(?:take (?:a |an |the |your )?(?:break|picture|photo|care|turn|time|note|seat|look|step)'
+    r'|get (?:ready|rid|set|going|started|lost|up|down|out|away|back))\b'
+)
+# 'set the mug down on the coaster', 'put the lid back on the jar'
+_PARTICLE = re.compile(r' (?:down|back)$')
 _NEEDS_DESTINATION = re.compile(
     r'^(?:put|place|drop|set|insert|lay|move|bring|carry|transfer) (?P<target>.+)'
 )
-# What follows one of these says where the object is now, and is no part of its name.
-_WHEREABOUTS = re.compile(
-    r'\s+(?:next to|close to|in front of|onto|on|in|inside|from|at|near|beside|behind|under'
-    r'|below|above|by|over|that is|thats|which is|to the (?:left|right))\s+.*$'
+# Everything stands on the table: to say so chooses nothing.
+_ON_THE_TABLE = re.compile(
+    r' (?:that is |thats |that\'s |which is |lying |standing |sitting |placed )?'
+    r'(?:on|onto|from|off) (?:of )?(?:the |this |your |my |our )?'
+    rf'(?:{"|".join(sorted(SURFACES))})(?= |$)'
 )
 # 'next to', 'in front of', 'to the left of', 'beside': places that no plan here can mean.
 _OTHER_RELATION = re.compile(
-    r'\b(?:next|close|near|beside|under|below|behind|between)\b'
+    r'\b(?:next|close|near|beside|under|below|behind|between|underneath|beneath)\b'
     r'|\b(?:front|left|right|back|side|middle|edge) of\b'
 )
 
@@ -112,17 +100,15 @@ class Instruction:
 
     `verb` is 'reach', 'pick' or 'place'; `target` and `destination` are noun phrases in lower
     case without articles. `destination` is None unless the verb is 'place'. `words` are the whole
-    instruction as it was given, for a world model that reads it.
+    instruction as it was given, for a world model that reads it; `left_out` are words that say
+    how, which the robot chooses itself.
     """
 
     verb: str
     target: str
     destination: str | None = None
     words: str = field(default='', compare=False)
-
-
-class _UnclearError(Exception):
-    """Something that an example makes clear."""
+    left_out: tuple[str, ...] = field(default=(), compare=False)
 
 
 def parse_instruction(text: str, examples: Sequence[str] = EXAMPLES) -> Instruction:
@@ -136,36 +122,45 @@ def parse_instruction(text: str, examples: Sequence[str] = EXAMPLES) -> Instruct
         InstructionError: the text is empty, too long, negated, or not of the grammar above; the
             message says what would be right.
     """
-    try:
-        return replace(_parse(text), words=text.strip())
-    except _UnclearError as error:
-        raise InstructionError(f'{error}, {_such_as(examples)}') from None
+    return _explained(lambda: replace(_parse(text), words=text.strip()), examples)
 
 
-def noun_phrase(
-    text: str, role: str = 'target', examples: Sequence[str] = EXAMPLES
-) -> str:
+def noun_phrase(text: str, role: str = 'target', examples: Sequence[str] = EXAMPLES) -> str:
     """Return the name of one object: lower case, no articles, adjectives kept.
 
     `role` names the phrase in messages; `examples` as for `parse_instruction`.
 
     Raises:
-        InstructionError: no noun is left, it is a pronoun, a direction, a list or far too long.
+        InstructionError: no noun is left, it is a pronoun, a direction, a part of the robot, a
+            list or far too long.
     """
+    return _explained(lambda: object_name(text, role), examples)
+
+
+def _explained(read: Callable[[], T], examples: Sequence[str]) -> T:
+    """Read, and say with what is not clear what would be right."""
     try:
-        return _noun_phrase(text, role)
-    except _UnclearError as error:
-        raise InstructionError(f'{error}, {_such_as(examples)}') from None
-
-
-def _such_as(examples: Sequence[str]) -> str:
-    quoted = [f"'{example}'" for example in examples]
-    return 'for example ' + ' or '.join(filter(None, (', '.join(quoted[:-1]), quoted[-1])))
+        return read()
+    except UnclearError as error:
+        quoted = [f"'{example}'" for example in examples]
+        listed = ' or '.join(filter(None, (', '.join(quoted[:-1]), quoted[-1])))
+        raise InstructionError(f'{error}, for example {listed}') from None
 
 
 def _parse(text: str) -> Instruction:
-    sentence = _POLITE_END.sub('', _POLITE_START.sub('', _normalise(text)))
-    _refuse_negation(sentence)
+    found = plain_sentence(text)
+    standing = _ON_THE_TABLE.sub('', found.words)
+    if standing != found.words:
+        try:
+            return replace(_matched(standing), left_out=found.left_out)
+        except UnclearError:
+            pass  # the table was the destination
+    return replace(_matched(found.words), left_out=found.left_out)
+
+
+def _matched(sentence: str) -> Instruction:
+    if _IDIOM.match(sentence):
+        raise UnclearError(f"'{sentence}' is no instruction that is understood")
     for verb, rule in _RULES:
         match = rule.match(sentence)
         if match:
@@ -173,82 +168,27 @@ def _parse(text: str) -> Instruction:
     raise _unmatched(sentence)
 
 
-def _noun_phrase(text: str, role: str) -> str:
-    words = [word for word in _name(text).split() if word not in _ARTICLES]
-    phrase = ' '.join(words)
-    if not any(character.isalpha() for character in phrase):
-        raise _UnclearError(f'the {role} has no noun; name one object')
-    if set(words) <= _PRONOUNS:
-        raise _UnclearError(f"'{phrase}' names no object; say which one")
-    if set(words) <= _DIRECTIONS:
-        raise _UnclearError(f"'{phrase}' is a direction; name an object")
-    if {'and', 'or', 'then'} & set(_TWO_COLOURS.sub('', phrase).split()):
-        raise InstructionError(f"'{phrase}' is more than one {role}; name a single object")
-    _refuse_long(words, role)
-    return phrase
-
-
-def _name(text: str) -> str:
-    return _WHEREABOUTS.sub('', _normalise(text))
-
-
 def _instruction(verb: str, target: str, destination: str | None = None) -> Instruction:
     if destination is None:
-        return Instruction(verb, _noun_phrase(target, 'target'))
+        return Instruction(verb, object_name(target, 'target'))
     if target.endswith((' next', ' close')) or _OTHER_RELATION.search(destination):
         raise _other_relation(f'{target} ... {destination}')
+    target = _PARTICLE.sub('', target)
     return Instruction(
-        verb, _noun_phrase(target, 'target'), _noun_phrase(destination, 'destination')
+        verb, object_name(target, 'target'), object_name(destination, 'destination')
     )
 
 
-def _normalise(text: str) -> str:
-    """Return lower-case words with single spaces between them."""
-    if not isinstance(text, str):
-        raise _UnclearError(f'an instruction is text, not {type(text).__name__}')
-    if len(text) > MAX_CHARACTERS:
-        raise InstructionError(
-            f'the instruction has {len(text)} characters, at most {MAX_CHARACTERS} are read; '
-            'name one object in one short sentence'
-        )
-    plain = unicodedata.normalize('NFKC', text).replace('\u2019', "'").casefold()
-    words = _WORD.findall(plain)
-    if not words:
-        raise _UnclearError('the instruction has no words')
-    sentence = ' '.join(words)
-    for spelling, preposition in _PREPOSITIONS:
-        sentence = spelling.sub(preposition, sentence)
-    return sentence
-
-
-def _refuse_negation(sentence: str) -> None:
-    words = set(sentence.split())
-    if words & _NEGATIONS:
-        raise _UnclearError(f"'{sentence}' says what should not be done; say what should be")
-    if words & {'stop', 'cancel', 'halt', 'abort'}:
-        raise InstructionError(f"'{sentence}' is no task: cancel the goal to stop the arm")
-
-
-def _refuse_long(words: Sequence[str], role: str) -> None:
-    if len(words) > MAX_PHRASE_WORDS:
-        raise InstructionError(
-            f'the {role} has {len(words)} words, at most {MAX_PHRASE_WORDS} are read: '
-            f"'{' '.join(words)}'"
-        )
-    if max(map(len, words)) > MAX_WORD_CHARACTERS:
-        raise InstructionError(f'the {role} has a word longer than {MAX_WORD_CHARACTERS} letters')
-
-
-def _other_relation(words: str) -> _UnclearError:
-    return _UnclearError(
+def _other_relation(words: str) -> UnclearError:
+    return UnclearError(
         f"'{words}': a destination is 'in', 'into', 'on', 'onto' or 'to' another object"
     )
 
 
-def _unmatched(sentence: str) -> _UnclearError:
+def _unmatched(sentence: str) -> UnclearError:
     if _OTHER_RELATION.search(sentence):
         return _other_relation(sentence)
     match = _NEEDS_DESTINATION.match(sentence)
     if match:
-        return _UnclearError(f"'{sentence}' does not say where to")
-    return _UnclearError(f"'{sentence}' is no instruction that is understood")
+        return UnclearError(f"'{sentence}' does not say where to")
+    return UnclearError(f"'{sentence}' is no instruction that is understood")

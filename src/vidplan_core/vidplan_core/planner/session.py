@@ -14,7 +14,7 @@ from torch import Tensor
 from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
-from vidplan_core.errors import NoProgressError, ObservationError, TargetNotFoundError
+from vidplan_core.errors import NoProgressError, ObservationError
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.planner.compositions import Composition
@@ -35,7 +35,7 @@ from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import Plan
 from vidplan_core.planner.plans.pictures import decoded, imagined_pictures
 from vidplan_core.planner.plans.result import NO_PICTURES, PlanResult, Task
-from vidplan_core.planner.target.in_view import in_view_words
+from vidplan_core.planner.target.in_view import not_found
 from vidplan_core.planner.target.locating import Sighting
 from vidplan_core.planner.tasks.handling import DONE
 from vidplan_core.world_model.context import Context
@@ -151,13 +151,9 @@ class Session:
         if task.handled:  # what is in the hand or in the bowl may be hidden
             task.memory.missed = 0
         if place is None or task.memory.missed > self.parts.config.max_missed_cycles:
-            peak = float(sighting.peaks.max())
-            when = 'now' if place is None else f'for {task.memory.missed} cycles'
-            raise TargetNotFoundError(
-                f"no view shows '{task.instruction.target}' {when}: the best relevancy is "
-                f'{peak:.2f}, needed {self.parts.locator.threshold:.2f}; '
-                + in_view_words(self.parts.locator, images)
-            )
+            missed = 0 if place is None else task.memory.missed
+            name = task.instruction.target
+            raise not_found(self.parts.locator, sighting, images, name, missed)
         return place
 
     def _hand_over(

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands about this machine and its files: config, doctor, completion."""
+"""Commands that need no robot and plan nothing: config, models, parse, doctor, completion."""

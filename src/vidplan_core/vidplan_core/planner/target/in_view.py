@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from vidplan_core.errors import TargetNotFoundError
+
 if TYPE_CHECKING:
-    from vidplan_core.planner.target.locating import TargetLocator
+    from vidplan_core.planner.target.locating import Sighting, TargetLocator
 
 # What stands on tables. A name that is not listed can be looked for all the same.
 EVERYDAY = (
@@ -31,7 +33,13 @@ def names_in_view(locator: TargetLocator, images: Tensor) -> list[str]:
     return sorted(shown, key=peaks.__getitem__, reverse=True)[:MOST_NAMES]
 
 
-def in_view_words(locator: TargetLocator, images: Tensor) -> str:
-    """Say what the views show, and so what could be asked for."""
-    names = names_in_view(locator, images)
-    return f'in view: {", ".join(names)}' if names else 'name an object that the cameras see'
+def not_found(
+    locator: TargetLocator, sighting: Sighting, images: Tensor, name: str, missed: int = 0
+) -> TargetNotFoundError:
+    """Return the error of a name that views do not show, now or for `missed` cycles."""
+    seen = names_in_view(locator, images)
+    return TargetNotFoundError(
+        f"no view shows '{name}' {f'for {missed} cycles' if missed else 'now'}: the best "
+        f'relevancy is {float(sighting.peaks.max()):.2f}, needed {locator.threshold:.2f}; '
+        + (f'in view: {", ".join(seen)}' if seen else 'name an object that the cameras see')
+    )

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instructions as people write them: most are read rightly, and none is silently read wrongly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vidplan_core.errors import InstructionError
+from vidplan_core.language.instruction import Instruction, parse_instruction
+
+Wanted = Instruction | None
+
+
+def wanted(line: str) -> tuple[str, Wanted]:
+    words, _, answer = line.rpartition(' => ')
+    if answer.strip() == 'refuse':
+        return words, None
+    verb, target, destination = (part.strip() for part in (answer + '|').split('|')[:3])
+    return words, Instruction(verb, target, destination or None)
+
+
+LIST = Path(__file__).with_name('written_instructions.txt').read_text(encoding='utf-8')
+WRITTEN = [
+    wanted(line) for line in LIST.splitlines() if line.strip() and not line.startswith('#')
+]
+
+
+def read(words: str) -> Wanted:
+    try:
+        return parse_instruction(words)
+    except InstructionError:
+        return None
+
+
+def test_the_list_is_long_and_has_no_line_twice() -> None:
+    assert len(WRITTEN) >= 300
+    assert len({words for words, _ in WRITTEN}) == len(WRITTEN)
+
+
+def test_nothing_is_silently_read_wrongly() -> None:
+    """What is read is what was meant; what is not understood is refused."""
+    wrong = {
+        words: got
+        for words, meant in WRITTEN
+        if (got := read(words)) is not None and got != meant
+    }
+    assert wrong == {}
+
+
+def test_at_least_95_percent_are_right() -> None:
+    refused = [words for words, meant in WRITTEN if meant is not None and read(words) is None]
+    assert len(refused) <= 0.05 * len(WRITTEN), refused
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        ('open the drawer', "'open the drawer' is no instruction"),
+        ('pick up the left mug', "'left' chooses among objects by place"),
+        ('take the second can', "'second' chooses among objects by order"),
+        ('pick up the biggest apple', "'biggest' chooses among objects by comparison"),
+        ('pick up the can behind the bowl', "'behind' is not understood"),
+        ('move to the gripper', 'a part of the robot'),
+        ('go to the table', 'a surface'),
+        ('pick up the blocks', 'several'),
+        ('pick up two apples', "'two' is a number"),
+        ('grab the cup firmly', "'firmly' is not understood"),
+        ('Put the pen in the cup. Open the box.', '2 tasks'),
+    ],
+)
+def test_what_is_refused_is_named(words: str, said: str) -> None:
+    with pytest.raises(InstructionError, match=said):
+        parse_instruction(words)
+
+
+def test_how_a_motion_is_made_is_left_out_aloud() -> None:
+    assert parse_instruction('Very carefully move to the mug').left_out == ('carefully',)
