@@ -57,7 +57,7 @@ def test_no_data_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_clips_start_at_rest_and_follow_the_episode(data: Path) -> None:
-    dataset = ClipDataset(split(data, True), 2, 5, STATS)
+    dataset = ClipDataset(split(data, True), (1, 0), 5, STATS)
     assert len(dataset) == 3 * 4  # presents 0 .. 3 of 8 frames with 4 to come
     clips = dataset.clips(np.array([0, 5]))
     assert clips.latents.shape == (2, 6, CHANNELS, 12, 8)
@@ -72,8 +72,8 @@ def test_episodes_may_differ_in_length(tmp_path: Path) -> None:
     write_shard(tmp_path / 'shard_0000')
     write_shard(tmp_path / 'shard_0001', frames=11)
     write_shard(tmp_path / 'shard_0002', frames=3)  # too short for a clip
-    whole = ClipDataset(shards(tmp_path), 2, 5, STATS)
-    parts = [ClipDataset([shard], 2, 5, STATS) for shard in shards(tmp_path)[:2]]
+    whole = ClipDataset(shards(tmp_path), (1, 0), 5, STATS)
+    parts = [ClipDataset([shard], (1, 0), 5, STATS) for shard in shards(tmp_path)[:2]]
     assert [len(part) for part in parts] == [3 * 4, 3 * 7]
     assert len(whole) == 3 * 4 + 3 * 7
     indices = np.array([0, 11, 12, 19, 32])
@@ -89,7 +89,7 @@ def test_broken_episodes_are_counted_and_skipped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_shard(tmp_path / 'shard_0000', jump=True)
-    dataset = ClipDataset(shards(tmp_path), 2, 5, STATS)
+    dataset = ClipDataset(shards(tmp_path), (1, 0), 5, STATS)
     assert len(dataset) == 2 * 4
     assert 'skipped 1 of 3' in capsys.readouterr().out
 
@@ -166,7 +166,7 @@ def test_flow_times_mix_pure_noise_with_all_levels() -> None:
 def test_world_model_learns_clips_by_heart(data: Path) -> None:
     model = tiny_world_model()
     model.backbone.requires_grad_(True)
-    clips = ClipDataset(split(data, True), 2, 5, STATS).clips(np.arange(4))
+    clips = ClipDataset(split(data, True), (1, 0), 5, STATS).clips(np.arange(4))
     optimizer = torch.optim.AdamW(model.backbone.parameters(), 3e-3)
     losses = []
     for _ in range(60):

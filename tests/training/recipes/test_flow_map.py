@@ -53,7 +53,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def clips(data: Path) -> Clips:
-    return ClipDataset(shards(data), 2, 5, STATS).clips(np.arange(6))
+    return ClipDataset(shards(data), (1, 0), 5, STATS).clips(np.arange(6))
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn_on_the_diagonal(
 def test_parts_of_a_batch_add_up_to_the_whole(clips: Clips, data: Path, learned: bool) -> None:
     torch.manual_seed(1)
     flow_map, config = FlowMap(tiny_world_model(), learned), FlowMapConfig()
-    dataset = ClipDataset(shards(data), 2, 5, STATS)
+    dataset = ClipDataset(shards(data), (1, 0), 5, STATS)
 
     def loss(shard: BatchShard) -> float:
         torch.manual_seed(0)

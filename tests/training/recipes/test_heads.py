@@ -138,7 +138,7 @@ def test_bad_behaviour_is_worth_nothing(data: Path) -> None:
     values = episodes.values_of([forward, backward, halfway, wrong], ahead=4, frames=4)
     torch.testing.assert_close(values[0], torch.tensor([0.9**4, 0.9**3, 0.9**2, 0.9]))
     assert not values[1:].any()
-    clips = episodes.clips([forward, backward], history=2, ahead=4)
+    clips = episodes.clips([forward, backward], ages=(1, 0), ahead=4)
     assert clips.latents.shape == (2, 6, CHANNELS, 12, 8)
     raw = torch.from_numpy(np.load(data / 'shard_0000' / f'{LATENTS}.npy')).float()
     stored = (raw[0, [8, 7]] - 0.1) / 1.5
@@ -188,7 +188,7 @@ def test_rollouts_lie_ahead_and_know_what_came_true(data: Path) -> None:
     model = tiny_world_model()
     needed = frames_needed(model)
     assert needed == 13
-    dataset = ClipDataset(shards(data), 2, needed, Statistics.of(model.config))
+    dataset = ClipDataset(shards(data), (1, 0), needed, Statistics.of(model.config))
     clips = dataset.clips(np.array([0, 3]))
     near, truth = imagine_ahead(model, clips, (), MEAN, seed=0)
     torch.testing.assert_close(truth, clips.latents[:, 2:6])
@@ -200,7 +200,7 @@ def test_rollouts_lie_ahead_and_know_what_came_true(data: Path) -> None:
 
 def test_pools_are_the_same_after_a_resume(data: Path) -> None:
     model = tiny_world_model()
-    dataset = ClipDataset(shards(data), 2, frames_needed(model), Statistics.of(model.config))
+    dataset = ClipDataset(shards(data), (1, 0), frames_needed(model), Statistics.of(model.config))
 
     def pool() -> Pool:
         config = PoolConfig(size=4, group=2, iterations=2)
@@ -215,7 +215,7 @@ def test_pools_are_the_same_after_a_resume(data: Path) -> None:
 
 def test_planted_patches_are_foreign_and_marked(data: Path) -> None:
     model = tiny_world_model()
-    dataset = ClipDataset(shards(data), 2, frames_needed(model), Statistics.of(model.config))
+    dataset = ClipDataset(shards(data), (1, 0), frames_needed(model), Statistics.of(model.config))
     rollouts = rollouts_of(model, dataset, np.random.default_rng(0), 4)
     edited, masks = plant(rollouts, 3, 1.0, np.random.default_rng(1))
     changed = (edited.inputs.predicted != rollouts.inputs.predicted).any(dim=1).any(dim=1)

@@ -2,7 +2,8 @@
 """Recorded cell episodes on disk: shards of memory-mapped arrays.
 
 A shard is complete when its `meta.json` exists. The last tenth of all episodes, by shard
-order, is held out for validation and never trained on.
+order, is held out for validation and never trained on; shards of other data say themselves
+whether they are held out.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def shards(data: Path) -> list[Shard]:
 def split(data: Path, held_out: bool) -> list[Shard]:
     """Training shards, or the held-out ones (every tenth, at least one)."""
     every = shards(data)
-    chosen = [s for i, s in enumerate(every) if is_held_out(i) == held_out]
+    chosen = [
+        s for i, s in enumerate(every) if s.meta.get('held_out', is_held_out(i)) == held_out
+    ]
     return chosen or every[-1:]
 
 

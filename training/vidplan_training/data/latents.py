@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 
 LATENTS = 'latents'
+# What shards of robots' episodes note of each: what was asked for, and whether it was done.
+TEXTS, SUCCESS = 'texts', 'success'
 # Faster than any behaviour moves within a frame period: the simulation broke down there.
 LONGEST_STEP_M = 0.12
 ENCODED_AT_ONCE = 120
@@ -140,6 +143,7 @@ class Recordings:
             for episodes in (position, self.of('quaternion'), self.of('closedness'))
         )
         self._rotation = quaternion_to_matrix(quaternion)
+        self.texts = tuple(text or '' for text in self.noted(TEXTS))
         shape = (1, 1, -1, 1, 1)
         self._mean = torch.tensor(stats.mean).reshape(shape)
         self._std = torch.tensor(stats.std).reshape(shape)
@@ -151,6 +155,14 @@ class Recordings:
         """An array of every episode, (frames, ...)."""
         return [episode for shard, sound in self._kept for episode in shard.array(name)[sound]]
 
+    def noted(self, name: str) -> list[Any]:
+        """What the shards note of every episode, such as its text; None where they do not."""
+        return [
+            shard.meta.get(name, [None] * len(sound))[row]
+            for shard, sound in self._kept
+            for row in np.flatnonzero(sound)
+        ]
+
     def tools(self) -> list[np.ndarray]:
         """Tool centre points (frames, 3) of every episode, base frame, m."""
         points = tcp_position(self._position, self._rotation).numpy()
@@ -161,17 +173,25 @@ class Recordings:
         where = torch.from_numpy(self._first[episode][:, None] + frames)
         latents = (self._latents[where].float() - self._mean) / self._std
         poses = PoseChunk(self._position[where], self._rotation[where], self._closedness[where])
-        return Clips(latents, poses)
+        return Clips(latents, poses, tuple(self.texts[k] for k in episode))
 
 
 class ClipDataset:
-    """All windows of all episodes of a split."""
+    """All windows of all episodes of a split.
+
+    Args:
+        found: their shards.
+        ages: how many frames before the present each history frame lies, the present's 0 last.
+        frames: from the present on.
+        stats: to normalise by.
+    """
 
     def __init__(
-        self, found: Sequence[Shard], history: int, frames: int, stats: Statistics
+        self, found: Sequence[Shard], ages: Sequence[int], frames: int, stats: Statistics
     ) -> None:
         self._episodes = Recordings(found, stats)
-        self._history, self._frames = history, frames
+        self._frames = frames
+        self._offsets = np.array([*(-age for age in ages), *range(1, frames)])
         self._windows = np.maximum(self._episodes.lengths - frames + 1, 0)
         self._ends = np.cumsum(self._windows)
 
@@ -182,8 +202,7 @@ class ClipDataset:
         """Clips of window indices; an episode's start is preceded by itself, at rest."""
         episode = np.searchsorted(self._ends, indices, side='right')
         present = indices - (self._ends - self._windows)[episode]
-        offsets = np.arange(1 - self._history, self._frames)
-        return self._episodes.clips(episode, np.maximum(present[:, None] + offsets, 0))
+        return self._episodes.clips(episode, np.maximum(present[:, None] + self._offsets, 0))
 
     def random(self, iteration: int, batch: int, seed: int, shard: BatchShard = WHOLE) -> Clips:
         """Own rows of a batch that depends on seed and iteration only."""

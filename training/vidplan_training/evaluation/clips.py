@@ -69,7 +69,9 @@ def held_out_shards(data: Path) -> list[Shard]:
     chosen = [
         shard
         for index, shard in enumerate(shards(data))
-        if min(shard.meta['seeds']) >= EVALUATION_SEEDS or is_held_out(index)
+        if shard.meta.get(
+            'held_out', min(shard.meta['seeds']) >= EVALUATION_SEEDS or is_held_out(index)
+        )
     ]
     if not chosen:
         raise ValueError(
@@ -83,22 +85,35 @@ def places(data: Path, clips: int, config: WorldModelConfig, seed: int) -> list[
     """Seeded places of clips, two per episode, in the order of the episodes.
 
     Raises:
-        ValueError: an episode is too short for two clips.
+        ValueError: an episode of the cell is too short for two clips, or all are.
     """
     rng = np.random.default_rng([seed, 5])
     chosen: list[ClipPlace] = []
     for shard in held_out_shards(data):
         presents = np.arange(1, episode_frames(shard) - config.frames + 1)
         if len(presents) < CLIPS_PER_EPISODE:
+            if _of_a_robot(shard):  # of whatever length
+                continue
             raise ValueError(
                 f'episodes of {shard.folder} have {episode_frames(shard)} frames; clips of '
                 f'{config.frames} need at least {config.frames + CLIPS_PER_EPISODE}'
             )
+        if _of_a_robot(shard) and not (shard.folder / 'images.npy').exists():
+            continue
         for episode in range(shard.episodes):
             number = len(chosen) // CLIPS_PER_EPISODE
             for present in rng.choice(presents, CLIPS_PER_EPISODE, replace=False):
                 chosen.append(ClipPlace(shard, episode, int(present), number))
+    if not chosen:
+        raise ValueError(
+            f'no held-out episode of {data} has pictures and is long enough for clips of '
+            f'{config.frames} frames'
+        )
     return chosen[:clips]
+
+
+def _of_a_robot(shard: Shard) -> bool:
+    return 'held_out' in shard.meta
 
 
 def load_clip(place: ClipPlace, config: WorldModelConfig, frames: int | None = None) -> Clip:

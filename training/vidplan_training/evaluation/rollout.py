@@ -19,6 +19,7 @@ from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
+from vidplan_training.data.robot_shards import as_shards
 from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.evaluation.clips import (
     Clip,
@@ -162,7 +163,8 @@ def evaluate_rollout(settings: EvaluateRollout) -> Summary:
     """
     model = load_world_model(settings.models, settings.device)
     frames = settings.chunks * (model.config.frames - 1)
-    chosen = long_places(settings.data, settings.episodes, frames + 1, settings.seed)
+    folder = as_shards(settings, model.config)
+    chosen = long_places(folder, settings.episodes, frames + 1, settings.seed)
     run = LongRollout(
         model,
         load_feature_distance(settings.features, settings.models, settings.device),

@@ -12,7 +12,8 @@ from vidplan_core.metrics.perceptual_networks import NETWORKS
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.world_model import SAMPLER_KINDS
 from vidplan_core.world_model.sampling.sampler import SamplingConfig
-from vidplan_training.settings.knobs import Settings, required
+from vidplan_training.data.readers.source import AnyEpisodes
+from vidplan_training.settings.knobs import Settings
 
 FEATURES = ('auto', *NETWORKS)
 _PLANNER = PlannerConfig()
@@ -29,10 +30,9 @@ class EvaluationSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImaginationSettings(EvaluationSettings):
+class ImaginationSettings(EvaluationSettings, AnyEpisodes):
     """What is common to chunks and long rollouts."""
 
-    data: Path = required('episodes of evaluation seeds')
     steps: tuple[int, ...]
     guidance: tuple[float, float] = knob(
         (1.0, 2.0), 'of the EDM sampler, for the first and the last frame'
@@ -84,17 +84,16 @@ class EvaluateSemantic(EvaluationSettings):
     episodes: int = knob(100, 'scenes, of each kind', low=2)
     seed: int = knob(1_000_000, 'of the first scene')
     view: tuple[int, ...] = knob((), "height, width to look at; none: the tower's own", low=16)
-    fit: str = knob('positions', 'for views of another shape than its own', choices=FITS)
+    fit: str = knob('tiles', 'for views of another shape than its own', choices=FITS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateUncertainty(EvaluationSettings):
+class EvaluateUncertainty(EvaluationSettings, AnyEpisodes):
     """Imagine clips of held-out episodes and compare predicted errors with true ones.
 
     As their mean, in 1, 2 and 4 steps, and fed back once.
     """
 
-    data: Path = required('episodes of evaluation seeds')
     unseen_objects: Path | None = knob(None, 'of `collect --unseen objects`')
     unseen_lights: Path | None = knob(None, 'of `collect --unseen lights`')
     clips: int = knob(200, 'two per episode', low=1)
@@ -103,10 +102,9 @@ class EvaluateUncertainty(EvaluationSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValueSettings(Settings):
+class ValueSettings(AnyEpisodes):
     """What a value head is measured with; imaginations as the planner has them by default."""
 
-    data: Path = required('episodes that the head never saw')
     models: Path = knob(Path('models/cell'), 'folder of the models')
     sampler: str = knob(_PLANNER.sampler, 'how imaginations are made', choices=SAMPLER_KINDS)
     steps: int = knob(_PLANNER.steps, 'network evaluations per imagination', low=1)

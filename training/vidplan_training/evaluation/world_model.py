@@ -27,6 +27,7 @@ from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.sampling.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import Context, WorldModel
+from vidplan_training.data.robot_shards import as_shards
 from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.evaluation.clips import (
     CLIPS_PER_EPISODE,
@@ -181,7 +182,8 @@ def evaluate_world_model(settings: EvaluateWorldModel) -> Summary:
         ValueError: there are fewer than two held-out episodes.
     """
     model = load_world_model(settings.models, settings.device)
-    chosen = places(settings.data, settings.clips, model.config, settings.seed)
+    folder = as_shards(settings, model.config)
+    chosen = places(folder, settings.clips, model.config, settings.seed)
     if len(chosen) < 2 * CLIPS_PER_EPISODE:
         raise ValueError(f'{settings.data} holds too few episodes; collect at least 2')
     evaluation = Evaluation(

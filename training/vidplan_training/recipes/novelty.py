@@ -24,16 +24,16 @@ from vidplan_core.world_model.checkpoint import world_model_config
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_training.data.dataset import Shard, split
 from vidplan_training.data.latents import LATENTS, encode_shards
-from vidplan_training.settings.knobs import Settings, required
+from vidplan_training.data.readers.source import AnyEpisodes
+from vidplan_training.data.robot_shards import as_shards
 
 LEAST_VARIANCE = 1e-6  # of a direction, in units of the normalised latents
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoveltyRecipe(Settings):
+class NoveltyRecipe(AnyEpisodes):
     """Remember what training scenes look like, to notice strange ones."""
 
-    data: Path = required('folder written by collect')
     models: Path = knob(Path('models/cell'), 'folder of the autoencoder and the world model')
     out: Path = knob(Path('outputs/novelty/model'), 'folder to write')
     bank: int = knob(NoveltyConfig.bank, 'remembered squares, of each size', low=1)
@@ -44,7 +44,8 @@ class NoveltyRecipe(Settings):
 def run(recipe: NoveltyRecipe) -> int:
     """Fill the memory, find what is usual on held-out episodes, write both."""
     config = world_model_config(recipe.models / 'world_model')
-    training, held_out = split(recipe.data, False), split(recipe.data, True)
+    folder = as_shards(recipe, config)
+    training, held_out = split(folder, False), split(folder, True)
     encode_shards(training + held_out, load_autoencoder(recipe.models / 'autoencoder'))
     rng = np.random.default_rng([recipe.seed, 31])
     seen = random_latents(training, config, recipe.frames, rng)

@@ -118,7 +118,12 @@ class CtrlWorldSource:
         return Poses.from_euler(states[:, :6], states[:, 6])
 
     def _paths(self, note: dict[str, Any], group: str, key: str) -> list[Path]:
-        return [self._data / entry[key] for entry in note.get(group, [])]
+        """Files that an annotation names; none where not a single one is there.
+
+        Annotations of new set-ups name latents that nobody has made yet.
+        """
+        named = [self._data / entry[key] for entry in note.get(group, [])]
+        return named if any(path.exists() for path in named) else []
 
     def _pictures(self, episode: str, files: list[Path], frames: int) -> Iterator[Picture]:
         clips = [VideoSpan(file, 1.0 / self.frame_period_s, frames) for file in files]

@@ -5,17 +5,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pyarrow
 import pyarrow.compute as compute
 import pyarrow.parquet as parquet
+import torch
 
 from vidplan_core.errors import ConfigError
+from vidplan_core.geometry.fk import flange_pose
 from vidplan_eval.datasets.episode import (
     Joints,
     Picture,
@@ -31,7 +34,7 @@ from vidplan_eval.datasets.errors import (
     EpisodeError,
 )
 from vidplan_eval.datasets.lerobot_layout import ListedEpisode, read_layout
-from vidplan_eval.datasets.video import VideoSpan, count_frames, decode
+from vidplan_eval.datasets.video import VideoSpan, count_frames, decode, fit
 
 HELD_OUT = 100
 # Of cadene/droid_1.0.1, in the order of Ctrl-World's views.
@@ -46,7 +49,11 @@ CAMERAS = (
 class Columns:
     """Names in the tables; the values are DROID's.
 
-    pose: x, y, z (m), extrinsic xyz roll, pitch, yaw (rad) of the flange in the base frame.
+    A name may end with a part of a vector, `observation.state[0:6]`, counted from 0, the end
+    not included.
+
+    pose: x, y, z (m), extrinsic xyz roll, pitch, yaw (rad) of the flange in the base frame;
+        where the table has none, it follows from `joints`.
     gripper: 0 open .. 1 closed.
     joints: 7 angles, rad.
     velocity: 7 commanded joint velocities, for the adapter only.
@@ -59,6 +66,26 @@ class Columns:
     velocity: str = 'action.joint_velocity'
     success: str = 'is_episode_successful'
     text: str = 'language_instruction'
+
+    @staticmethod
+    def named(pairs: Sequence[str]) -> Columns:
+        """DROID's names but for those in pairs such as `pose=observation.state[0:6]`.
+
+        Raises ConfigError for another form or an unknown name before the `=`.
+        """
+        known = [field.name for field in fields(Columns)]
+        given = dict(pair.partition('=')[::2] for pair in pairs)
+        for name, column in given.items():
+            if name not in known or not column:
+                raise ConfigError(
+                    f"columns are given as name=column, with a name of {', '.join(known)}; got "
+                    f"'{name}={column}'"
+                )
+        return replace(Columns(), **given)
+
+
+# Where other recorders say whether an episode succeeded: in its last step, or by a full reward.
+SUCCESSES, REWARD, FULL_REWARD = ('next.success', 'success'), 'next.reward', 1.0
 
 
 class LeRobotSource:
@@ -110,20 +137,31 @@ class LeRobotSource:
         """See `Source`."""
         entry, names = self._layout.entries[int(episode)], self._columns
         rows = _rows(episode, entry)
-        pose = _numbers(rows, names.pose, episode, entry, 6)
-        gripper = _numbers(rows, names.gripper, episode, entry)
-        self._check_videos(episode, entry, len(pose))
-        success = _first(rows, names.success)
+        gripper = _numbers(rows, names.gripper, episode, entry)[:: self._stride]
+        self._check_videos(episode, entry, len(rows))
         return RecordedEpisode(
             id=episode,
             file=entry.table,
-            poses=Poses.from_euler(pose[:: self._stride], gripper[:: self._stride]),
+            poses=self._poses(rows, gripper, episode, entry),
             frame_period_s=self.frame_period_s,
             text=entry.text or str(_first(rows, names.text) or ''),
-            success=None if success is None else bool(success),
+            success=_success(rows, names.success),
             pictures=partial(self._pictures, episode, entry),
             joints=partial(self._joints, episode, entry),
         )
+
+    def _poses(
+        self, rows: pyarrow.Table, gripper: np.ndarray, episode: str, entry: ListedEpisode
+    ) -> Poses:
+        names = self._columns
+        has_joints = _column(names.joints)[0] in rows.column_names
+        if _column(names.pose)[0] in rows.column_names or not has_joints:
+            pose = _numbers(rows, names.pose, episode, entry, 6)
+            return Poses.from_euler(pose[:: self._stride], gripper)
+        joints = _numbers(rows, names.joints, episode, entry, 7)[:: self._stride]
+        position, rotation = flange_pose(torch.from_numpy(joints))
+        grip = torch.from_numpy(gripper).float()
+        return Poses(position.float(), rotation.float(), grip)
 
     def _check_videos(self, episode: str, entry: ListedEpisode, rows: int) -> None:
         """The metadata, the table and the videos must have the same number of steps."""
@@ -136,18 +174,24 @@ class LeRobotSource:
         check_lengths(episode, entry.table, lengths)
 
     def _pictures(self, episode: str, entry: ListedEpisode) -> Iterator[Picture]:
-        wanted = range(0, entry.rows, self._stride)
-        views = [
-            decode(
-                episode,
-                VideoSpan(file, self._layout.rate_hz, entry.rows, start_s),
-                wanted,
-                self._size,
-            )
-            for file, start_s in entry.videos.values()
-        ]
+        views = [self._view(episode, entry, camera) for camera in self._layout.cameras]
         for pictures in zip(*views, strict=True):
             yield np.stack(pictures)
+
+    def _view(self, episode: str, entry: ListedEpisode, camera: str) -> Iterator[Picture]:
+        """Pictures of one camera, from its video or from the table."""
+        wanted = range(0, entry.rows, self._stride)
+        if camera in entry.videos:
+            file, start_s = entry.videos[camera]
+            span = VideoSpan(file, self._layout.rate_hz, entry.rows, start_s)
+            yield from decode(episode, span, wanted, self._size)
+            return
+        rows = _rows(episode, entry)
+        if camera not in rows.column_names:
+            detail = f"'{camera}'; the table has {', '.join(rows.column_names)}"
+            raise EpisodeError(episode, MISSING_COLUMN, entry.table, detail)
+        for number in wanted:
+            yield fit(_picture(rows[camera][number].as_py(), episode, entry, number), self._size)
 
     def _joints(self, episode: str, entry: ListedEpisode) -> Joints:
         rows, names = _rows(episode, entry), self._columns
@@ -182,15 +226,56 @@ def _table(file: Path) -> pyarrow.Table:
     return parquet.read_table(file)
 
 
+def _picture(
+    stored: dict[str, Any] | None, episode: str, entry: ListedEpisode, number: int
+) -> Picture:
+    """A picture (height, width, 3), rgb, that the table itself holds, as png or jpeg."""
+    data = (stored or {}).get('bytes') or b''
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
+    if found is None:
+        raise EpisodeError(episode, UNREADABLE, entry.table, f'the picture of row {number}')
+    return np.asarray(found, np.uint8)
+
+
+def _column(name: str) -> tuple[str, slice]:
+    """A column's name and the part of its vectors that is meant.
+
+    Raises ConfigError for a part that is no `[first:after]`.
+    """
+    column, bracket, part = name.partition('[')
+    if not bracket:
+        return name, slice(None)
+    try:
+        first, after = (int(number) for number in part.removesuffix(']').split(':'))
+    except ValueError as error:
+        raise ConfigError(f"column '{name}'; a part is written name[first:after]") from error
+    return column, slice(first, after)
+
+
 def _numbers(
     rows: pyarrow.Table, name: str, episode: str, entry: ListedEpisode, width: int | None = None
 ) -> np.ndarray:
+    name, part = _column(name)
     if name not in rows.column_names:
-        detail = f"'{name}'; the table has {', '.join(rows.column_names)}"
+        detail = f"'{name}'; the table has {', '.join(rows.column_names)}; name yours by `columns`"
         raise EpisodeError(episode, MISSING_COLUMN, entry.table, detail)
     values = [np.nan if value is None else value for value in rows[name].to_pylist()]
+    if part != slice(None):
+        values = [np.atleast_1d(value)[part] for value in values]
     empty = np.empty((0,) if width is None else (0, width))
     return numbers(values or empty, episode, entry.table, name, width)
+
+
+def _success(rows: pyarrow.Table, name: str) -> bool | None:
+    """Whether the task was done, by whichever column says so; None where none does."""
+    if (flag := _first(rows, name)) is not None:
+        return bool(flag)
+    for other in SUCCESSES:
+        if other in rows.column_names and len(rows):
+            return bool(np.any(rows[other].to_pylist()))
+    if REWARD in rows.column_names and len(rows):
+        return bool(np.max(rows[REWARD].to_pylist()) >= FULL_REWARD)
+    return None
 
 
 def _first(rows: pyarrow.Table, name: str) -> Any:

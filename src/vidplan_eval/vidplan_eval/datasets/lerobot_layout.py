@@ -28,7 +28,8 @@ class ListedEpisode:
     """What the metadata say of one episode.
 
     rows: number of steps, at the rate of the recording.
-    videos: by camera, the file and where in it the episode begins, s.
+    videos: by camera, the file and where in it the episode begins, s; cameras whose pictures
+        the table holds have none.
     """
 
     index: int
@@ -43,8 +44,10 @@ class Layout:
     """Metadata of a data set: its rate and its episodes by index.
 
     joined: whether episodes share files.
+    cameras: in the order of the views.
     """
 
+    cameras: tuple[str, ...]
     joined: bool
     rate_hz: float
     entries: dict[int, ListedEpisode]
@@ -59,18 +62,19 @@ def read_layout(root: Path, cameras: Sequence[str]) -> Layout:
     info = _read_info(root / INFO)
     try:
         version = str(info['codebase_version'])
-        _check_cameras(root, info, cameras)
+        filmed = _filmed(root, info, cameras)
         read = {'v2': _entries_2, 'v3': _entries_3}.get(version[:2])
         if read is None:
             raise ConfigError(f'{root / INFO}: version {version}; v2.0, v2.1 and v3.0 are known')
-        entries = read(root, info, cameras)
+        entries = read(root, info, filmed)
         rate_hz = float(info['fps'])
     except (AttributeError, KeyError, TypeError, ValueError, pyarrow.ArrowException) as error:
         reason = f'no {error}' if isinstance(error, KeyError) else str(error)
         raise ConfigError(f'the metadata in {root / "meta"} are broken: {reason}') from error
     if not entries:
         raise ConfigError(f'{root / "meta"} lists no episode')
-    return Layout(version.startswith('v3'), rate_hz, {entry.index: entry for entry in entries})
+    by_index = {entry.index: entry for entry in entries}
+    return Layout(tuple(cameras), version.startswith('v3'), rate_hz, by_index)
 
 
 def _read_info(path: Path) -> dict[str, Any]:
@@ -83,12 +87,17 @@ def _read_info(path: Path) -> dict[str, Any]:
     return info
 
 
-def _check_cameras(root: Path, info: dict[str, Any], cameras: Sequence[str]) -> None:
-    features = info['features']
-    videos = [name for name, feature in features.items() if feature.get('dtype') == 'video']
-    missing = [camera for camera in cameras if camera not in videos]
+def _filmed(root: Path, info: dict[str, Any], cameras: Sequence[str]) -> list[str]:
+    """The cameras that have videos; the pictures of the others are in the tables."""
+    kinds = {name: feature.get('dtype') for name, feature in info['features'].items()}
+    known = [name for name, kind in kinds.items() if kind in ('video', 'image')]
+    missing = [camera for camera in cameras if camera not in known]
     if missing:
-        raise ConfigError(f'{root / INFO} has no video {missing}; it has {videos}: set cameras')
+        raise ConfigError(
+            f'{root / INFO} has no video and no image {missing}; it has {known}: name three of '
+            'them by `cameras`'
+        )
+    return [camera for camera in cameras if kinds[camera] == 'video']
 
 
 def _entries_2(root: Path, info: dict[str, Any], cameras: Sequence[str]) -> list[ListedEpisode]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from vidplan_training.data.readers.cell import CellSource
 from vidplan_eval.datasets.ctrl_world import CtrlWorldSource
 from vidplan_eval.datasets.episode import Source
-from vidplan_eval.datasets.lerobot import CAMERAS, LeRobotSource
+from vidplan_eval.datasets.lerobot import CAMERAS, Columns, LeRobotSource
 from vidplan_training.settings.knobs import Settings, required
 
 SOURCES = ('cell', 'ctrl-world', 'lerobot')
@@ -34,6 +34,24 @@ class EpisodeSource(Settings):
         low=1,
     )
     frame_period: float = knob(0.2, 'of LeRobot data, s', low=1e-3)
+    columns: tuple[str, ...] = knob(
+        (),
+        "columns of LeRobot data that are named otherwise than DROID's, as name=column, such as "
+        'pose=observation.state[0:6]; names: pose, gripper, joints, velocity, success, text',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnyEpisodes(EpisodeSource):
+    """Recorded episodes of any source, read as the cell's are (see data/robot_shards.py)."""
+
+    source: str = knob('cell', SOURCE_TEXT, choices=SOURCES)
+    shards: Path | None = knob(
+        None, "folder to keep a robot's episodes in, in the cell's layout; none for source=cell"
+    )
+    most_episodes: int = knob(
+        1000, "taken of a robot's data set, evenly spread, of each split", low=1
+    )
 
 
 def open_source(settings: EpisodeSource) -> Source:
@@ -43,4 +61,5 @@ def open_source(settings: EpisodeSource) -> Source:
     size = settings.size or (HEIGHT, WIDTH)
     if settings.source == 'ctrl-world':
         return CtrlWorldSource(settings.data, size=size)
-    return LeRobotSource(settings.data, settings.cameras, settings.frame_period, size)
+    columns = Columns.named(settings.columns)
+    return LeRobotSource(settings.data, settings.cameras, settings.frame_period, size, columns)

@@ -19,6 +19,7 @@ from vidplan_core.metrics.perceptual_networks import load_feature_distance
 from vidplan_core.metrics.ranking import Separation
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.world_model import WorldModel
+from vidplan_training.data.robot_shards import as_shards
 from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.evaluation.clips import Clip, ClipPlace, load_clip, places
 from vidplan_training.evaluation.intervals import intervals_of, values_of
@@ -54,7 +55,8 @@ def evaluate_uncertainty(settings: EvaluateUncertainty) -> dict[str, Any]:
         ValueError: the data are for training, or too short.
     """
     run = make_run(settings)
-    chosen = HeldOutClips(run.model, settings.data, settings.clips, settings.seed)
+    folder = as_shards(settings, run.model.config)
+    chosen = HeldOutClips(run.model, folder, settings.clips, settings.seed)
     progress = ProgressLog('evaluate (clips)', len(chosen))
     waiting: list[tuple[int, Rollouts]] = []
     for done, (place, clip) in enumerate(chosen, 1):
@@ -68,9 +70,9 @@ def evaluate_uncertainty(settings: EvaluateUncertainty) -> dict[str, Any]:
             run.find_edits(together, [number for number, _ in waiting])
             waiting = []
         progress.update(done)
-    for name, folder in (('objects', settings.unseen_objects), ('lights', settings.unseen_lights)):
-        if folder:
-            for place, clip in HeldOutClips(run.model, folder, settings.clips, settings.seed):
+    for name, unseen in (('objects', settings.unseen_objects), ('lights', settings.unseen_lights)):
+        if unseen:
+            for place, clip in HeldOutClips(run.model, unseen, settings.clips, settings.seed):
                 # The same noise as seen scenes, but episodes that are drawn apart from them.
                 run.count_scene([name], clip, place, new=True, episode=1_000_000 + place.number)
     if settings.pictures:

@@ -21,12 +21,14 @@ from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.latents import Statistics, encode_shards
+from vidplan_training.data.robot_shards import as_shards
 from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.evaluation.clips import held_out_shards
 from vidplan_training.evaluation.intervals import intervals_of, values_of
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.settings import EvaluateValue, ValueSettings
 from vidplan_training.evaluation.value.choice import best_of_six
+from vidplan_training.recipes.heads.labelled_episodes import value_episodes
 from vidplan_training.recipes.heads.rollouts import imagine_ahead
 from vidplan_training.recipes.heads.value_episodes import (
     PLAYBACKS,
@@ -64,7 +66,7 @@ class ValueRun:
 
     def logits(self, draws: list[ClipDraw]) -> Tensor:
         """Predicted distributions (batch, frames, bins) of the clips' new frames."""
-        clips = self.data.clips(draws, self.model.config.history_frames, self.ahead)
+        clips = self.data.clips(draws, self.model.config.seen_ages, self.ahead)
         imagination, _ = imagine_ahead(self.model, clips, (), self.sampling, self.seed)
         wanted = [self.data.instruction(d.verb, d.kind) for d in draws]
         return self.head.logits(value_inputs(self.scorer, self.model, imagination, wanted))
@@ -141,7 +143,8 @@ def evaluate_value(settings: EvaluateValue) -> dict[str, Any]:
         run.count(draws)
         run.count_order(episode)
         progress.update(done)
-    for scene, found in enumerate(best_of_six(run.model, run.head, run.scorer, settings)):
+    scenes = best_of_six(run.model, run.head, run.scorer, settings)
+    for scene, found in enumerate(scenes if settings.source == 'cell' else ()):
         run.orders.add(1_000_000 + scene, best=float(found.agrees), regret=found.regret_m)
     return _result(run, settings)
 
@@ -152,9 +155,9 @@ def make_run(settings: ValueSettings) -> ValueRun:
     head.config.check_fits(model.config, model.mean.shape[2])
     scorer = SemanticScorer.load(settings.models / 'semantic')
     head.check_scorer(scorer)
-    found = held_out_shards(settings.data)
+    found = held_out_shards(as_shards(settings, model.config))
     encode_shards(found, model.autoencoder)
-    data = ValueEpisodes(found, Statistics.of(model.config), head.config.gamma)
+    data = value_episodes(found, Statistics.of(model.config), head.config.gamma)
     return ValueRun(model, head, scorer, data, settings.sampling, settings.seed)
 
 

@@ -77,7 +77,8 @@ def imagine_ahead(
     history, frames = model.config.history_frames, model.config.frames
     device = model.mean.device
     seen, poses = clips.latents.to(device), clips.poses.to(device)
-    context = Context(seen[:, :history], poses.part(slice(0, history)))
+    past, ages = poses.part(slice(0, history)), model.config.history_ages
+    context = Context(seen[:, :history], past, _texts(model, clips), ages)
     present = history - 1
     for number, hop in enumerate(hops):
         chunk = poses.part(slice(present, present + frames))
@@ -87,6 +88,13 @@ def imagine_ahead(
     chunk = poses.part(slice(present, present + frames))
     imagination = model.imagine(context, chunk, sampling, seed + len(hops))
     return imagination, seen[:, present + 1 : present + frames]
+
+
+def _texts(model: WorldModel, clips: Clips) -> Tensor | None:
+    """Embeddings of the instructions, for a model that reads them."""
+    if model.text_encoder is None:
+        return None
+    return model.text_encoder(clips.texts or ('',) * len(clips.latents))
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import cast
 from vidplan_core.heads.bins import ERROR_BINS, KINDS
 from vidplan_core.heads.network import HeadConfig
 from vidplan_core.knobs import knob
+from vidplan_training.data.readers.source import AnyEpisodes
 from vidplan_training.engine.config import TrainerConfig
-from vidplan_training.settings.knobs import Settings, nested, required
+from vidplan_training.settings.knobs import nested
 
 WIDTHS = cast(tuple[int, int, int], HeadConfig.widths)
 
@@ -21,10 +22,9 @@ def _trainer() -> TrainerConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeadRecipe(Settings):
+class HeadRecipe(AnyEpisodes):
     """Train a head on rollouts of a world model that stays as it is."""
 
-    data: Path = required('folder written by collect')
     models: Path = knob(Path('models/cell'), 'folder of the world model')
     out: Path
     work: Path

@@ -15,6 +15,7 @@ from vidplan_core.world_model.world_model import WorldModel
 from vidplan_eval.phantom import RandomPhantoms
 from vidplan_training.data.dataset import split
 from vidplan_training.data.latents import ClipDataset, Statistics, encode_shards
+from vidplan_training.data.robot_shards import as_shards
 from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 from vidplan_training.recipes.heads.planted import inject_moved_objects, plant
 from vidplan_training.recipes.heads.rollouts import (
@@ -48,9 +49,10 @@ class UncertaintyTraining:
         self.model, self.recipe, self.seed = model, recipe, recipe.seed
         self.views = len(model.config.views)
         self.phantoms = RandomPhantoms(recipe.phantoms, self.views, recipe.seed)
-        training, held_out = split(recipe.data, False), split(recipe.data, True)
+        folder = as_shards(recipe, model.config)
+        training, held_out = split(folder, False), split(folder, True)
         encode_shards(training + held_out, model.autoencoder)
-        sizes = (model.config.history_frames, frames_needed(model), Statistics.of(model.config))
+        sizes = (model.config.seen_ages, frames_needed(model), Statistics.of(model.config))
         data, other = ClipDataset(training, *sizes), ClipDataset(held_out, *sizes)
         pool = PoolConfig(max(recipe.pool, recipe.batch))
         self.pool = Pool(lambda rng, n: rollouts_of(model, data, rng, n), pool, self.seed)

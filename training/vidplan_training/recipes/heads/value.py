@@ -26,7 +26,9 @@ from vidplan_core.metrics.calibration import Reliability
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.dataset import split
 from vidplan_training.data.latents import Statistics, encode_shards
+from vidplan_training.data.robot_shards import as_shards
 from vidplan_training.engine.batch_shard import WHOLE, BatchShard
+from vidplan_training.recipes.heads.labelled_episodes import value_episodes
 from vidplan_training.recipes.heads.rollouts import (
     HOPS,
     SAMPLINGS,
@@ -63,7 +65,7 @@ def value_rollouts(
     ahead = sum(hops) + model.config.frames - 1
     draws = [data.draw(rng, ahead) for _ in range(group)]
     wanted = [_instruction(data, draw, rng) for draw in draws]
-    clips = data.clips(draws, model.config.history_frames, ahead)
+    clips = data.clips(draws, model.config.seen_ages, ahead)
     imagination, truth = imagine_ahead(model, clips, hops, sampling, int(rng.integers(2**31)))
     values = data.values_of(draws, ahead, model.config.frames - 1).to(truth)
     inputs = value_inputs(scorer, model, imagination, wanted)
@@ -72,7 +74,7 @@ def value_rollouts(
 
 def _instruction(data: ValueEpisodes, draw: ClipDraw, rng: np.random.Generator) -> Instruction:
     kind = data.kinds[draw.kind]
-    words = phrases_of(kind)
+    words = phrases_of(kind) if data.of_the_cell else (kind,)
     plain = rng.random() < SHARE_OF_KIND_NAMES
     phrase = kind if plain else words[rng.integers(len(words))]
     return data.instruction(draw.verb, draw.kind, phrase)
@@ -94,10 +96,11 @@ class ValueTraining:
             )
         scorer = SemanticScorer.load(recipe.models / 'semantic')
         self.scorer, self.recipe = scorer, recipe
-        training, held_out = split(recipe.data, False), split(recipe.data, True)
+        folder = as_shards(recipe, model.config)
+        training, held_out = split(folder, False), split(folder, True)
         encode_shards(training + held_out, model.autoencoder)
         stats = Statistics.of(model.config)
-        data, other = (ValueEpisodes(found, stats, recipe.gamma) for found in (training, held_out))
+        data, other = (value_episodes(f, stats, recipe.gamma) for f in (training, held_out))
         pool = PoolConfig(max(recipe.pool, recipe.batch))
         self.pool = Pool(
             lambda rng, n: value_rollouts(model, scorer, data, rng, n), pool, recipe.seed

@@ -63,7 +63,14 @@ class ClipDraw:
 
 
 class ValueEpisodes:
-    """Latents, poses and truth of a split, in memory."""
+    """Latents, poses and truth of a split, in memory.
+
+    known_after: frames after a clip that must have been recorded.
+    of_the_cell: whether kinds are objects of the simulated cell, which have other names, too.
+    """
+
+    known_after = KNOWN_AFTER
+    of_the_cell = True
 
     def __init__(self, found: Sequence[Shard], stats: Statistics, gamma: float) -> None:
         self.kinds: list[str] = list(found[0].meta['kinds'])
@@ -113,7 +120,7 @@ class ValueEpisodes:
         Raises:
             ValueError: episodes are too short to know what became of any clip.
         """
-        needed = ahead + KNOWN_AFTER
+        needed = ahead + self.known_after
         long_enough = np.flatnonzero(self.lengths > needed)
         if not len(long_enough):
             raise ValueError(
@@ -129,9 +136,15 @@ class ValueEpisodes:
         verb, kind = self._instruction(rng, worth, self.present_kinds[episode])
         return ClipDraw(episode, frames, present, verb, kind, playback)
 
-    def clips(self, draws: Sequence[ClipDraw], history: int, ahead: int) -> Clips:
-        """Clips (batch, history + ahead) of draws; an episode begins at rest."""
-        offsets = np.arange(1 - history, ahead + 1)
+    def clips(self, draws: Sequence[ClipDraw], ages: Sequence[int], ahead: int) -> Clips:
+        """Clips (batch, history + ahead) of draws; an episode begins at rest.
+
+        Args:
+            draws: of the clips.
+            ages: how many frames before the present each history frame lies, its 0 last.
+            ahead: frames after the present.
+        """
+        offsets = np.array([*(-age for age in ages), *range(1, ahead + 1)])
         frames = np.stack([d.frames[np.maximum(d.present + offsets, 0)] for d in draws])
         return self._episodes.clips(np.array([d.episode for d in draws]), frames)
 

@@ -80,7 +80,7 @@ def _cell(recipe: WorldModelRecipe) -> TrainingData:
     autoencoder = load_autoencoder(recipe.models / 'autoencoder')
     training, held_out = _encoded_shards(recipe.data, autoencoder)
     stats = statistics(training[0], recipe.model.frames)
-    sizes = (recipe.model.history, recipe.model.frames)
+    sizes = (tuple(range(recipe.model.history - 1, -1, -1)), recipe.model.frames)
     return TrainingData(
         ClipDataset(training, *sizes, stats),
         ClipDataset(held_out, *sizes, stats).random(0, recipe.checked, 1),
@@ -132,7 +132,7 @@ def clips_for(
     if settings.source == 'cell':
         autoencoder = load_autoencoder(settings.models / 'autoencoder')
         parts = _encoded_shards(settings.data, autoencoder)
-        sizes = (config.history_frames, config.frames)
+        sizes = (config.seen_ages, config.frames)
         first, second = (ClipDataset(part, *sizes, stats) for part in parts)
         return first, second
     source = _with_latents(settings)
