@@ -108,7 +108,7 @@ def test_positions_are_resampled_as_open_clip_does(towers: dict[str, Path]) -> N
 @pytest.mark.parametrize('tower', ['clip', 'siglip'])
 def test_sizes_do_not_wear_out_the_positions(towers: dict[str, Path], tower: str) -> None:
     """Another camera in between leaves no trace."""
-    scorer = SemanticScorer(config_of(towers[tower]))
+    scorer = SemanticScorer(config_of(towers[tower], fit='positions'))
     square, wide = views(32, 32), views(48, 80)
     first = scorer.dense(square), scorer.dense(wide)
     again = scorer.dense(square), scorer.dense(wide)
@@ -202,7 +202,7 @@ def test_a_folder_of_earlier_versions_still_says_the_same(tmp_path: Path) -> Non
     write_config(SemanticConfig(), tmp_path)
     values = json.loads((tmp_path / CONFIG_FILE).read_text())
     del values['fit']
-    for stretch, fit in ((True, 'stretch'), (False, 'positions')):
+    for stretch, fit in ((True, 'stretch'), (False, 'tiles')):
         (tmp_path / CONFIG_FILE).write_text(json.dumps(values | {'stretch': stretch}))
         assert read_config(tmp_path).fit == fit
     with pytest.raises(ConfigError, match="fit 'squeeze'"):
@@ -214,7 +214,7 @@ def test_the_documented_configuration_is_described(
 ) -> None:
     documented = {'model_name': 'ViT-B-16', 'pretrained': 'openai'}
     (tmp_path / CONFIG_FILE).write_text(json.dumps(documented))
-    assert main([str(tmp_path), '--random-weights']) == 0
+    assert main([str(tmp_path), '--random-weights', '--fit', 'positions']) == 0
     assert 'map           11x18, dimension 512' in capsys.readouterr().out
     assert main(['ViT-Z-99', '--random-weights']) == 1
     assert 'ViT-Z-99' in capsys.readouterr().err

@@ -218,7 +218,7 @@ def test_a_place_far_from_the_memory_is_not_believed(locator: TargetLocator) -> 
 def sighting_of(points: list[list[float]], certainty: list[float]) -> Sighting:
     return Sighting(
         torch.tensor([points]), torch.tensor([certainty]), torch.tensor([certainty]),
-        torch.zeros(1, len(points), 2, 2),
+        torch.zeros(1, len(points), 2, 2), torch.full((1, len(points), 2), 0.5),
     )  # fmt: skip
 
 

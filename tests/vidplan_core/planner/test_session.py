@@ -92,7 +92,13 @@ class FakeLocator:
         look = self.shown.pop(0) if len(self.shown) > 1 else self.shown[0]
         points = torch.tensor([[place or (9.0, 9.0, 9.0) for place in look]])
         certainty = torch.tensor([[0.0 if place is None else 0.9 for place in look]])
-        return Sighting(points, certainty, certainty, torch.zeros(1, VIEWS, 4, 8))
+        return Sighting(
+            points,
+            certainty,
+            certainty,
+            torch.zeros(1, VIEWS, 4, 8),
+            torch.full((1, VIEWS, 2), 0.5),
+        )
 
 
 class FakePlanner:

@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--random-weights', action='store_true')
     parser.add_argument('--view', nargs=2, type=int, default=(192, 320), metavar=('H', 'W'))
     parser.add_argument('--phrase', default='mug')
-    parser.add_argument('--fit', choices=FITS, help="default: the folder's, or positions")
+    parser.add_argument('--fit', choices=FITS, help="default: the folder's, or tiles")
     parser.add_argument('--precision', choices=PRECISIONS)
     parser.add_argument('--device', default='cpu')
     args = parser.parse_args(argv)

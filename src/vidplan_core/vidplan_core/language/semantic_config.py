@@ -36,7 +36,11 @@ class SemanticConfig:
         threshold: peak relevancy from which on a phrase counts as found, in [0, 1].
         centring: how patches are weighted into a centroid.
         image_size: height, width that the tower is adapted to; None keeps its own.
-        fit: what is done with views of another aspect ratio (`view_fitting.FITS`).
+        fit: what is done with views of another aspect ratio (`view_fitting.FITS`); tiles find
+            places best: in 15 scenes of the cell seen square (`vidplan-train evaluate semantic
+            --episodes 15 --seed 700000 --view 96 96 --fit FIT`) the error of the centroid is
+            1.09 [0.96, 1.20] pixels, stretched 1.61 [1.14, 2.31], with resampled positions 1.94
+            [1.31, 2.77].
         precision: 'fp32', 'bf16', 'fp16', or 'auto' for bf16 where the processor multiplies it
             fast.
     """
@@ -50,7 +54,7 @@ class SemanticConfig:
     threshold: float = 0.55
     centring: Centring = Centring()
     image_size: tuple[int, int] | None = None
-    fit: str = 'positions'
+    fit: str = 'tiles'
     precision: str = 'auto'
 
     def __post_init__(self) -> None:

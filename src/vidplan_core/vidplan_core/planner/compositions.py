@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.dynamics import NoDynamics, PresentDynamics
+from vidplan_core.planner.interfaces import Objective
 from vidplan_core.planner.objective.combination import discard_doubted
 from vidplan_core.planner.objective.indifferent import IndifferentObjective
 from vidplan_core.planner.parts import PlannerParts
@@ -58,8 +59,19 @@ def vidplan(kind: TaskKind, parts: PlannerParts) -> Composition:
         choose=_choice(kind, parts),
         refinement=_refinement(kind, config),
         motions=kind.motions(parts),
+        ascended=_ascended(kind, parts),
+        refining=parts.refining,
     )
     return Composition(kind, planner, kind.done)
+
+
+def _ascended(kind: TaskKind, parts: PlannerParts) -> Objective | None:
+    """What refinement ascends where that is not what candidates are chosen by."""
+    weights = {name: weight for name, weight in parts.config.refine_weights.items() if weight}
+    if not weights:
+        return None
+    config = replace(parts.config, weights=weights, handling_weights=weights)
+    return kind.objective(replace(parts, config=config))
 
 
 def _choice(kind: TaskKind, parts: PlannerParts) -> Choice:
@@ -86,9 +98,10 @@ def kinematic(kind: TaskKind, parts: PlannerParts) -> Composition | None:
     if kind.by_pictures:
         return None
     last = parts.world_model.config.frames - 1
-    config = replace(parts.config, score_frames=(last,), frame_softness=0.0)
+    config = replace(parts.config, score_frames=(last,), frame_softness=0.0, refine_weights={})
     composed = vidplan(kind, replace(parts.blind(), config=config))
-    return replace(composed, planner=replace(composed.planner, dynamics=NoDynamics()))
+    planner = replace(composed.planner, dynamics=NoDynamics(), refining=None)
+    return replace(composed, planner=planner)
 
 
 def random(kind: TaskKind, parts: PlannerParts) -> Composition | None:
@@ -136,7 +149,8 @@ def no_imagination(kind: TaskKind, parts: PlannerParts) -> Composition:
     """As `vidplan`, but every candidate is shown the present picture."""
     composed = vidplan(kind, parts)
     dynamics = PresentDynamics(parts.dynamics)
-    return replace(composed, planner=replace(composed.planner, dynamics=dynamics))
+    planner = replace(composed.planner, dynamics=dynamics, refining=None)
+    return replace(composed, planner=planner)
 
 
 def no_uncertainty(kind: TaskKind, parts: PlannerParts) -> Composition:

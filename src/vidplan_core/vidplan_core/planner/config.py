@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.knobs import check_knobs, knob, knob_group
 from vidplan_core.policy_server.config import PolicyServerConfig
-from vidplan_core.world_model import SAMPLER_KINDS
+from vidplan_core.world_model import GRADIENTS, PRECISIONS, SAMPLER_KINDS
 
 if TYPE_CHECKING:
     from vidplan_core.world_model.sampling.sampler import SamplingConfig
@@ -64,8 +64,19 @@ class PlannerConfig:
     steps: int = knob(1, 'evaluations of the world model per imagination', low=1, high=50)
     sampler: str = knob(
         'edm',
-        'edm: in one step the mean of all that may happen; flow_map: one thing that may',
+        'edm: in one step the mean of all that may happen; flow_map: one thing that may; '
+        'flow_map_clamped: that, for a flow map trained between two noise levels',
         choices=SAMPLER_KINDS,
+    )
+    guidance_first: float = knob(
+        1.0,
+        'how much the first imagined frame follows the motion rather than any motion; 1 and 1 '
+        'need no second evaluation, released models were sampled with 1 to 2',
+        low=0.0,
+        high=100.0,
+    )
+    guidance_last: float = knob(
+        1.0, 'the same of the last frame, linear in between', low=0.0, high=100.0
     )
     seed: int = knob(0, "of the imagination's noise and of random choices", low=0, high=2**31 - 1)
     score_frames: tuple[int, ...] = knob(
@@ -84,6 +95,20 @@ class PlannerConfig:
     refine_iterations: int = knob(
         3, 'gradient steps on the chosen motion; 0: none', low=0, high=50
     )
+    refine_steps: int = knob(
+        0,
+        'evaluations of the world model per imagination in refinement; 0: as for candidates',
+        low=0,
+        high=50,
+    )
+    gradient: str = knob(
+        'full',
+        'through which evaluations of the world model refinement differentiates: all, or the last',
+        choices=GRADIENTS,
+    )
+    checkpointing: bool = knob(
+        False, 'compute activations again in refinement instead of keeping them: less memory'
+    )
     refine_step_m: float = knob(0.05, 'length of the first gradient step', **_LENGTH)
     reach_m: float = knob(
         0.14, 'longest motion within a plan, the box that refinement stays in', **_LENGTH
@@ -93,6 +118,7 @@ class PlannerConfig:
         'of each term of the score, by name; relevancy: the mean peak over the views, distance: '
         'per m between tool and target, value: the expected value in [0, 1], as far as it differs '
         "from that of coming to rest where it is uncertain (needs the models' value head), "
+        'centring: per view by which the target is off the desired centre of the views, '
         'my_package.my_module:MyTerm: your own',
         section='What a motion is worth.',
         **_WEIGHT,
@@ -101,6 +127,25 @@ class PlannerConfig:
         {'value': 1.0},
         'the same for tasks that handle things, whose distance to the target says little',
         **_WEIGHT,
+    )
+    refine_weights: Mapping[str, float] = knob(
+        {'value': 0.0},
+        'the same for what refinement ascends; all 0: as for choosing',
+        **_WEIGHT,
+    )
+    centre: tuple[float, ...] = knob(
+        (0.5, 0.5),
+        'where in every view the target should be, x and y from the top left corner, for centring',
+        unit='sizes of the view',
+        low=0.0,
+        high=1.0,
+        length=2,
+    )
+    combination: str = knob(
+        'pessimistic',
+        'how uncertainty lowers scores; pessimistic: by the trust and the penalty below, '
+        'entropy_weighted: what terms add counts 1 - uncertainty times',
+        choices=('pessimistic', 'entropy_weighted'),
     )
     usual_uncertainty: float = knob(
         0.54,
@@ -144,6 +189,15 @@ class PlannerConfig:
         10, 'cycles without coming nearer until other motions are tried', low=1, high=1000
     )
     retries: int = knob(2, 'times that the arm backs off and looks again', low=0, high=100)
+    precision: str = knob(
+        'auto',
+        'of the networks; auto: bf16 where the machine is fast in it, weights as they are stored',
+        choices=PRECISIONS,
+        section='How the networks are computed.',
+    )
+    compile: bool = knob(
+        False, 'compile network and decoder at the start: minutes then, faster afterwards'
+    )
     committed_frames: int = knob(
         2,
         'between an observation and the start of its plan, while the arm goes on with the one '
@@ -181,8 +235,17 @@ class PlannerConfig:
 
     @property
     def sampling(self) -> SamplingConfig:
-        """How imaginations are sampled."""
+        """How candidates are imagined."""
+        return self._sampling(self.steps)
+
+    @property
+    def refine_sampling(self) -> SamplingConfig:
+        """How imaginations are sampled that are differentiated."""
+        sampled = self._sampling(self.refine_steps or self.steps)
+        return replace(sampled, gradient=self.gradient, checkpointing=self.checkpointing)
+
+    def _sampling(self, steps: int) -> SamplingConfig:
         # Only now: whoever checks a parameter file needs no PyTorch.
         from vidplan_core.world_model.sampling.sampler import SamplingConfig
 
-        return SamplingConfig(self.steps, self.sampler)
+        return SamplingConfig(steps, self.sampler, self.guidance_first, self.guidance_last)

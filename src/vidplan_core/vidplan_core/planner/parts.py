@@ -65,6 +65,14 @@ class PlannerParts:
         return WorldModelDynamics(self.world_model, self.config.sampling, self.config.seed)
 
     @property
+    def refining(self) -> WorldModelDynamics | None:
+        """The world model as it imagines in refinement; None where that is the same."""
+        sampling = self.config.refine_sampling
+        if sampling == self.config.sampling:
+            return None
+        return WorldModelDynamics(self.world_model, sampling, self.config.seed)
+
+    @property
     def box(self) -> WorkspaceBox:
         """Where the tool may go; its floor is where the tool rests over a target."""
         config = self.config

@@ -98,6 +98,8 @@ class Planner:
         choose: takes one of them.
         refinement: of the one that was taken; None for none.
         motions: what refinement moves in.
+        ascended: what refinement ascends; None for the objective that candidates are chosen by.
+        refining: what refinement imagines with; None for the same as for candidates.
     """
 
     source: ProposalSource
@@ -106,6 +108,8 @@ class Planner:
     choose: Choice
     refinement: Refinement | None
     motions: MotionSpace
+    ascended: Objective | None = None
+    refining: Dynamics | None = None
 
     def plan(
         self, situation: Situation, should_stop: Callable[[], bool] = lambda: False
@@ -130,6 +134,9 @@ class Planner:
         )  # fmt: skip
         if self.refinement is None or should_stop():
             return plan
+        if self.ascended is not None:
+            with torch.no_grad():
+                score = self.ascended.at(situation)
         return self._refined(plan, self.refinement, situation, score, should_stop)
 
     def _refined(
@@ -138,6 +145,7 @@ class Planner:
     ) -> Plan:  # fmt: skip
         """Refine: ascend the objective from the chosen motion, through the dynamics."""
         start, grip = situation.start, plan.chunk.closedness[:, -1]
+        dynamics = self.refining or self.dynamics
         chosen, limit = self.motions.motion_of(situation.start, plan.chunk), refinement.reach_m
         # Either the chosen motion is the middle of where it may go, or none is.
         middle = chosen if refinement.around else torch.zeros_like(chosen)
@@ -154,7 +162,7 @@ class Planner:
 
         def value(motion: Tensor) -> tuple[Tensor, Tensor]:
             chunk = chunk_of(motion)
-            imagination = self.dynamics.predict(situation, chunk)
+            imagination = dynamics.predict(situation, chunk)
             total = score(chunk, imagination).total[0]
             return total, motion if imagination is None else imagination.latents
 
@@ -168,7 +176,8 @@ class Planner:
         with torch.no_grad():
             chunk = chunk_of(refined.motion)
         latents = None if plan.latents is None else refined.kept
-        return replace(plan, chunk=chunk, score=values[-1], refinement=values, latents=latents)
+        best = plan.score if self.ascended is not None else values[-1]
+        return replace(plan, chunk=chunk, score=best, refinement=values, latents=latents)
 
     @torch.no_grad()
     def evaluate(self, situation: Situation, chunk: PoseChunk) -> Score:

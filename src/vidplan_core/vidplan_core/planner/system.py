@@ -22,7 +22,6 @@ from vidplan_core.heads.policy.files import check_policy, load_policy
 from vidplan_core.heads.policy.network import ChunkPolicy
 from vidplan_core.language.instruction import REACH
 from vidplan_core.language.semantic import SemanticScorer
-from vidplan_core.models.precision import narrow
 from vidplan_core.planner.compositions import compose
 from vidplan_core.planner.config import SERVER, PlannerConfig
 from vidplan_core.planner.interfaces import Score, Situation
@@ -36,7 +35,11 @@ from vidplan_core.planner.session import Session
 from vidplan_core.planner.target.locating import TargetLocator
 from vidplan_core.planner.tasks.kinds import build_kinds, read_instruction
 from vidplan_core.policy_server.client import PolicyClient
-from vidplan_core.world_model.checkpoint import load_world_model
+from vidplan_core.world_model.checkpoint import (
+    compile_networks,
+    load_world_model,
+    set_precision,
+)
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.world_model import WorldModel
 
@@ -113,12 +116,12 @@ class PlanningSystem:
             ConfigError: as for a system of loaded models.
         """
         world_model = load_world_model(models, device)
-        if not world_model.config.backbone.own_precision:
-            narrow(world_model.backbone, torch.device(device))
-            narrow(world_model.autoencoder, torch.device(device))
+        chosen = config or PlannerConfig()
+        set_precision(world_model, chosen.precision)
+        if chosen.compile:
+            compile_networks(world_model)
         cameras = load_cameras(models / 'cameras.json', world_model.config.views)
         scorer = SemanticScorer.load(models / 'semantic', device=device)
-        chosen = config or PlannerConfig()
         heads = load_heads(models, world_model, scorer, conformal=chosen.conformal, device=device)
         where = torch.device(device)
         policy = None

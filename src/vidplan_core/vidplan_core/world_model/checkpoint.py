@@ -8,11 +8,14 @@ A folder holds `autoencoder/`, `world_model/` and, for a network that reads inst
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from vidplan_core.errors import ConfigError
 from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
+from vidplan_core.models.precision import is_fast, narrow
 from vidplan_core.world_model.autoencoders.build import load_autoencoder
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.outcome import FOLDER as OUTCOME
@@ -54,6 +57,44 @@ def load_world_model(models: Path, device: str | torch.device = 'cpu') -> WorldM
     model = load_released(models) if models.is_file() else _load_folder(models)
     model.fast = True
     return model.eval().requires_grad_(False).to(device)
+
+
+def set_precision(model: WorldModel, precision: str) -> None:
+    """Let a loaded model compute as planning does, in place.
+
+    Args:
+        model: on the device that it stays on.
+        precision: one of `PRECISIONS`. 'auto' keeps stored weights and multiplies in bfloat16
+            where the device is fast in it; there small networks keep narrow weights, too.
+
+    Raises:
+        ConfigError: the device is not fast in what is asked for.
+    """
+    device = model.mean.device
+    if precision == 'fp32':
+        model.fast = False
+        model.float()
+        return
+    if model.config.backbone.own_precision:
+        if precision == 'bf16':
+            model.backbone.to(torch.bfloat16)
+            model.autoencoder.to(torch.bfloat16)
+        return
+    if precision == 'bf16' and not is_fast(device):
+        raise ConfigError('this CPU is not fast in bfloat16; take precision fp32 or auto')
+    narrow(model.backbone, device)
+    narrow(model.autoencoder, device)
+
+
+def compile_networks(model: WorldModel, mode: str | None = None) -> None:
+    """Compile what is evaluated most, the network and the decoder, in place.
+
+    Shapes are fixed: every size of a batch gets its own code the first time that it comes.
+    `mode` is PyTorch's.
+    """
+    decoder: Any = getattr(model.autoencoder, 'vae', model.autoencoder)
+    for module in (model.backbone, decoder.decoder):
+        module.compile(mode=mode, dynamic=False)
 
 
 def world_model_config(folder: Path) -> WorldModelConfig:

@@ -12,24 +12,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vidplan_core.world_model.world_model import WorldModel
 from vidplan_eval.speed.engine import Engine
 from vidplan_eval.speed.timing import Effort, Stage, measure, peak_memory_mb, wait
 
 Row = dict[str, Any]
 OnStage = Callable[[str, Row], None]
-
-
-def compile_networks(model: WorldModel, *, cuda_graphs: bool) -> None:
-    """Compile what is evaluated most: the network and the decoder, in place.
-
-    Shapes are fixed: a batch of one and one of all candidates each get their own code, in the
-    warm-up. CUDA graphs are PyTorch's mode `reduce-overhead`.
-    """
-    mode = 'reduce-overhead' if cuda_graphs else None
-    decoder: Any = getattr(model.autoencoder, 'vae', model.autoencoder)
-    for module in (model.backbone, decoder.decoder):
-        module.compile(mode=mode, dynamic=False)
 
 
 def to_channels_last(model: nn.Module) -> None:

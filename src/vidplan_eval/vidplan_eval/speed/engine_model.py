@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from vidplan_core.errors import ConfigError
-from vidplan_core.models.precision import has_amx
-from vidplan_core.world_model.checkpoint import load_world_model
+from vidplan_core.world_model.checkpoint import load_world_model, set_precision
 from vidplan_core.world_model.world_model import WorldModel
 
 # Small enough that no activation overflows, large enough that none underflows.
@@ -40,7 +39,8 @@ def load_engine_model(
     else:
         assert models is not None
         model = load_world_model(models, device)
-    return _in_precision(model, dtype)
+    set_precision(model, dtype)
+    return model
 
 
 def random_full_size(device: torch.device, dtype: torch.dtype) -> WorldModel:
@@ -52,6 +52,7 @@ def random_full_size(device: torch.device, dtype: torch.dtype) -> WorldModel:
     with torch.device('meta'):
         model = replace(ctrl_world(), text=None).build()
     fill_at_random(model, device, dtype)
+    model.fast = True  # as `load_world_model` leaves them
     return model.eval().requires_grad_(False)
 
 
@@ -66,16 +67,3 @@ def fill_at_random(model: nn.Module, device: torch.device, dtype: torch.dtype) -
                 filled.normal_(0.0, WEIGHT_STD, generator=generator)
                 setattr(module, name, nn.Parameter(filled, requires_grad=False))
     model.to(device)
-
-
-def _in_precision(model: WorldModel, dtype: str) -> WorldModel:
-    if dtype == 'fp32':
-        model.fast = False
-        return model.float()
-    if model.config.backbone.own_precision:
-        model.fast = False
-        model.backbone.to(torch.bfloat16)
-        model.autoencoder.to(torch.bfloat16)
-    elif dtype == 'bf16' and model.mean.device.type == 'cpu' and not has_amx():
-        raise ConfigError('this CPU is not fast in bfloat16; use --dtype fp32 or auto')
-    return model

@@ -142,7 +142,13 @@ class ToldLocator:
         seen = phrase in self.places
         points = torch.tensor(self.places.get(phrase, (0.0, 0.0, 0.0))).expand(1, 3, 3)
         certainty = torch.full((1, 3), 0.9 if seen else 0.1)
-        return Sighting(points, certainty, certainty, torch.zeros(1, 3, 2, 2))
+        return Sighting(
+            points,
+            certainty,
+            certainty,
+            torch.zeros(1, 3, 2, 2),
+            torch.full((1, 3, 2), 0.5),
+        )
 
 
 def seen(time_s: float, height_m: float = 0.4) -> Observation:

@@ -8,16 +8,54 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vidplan_core.planner.config import PlannerConfig
     from vidplan_core.planner.system import PlanningSystem
     from vidplan_eval.world import World
 
 
 def load_system(args: argparse.Namespace, **changes: Any) -> PlanningSystem:
     """Load the models of a parsed command line with changes to the planner's configuration."""
+    from dataclasses import replace
+
     from vidplan_core.planner.config import PlannerConfig
     from vidplan_core.planner.system import PlanningSystem
 
-    return PlanningSystem.load(models_folder(args), PlannerConfig(**changes), args.device)
+    path = getattr(args, 'params', None)
+    config = PlannerConfig() if path is None else planner_config(path)
+    return PlanningSystem.load(models_folder(args), replace(config, **changes), args.device)
+
+
+def planner_config(path: Path) -> PlannerConfig:
+    """What a parameter file says of the planner; the rest by default.
+
+    Raises:
+        ConfigError: as for a launch with the file.
+    """
+    from vidplan.parameters.files import check_file
+    from vidplan_core.knobs import entries, with_values
+    from vidplan_core.planner.config import PlannerConfig
+
+    given = {
+        name: value
+        for block in check_file(path)
+        if block.means('/planner')
+        for name, value in block.values.items()
+    }
+    values: dict[str, Any] = {}
+    for entry in entries(PlannerConfig()):
+        inner = {
+            name.removeprefix(f'{entry.name}.'): value
+            for name, value in given.items()
+            if name.startswith(f'{entry.name}.')
+        }
+        if inner or entry.name in given:
+            values[entry.name] = inner or given[entry.name]
+    return with_values(PlannerConfig(), _as_declared(values))
+
+
+def _as_declared(values: dict[str, Any]) -> dict[str, Any]:
+    """Lists of a file as the tuples that knobs hold."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 def models_folder(args: argparse.Namespace) -> Path:

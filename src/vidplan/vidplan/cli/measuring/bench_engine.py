@@ -85,10 +85,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _prepare(args: argparse.Namespace, engine: Engine) -> None:
-    from vidplan_eval.speed.engine_bench import compile_networks
+    from vidplan_core.world_model.checkpoint import compile_networks
 
     if args.compile:
-        compile_networks(engine.model, cuda_graphs=args.cuda_graphs)
+        # CUDA graphs are PyTorch's mode of this name.
+        compile_networks(engine.model, 'reduce-overhead' if args.cuda_graphs else None)
 
 
 def _print(name: str, row: dict[str, Any]) -> None:

@@ -77,6 +77,20 @@ def combine(
     return reduce(torch.add, parts) - penalty.penalty(uncertainty)
 
 
+def entropy_weighted(
+    terms: Sequence[Weighted], uncertainty: Tensor | None, penalty: UncertaintyPenalty
+) -> Tensor:
+    """The paper's weighting w(h) = 1 - h of what the terms add, whatever was known before.
+
+    What they subtract counts in full: weighting that, too, would reward uncertainty.
+    """
+    if uncertainty is None:
+        return combine(terms, None, penalty)
+    kept = 1.0 - uncertainty
+    parts = [kept * e.clamp_min(0.0) + e.clamp_max(0.0) for _, e in terms]
+    return reduce(torch.add, parts)
+
+
 def discard_doubted(
     terms: Sequence[Weighted], uncertainty: Tensor | None, penalty: UncertaintyPenalty
 ) -> Tensor:
@@ -102,3 +116,10 @@ def best_frame(scores: Tensor, softness: float = 0.0) -> tuple[Tensor, Tensor]:
         return highest, frame
     frames = scores.new_tensor(float(scores.shape[1]))
     return softness * (torch.logsumexp(scores / softness, dim=1) - frames.log()), frame
+
+
+# By the name that a configuration gives them.
+COMBINATIONS: dict[str, Combination] = {
+    'pessimistic': combine,
+    'entropy_weighted': entropy_weighted,
+}

@@ -16,6 +16,7 @@ from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.heads.bundle import UncertaintyEstimator
 from vidplan_core.planner.interfaces import Score, Scoring, Situation
 from vidplan_core.planner.objective.combination import (
+    COMBINATIONS,
     Combination,
     UncertaintyPenalty,
     Weighted,
@@ -73,7 +74,7 @@ class TermObjective:
         return TermObjective(
             build_terms(parts), config.score_frames, config.frame_softness,
             decode, parts.locator, parts.heads.uncertainty_head,
-            penalty, parts.robot,
+            penalty, parts.robot, COMBINATIONS[config.combination],
         )  # fmt: skip
 
     def at(self, situation: Situation) -> Scoring:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vidplan_core.errors import ConfigError
+from vidplan_core.planner.objective.centring import CentringTerm
 from vidplan_core.planner.objective.distance import DistanceTerm
 from vidplan_core.planner.objective.relevancy import RelevancyTerm
 from vidplan_core.planner.objective.term import Term
@@ -14,7 +15,13 @@ from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.registry import Registry
 
 TERMS: Registry[type[Term]] = Registry(
-    'term', {'relevancy': RelevancyTerm, 'distance': DistanceTerm, 'value': ValueTerm}
+    'term',
+    {
+        'relevancy': RelevancyTerm,
+        'centring': CentringTerm,
+        'distance': DistanceTerm,
+        'value': ValueTerm,
+    },
 )
 
 

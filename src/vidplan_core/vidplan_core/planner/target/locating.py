@@ -47,12 +47,14 @@ class Sighting:
         certainty: (..., views) in [0, 1].
         peaks: (..., views), relevancy in [0, 1].
         maps: (..., views, rows, columns).
+        centroids: (..., views, 2), x and y in [0, 1] of the view, from its top left corner.
     """
 
     points: Tensor
     certainty: Tensor
     peaks: Tensor
     maps: Tensor
+    centroids: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ class TargetLocator:
         ]
         certainty = torch.sigmoid((peaks - self.threshold) / PEAK_SCALE)
         return Sighting(
-            torch.stack(points, 1), certainty, peaks, maps.unflatten(0, (batch, views))
+            torch.stack(points, 1), certainty, peaks, maps.unflatten(0, (batch, views)), centroid
         )
 
     def evidence(self, sighting: Sighting, memory: Tensor) -> Tensor:

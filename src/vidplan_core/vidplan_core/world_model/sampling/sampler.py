@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from vidplan_core.errors import ConfigError
-from vidplan_core.world_model import SAMPLER_KINDS
+from vidplan_core.world_model import GRADIENTS, SAMPLER_KINDS
 from vidplan_core.world_model.sampling.flow import (
     SIGMA_MAX,
     SIGMA_MIN,
@@ -28,7 +28,6 @@ from vidplan_core.world_model.sampling.flow import (
 )
 
 KARRAS_RHO = 7.0  # Karras et al. 2022, eq. 5
-GRADIENTS = ('full', 'last')
 
 
 @dataclass(frozen=True)
