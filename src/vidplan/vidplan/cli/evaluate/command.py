@@ -10,6 +10,7 @@ from typing import Any
 from vidplan.cli.arguments import (
     above_zero,
     device,
+    existing_file,
     existing_folder,
     models,
     output_file,
@@ -64,7 +65,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument('--models', type=models, metavar='DIR', help='default: the shipped ones')
     parser.add_argument(
-        '--params', type=Path, metavar='YAML', help='how to plan, such as config/paper.yaml'
+        '--params', type=existing_file, metavar='YAML', help='how to plan: config/paper.yaml'
     )
     parser.add_argument('--device', type=device, default='cpu')
     parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
