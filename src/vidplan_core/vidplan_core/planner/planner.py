@@ -145,7 +145,6 @@ class Planner:
     ) -> Plan:  # fmt: skip
         """Refine: ascend the objective from the chosen motion, through the dynamics."""
         start, grip = situation.start, plan.chunk.closedness[:, -1]
-        dynamics = self.refining or self.dynamics
         chosen, limit = self.motions.motion_of(situation.start, plan.chunk), refinement.reach_m
         # Either the chosen motion is the middle of where it may go, or none is.
         middle = chosen if refinement.around else torch.zeros_like(chosen)
@@ -162,7 +161,7 @@ class Planner:
 
         def value(motion: Tensor) -> tuple[Tensor, Tensor]:
             chunk = chunk_of(motion)
-            imagination = dynamics.predict(situation, chunk)
+            imagination = (self.refining or self.dynamics).predict(situation, chunk)
             total = score(chunk, imagination).total[0]
             return total, motion if imagination is None else imagination.latents
 
@@ -176,7 +175,7 @@ class Planner:
         with torch.no_grad():
             chunk = chunk_of(refined.motion)
         latents = None if plan.latents is None else refined.kept
-        best = plan.score if self.ascended is not None else values[-1]
+        best = plan.score if self.ascended else values[-1]
         return replace(plan, chunk=chunk, score=best, refinement=values, latents=latents)
 
     @torch.no_grad()

@@ -64,9 +64,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         '--videos', type=output_folder, metavar='DIR', help='a video or picture each'
     )
     parser.add_argument('--models', type=models, metavar='DIR', help='default: the shipped ones')
-    parser.add_argument(
-        '--params', type=existing_file, metavar='YAML', help='how to plan: config/paper.yaml'
-    )
+    parser.add_argument('--params', type=existing_file, metavar='YAML', help='how to plan')
     parser.add_argument('--device', type=device, default='cpu')
     parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
     parser.add_argument(
