@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
-from tests.fakes.run_logs import run_log
+from tests.fakes.run_logs import run_log, stitched
 from vidplan_eval.viz import charts, report
+from vidplan_eval.viz.imagination import executed_steps
 from vidplan_eval.viz.report import write_run_report
 from vidplan_eval.viz.runlog import RunLog
+from vidplan_eval.viz.summary import deadlines
 from vidplan_eval.viz.video import write_run_video
 
 VOID = {'meta', 'img', 'br', 'link'}
@@ -58,6 +63,47 @@ def test_the_page_is_self_contained(tmp_path):
     assert page.sources[0].startswith('data:video/mp4;base64,')
     for words in ('move to the <carrot> & stop', 'SUCCESS', '1000000', 'vidplan run "x"'):
         assert words in page.words
+
+
+def test_the_numbers_lie_beside_the_page(tmp_path):
+    log = run_log()
+    write_run_report(log, tmp_path / 'a.html', facts={'scene': '7'}, details={'more': [1]})
+    numbers = json.loads((tmp_path / 'a.json').read_text())
+    assert numbers['code'] == 'SUCCESS'
+    assert numbers['facts'] == {'scene': '7'}
+    assert numbers['more'] == [1]
+    assert [row['latency_s'] for row in numbers['cycles']] == [p.latency_s for p in log.plans]
+    assert len(numbers['imagined']) == len(executed_steps(log))
+
+
+@pytest.mark.parametrize(
+    ('factor', 'late'), [(1.0, 0), (2.0, 3)], ids=['0.4 s for a plan', '0.2 s for a plan']
+)
+def test_late_and_missing_plans_are_counted(factor, late):
+    log = run_log()
+    plans = [
+        replace(plan, start_s=plan.stamp_s + 0.4, latency_s=0.3) for plan in log.plans[:3]
+    ]
+    result = replace(log.result, cycles=5)
+    log = replace(log, plans=plans, result=result, real_time_factor=factor)
+    found = deadlines(log)
+    assert (found['late'], found['timed'], found['missing']) == (late, 3, 2)
+    assert found['p99_s'] is None  # of three there is no 99th percentile
+    assert f'{late} of 3' in cards_of(log)
+
+
+def cards_of(log) -> str:
+    return report._cards(log, [])
+
+
+def test_the_futures_of_candidates_are_shown(tmp_path):
+    log = run_log()
+    futures = np.stack([stitched(k) for k in range(6)])
+    log.plans = [replace(plan, futures=futures, terms={'value': 0.5}) for plan in log.plans]
+    words = write_run_report(log, tmp_path / 'a.html').read_text()
+    assert words.count('class="chosen"') == len(log.plans)
+    assert words.count('<figcaption>') == 6 * len(log.plans)
+    assert 'Worst moments' in words
 
 
 def test_a_large_video_is_linked(tmp_path, monkeypatch):

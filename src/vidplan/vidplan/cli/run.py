@@ -135,10 +135,10 @@ def _run_goal(args: argparse.Namespace, choice: SceneChoice, out: Path) -> GoalE
         'record': args.record, 'record_dir': str(out / 'bag'),
         'real_time_factor': args.real_time_factor or affordable_factor(),
     }  # fmt: skip
-    given |= {k: v for k, v in (('models', args.models), ('device', args.device)) if v}
-    log = RunLog(instruction=args.instruction, seed=choice.seed)
+    given |= {k: str(v) for k, v in (('models', args.models), ('device', args.device)) if v}
+    pace = float(str(given['real_time_factor']))
+    log = RunLog(instruction=args.instruction, seed=choice.seed, real_time_factor=pace)
     with LogFiles(out / 'logs') as logs, StatusLine() as progress:
-        pace = given['real_time_factor']
         progress.say(
             f'starts cell and graph, scene of seed {choice.seed}, at {pace:.2g} of real time'
         )

@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+import base64
 from html import escape
 from string import Template
+
+from PIL import Image
+
+from vidplan_eval.viz.pictures import png_bytes
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
@@ -30,6 +35,9 @@ th, td { text-align: right; padding: 0.2rem 0.7rem; border-bottom: 1px solid var
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.1rem 1rem; font-size: 0.9rem; }
 dt { opacity: 0.7; }
 dd { margin: 0; overflow-wrap: anywhere; }
+.row { display: flex; gap: 0.4rem; overflow-x: auto; align-items: end; }
+.row figure { margin: 0; text-align: center; font-size: 0.75rem; flex: none; }
+.row .chosen { outline: 3px solid #e08a00; border-radius: 8px; }
 """
 
 PAGE = Template(
@@ -58,12 +66,17 @@ $rollouts
 planned from (imagined / copied), by step after the start of the chunk, wherever the arm had
 moved.</p>
 $quality
+<h2>Worst moments</h2>
+<p>Imagined frames that were executed and lost most against copying the present.</p>
+$worst
+$sections
 <h2>Path of the flange</h2>
 <p>From above (x up, y left) and from the side (x right, z up), 10 cm grid: the path that was
 taken, the last candidates and the last choice.</p>
 $path
 <h2>Cycles</h2>
 $chart
+$futures
 $cycles
 <h2>Facts</h2>
 <dl>$facts</dl>
@@ -91,3 +104,9 @@ $body
 def simple_page(title: str, body: str) -> str:
     """Return a page of this look; `body` is HTML, the title is escaped."""
     return _SIMPLE.substitute(title=escape(title), style=STYLE, body=body)
+
+
+def embedded_picture(picture: Image.Image, words: str) -> str:
+    """Return an <img> that carries its PNG."""
+    data = base64.b64encode(png_bytes(picture)).decode()
+    return f'<img alt="{escape(words)}" src="data:image/png;base64,{data}">'

@@ -9,16 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from vidplan_core.metrics.intervals import percentile
-from vidplan_eval.viz import charts, drawing, video
+from vidplan_eval.results import write_json
+from vidplan_eval.viz import drawing, video
+from vidplan_eval.viz.candidates import candidate_pictures, cycle_charts
 from vidplan_eval.viz.imagination import StepQuality, executed_steps, takes_over_s
-from vidplan_eval.viz.page import PAGE
-from vidplan_eval.viz.pictures import png_bytes, rollout_picture
+from vidplan_eval.viz.page import PAGE, embedded_picture
+from vidplan_eval.viz.pictures import rollout_picture
 from vidplan_eval.viz.runlog import PlanRecord, RunLog
+from vidplan_eval.viz.summary import deadlines, few, gain_db, run_summary, worst_moments
 
 EMBED_LIMIT_BYTES = 16 * 1024 * 1024
 PICTURES = 2
@@ -30,18 +32,24 @@ def write_run_report(
     *,
     video_path: Path | str | None = None,
     facts: Mapping[str, str] | None = None,
+    sections: str = '',
+    details: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write the page of one run and return its path.
+    """Write the page of one run, its numbers as JSON beside it, and return the page's path.
 
     Args:
         log: the run.
         path: of the HTML file; its folder is created.
         video_path: of the run's video; embedded up to 16 MiB, linked beyond.
         facts: further lines for the list at the end, such as the models and the command.
+        sections: further HTML, above the cycles.
+        details: further entries of the JSON.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    facts = facts or {}
     steps = executed_steps(log)
+    write_json(path.with_suffix('.json'), {**run_summary(log, facts, steps), **(details or {})})
     page = PAGE.substitute(
         title=escape(log.instruction),
         verdict=_verdict(log),
@@ -49,10 +57,13 @@ def write_run_report(
         video=_video(Path(video_path), path.parent) if video_path else '',
         rollouts=_rollouts(log),
         quality=_quality_table(log, steps),
+        worst=_worst_table(log, steps),
+        sections=sections,
         path=_path_picture(log),
-        chart=_charts(log),
+        chart=cycle_charts(log),
+        futures=candidate_pictures(log),
         cycles=_cycle_table(log, steps),
-        facts=_facts(log, facts or {}),
+        facts=_facts(log, facts),
     )
     partial = path.with_name(f'.{path.name}.partial')
     partial.write_text(page, encoding='utf-8')
@@ -69,12 +80,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f'<div class="scroll"><table><tr>{header}</tr>{body}</table></div>'
 
 
-def embedded_picture(picture: Image.Image, words: str) -> str:
-    """Return an <img> that carries its PNG."""
-    data = base64.b64encode(png_bytes(picture)).decode()
-    return f'<img alt="{escape(words)}" src="data:image/png;base64,{data}">'
-
-
 def _verdict(log: RunLog) -> str:
     if log.result is None:
         return '<p class="verdict bad">no result</p>'
@@ -86,17 +91,21 @@ def _verdict(log: RunLog) -> str:
 
 
 def _cards(log: RunLog, steps: Sequence[StepQuality]) -> str:
-    latencies = [plan.latency_s for plan in log.plans]
-    gain = [np.mean(step.imagined_db) - np.mean(step.copied_db) for step in steps]
+    times = deadlines(log)
+    gain = [gain_db(step) for step in steps]
     ratios = [plan.time_ratio for plan in log.plans if isfinite(plan.time_ratio)]
-    slowest = max(ratios, default=None)
+    longest = 'plan, 99 %' if times['p99_s'] is not None else f'longest of {times["timed"]} plans'
     cards = {
         'duration': _number(log.result.duration_s if log.result else None, 's', 1),
-        'cycles': str(log.result.cycles if log.result else len(log.plans)),
-        'plan, median': _number(percentile(latencies, 50), 's', 3),
-        'plan, 99 %': _number(percentile(latencies, 99), 's', 3),
-        'slowest motion': _number(slowest, 'x its time', 2),
-        'imagination over copying': _number(float(np.mean(gain)) if gain else None, 'dB', 1),
+        'cycles': str(times['cycles']),
+        'late plans': f'{times["late"]} of {times["timed"]}',
+        'cycles without a plan': str(times['missing']),
+        'plan, median' + few(times['timed']): _number(times['p50_s'], 's', 3),
+        longest: _number(times['p99_s'] or times['longest_s'], 's', 3),
+        'slowest motion': _number(max(ratios, default=None), 'x its time', 2),
+        'imagination over copying' + few(len(gain)): _number(
+            float(np.mean(gain)) if gain else None, 'dB', 1
+        ),
     }
     return ''.join(
         f'<div class="card"><b>{escape(value)}</b><span>{escape(name)}</span></div>'
@@ -171,11 +180,17 @@ def _path_picture(log: RunLog) -> str:
     return embedded_picture(panels, 'Flange path from above and from the side')
 
 
-def _charts(log: RunLog) -> str:
-    cycles = [plan.cycle for plan in log.plans]
-    return charts.line(cycles, [plan.score for plan in log.plans], 'score') + charts.line(
-        cycles, [plan.latency_s for plan in log.plans], 'plan latency [s]', floor=0.0
-    )
+def _worst_table(log: RunLog, steps: Sequence[StepQuality]) -> str:
+    rows = [
+        [
+            f'{step.cycle}', f'{step.step}', f'{100 * step.moved_m:.1f}',
+            f'{np.mean(step.imagined_db):.1f}', f'{np.mean(step.copied_db):.1f}',
+            f'{gain_db(step):+.1f}',
+        ]
+        for step in worst_moments(steps)
+    ]  # fmt: skip
+    head = ['cycle', 'step', 'moved [cm]', 'imagined [dB]', 'copied [dB]', 'gain [dB]']
+    return table(head, rows) if rows else ''
 
 
 def _cycle_table(log: RunLog, steps: Sequence[StepQuality]) -> str:

@@ -109,6 +109,7 @@ class RunLog:
         plans: Planning cycles in order of time.
         result: How the goal ended, None while it runs.
         bag: Folder of the recorded bag, '' if none.
+        real_time_factor: Seconds of the stamps per second of the machine that planned.
         replayed: The imagined frames are those of the motion that was executed, to their end;
             otherwise each plan's motion is executed until the next plan takes over.
     """
@@ -123,6 +124,7 @@ class RunLog:
     result: RunResult | None = None
     bag: str = ''
     replayed: bool = False
+    real_time_factor: float = 1.0
 
     def seen_near(self, stamp_s: float) -> SeenFrame | None:
         """Return the observation nearest in time to `stamp_s`, None if nothing was seen."""

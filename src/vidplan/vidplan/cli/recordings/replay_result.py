@@ -124,11 +124,35 @@ def write_pictures(
 
     video = write_run_video(log, folder / 'replay.mp4')
     facts = {'windows': str(result['windows']), **_facts(result)}
-    report = write_run_report(log, folder / 'replay.html', video_path=video, facts=facts)
+    report = write_run_report(
+        log, folder / 'replay.html', video_path=video, facts=facts,
+        sections=_calibration_section(result['calibration']), details={'replay': result},
+    )  # fmt: skip
     written = [video, report, *_rollouts(folder, log, found, meter)]
     if any(plan.terms for plan in log.plans):
         written.append(save_png(draw_curves(log), folder / 'curves.png'))
     print(f'wrote {", ".join(str(path) for path in written)}')
+
+
+def _calibration_section(rows: Sequence[dict[str, Any]]) -> str:
+    """Uncertainty against error, by step and by kind of moment, as HTML."""
+    from vidplan_eval.viz.report import table
+
+    cells = [
+        [
+            entry['moments'], f'+{entry["time_s"]:.1f}', str(entry['count']),
+            *(_cell(entry[key]) for key in ('error', 'expected_error', 'spearman')),
+            ' .. '.join(map(_cell, entry['spearman_95'] or ())),
+        ]
+        for entry in rows
+        if entry['count'] and entry['uncertainty'] is not None
+    ]  # fmt: skip
+    head = ['moments', 't [s]', 'count', 'error', 'expected error', 'rank correlation', '95 %']
+    return f'<h2>Uncertainty and error</h2>{table(head, cells)}' if cells else ''
+
+
+def _cell(value: float | None) -> str:
+    return 'too few' if value is None else f'{value:.3f}'
 
 
 def _rollouts(folder: Path, log: RunLog, found: ReplayStudy, meter: FidelityMeter) -> list[Path]:
