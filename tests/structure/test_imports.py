@@ -61,7 +61,8 @@ LEVELS: dict[str, Levels] = {
         ('expert', 'ros'),
     ),
     'vidplan_eval': (
-        ('bags', 'episode', 'phantom', 'results', 'viz', 'world'),
+        ('results',),
+        ('bags', 'episode', 'phantom', 'viz', 'world'),
         ('datasets',),
         ('landscape', 'replay', 'report', 'speed'),
         ('landscape_picture', 'lockstep'),
