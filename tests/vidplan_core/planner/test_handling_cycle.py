@@ -69,6 +69,7 @@ def system(value: HeightValue | None = None, **changes: object) -> PlanningSyste
         ('no_imagination', 4, True, True),
         ('no_uncertainty', 4, True, True),
         ('discard', 4, True, True),
+        ('value_only', 4, True, True),
         ('basis_only', 10, True, True),
     ],
 )

@@ -95,6 +95,14 @@ def planner(heads: Heads | None = None, weights: dict | None = None, **changes) 
     return compose(Reach.build(found), found).planner
 
 
+def test_by_value_alone_no_other_term_counts() -> None:
+    found = planner(VALUE_ONLY, method='value_only').objective
+    assert isinstance(found, TermObjective)
+    assert set(found.terms) == {'value'}
+    blind = parts(method='value_only')
+    assert compose(Reach.build(blind), blind) is None
+
+
 @pytest.fixture(scope='module')
 def context() -> Context:
     images = torch.randint(

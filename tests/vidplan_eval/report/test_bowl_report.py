@@ -175,3 +175,16 @@ def test_what_refinement_keeps_of_its_promise_is_told(folder):
     markdown = write_report(folder, folder / 'out')[0].read_text()
     gains = ' | '.join(f'{g:.3f} [{g - 0.05:.3f}, {g + 0.05:.3f}]' for g in (0.4, 0.3, 0.1, 1.0))
     assert f'| with uncertainty | 3 | 200 | {gains}' in markdown
+
+
+def test_plans_without_their_policy_server_are_told_first(tmp_path):
+    note = 'POLICY_SERVER_FAILED: SILENT: no answer'
+    rows = [
+        PickPlaceRow(1_000_000 + n, 'fish', 'fish', 'x', plans=9, noted_plans=4 * n, note=note * n)
+        for n in (0, 1)
+    ]
+    named = {'suite': 'pick_place', 'task': 'fish', 'base': 'server', 'method': 'policy'}
+    write_json(tmp_path / 'server.json', summarise_pick_place(named, rows, 2))
+    markdown = write_report(tmp_path)[0].read_text()
+    told = f'policy (server), fish: 4 of 18 plans were out of the ordinary, such as: {note}'
+    assert markdown.index('What was run') < markdown.index(told) < markdown.index('Overview')

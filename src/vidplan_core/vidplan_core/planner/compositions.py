@@ -165,6 +165,19 @@ def discard(kind: TaskKind, parts: PlannerParts) -> Composition:
     return replace(composed, planner=replace(composed.planner, objective=objective))
 
 
+def value_only(kind: TaskKind, parts: PlannerParts) -> Composition | None:
+    """As `vidplan`, by the value alone of all terms; None for models without a value head."""
+    if parts.heads.value_head is None:
+        return None
+    config = parts.config
+    weights, handling = (
+        {'value': known.get('value', 1.0)} for known in (config.weights, config.handling_weights)
+    )
+    return vidplan(
+        kind, replace(parts, config=replace(config, weights=weights, handling_weights=handling))
+    )
+
+
 def basis_only(kind: TaskKind, parts: PlannerParts) -> Composition:
     """As `vidplan`, from the basis of motions alone."""
     composed = vidplan(kind, parts)
@@ -187,6 +200,7 @@ METHODS: Registry[Callable[[TaskKind, PlannerParts], Composition | None]] = Regi
         'no_imagination': no_imagination,
         'no_uncertainty': no_uncertainty,
         'discard': discard,
+        'value_only': value_only,
         'basis_only': basis_only,
     },
 )

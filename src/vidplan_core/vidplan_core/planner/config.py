@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vidplan_core.world_model.sampling.sampler import SamplingConfig
 
 METHODS = ('vidplan', 'no_refine', 'random', 'kinematic', 'policy', 'one_sample', 'random_of_n',
-           'no_imagination', 'no_uncertainty', 'discard', 'basis_only')  # fmt: skip
+           'no_imagination', 'no_uncertainty', 'discard', 'value_only', 'basis_only')  # fmt: skip
 # The base that is no policy of the models, and the source of that name.
 SERVER, POLICY_SERVER = 'server', 'policy_server'
 BASES = ('grounded', 'words', SERVER)
@@ -34,7 +34,8 @@ class PlannerConfig:
         'by localisation and forward kinematics, without imagining, policy: what the policy '
         'proposes first, one_sample: that, refined, random_of_n: any of its samples, '
         'no_imagination: as if nothing moved, no_uncertainty: imaginations as they are, discard: '
-        'without those that are doubted, basis_only: without a policy (all for comparison)',
+        'without those that are doubted, value_only: by the value of all terms, basis_only: '
+        'without a policy (all for comparison)',
         choices=METHODS,
         section='Which motions are considered.',
     )

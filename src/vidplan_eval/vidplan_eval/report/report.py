@@ -51,7 +51,22 @@ def _seeds(found: Results) -> list[ReportSection]:
             f'{tuning} of {len(seeds)} seeds are below {FIRST_EVALUATION_SEED}: they are for '
             'tuning, and say less than evaluation seeds would.'
         )
-    return [ReportSection('What was run', list(words))]
+    return [ReportSection('What was run', [*words, *_notes(found)])]
+
+
+def _notes(found: Results) -> list[str]:
+    """Methods whose plans were not all their own, such as without their policy server."""
+    words = []
+    for case, rows in found.cases.items():
+        noted = [row for row in rows.values() if row.get('noted_plans')]
+        if noted:
+            plans, odd = (sum(row[key] for row in rows.values() if key in row)
+                          for key in ('plans', 'noted_plans'))  # fmt: skip
+            words.append(
+                f'{case.method} ({case.base}), {case.task}: {odd} of {plans} plans were out of '
+                f'the ordinary, such as: {noted[0]["note"]}'
+            )
+    return words
 
 
 def _settings(found: Results) -> list[ReportSection]:

@@ -66,6 +66,12 @@ def test_no_latency_is_no_number():
     assert (found['plan_latency_p50_s'], found['late_plans']) == (None, 0)
 
 
+def test_plans_that_were_not_all_ones_own_are_counted():
+    odd = row(1, failure='x', plans=9, noted_plans=4, note='POLICY_SERVER_FAILED: SILENT')
+    found = summarise_pick_place(NAMED, [row(0, failure='x', plans=5), odd], 2)
+    assert (found['noted_plans'], found['note']) == (4, 'POLICY_SERVER_FAILED: SILENT')
+
+
 def test_a_progress_line_says_what_came_of_it():
     words = ' '.join(row_label(ROWS[2]).split())
     assert words == 'FAIL 2 fish went for it DONE (lifted it and lost it)'

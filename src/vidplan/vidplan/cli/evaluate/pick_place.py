@@ -109,3 +109,5 @@ def _print(method: str, result: dict[str, Any]) -> None:
             f'  plan: {result["plan_latency_p50_s"]:.3f} s median, '
             f'{result["late_plans"]} of {result["plans"]} late'
         )
+    if result['noted_plans']:
+        print(f'  out of the ordinary: {result["noted_plans"]} plans, such as: {result["note"]}')

@@ -54,6 +54,8 @@ class PickPlaceRow:
         latencies_s: wall-clock duration of every plan that chose among candidates.
         latency_p50_s: their median.
         late_plans: how many of them were not ready when they should have taken over.
+        noted_plans: plans with a note, such as that a policy server gave no answer.
+        note: the first of the notes.
         wall_s: wall-clock time of the episode.
         error: words of an error or a crash.
     """
@@ -85,6 +87,8 @@ class PickPlaceRow:
     latencies_s: list[float] = field(default_factory=list)
     latency_p50_s: float | None = None
     late_plans: int = 0
+    noted_plans: int = 0
+    note: str = ''
     wall_s: float = 0.0
     error: str = ''
 
@@ -133,6 +137,8 @@ def _account(row: PickPlaceRow, run: Run, rejected: int) -> None:
     row.latency_p50_s = percentile(run.latencies_s, 50.0)
     chosen = [plan for plan in run.log.plans if len(plan.scores) > 1]
     row.late_plans = sum(p.latency_s > p.start_s - p.stamp_s - LEAD_S for p in chosen)
+    noted = [plan.notes for plan in run.log.plans if plan.notes]
+    row.noted_plans, row.note = len(noted), noted[0][0] if noted else ''
 
 
 def row_label(row: PickPlaceRow) -> str:

@@ -56,6 +56,8 @@ def counts(rows: Sequence[PickPlaceRow]) -> dict[str, Any]:
         'plan_latency_p50_s': percentile(latencies, 50.0),
         'plan_latency_p99_s': percentile(latencies, 99.0),
         'late_plans': sum(row.late_plans for row in rows),
+        'noted_plans': sum(row.noted_plans for row in rows),
+        'note': next((row.note for row in rows if row.note), ''),
     }
 
 
