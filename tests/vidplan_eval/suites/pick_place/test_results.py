@@ -131,10 +131,9 @@ def test_the_command_line_says_which_episodes(words, pieces):
 
 
 def test_the_command_line_refuses_what_cannot_be():
-    with pytest.raises(ConfigError, match='0 to 5'):
-        pick_place._pieces(parsed('--distractors', '6'))
-    with pytest.raises(SystemExit):
-        parsed('--base', 'sentences')
+    for words in (('--distractors', '6'), ('--base', 'sentences')):
+        with pytest.raises(SystemExit):
+            parsed(*words)
     assert parsed('report', 'there').what == 'report'
     assert parsed().what is None
 
@@ -148,9 +147,9 @@ def test_every_method_has_a_composition_of_the_planner(method):
 @pytest.mark.parametrize(
     ('method', 'base'), [('vidplan', 'words'), ('oracle_of_n', 'words'), ('expert', '')]
 )
-def test_a_result_names_the_base_that_was_planned_upon(method, base, tmp_path):
+def test_a_result_names_the_base_that_was_planned_upon(method, base, repository):
     words = ['--suite', 'pick_place', '--method', method, '--base', 'words']
-    args = parsed(*words, '--models', str(tmp_path))
+    args = parsed(*words, '--models', str(repository / 'models' / 'cell'))
     args.time_limit = 18.0
     work = pick_place._work(args)
     assert work.config.base == 'words'
