@@ -238,7 +238,9 @@ def test_guided_jumps_are_made_of_short_guided_ones(
 def test_a_student_that_is_its_teacher_has_nothing_to_learn_on_the_diagonal(
     trainable: WorldModel, clips: Clips, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('vidplan_training.recipes.flow_map.loss.HISTORY_NOISE', 0.0)
+    monkeypatch.setattr(
+        'vidplan_training.recipes.flow_map.loss.with_noise', lambda history, *_: history
+    )
     teacher, flow_map = tiny_world_model(), FlowMap(trainable)
     itself = FlowMapConfig(share=0.0, guidance=(1.0, 1.0))
     assert flow_map.loss(clips, itself, teacher).item() < 1e-9

@@ -208,8 +208,10 @@ def test_impossible_histories_are_named(idx: tuple[int, ...]) -> None:
 def test_training_noise_keeps_the_variance_and_spares_nothing_when_off() -> None:
     config = replace(ctrl_world().world_model, history_noise=0.5, present_noise=0.4)
     history = torch.randn(64, 7, 4, 8, 8)
-    draw = torch.Generator().manual_seed(0)
-    noisy = noisy_history(history, config, draw)
+    torch.manual_seed(0)
+    levels = torch.cat([torch.randn(64, 6), torch.rand(64, 1)], dim=1)
+    noise = torch.randn_like(history)
+    noisy = noisy_history(history, config, levels, noise)
     assert noisy.var() == pytest.approx(1.0, abs=0.03)
 
     # What is left of a clip's frame at level s is 1/sqrt(s^2 + 1).
@@ -217,4 +219,4 @@ def test_training_noise_keeps_the_variance_and_spares_nothing_when_off() -> None
     assert left[:, 6].min() > 0.85  # the present: at most 0.4
     assert left[:, :6].min() < 0.8
     quiet = replace(config, history_noise=0.0, present_noise=0.0)
-    assert torch.equal(noisy_history(history, quiet), history)
+    assert torch.equal(noisy_history(history, quiet, levels, noise), history)

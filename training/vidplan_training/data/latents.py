@@ -120,6 +120,10 @@ class Clips:
     poses: PoseChunk
     texts: tuple[str, ...] = ()
 
+    def rows(self, which: slice) -> Clips:
+        """Some of the clips."""
+        return Clips(self.latents[which], self.poses.rows(which), self.texts[which])
+
     def to(self, device: torch.device) -> Clips:
         """The same clips on another device."""
         return Clips(self.latents.to(device), self.poses.to(device), self.texts)

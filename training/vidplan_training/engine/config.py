@@ -25,7 +25,9 @@ class TrainerConfig(Settings):
     weight_decay: float = knob(1e-2, 'of AdamW', low=0.0)
     warmup: int = knob(200, 'iterations until the highest learning rate', low=0)
     clip: float = knob(1.0, 'largest norm of the gradient', low=0.0)
-    ema: float = knob(0.999, 'decay of the average of the weights', low=0.0, high=1.0)
+    ema: float = knob(
+        0.999, 'decay of the average of the weights; 0: none is kept', low=0.0, high=1.0
+    )
     save_every: int = knob(500, 'iterations between checkpoints', low=1)
     accumulate: int = knob(1, 'parts of a batch, in turn', low=1)
     precision: str = knob(

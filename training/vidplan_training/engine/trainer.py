@@ -46,7 +46,9 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             trained, config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
         )
-        self.average = {n: p.detach().clone() for n, p in module.named_parameters()}
+        # Without an average it is the weights themselves, and takes no memory.
+        kept = torch.Tensor.clone if config.ema else torch.Tensor.detach
+        self.average = {n: kept(p.detach()) for n, p in module.named_parameters()}
         self.iteration, self.gradient_norm = 0, math.nan
         self._shard, self._divided = WHOLE, False
         self._interruption, self._stopping = Interruption(), False
@@ -221,6 +223,8 @@ class Trainer:
 
     @torch.no_grad()
     def _update_average(self) -> None:
+        if not self.config.ema:
+            return
         decay = min(self.config.ema, (1 + self.iteration) / (10 + self.iteration))
         for name, parameter in self.module.named_parameters():
             self.average[name].lerp_(parameter, 1.0 - decay)
@@ -229,7 +233,8 @@ class Trainer:
         if not self.checkpoint.exists():
             return
         state = fill(self.module, self.optimizer, self.checkpoint)
-        self.average = {n: value.to(self.device) for n, value in state['average'].items()}
+        if self.config.ema:
+            self.average = {n: value.to(self.device) for n, value in state['average'].items()}
         self.iteration = state['iteration']
         self._print(f'resumed {self.checkpoint} at iteration {self.iteration}')
 

@@ -18,9 +18,15 @@ STEPS = (1, 2, 4)
 
 
 class HeldOut:
-    """Held-out clips, one noise for each, and what the teacher makes of that noise."""
+    """Held-out clips, one noise for each, and what the teacher makes of that noise.
 
-    def __init__(self, teacher: WorldModel, clips: Clips, sampling: SamplingConfig) -> None:
+    `at_once` clips are sampled at a time: at full size all of them would not fit into memory.
+    """
+
+    def __init__(
+        self, teacher: WorldModel, clips: Clips, sampling: SamplingConfig, at_once: int = 32
+    ) -> None:
+        self._at_once = at_once
         parts = split_clip(clips, teacher.config.history_frames)
         self._future, self._present = parts.future, parts.history[:, -1:]
         self._condition = condition_of(teacher, clips, parts)
@@ -46,8 +52,13 @@ class HeldOut:
 
     @torch.no_grad()
     def _sample(self, model: WorldModel, sampling: SamplingConfig) -> Tensor:
-        data, _ = model.sample(self._condition, self._noise, sampling)
-        return model.from_data(data, self._present)
+        found = []
+        for rows in torch.arange(len(self._noise)).split(self._at_once):
+            chosen = rows.to(self._noise.device)
+            condition = self._condition.rows(chosen)
+            data, _ = model.sample(condition, self._noise[chosen], sampling)
+            found.append(model.from_data(data, self._present[chosen]))
+        return torch.cat(found)
 
     @staticmethod
     def _error(imagined: Tensor, wanted: Tensor) -> float:

@@ -27,10 +27,10 @@ from vidplan_training.recipes.flow_map.self_distillation import (
 from vidplan_training.recipes.flow_map.settings import FlowMapConfig
 from vidplan_training.recipes.world_model.recipe import (
     DROPPED_ACTIONS,
-    HISTORY_NOISE,
     condition_of,
     flow_times,
     split_clip,
+    with_noise,
 )
 
 TARGETS: dict[str, Callable[[Velocity, Tensor, Jump], Tensor]] = {
@@ -73,8 +73,8 @@ class FlowMap(nn.Module):
         """
         batch = prepare(self.model, clips, config, shard)
         wanted = wanted_velocity(self.model, batch, config, reference)
-        noise = HISTORY_NOISE * shard.randn_like(batch.clean.history)
-        noisy = replace(batch.clean, history=batch.clean.history + noise)
+        history = with_noise(batch.clean.history, self.model.config, shard)
+        noisy = replace(batch.clean, history=history)
         start, target = batch.jump.start, batch.jump.target
         predicted = velocity_field(self.model, noisy)(batch.x, start, target)
         losses = (predicted - wanted).square().flatten(1).mean(1)

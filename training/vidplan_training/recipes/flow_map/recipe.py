@@ -16,6 +16,7 @@ from vidplan_core.world_model.checkpoint import save_world_model, world_model_co
 from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import OTHER_PARTS, WorldModel
 from vidplan_training.data.episode_clips import ClipSource
+from vidplan_training.engine.lora import add_lora, merge_lora
 from vidplan_training.engine.processes import Processes
 from vidplan_training.engine.trainer import Trainer
 from vidplan_training.recipes.flow_map.check import HeldOut, averaged
@@ -58,11 +59,17 @@ def start_from(teacher: WorldModel) -> WorldModel:
 def run(recipe: FlowMapRecipe) -> int:
     """Distil and write the averaged weights."""
     teacher = load_teacher(recipe)
-    flow_map = FlowMap(start_from(teacher), recipe.learned_weight)
+    model = start_from(teacher)
+    if recipe.lora_rank:
+        add_lora(model.backbone, recipe.lora_rank)
+        model.backbone.target_embedding.requires_grad_(True)
+    flow_map = FlowMap(model, recipe.learned_weight)
     trainer = Trainer(flow_map, recipe.trainer, recipe.work)
     if not recipe.export_only:
         _train(trainer, flow_map, teacher.to(trainer.device), recipe)
     trainer.use_average()
+    if recipe.lora_rank:
+        merge_lora(model.backbone)
     if trainer.main:
         save_world_model(recipe.out, flow_map.model)
     return 0
@@ -88,6 +95,8 @@ def _train(
     if held_out is not None:
         before = '  '.join(f'{k} {v:.4g}' for k, v in held_out.measure(flow_map.model).items())
         print(f'{len(data)} training clips; held out before: {before}', flush=True)
+    if recipe.checkpointing:
+        flow_map.model.backbone.keep_no_activations()
     if recipe.compile:
         # Student and teacher rows differ in number: one graph for each, none for any number.
         flow_map.model.backbone.compile(dynamic=False)
@@ -99,4 +108,5 @@ def _held_out(
 ) -> HeldOut:
     first, last = recipe.objective.guidance or (1.0, 1.0)
     sampling = SamplingConfig(recipe.teacher_steps, 'edm', first, last)
-    return HeldOut(teacher, check.random(0, recipe.checked, 1).to(trainer.device), sampling)
+    clips = check.random(0, recipe.checked, 1).to(trainer.device)
+    return HeldOut(teacher, clips, sampling, recipe.checked_at_once)

@@ -8,6 +8,7 @@ the same weights can be sampled in several steps.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,13 +18,16 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
 from vidplan_core.models.io import load_weights
+from vidplan_core.world_model.augmentation import noisy_history
 from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.checkpoint import save_world_model, world_model_config
+from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.sampling.flow import raw_target, scaled_input, spread
 from vidplan_core.world_model.world_model import OTHER_PARTS, WorldModel
 from vidplan_training.data.latents import Clips
 from vidplan_training.engine.batch_shard import WHOLE, BatchShard
+from vidplan_training.engine.lora import add_lora, merge_lora
 from vidplan_training.engine.trainer import Trainer
 from vidplan_training.recipes.world_model.data import TrainingData, gather
 from vidplan_training.recipes.world_model.settings import WorldModelRecipe
@@ -69,12 +73,19 @@ def loss_of(
     time = flow_times(len(data), share_of_noise, shard).to(data.device)
     x = noise + spread(time, data) * (data - noise)
     target = raw_target(x, data - noise, time)
-    history = parts.history + HISTORY_NOISE * shard.randn_like(parts.history)
+    history = with_noise(parts.history, model.config, shard)
     keep = (shard.rand(len(data)) >= DROPPED_ACTIONS).to(data)
     condition = replace(condition_of(model, clips, replace(parts, history=history)), keep=keep)
     with torch.autocast(data.device.type, torch.bfloat16):
         raw = model.backbone(scaled_input(x, time), condition, time, time)
     return (raw.float() - target).square().mean()
+
+
+def with_noise(history: Tensor, config: WorldModelConfig, shard: BatchShard = WHOLE) -> Tensor:
+    """A past (batch, history, ...) with the noise that a configuration asks for in training."""
+    normal = shard.randn_like(history[:, :-1, 0, 0, 0])
+    levels = torch.cat([normal, shard.rand(len(history)).to(normal)[:, None]], dim=1)
+    return noisy_history(history, config, levels, shard.randn_like(history))
 
 
 def condition_of(model: WorldModel, clips: Clips, parts: Split) -> Condition:
@@ -92,9 +103,21 @@ def texts_of(model: WorldModel, clips: Clips) -> Tensor | None:
     return model.text_encoder(clips.texts or ('',) * len(clips.latents))
 
 
+def held_out_error(model: WorldModel, clips: Clips, at_once: int) -> dict[str, float]:
+    """Latent mean squared error of the new frames in one step, against copying.
+
+    A few clips go at a time: at full size all of them would not fit into memory.
+    """
+    total: Counter[str] = Counter()
+    for first in range(0, len(clips.latents), at_once):
+        part = clips.rows(slice(first, first + at_once))
+        for name, error in _errors(model, part).items():
+            total[name] += error * len(part.latents)  # type: ignore[assignment]
+    return {name: error / len(clips.latents) for name, error in total.items()}
+
+
 @torch.no_grad()
-def held_out_error(model: WorldModel, clips: Clips) -> dict[str, float]:
-    """Latent mean squared error of the new frames in one step, against copying."""
+def _errors(model: WorldModel, clips: Clips) -> dict[str, float]:
     parts = split_clip(clips, model.config.history_frames)
     time = torch.zeros(len(parts.future), device=parts.future.device)
     condition = condition_of(model, clips, parts)
@@ -137,10 +160,14 @@ def run(recipe: WorldModelRecipe) -> int:
     if model.config.backbone.reads_target_time:
         # The target time means nothing until the flow map is distilled.
         model.backbone.target_embedding.requires_grad_(False)
+    if recipe.lora_rank:
+        add_lora(model.backbone, recipe.lora_rank)
     trainer = Trainer(model, recipe.trainer.with_short_warmup(), recipe.work)
     if not recipe.export_only:
         _train(trainer, model, data, recipe)
     trainer.use_average()
+    if recipe.lora_rank:
+        merge_lora(model.backbone)
     if trainer.main:
         save_world_model(recipe.out, model)
     return 0
@@ -157,6 +184,8 @@ def _train(
         clips = data.training.random(iteration, recipe.batch, recipe.seed, trainer.shard)
         return loss_of(model, clips.to(trainer.device), noise, trainer.shard)
 
+    if recipe.checkpointing:
+        model.backbone.keep_no_activations()
     if recipe.compile:
         model.backbone.compile()
-    trainer.run(loss, lambda _: held_out_error(model, check))
+    trainer.run(loss, lambda _: held_out_error(model, check, recipe.checked_at_once))

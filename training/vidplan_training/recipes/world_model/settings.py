@@ -70,6 +70,13 @@ class WorldModelRecipe(ClipSettings):
     )
     batch: int = knob(24, 'clips per iteration', low=1)
     checked: int = knob(96, 'held-out clips of a check', low=1)
+    checked_at_once: int = knob(32, 'of them that are imagined together', low=1)
+    checkpointing: bool = knob(
+        False, 'compute activations again in the backward pass instead of keeping them'
+    )
+    lora_rank: int = knob(
+        0, 'train low-rank changes of the attention only, for one GPU; 0: all weights', low=0
+    )
     compile: bool = knob(False, 'compile the network first')
     export_only: bool = knob(False, 'write the average so far')
     seed: int = knob(0, 'of weights and of the order of clips')

@@ -6,9 +6,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
+
+from vidplan_core.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,19 @@ class Backbone(nn.Module, ABC):
 
         A network that was trained for one gap only becomes a denoiser, ready for a flow map.
         """
+
+    def keep_no_activations(self) -> None:
+        """Compute activations again in the backward pass: a forward more, far less memory.
+
+        Raises:
+            ConfigError: this kind of network cannot.
+        """
+        able = 'enable_gradient_checkpointing'
+        parts: list[Any] = [m for m in self.modules() if hasattr(m, able)]
+        if not parts:
+            raise ConfigError('this network cannot compute activations again: checkpointing false')
+        for part in parts:
+            part.enable_gradient_checkpointing()
 
     def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weights of an earlier network of this kind, with whatever it lacked added."""
