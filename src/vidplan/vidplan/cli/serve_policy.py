@@ -10,8 +10,8 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vidplan.cli.arguments import above_zero, device, models, positive
-from vidplan.cli.evaluate.loading import models_folder
+from vidplan.cli.arguments import above_zero, device, existing_file, models, positive
+from vidplan.cli.evaluate.loading import config_of, models_folder
 from vidplan_core.planner.config import BASES, METHODS
 from vidplan_core.policy_server.droid import RATE_HZ, UNIT_RAD_S
 
@@ -35,9 +35,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('--port', type=int, default=8000, help='0: any that is free')
     parser.add_argument('--models', type=models, metavar='DIR', help='default: the shipped ones')
     parser.add_argument(
-        '--method', choices=METHODS, default='vidplan', metavar='NAME', help=', '.join(METHODS)
+        '--method', choices=METHODS, metavar='NAME', help=', '.join(METHODS)
     )
     parser.add_argument('--base', choices=BASES, help='policy to plan on top of')
+    parser.add_argument('--params', type=existing_file, metavar='YAML', help='how to plan')
     parser.add_argument('--device', type=device, default='cpu')
     parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
     group = parser.add_argument_group('commands')
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         print(
             f'note: anybody who reaches {args.host} can ask; nothing is encrypted', file=sys.stderr
         )
-    print(f'{args.method} is served on {server.url}; {dict(policy.metadata)}', flush=True)
+    print(f'serving on {server.url}: {dict(policy.metadata)}', flush=True)
     try:
         server.serve()
     finally:
@@ -84,7 +85,6 @@ def make_policy(args: argparse.Namespace) -> PlannedPolicy:
 
     from vidplan.serving.planned_policy import VELOCITY, PlannedPolicy, ServedPace, ServedSight
     from vidplan_core.geometry.robot_files import default_robot
-    from vidplan_core.planner.config import PlannerConfig
     from vidplan_core.planner.system import PlanningSystem
 
     pace = ServedPace(
@@ -96,8 +96,7 @@ def make_policy(args: argparse.Namespace) -> PlannedPolicy:
     if pace.action_space == VELOCITY:  # what cannot be said in a command is not planned
         speeds = np.minimum(robot.limits.velocity, pace.unit_rad_s)
         robot = replace(robot, limits=replace(robot.limits, velocity=speeds))
-    changes = {} if args.base is None else {'base': args.base}
-    config = PlannerConfig(method=args.method, **changes)
+    config = config_of(args, method=args.method, base=args.base)
     system = PlanningSystem.load(models_folder(args), config, args.device, robot)
     model = system.world_model.config
     ages = model.history_ages or tuple(range(model.history_frames - 1, -1, -1))

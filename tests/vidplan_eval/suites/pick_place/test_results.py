@@ -144,6 +144,18 @@ def test_every_method_has_a_composition_of_the_planner(method):
     assert config.method == composition_of(method)
 
 
+def test_a_parameter_file_says_where_the_policy_server_is(tmp_path):
+    file = tmp_path / 'mine.yaml'
+    file.write_text(
+        '/**/planner: {ros__parameters: {margin: 0.5, policy_server: {url: "ws://10.0.0.5:9"}}}'
+    )
+    words = ['--suite', 'pick_place', '--base', 'server', '--method', 'policy']
+    config = pick_place._config(parsed(*words, '--params', str(file)))
+    assert (config.base, config.method, config.margin) == ('server', 'policy', 0.5)
+    assert config.policy_server.url == 'ws://10.0.0.5:9'
+    assert config.policy_server.timeout_s == 1.0
+
+
 @pytest.mark.parametrize(
     ('method', 'base'), [('vidplan', 'words'), ('oracle_of_n', 'words'), ('expert', '')]
 )

@@ -15,14 +15,24 @@ if TYPE_CHECKING:
 
 def load_system(args: argparse.Namespace, **changes: Any) -> PlanningSystem:
     """Load the models of a parsed command line with changes to the planner's configuration."""
+    from vidplan_core.planner.system import PlanningSystem
+
+    return PlanningSystem.load(models_folder(args), config_of(args, **changes), args.device)
+
+
+def config_of(args: argparse.Namespace, **changes: Any) -> PlannerConfig:
+    """How to plan: a parameter file if one is given, with changes; those of None count for none.
+
+    Raises:
+        ConfigError: as for a launch with the file, or a change that is not allowed.
+    """
     from dataclasses import replace
 
     from vidplan_core.planner.config import PlannerConfig
-    from vidplan_core.planner.system import PlanningSystem
 
     path = getattr(args, 'params', None)
     config = PlannerConfig() if path is None else planner_config(path)
-    return PlanningSystem.load(models_folder(args), replace(config, **changes), args.device)
+    return replace(config, **{name: one for name, one in changes.items() if one is not None})
 
 
 def planner_config(path: Path) -> PlannerConfig:

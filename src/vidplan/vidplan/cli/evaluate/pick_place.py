@@ -7,7 +7,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from vidplan.cli.evaluate.loading import models_folder
+from vidplan.cli.evaluate.loading import config_of, models_folder
 from vidplan_eval.suites.pick_place.names import WITHOUT_BASE, composition_of
 
 if TYPE_CHECKING:
@@ -65,10 +65,7 @@ def _work(args: argparse.Namespace) -> PickPlaceWork:
 
 
 def _config(args: argparse.Namespace) -> PlannerConfig:
-    from vidplan_core.planner.config import PlannerConfig
-
-    changes = {} if args.base is None else {'base': args.base}
-    return PlannerConfig(method=composition_of(args.method), **changes)
+    return config_of(args, method=composition_of(args.method), base=args.base)
 
 
 def _named(args: argparse.Namespace, work: PickPlaceWork) -> dict[str, Any]:
