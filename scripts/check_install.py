@@ -13,7 +13,7 @@ _MODULES = (
     'open_clip',
     'cv2',
     'mujoco',
-    'mink',
+    'daqp',
     'rosbags',
     'av',
     'accelerate',

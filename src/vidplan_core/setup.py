@@ -15,8 +15,8 @@ setup(
     # Versions that fit together: requirements/constraints.txt of the repository.
     install_requires=[
         'av',
+        'daqp',
         'diffusers',
-        'mink',
         'msgpack',
         'mujoco',
         'numpy',

@@ -78,7 +78,7 @@ def test_checking_a_file_loads_no_heavy_library() -> None:
     """Whatever starts the graph only to wait for it, `ros2 launch` too, stays small."""
     program = (
         'import sys; import vidplan.parameters.files; '
-        "print({'torch', 'mujoco', 'mink', 'rclpy'} & set(sys.modules))"
+        "print({'torch', 'mujoco', 'daqp', 'rclpy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
     assert done.stdout == 'set()\n', done.stderr

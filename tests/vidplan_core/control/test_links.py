@@ -17,6 +17,7 @@ from vidplan_core.control.commands import PlanCommand
 from vidplan_core.control.config import AdapterConfig, SafetyConfig
 from vidplan_core.control.links import LinkCapsules, Margins, collision, fingertip_heights
 from vidplan_core.errors import CommandRejectedError
+from vidplan_core.geometry.fk import arm_frames
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import matrix_to_quaternion, quaternion_to_matrix, so3_exp
 from vidplan_core.geometry.workspace import WorkspaceBox
@@ -61,7 +62,7 @@ def random_angles(count: int, seed: int) -> np.ndarray:
 @pytest.mark.parametrize('name', BODIES)
 def test_capsules_cover_the_exact_mesh(name: str) -> None:
     q = random_angles(1, seed=1)
-    capsules = LinkCapsules.at(ROBOT, q)
+    capsules = LinkCapsules.at(ROBOT, arm_frames(ROBOT, q))
     mine = capsules.frames == BODIES[name]
     start, axis = capsules.start[0, mine], (capsules.end - capsules.start)[0, mine]
     points = vertices(q[0])[name][:, None]
@@ -76,10 +77,11 @@ def test_fingertips_are_as_low_as_the_exact_fingers(opening_m: float) -> None:
     """The corners of the open tips bound all fingers from below, with the hand above them."""
     tilts = np.random.default_rng(2).normal(scale=0.3, size=(30, 7))
     for q in ROBOT.home + tilts:
-        capsules = LinkCapsules.at(ROBOT, q[None])
+        capsules = LinkCapsules.at(ROBOT, arm_frames(ROBOT, q[None]))
         hand = capsules.heights()[capsules.frames[None] == 8].min()
         lowest = min(vertices(q, opening_m)[name][:, 2].min() for name in FINGERS)
-        assert min(fingertip_heights(ROBOT, q[None]).min(), hand) < lowest + 1e-3
+        tips = fingertip_heights(ROBOT, arm_frames(ROBOT, q[None]))
+        assert min(tips.min(), hand) < lowest + 1e-3
 
 
 def test_the_hand_cannot_meet_the_forearm_within_the_limits() -> None:
@@ -101,7 +103,7 @@ def test_the_hand_cannot_meet_the_forearm_within_the_limits() -> None:
 
 def test_distances_are_those_of_dense_points() -> None:
     q = random_angles(20, seed=3)
-    capsules = LinkCapsules.at(ROBOT, q)
+    capsules = LinkCapsules.at(ROBOT, arm_frames(ROBOT, q))
     apart, first, second = capsules.apart()
     part = np.linspace(0, 1, 60)[:, None]
     axis = capsules.end - capsules.start
@@ -118,12 +120,12 @@ def test_distances_are_those_of_dense_points() -> None:
 
 def test_home_is_clear_and_an_arm_in_a_box_is_not() -> None:
     home = np.array([ROBOT.home])
-    assert collision(ROBOT, home, MARGINS) is None
+    assert collision(ROBOT, arm_frames(ROBOT, home), MARGINS) is None
     box = WorkspaceBox((0.25, -0.1, 0.55), (0.35, 0.1, 0.65))
     moved = home + [[0.4, 0, 0, 0, 0, 0, 0], [0.0] * 7]
-    assert 'from box 0' in str(collision(ROBOT, moved, MARGINS, (box,)))
+    assert 'from box 0' in str(collision(ROBOT, arm_frames(ROBOT, moved), MARGINS, (box,)))
     # An arm that stands in it already may leave, or stay.
-    assert collision(ROBOT, np.repeat(home, 3, 0), MARGINS, (box,)) is None
+    assert collision(ROBOT, arm_frames(ROBOT, np.repeat(home, 3, 0)), MARGINS, (box,)) is None
 
 
 def low_plan(adapter, rng: np.random.Generator) -> PlanCommand:  # noqa: ANN001

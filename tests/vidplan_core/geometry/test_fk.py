@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from vidplan_core.geometry.fk import (
+    arm_frames,
     flange_pose,
     jacobian,
+    joint_frames,
     pose_and_jacobian,
     tcp_position,
 )
@@ -96,3 +98,12 @@ def test_batches_and_single_vectors_agree() -> None:
 def test_wrong_number_of_joints() -> None:
     with pytest.raises(ValueError, match='last dimension of 7'):
         flange_pose(torch.zeros(8))
+
+
+def test_frames_by_numpy_are_the_same() -> None:
+    q = random_angles(20)
+    positions, rotations = arm_frames(default_robot(), q.numpy())
+    expected = joint_frames(q)
+    np.testing.assert_allclose(positions[:, 1:], expected[0], atol=1e-12)
+    np.testing.assert_allclose(rotations[:, 1:], expected[1], atol=1e-12)
+    np.testing.assert_array_equal(rotations[:, 0], np.tile(np.eye(3), (20, 1, 1)))

@@ -21,7 +21,7 @@ from vidplan_core.control.safety import CommandChecker
 from vidplan_core.control.timeline import MeasuredJoints, Sent, Timeline
 from vidplan_core.control.watchdog import FINE, PLAN_OVERDUE, Verdict, Watchdog
 from vidplan_core.errors import CommandRejectedError, ObservationError
-from vidplan_core.geometry.fk import flange_pose, pose_and_jacobian
+from vidplan_core.geometry.fk import arm_frames, pose_and_jacobian
 from vidplan_core.geometry.ik import IkTolerance
 from vidplan_core.geometry.path import SAME_TIME_S, JointTrajectoryPlan
 from vidplan_core.geometry.se3 import matrix_to_quaternion
@@ -292,5 +292,5 @@ class ActionAdapter:
         self._latest_s = max(self._latest_s, now_s)
 
     def _flange(self, q: Array) -> tuple[Array, Array]:
-        position, rotation = flange_pose(torch.from_numpy(q), self._robot)
-        return position.numpy(), rotation.numpy()
+        positions, rotations = arm_frames(self._robot, q[None])
+        return positions[0, -1], rotations[0, -1]

@@ -20,7 +20,7 @@ class SafetyConfig:
         tool_box: where the tool centre point may be.
         flange_box: where the flange may be.
         boxes: that stand around, where no link may be.
-        max_frames: longest chunk.
+        max_frames: longest chunk; its joint angles are to be found within 20 ms.
         max_period_s: longest time between frames, s.
         sample_period_s: spacing at which a trajectory is checked between its points, s.
         link_period_s: the same for its links, which margins are there for, s.
@@ -67,7 +67,7 @@ class SafetyConfig:
     boxes: tuple[WorkspaceBox, ...] = ()
     tool_box: WorkspaceBox = COMMAND_BOX
     flange_box: WorkspaceBox = FLANGE_BOX
-    max_frames: int = 64
+    max_frames: int = 24
     max_period_s: float = 1.0
     sample_period_s: float = 0.01
     link_period_s: float = 0.025

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from vidplan_core.control.commands import PlanCommand
 from vidplan_core.control.rejection import STALE, UNREACHABLE
@@ -14,7 +14,6 @@ from vidplan_core.geometry.elbow import elbow_drift
 from vidplan_core.geometry.ik import IkSolver, IkTolerance
 from vidplan_core.geometry.path import JointTrajectoryPlan
 from vidplan_core.geometry.robot import RobotModel
-from vidplan_core.geometry.se3 import quaternion_to_matrix, so3_exp, so3_log
 from vidplan_core.geometry.trajectory import JointMoment, joint_trajectory
 
 Array = NDArray[np.float64]
@@ -43,7 +42,7 @@ class PlanFollower:
             raise CommandRejectedError(
                 STALE, 'the plan came too late for its last frame; commit to more frames'
             )
-        rotations = quaternion_to_matrix(_tensor(plan.quaternions)).numpy()
+        rotations = Rotation.from_quat(plan.quaternions).as_matrix()
         poses = np.asarray(plan.positions)[ahead], rotations[ahead]
         times = np.asarray(due[ahead] - splice_s, np.float64)
         found: list[JointTrajectoryPlan] = []
@@ -83,10 +82,6 @@ def pose_at(plan: PlanCommand, time_s: float) -> tuple[Array, Array]:
     index = int(np.clip(np.floor(frames), 0, len(plan.positions) - 2))
     part = float(np.clip(frames - index, 0, 1))
     p0, p1 = np.asarray(plan.positions, np.float64)[index : index + 2]
-    r0, r1 = quaternion_to_matrix(_tensor(plan.quaternions)[index : index + 2])
-    rotation = r0 @ so3_exp(part * so3_log(r0.mT @ r1))
-    return p0 + part * (p1 - p0), rotation.numpy()
-
-
-def _tensor(values: ArrayLike) -> torch.Tensor:
-    return torch.from_numpy(np.asarray(values, dtype=np.float64))
+    r0, r1 = Rotation.from_quat(plan.quaternions[index : index + 2])
+    rotation = r0 * Rotation.from_rotvec(part * (r0.inv() * r1).as_rotvec())
+    return p0 + part * (p1 - p0), rotation.as_matrix()

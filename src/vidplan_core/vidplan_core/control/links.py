@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from vidplan_core.geometry.fk import flange_pose, joint_frames
+from vidplan_core.geometry.fk import ArmFrames
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.workspace import WorkspaceBox
 
@@ -28,7 +28,7 @@ _NEIGHBOURS, _WRIST = 2, 5
 
 @dataclass(frozen=True, eq=False)
 class LinkCapsules:
-    """The capsules of one arm, in the robot base frame, at angles (N, 7).
+    """The capsules of one arm in the robot base frame, in N postures.
 
     Attributes:
         frames: that each capsule (C,) is fixed to, 0 the base .. 8 the flange.
@@ -43,18 +43,15 @@ class LinkCapsules:
     radius: Array
 
     @classmethod
-    def at(cls, robot: RobotModel, q: Array) -> LinkCapsules:
-        """The capsules of a robot at angles (N, 7), rad."""
+    def at(cls, robot: RobotModel, at: ArmFrames) -> LinkCapsules:
+        """The capsules of a robot whose frames are given."""
         flange = float(len(robot.chain))
         fingers = [(flange, *row) for row in robot.fingers]
         rows = np.array([*robot.links, *fingers], np.float64).reshape(-1, 8)
         frames = rows[:, 0].astype(np.intp)
-        positions, rotations = (part.numpy() for part in joint_frames(torch.from_numpy(q), robot))
-        base = np.zeros((len(q), 1, 3)), np.tile(np.eye(3), (len(q), 1, 1, 1))
-        positions = np.concatenate((base[0], positions), 1)[:, frames]
-        rotations = np.concatenate((base[1], rotations), 1)[:, frames]
+        positions, rotations = (values[:, frames] for values in at)
         ends = [
-            positions + np.einsum('ncij,cj->nci', rotations, rows[:, columns])
+            positions + (rotations @ rows[:, columns, None])[..., 0]
             for columns in (slice(1, 4), slice(4, 7))
         ]
         return cls(frames, ends[0], ends[1], rows[:, 7])
@@ -63,22 +60,42 @@ class LinkCapsules:
         """Height (N, C) of the lowest point of each capsule, m."""
         return np.minimum(self.start[..., 2], self.end[..., 2]) - self.radius
 
-    def apart(self) -> tuple[Array, Indices, Indices]:
-        """Distances (N, P) of the pairs that may not touch, m, and their capsules (P,), (P,)."""
-        first, second = np.triu_indices(len(self.frames), 1)
-        low, high = (
-            pick(self.frames[first], self.frames[second]) for pick in (np.minimum, np.maximum)
-        )
-        far = (high - low > _NEIGHBOURS) & (low < _WRIST)
-        first, second = first[far], second[far]
+    def apart(self, within_m: float = np.inf) -> tuple[Array, Indices, Indices]:
+        """Distances (N, P) of the pairs that may not touch, m, and their capsules (P,), (P,).
+
+        Pairs that never come nearer than `within_m` may be left out.
+        """
+        first, second = _pairs(tuple(self.frames.tolist()))
+        middle = (self.start + self.end) / 2
+        around = np.linalg.norm(self.end[0] - self.start[0], axis=-1) / 2 + self.radius
+        between = np.linalg.norm(middle[:, first] - middle[:, second], axis=-1).min(0)
+        # Written so that NaN counts as near.
+        near = ~(between - around[first] - around[second] > within_m)
+        first, second = first[near], second[near]
         distance = _between_segments(
             self.start[:, first], self.end[:, first], self.start[:, second], self.end[:, second]
         )
         return distance - self.radius[first] - self.radius[second], first, second
 
-    def from_box(self, box: WorkspaceBox) -> Array:
-        """Distance (N, C) of each capsule from a box, m; at most as large as the true one."""
+    def from_box(self, box: WorkspaceBox, within_m: float = np.inf) -> Array:
+        """Distance (N, C) of each capsule from a box, m, to 0.1 mm.
+
+        Of those that never come nearer than `within_m` it is a lower bound above that.
+        """
         lower, upper = np.asarray(box.lower), np.asarray(box.upper)
+        half = np.linalg.norm(self.end[0] - self.start[0], axis=-1) / 2
+        found = self._distance_at(np.full(self.start.shape[:2], 0.5), lower, upper)
+        found = found - half - self.radius
+        # Written so that NaN counts as near.
+        near = ~(found.min(0) > within_m)
+        part = LinkCapsules(
+            self.frames[near], self.start[:, near], self.end[:, near], self.radius[near]
+        )
+        found[:, near] = part._nearest_to(lower, upper) - part.radius
+        return found
+
+    def _nearest_to(self, lower: Array, upper: Array) -> Array:
+        """Distance (N, C) of each axis from a box, m."""
         low, high = np.zeros(self.start.shape[:2]), np.ones(self.start.shape[:2])
         # Distance to a convex body is convex along the axis: ternary search keeps the least.
         for _ in range(20):
@@ -88,7 +105,7 @@ class LinkCapsules:
             )
             nearer = left < right
             high, low = np.where(nearer, high - third, high), np.where(nearer, low, low + third)
-        return self._distance_at((low + high) / 2, lower, upper) - self.radius
+        return self._distance_at((low + high) / 2, lower, upper)
 
     def name(self, index: int) -> str:
         """What a capsule belongs to, for messages."""
@@ -111,45 +128,54 @@ class Margins:
 
 
 def collision(
-    robot: RobotModel, q: Array, margins: Margins, boxes: tuple[WorkspaceBox, ...] = ()
+    robot: RobotModel, at: ArmFrames, margins: Margins, boxes: tuple[WorkspaceBox, ...] = ()
 ) -> str | None:
-    """Say which link of a motion (N, 7) comes too near to what, or None.
+    """Say which link of a motion comes too near to what, or None.
 
-    An arm that is too near at the first angles may stay so, but come no nearer.
+    An arm that is too near at the first posture may stay so, but come no nearer.
 
     Args:
         robot: whose links and fingertips; those that it does not have are not looked at.
-        q: angles along the motion, rad.
+        at: the arm's frames along the motion.
         margins: that are kept.
         boxes: that stand around, in the base frame.
     """
-    capsules = LinkCapsules.at(robot, q)
+    capsules = LinkCapsules.at(robot, at)
     above = np.flatnonzero(capsules.frames >= _ABOVE_THE_TABLE)
     above = above[: len(above) - len(robot.fingers)]
     found = _nearest(capsules.heights()[:, above], margins.table_m)
     if found is not None:
         return f'{capsules.name(above[found[0]])} is {found[1]:.3f} m above the table'
-    found = _nearest(fingertip_heights(robot, q), margins.fingertip_m)
+    found = _nearest(fingertip_heights(robot, at), margins.fingertip_m)
     if found is not None:
         return f'a fingertip is {found[1]:.3f} m above the table'
     for number, box in enumerate(boxes):
-        away = capsules.from_box(box)
+        away = capsules.from_box(box, margins.box_m)
         found = _nearest(away[:, above[0] :], margins.box_m)
         if found is not None:
             name = capsules.name(above[0] + found[0])
             return f'{name} is {found[1]:.3f} m from box {number}'
-    apart, first, second = capsules.apart()
+    apart, first, second = capsules.apart(margins.self_m)
     if (found := _nearest(apart, margins.self_m)) is None:
         return None
     names = (capsules.name(side[found[0]]) for side in (first, second))
     return f'{" and ".join(names)} are {found[1]:.3f} m apart'
 
 
-def fingertip_heights(robot: RobotModel, q: Array) -> Array:
+def fingertip_heights(robot: RobotModel, at: ArmFrames) -> Array:
     """Height (N, corners) of the corners of the open fingertips, m."""
     corners = np.array(robot.fingertips, np.float64).reshape(-1, 3)
-    position, rotation = (part.numpy() for part in flange_pose(torch.from_numpy(q), robot))
-    return np.asarray(position[:, None, 2] + rotation[:, 2] @ corners.T)
+    return np.asarray(at[0][:, -1:, 2] + at[1][:, -1, 2] @ corners.T)
+
+
+@lru_cache(maxsize=16)
+def _pairs(frames: tuple[int, ...]) -> tuple[Indices, Indices]:
+    """Return which capsules of which frames may not touch, (P,) and (P,)."""
+    of = np.array(frames)
+    first, second = np.triu_indices(len(of), 1)
+    low, high = (pick(of[first], of[second]) for pick in (np.minimum, np.maximum))
+    far = (high - low > _NEIGHBOURS) & (low < _WRIST)
+    return first[far], second[far]
 
 
 def _nearest(clear: Array, margin_m: float) -> tuple[int, float] | None:

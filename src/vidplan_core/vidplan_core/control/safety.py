@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
 
 from vidplan_core.control import plan_checks
 from vidplan_core.control.commands import PlanCommand, TrajectoryCommand
@@ -26,11 +27,9 @@ from vidplan_core.control.rejection import (
     WRONG_SIZE,
 )
 from vidplan_core.errors import CommandRejectedError
-from vidplan_core.geometry.fk import flange_pose, tcp_position
-from vidplan_core.geometry.path import JointTrajectoryPlan
+from vidplan_core.geometry.fk import ArmFrames, arm_frames, tcp_position
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot
-from vidplan_core.geometry.se3 import quaternion_to_matrix
 
 Array = NDArray[np.float64]
 
@@ -64,7 +63,7 @@ class CommandChecker:
         )
         duration_s = plan.period_s * (len(plan.positions) - 1)
         plan_checks.check_duration(duration_s, config.max_duration_s)
-        rotations = quaternion_to_matrix(_tensor(plan.quaternions)).numpy()
+        rotations = Rotation.from_quat(plan.quaternions).as_matrix()
         self._check_boxes(np.asarray(plan.positions), rotations, 'frame')
         plan_checks.check_speeds(plan, rotations, config.max_speed_m_s, config.max_turn_rad_s)
 
@@ -117,14 +116,13 @@ class CommandChecker:
         steps = max(2, math.ceil(path.duration_s / self.config.sample_period_s) + 1)
         # The points themselves are checked too: they need not fall on the grid.
         times = np.union1d(np.linspace(0, path.duration_s, steps), path.times_s)
-        angles, speeds, rates = path.sample(times)
-        found = self.robot.hard_limits.violation(angles, speeds, rates)
-        found = found or path.violation(self.robot.hard_limits)
-        if found is not None:
+        if (found := path.violation(self.robot.hard_limits)) is not None:
             raise CommandRejectedError(LIMIT, f'{found}; plan a slower or a shorter motion')
-        position, rotation = flange_pose(torch.from_numpy(angles), self.robot)
-        self._check_boxes(position.numpy(), rotation.numpy(), 'sample')
-        self._check_links(path)
+        positions, rotations = arm_frames(self.robot, path.sample(times)[0])
+        self._check_boxes(positions[:, -1], rotations[:, -1], 'sample')
+        stride = max(1, int(self.config.link_period_s / self.config.sample_period_s))
+        kept = np.append(np.arange(0, len(times) - 1, stride), len(times) - 1)
+        self._check_links((positions[kept], rotations[kept]))
 
     def _check_boxes(self, positions: Array, rotations: Array, what: str) -> None:
         tools = tcp_position(_tensor(positions), _tensor(rotations), self.robot).numpy()
@@ -133,16 +131,14 @@ class CommandChecker:
         if found is not None:
             raise CommandRejectedError(WORKSPACE, found)
 
-    def _check_links(self, path: JointTrajectoryPlan) -> None:
-        """Check all links on the path; a brake stays on it, so it is checked with it."""
+    def _check_links(self, at: ArmFrames) -> None:
+        """Check all links along a path; a brake stays on it, so it is checked with it."""
         config = self.config
         margins = Margins(
             config.table_margin_m, config.box_margin_m, config.self_margin_m,
             config.fingertip_margin_m,
         )  # fmt: skip
-        steps = max(2, math.ceil(path.duration_s / config.link_period_s) + 1)
-        angles, _, _ = path.sample(np.linspace(0, path.duration_s, steps))
-        found = collision(self.robot, angles, margins, config.boxes)
+        found = collision(self.robot, at, margins, config.boxes)
         if found is not None:
             raise CommandRejectedError(COLLISION, f'{found}; plan a motion further away')
 

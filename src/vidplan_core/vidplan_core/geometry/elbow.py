@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from vidplan_core.geometry.fk import jacobian
+from vidplan_core.geometry.fk import arm_frames
 from vidplan_core.geometry.robot import RobotModel
 
 Array = NDArray[np.float64]
@@ -43,5 +42,8 @@ def elbow_drift(
 
 def _free(robot: RobotModel, q: Array) -> Array:
     """Return the projection (7, 7) onto joint velocities that leave the flange where it is."""
-    moves = jacobian(torch.from_numpy(q), robot).numpy()
+    positions, rotations = (values[0] for values in arm_frames(robot, q[None]))
+    axes = rotations[1:-1, :, 2]
+    arms = positions[-1] - positions[1:-1]
+    moves = np.concatenate((np.cross(axes, arms), axes), 1).T
     return np.eye(len(q)) - np.linalg.pinv(moves, rcond=1e-4) @ moves

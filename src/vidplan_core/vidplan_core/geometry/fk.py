@@ -10,12 +10,19 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vidplan_core.geometry.robot import DhRow, RobotModel
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import euler_xyz_to_matrix
+
+Array = NDArray[np.float64]
+
+#: Positions (N, 9, 3), m, and rotations (N, 9, 3, 3) of base, joints and flange.
+ArmFrames = tuple[Array, Array]
 
 
 @lru_cache(maxsize=32)
@@ -63,6 +70,25 @@ def joint_frames(q: Tensor, robot: RobotModel | None = None) -> tuple[Tensor, Te
         positions.append(position)
         rotations.append(rotation)
     return torch.stack(positions, -2), torch.stack(rotations, -3)
+
+
+def arm_frames(robot: RobotModel, q: Array) -> ArmFrames:
+    """Return the frames of base, joints and flange at angles (N, 7), rad, by NumPy alone.
+
+    For the checks of a command, which must be quick for few postures and need no gradient.
+    """
+    a, d, alpha = np.array(robot.chain, np.float64).T
+    ca, sa = np.cos(alpha).round(15), np.sin(alpha).round(15)
+    angles = np.concatenate((q, np.zeros((len(q), 1))), 1)
+    c, s, zero = np.cos(angles), np.sin(angles), np.zeros_like(angles)
+    one = zero + 1
+    rows = (c, -s, zero, a * one, s * ca, c * ca, -sa * one, -sa * d * one,
+            s * sa, c * sa, ca * one, ca * d * one, zero, zero, zero, one)  # fmt: skip
+    steps = np.stack(rows, -1).reshape(*angles.shape, 4, 4)
+    frames = np.tile(np.eye(4), (len(q), 1 + len(a), 1, 1))
+    for index in range(len(a)):
+        frames[:, index + 1] = frames[:, index] @ steps[:, index]
+    return frames[..., :3, 3], frames[..., :3, :3]
 
 
 def flange_pose(q: Tensor, robot: RobotModel | None = None) -> tuple[Tensor, Tensor]:

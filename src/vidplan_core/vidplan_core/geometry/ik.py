@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import mink
+import daqp
 import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,14 @@ from vidplan_core.geometry.robot_files import default_robot
 Array = NDArray[np.float64]
 
 _FLANGE = 'flange'
+
+# Weights of the rows of a pose's error (m, rad) and of the posture. The posture is weak enough to
+# move the flange by micrometres only, see the test of its accuracy; it makes the problem regular.
+_WEIGHTS = np.array([1.0, 1.0, 1.0, 0.3, 0.3, 0.3])
+_POSTURE = 2e-3
+
+# Errors and improvements below this end the iteration, m and rad.
+_SETTLED = 1e-5
 
 
 def arm_mjcf(chain: tuple[DhRow, ...]) -> str:
@@ -41,21 +49,6 @@ def _placed(row: DhRow) -> str:
     return f'pos="{offset}" quat="{math.cos(alpha / 2)} {math.sin(alpha / 2)} 0 0"'
 
 
-class _Bounds(mink.Limit):
-    """Keep the angles between two vectors, however many iterations are taken."""
-
-    def __init__(self, joints: int) -> None:
-        self.lower = np.zeros(joints)
-        self.upper = np.zeros(joints)
-        self._matrix = np.vstack((np.eye(joints), -np.eye(joints)))
-
-    def compute_qp_inequalities(
-        self, configuration: mink.Configuration, dt: float
-    ) -> mink.Constraint:
-        q = configuration.q
-        return mink.Constraint(self._matrix, np.concatenate((self.upper - q, q - self.lower)))
-
-
 @dataclass(frozen=True)
 class IkTolerance:
     """How far a solution may be from its pose before it counts as unreachable."""
@@ -65,7 +58,7 @@ class IkTolerance:
 
 
 class IkSolver:
-    """Follows chunks of flange poses by a quadratic program per iteration (mink, DAQP).
+    """Follows chunks of flange poses by a quadratic program per iteration (DAQP).
 
     Position and velocity limits are constraints: each pose must be reached from the angles of the
     one before within `velocity x dt`. A weak posture task keeps a free elbow where it is: a
@@ -84,13 +77,10 @@ class IkSolver:
         self._limits = robot.limits
         self._tolerance = tolerance or IkTolerance()
         self._max_iterations = max_iterations
-        model = mujoco.MjModel.from_xml_string(arm_mjcf(robot.chain))
-        self._configuration = mink.Configuration(model)
-        self._flange = mink.FrameTask(_FLANGE, 'site', position_cost=1.0, orientation_cost=0.3)
-        # Weak enough to move the flange by micrometres only, see the test of its accuracy.
-        self._posture = mink.PostureTask(model, cost=2e-3)
-        self._tasks = [self._flange, self._posture]
-        self._bounds = _Bounds(len(robot.home))
+        self._model = mujoco.MjModel.from_xml_string(arm_mjcf(robot.chain))
+        self._data = mujoco.MjData(self._model)
+        self._site = self._model.site(_FLANGE).id
+        self._jacobian = np.zeros((6, len(robot.home)))
 
     def track(
         self,
@@ -118,41 +108,66 @@ class IkSolver:
         _check_shapes(len(self._limits.names), previous, targets, turns, dt)
         angles = np.zeros((len(targets), len(previous)))
         steps = np.diff(angles if drift is None else drift, axis=0, prepend=0.0)
-        for index, (position, rotation) in enumerate(zip(targets, turns, strict=True)):
-            self._posture.set_target(previous + steps[index])
-            angles[index] = previous = self._reach(index, previous, position, rotation, dt)
+        for index, pose in enumerate(zip(targets, turns, strict=True)):
+            angles[index] = previous = self._reach(index, previous, pose, steps[index], dt)
         return angles
 
     def _reach(
-        self, index: int, previous: Array, position: Array, rotation: Array, dt: float
+        self, index: int, previous: Array, pose: tuple[Array, Array], step: Array, dt: float
     ) -> Array:
         reach = self._limits.velocity * dt
         # An arm that stands outside its limits may stay there, but not go further.
-        self._bounds.lower = np.maximum(np.minimum(self._limits.lower, previous), previous - reach)
-        self._bounds.upper = np.minimum(np.maximum(self._limits.upper, previous), previous + reach)
-        target = mink.SE3.from_rotation_and_translation(mink.SO3.from_matrix(rotation), position)
-        self._flange.set_target(target)
-        self._configuration.update(previous)
-        error_m, error_rad = self._errors()
+        lower = np.maximum(np.minimum(self._limits.lower, previous), previous - reach)
+        upper = np.minimum(np.maximum(self._limits.upper, previous), previous + reach)
+        q = previous
+        error, error_m, error_rad = self._look(q, pose)
         for _ in range(self._max_iterations):
             last_m, last_rad = error_m, error_rad
-            self._step(dt)
-            error_m, error_rad = self._errors()
-            if abs(last_m - error_m) < 1e-5 and abs(last_rad - error_rad) < 1e-5:
+            q = q + self._step(error, previous + step - q, lower - q, upper - q)
+            error, error_m, error_rad = self._look(q, pose)
+            small = max(error_m, error_rad) < _SETTLED
+            if small or max(abs(last_m - error_m), abs(last_rad - error_rad)) < _SETTLED:
                 break
-        if error_m > self._tolerance.position_m or error_rad > self._tolerance.rotation_rad:
-            raise IkError(index, error_m, error_rad, self._tolerance.position_m)
-        return np.clip(self._configuration.q, self._bounds.lower, self._bounds.upper)
+        # Written so that NaN counts as missed.
+        tolerance = self._tolerance
+        if not (error_m <= tolerance.position_m and error_rad <= tolerance.rotation_rad):
+            raise IkError(index, error_m, error_rad, tolerance.position_m)
+        return np.clip(q, lower, upper)
 
-    def _step(self, dt: float) -> None:
-        velocity = mink.solve_ik(
-            self._configuration, self._tasks, dt, 'daqp', damping=1e-8, limits=[self._bounds]
-        )
-        self._configuration.integrate_inplace(velocity, dt)
+    def _look(self, q: Array, pose: tuple[Array, Array]) -> tuple[Array, float, float]:
+        """Return what a pose is missed by at angles (7,): a twist (6,), its sizes in m and rad.
 
-    def _errors(self) -> tuple[float, float]:
-        error = self._flange.compute_error(self._configuration)
-        return float(np.linalg.norm(error[:3])), float(np.linalg.norm(error[3:]))
+        The Jacobian there is found, too.
+        """
+        data = self._data
+        data.qpos[:] = q
+        mujoco.mj_kinematics(self._model, data)
+        mujoco.mj_comPos(self._model, data)
+        rows = self._jacobian[:3], self._jacobian[3:]
+        mujoco.mj_jacSite(self._model, data, *rows, self._site)
+        way = pose[0] - data.site_xpos[self._site]
+        turn, angle_rad = _turn(pose[1] @ data.site_xmat[self._site].reshape(3, 3).T)
+        return np.concatenate((way, turn)), float(np.linalg.norm(way)), angle_rad
+
+    def _step(self, error: Array, drift: Array, lower: Array, upper: Array) -> Array:
+        """Return the step (7,) between bounds that makes the most of the error (6,), rad."""
+        weighted = _WEIGHTS[:, None] * self._jacobian
+        square = weighted.T @ weighted + _POSTURE**2 * np.eye(len(drift))
+        linear = -(weighted.T @ (_WEIGHTS * error) + _POSTURE**2 * drift)
+        none, free = np.zeros((0, len(drift))), np.zeros(len(drift), np.int32)
+        step, _, found, _ = daqp.solve(square, linear, none, upper, lower, free)
+        return np.asarray(step) if found > 0 else np.zeros_like(drift)
+
+
+def _turn(rotation: Array) -> tuple[Array, float]:
+    """Return the rotation vector (3,) of a matrix and its angle, rad; at pi no axis is found."""
+    axis = np.array([
+        rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0],
+        rotation[1, 0] - rotation[0, 1],
+    ])  # fmt: skip
+    sine, cosine = float(np.linalg.norm(axis)), float(np.trace(rotation)) - 1.0
+    angle_rad = math.atan2(sine, cosine)
+    return axis * (angle_rad / sine if sine > 1e-12 else 0.5), angle_rad
 
 
 def _check_shapes(joints: int, q0: Array, positions: Array, rotations: Array, dt: float) -> None:
