@@ -71,6 +71,14 @@ class RunLogger(Node):
         if not math.isnan(time_ratio):
             self._time_ratios[cycle] = time_ratio
 
+    def so_far(self) -> RunLog:
+        """Put the plans that came so far into the log and return it.
+
+        The last one is left out: its pictures and markers are still on their way.
+        """
+        self._log.plans = [self._record(key) for key in sorted(self._plans)[:-1]]
+        return self._log
+
     def finish(self, end: GoalEnd) -> RunLog:
         """Put plans and result into the log and return it."""
         result = end.result

@@ -19,13 +19,16 @@ from vidplan.cli.parser import OneLineParser
 
 #: Modules of this package, in the order of `vidplan --help`.
 COMMANDS = (
-    'run', 'up', 'goal', 'record', 'replay', 'report', 'bag', 'data', 'score', 'evaluate',
+    'run', 'up', 'goal', 'record', 'replay', 'report', 'view', 'bag', 'data', 'score', 'evaluate',
     'landscape', 'bench', 'serve-policy', 'models', 'config', 'parse', 'doctor', 'completion',
 )  # fmt: skip
 
 #: Where a command is that does not lie beside this file.
 _PLACES = {
-    **{name: f'recordings.{name}' for name in ('record', 'replay', 'report', 'bag', 'data')},
+    **{
+        name: f'recordings.{name}'
+        for name in ('record', 'replay', 'report', 'view', 'bag', 'data')
+    },
     **{name: f'measuring.{name}' for name in ('score', 'landscape', 'bench')},
     **{
         name: f'machine.{name}'

@@ -65,6 +65,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         '--record', action=argparse.BooleanOptionalAction, default=True, help='write a bag too'
     )
+    parser.add_argument('--view', action='store_true', help='show it live in the Rerun viewer')
     parser.add_argument('--open', action='store_true', help='show the report in a browser')
     return parser
 
@@ -73,12 +74,14 @@ def run(args: argparse.Namespace) -> int:
     """Show one run and return the exit status."""
     from vidplan.bringup.scene_choice import choose_scene
     from vidplan.cli.goal import tell_end
+    from vidplan.cli.recordings.view import start_viewer
     from vidplan.cli.terminal import open_in_browser
 
     choice = choose_scene(args.instruction, args.target, args.seed)
     out: Path = args.out or Path('outputs/runs') / time.strftime('%Y-%m-%d_%H-%M-%S')
     out.mkdir(parents=True, exist_ok=True)
     keep_to_ourselves()
+    args.viewer = start_viewer(out) if args.view else None
     with orderly_end():
         end = _run_goal(args, choice, out)
     status = tell_end(end)
@@ -149,6 +152,8 @@ def _run_goal(args: argparse.Namespace, choice: SceneChoice, out: Path) -> GoalE
         log.bag = next((str(path) for path in (out / 'bag').glob('*') if path.is_dir()), '')
         progress.say('writes video and report')
         _write(log, out, facts)
+        if args.viewer is not None:
+            args.viewer.finish(log)
     return end
 
 
@@ -227,6 +232,8 @@ def _follow(
     def tell(feedback: Any) -> None:
         logger.note_cycle(feedback.cycle, feedback.plan_latency_s, feedback.time_ratio)
         progress.feedback(feedback)
+        if args.viewer is not None:
+            args.viewer.update(logger.so_far())
 
     goal = PlanTask.Goal(
         instruction=args.instruction, target=args.target, time_limit_s=args.time_limit
