@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test lint docs clean
 
 # One thread for each numeric library: the graph is several processes, and they would fight.
 THREADS := OMP_NUM_THREADS=1 LP_NUM_THREADS=0
@@ -22,6 +22,11 @@ test: setup lint  ## style, types and all tests
 lint: setup  ## style and types
 	@$(WITH_ENV) ruff check .
 	@$(WITH_ENV) mypy
+
+docs: setup  ## the documentation site, in outputs/site; a broken link is an error
+	@$(WITH_ENV) pip install --quiet --disable-pip-version-check -r requirements/docs.txt
+	@$(WITH_ENV) python scripts/write_docs.py --check
+	@$(WITH_ENV) zensical build --strict --clean
 
 clean:  ## remove what was built; the virtual environment stays
 	rm -rf build install log
