@@ -8,7 +8,7 @@ more data than the semantic scorer, which knows it already.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.camera import Camera
+from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.heads.places import triangulate
 from vidplan_core.language.instruction import PICK, PLACE, REACH, Instruction
 from vidplan_core.language.semantic import SemanticScorer
@@ -23,6 +24,9 @@ from vidplan_core.world_model.world_model import WorldModel
 
 VERBS = (REACH, PICK, PLACE)
 MAPS = 2  # of the target and of the destination
+# Measured closedness of fingers that were closed on something, and how far from the tool it is.
+HOLDING = (0.2, 0.95)
+REACH_OF_FINGERS_M = 0.07
 # Peaks this much above the scorer's threshold are certain.
 PEAK_SCALE = 0.05
 
@@ -108,6 +112,26 @@ def places_of(
         for k in range(things)
     ]
     return torch.cat([torch.stack(points, 1), certainty.amax(-1)[..., None]], dim=-1)
+
+
+def carried_along(
+    grounding: InstructionGrounding, seen: PoseChunk, later: PoseChunk, commanded: float
+) -> InstructionGrounding:
+    """A grounding as it is `later`: what the fingers hold has moved with them.
+
+    Args:
+        grounding: of one scene, of when it was seen.
+        seen, later: flange poses (1, frames), the last ones of then and of now.
+        commanded: closedness of the gripper; fingers that stop before it hold something.
+    """
+    measured = float(seen.closedness[0, -1])
+    if grounding.places is None or commanded < 0.5 or not HOLDING[0] < measured < HOLDING[1]:
+        return grounding
+    before, now = (tcp_position(p.position[:, -1], p.rotation[:, -1]) for p in (seen, later))
+    places = grounding.places.clone()
+    if float((places[0, 0, :3] - before[0]).norm()) < REACH_OF_FINGERS_M:
+        places[:, 0, :3] += (now - before).to(places)
+    return replace(grounding, places=places)
 
 
 def _words(scorer: SemanticScorer, wanted: Instruction) -> Tensor:

@@ -17,6 +17,7 @@ from vidplan_core.data.observation import Observation
 from vidplan_core.errors import NoProgressError, ObservationError
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.se3 import quaternion_to_matrix
+from vidplan_core.heads.grounding import carried_along
 from vidplan_core.planner.compositions import Composition
 from vidplan_core.planner.interfaces import Situation, Start
 from vidplan_core.planner.motion.committed import (
@@ -116,6 +117,8 @@ class Session:
             poses = past.poses.rows(slice(0, 1))
             grounding = parts.heads.seen_grounding(images, poses, task.instruction)
         context, start = self._hand_over(past, history[-1], committed, kind.by_pictures)
+        if grounding is not None:
+            grounding = carried_along(grounding, past.poses, context.poses, start.grip)
         found = Situation(
             context, start, task.instruction, target, kind.goal(target), kind.gripper(start),
             parts.config.seed * SEEDS_APART + task.cycle, sighting, novelty, grounding,
