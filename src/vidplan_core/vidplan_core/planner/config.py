@@ -55,7 +55,7 @@ class PlannerConfig:
         0.01, 'how far refinement may move what a policy proposes', unit='m', low=0.001, high=0.3
     )
     margin: float = knob(
-        0.03,
+        0.08,
         "by which a candidate must score above the policy's first to be taken instead",
         low=0.0,
         high=1000.0,
