@@ -53,9 +53,14 @@ class FakeWorldModel:
     imagined: list[PoseChunk] = field(default_factory=list)
     advanced: list[int] = field(default_factory=list)
 
-    def context(self, images: Tensor, poses: PoseChunk, words: str) -> Context:
+    mean: Tensor = field(default_factory=lambda: torch.zeros(1))
+
+    def encode(self, images: Tensor) -> Tensor:
+        return torch.zeros(1, images.shape[1], 4, 12, 8)
+
+    def past(self, latents: Tensor, poses: PoseChunk, words: str) -> Context:
         self.words.append(words)
-        return Context(torch.zeros(1, images.shape[1], 4, 12, 8), poses)
+        return Context(latents, poses)
 
     def imagine(self, context: Context, chunk: PoseChunk, *_: object) -> Any:
         self.imagined.append(chunk)

@@ -34,6 +34,7 @@ from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.motion.turning import TurningMotions
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import Plan
+from vidplan_core.planner.plans.encoded import EncodedFrames
 from vidplan_core.planner.plans.pictures import decoded, imagined_pictures
 from vidplan_core.planner.plans.result import NO_PICTURES, PlanResult, Task
 from vidplan_core.planner.target.in_view import not_found
@@ -59,6 +60,7 @@ class Session:
         """Plan with loaded models, by a composition for each verb."""
         self.parts, self.compositions = parts, compositions
         self.motions = MotionSpace.build(parts)
+        self.encoded = EncodedFrames(parts.world_model)
         self.retreats = TurningMotions.build(parts)
 
     def plan(
@@ -137,15 +139,15 @@ class Session:
         if not history:
             raise ObservationError('there is no observation to plan from')
         model, device = self.parts.world_model.config, self.parts.device
-        images = torch.from_numpy(np.stack([seen.image for seen in history]))[None]
         poses = PoseChunk(
             _stack([seen.position for seen in history]),
             quaternion_to_matrix(_stack([seen.quaternion for seen in history])),
             _stack([np.float64(seen.closedness) for seen in history]),
         ).to(device)
-        context = self.parts.world_model.context(images.to(device), poses, words)
-        views = images[:, -1].unflatten(1, (len(model.views), model.height))
-        return context, views.permute(0, 1, 4, 2, 3).to(device).float() / 255.0
+        latents = self.encoded.latents([seen.image for seen in history])
+        context = self.parts.world_model.past(latents, poses, words)
+        present = torch.from_numpy(history[-1].image).unflatten(0, (len(model.views), -1))[None]
+        return context, present.permute(0, 1, 4, 2, 3).to(device).float() / 255.0
 
     def _remember(self, task: Task, sighting: Sighting, images: Tensor) -> Tensor:
         """Estimated place of the target, (3,), after one more look at views."""

@@ -131,16 +131,16 @@ class WorldModel(nn.Module):
 
         The frames are those of `config.history_ages`, oldest first, the present last.
         """
-        expected = self.config.history_frames
-        if images.shape[1] != expected or poses.position.shape[1] != expected:
-            raise ObservationError(
-                f'the world model needs {expected} past frames, the present included; got '
-                f'{images.shape[1]} images and {poses.position.shape[1]} poses'
-            )
+        self._check_past(images.shape[1], poses)
+        return self.past(self.encode(images), poses, instruction)
+
+    def past(self, latents: Tensor, poses: PoseChunk, instruction: str = '') -> Context:
+        """`context` of frames that are encoded already, latents (1, history, ...)."""
+        self._check_past(latents.shape[1], poses)
         text = None
         if self.text_encoder is not None:
-            text = self.text_encoder([instruction]).expand(len(images), -1)
-        return Context(self.encode(images), poses, text, self.config.history_ages)
+            text = self.text_encoder([instruction]).expand(len(latents), -1)
+        return Context(latents, poses, text, self.config.history_ages)
 
     # Imagination
 
@@ -275,6 +275,14 @@ class WorldModel(nn.Module):
 
     def _precision(self) -> AbstractContextManager[object]:
         return fast_precision(self.mean.device) if self.fast else nullcontext()
+
+    def _check_past(self, frames: int, poses: PoseChunk) -> None:
+        expected = self.config.history_frames
+        if frames != expected or poses.frames != expected:
+            raise ObservationError(
+                f'the world model needs {expected} past frames, the present included; got '
+                f'{frames} images and {poses.frames} poses'
+            )
 
     def _check(self, images: Tensor) -> None:
         rows = len(self.config.views) * self.config.height
