@@ -15,13 +15,14 @@ pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
+from sensor_msgs.msg import JointState
 
 from tests.vidplan.robots.fake_robot import BLACK, COLOURS, HOME, FakeRobot
 from vidplan.robots.stitcher_node import Stitcher
 from vidplan.ros.conversions import observation_from_message, stamp
 from vidplan.ros.images import image_to_rgb
 from vidplan_core.data.readings import seconds
-from vidplan_core.errors import ConfigError
+from vidplan_core.errors import ConfigError, ObservationError
 from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.robot_files import load_robot
@@ -151,6 +152,46 @@ def test_bad_input_is_named_and_survived(
     observations.clear()
     repeat(ros, robot.publish_all, lambda: observations)
     assert stitcher.problem() == ''
+
+
+def hand_state(stitcher: Stitcher, stamp_s: float) -> JointState:
+    gripper = stitcher.parameters.model.gripper
+    half = 0.5 * (gripper.open_position + gripper.closed_position)
+    message = JointState(name=list(gripper.joints), position=[half] * len(gripper.joints))
+    message.header.stamp = stamp(stamp_s)
+    return message
+
+
+def test_arm_and_hand_may_share_a_topic(stitcher: Stitcher) -> None:
+    arm = JointState(name=list(stitcher.parameters.model.joint_names), position=list(HOME))
+    stitcher._on_gripper(arm)  # before and after the hand
+    stitcher._on_gripper(hand_state(stitcher, 100.0))
+    stitcher._on_gripper(arm)
+    assert stitcher._problems == {}
+    assert stitcher._gripper is not None
+
+
+@pytest.mark.parametrize(
+    ('stamp_s', 'now_s', 'says'),
+    [
+        (104.0, 104.0, ''),
+        (3704.0, 104.0, 'in the future: are the clocks set'),
+        (98.0, 104.0, '6.000 s old'),
+        (104.0, 106.0, '6.000 s old'),  # its clock is ahead, and it fell silent at 100
+    ],
+    ids=['fresh', 'clock an hour ahead', 'old stamp', 'silent'],
+)
+def test_the_hand_is_judged_by_stamp_and_by_arrival(
+    stitcher: Stitcher, monkeypatch: pytest.MonkeyPatch, stamp_s: float, now_s: float, says: str
+) -> None:
+    monkeypatch.setattr(Stitcher, 'now_s', property(lambda self: 100.0))
+    stitcher._on_gripper(hand_state(stitcher, stamp_s))
+    monkeypatch.setattr(Stitcher, 'now_s', property(lambda self: now_s))
+    if not says:
+        assert stitcher._closedness(104.0) == pytest.approx(0.5)
+        return
+    with pytest.raises(ObservationError, match=says):
+        stitcher._closedness(104.0)
 
 
 def test_silence_is_an_error_in_diagnostics(

@@ -189,11 +189,13 @@ def test_another_size_is_refused_with_both_shapes(path: Path) -> None:
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (b'', 'corrupt or truncated|no checkpoint'),
+        (b'', 'is empty'),
+        (b'version https://git-lfs.github.com/spec/v1\noid sha256:0', 'git lfs pull'),
+        (b'<!DOCTYPE html><html>403</html>', 'a web page'),
         (b'not a checkpoint at all', 'corrupt or truncated|no checkpoint'),
         (None, 'corrupt or truncated'),
     ],
-    ids=['empty', 'text', 'truncated'],
+    ids=['empty', 'pointer', 'web page', 'text', 'truncated'],
 )
 def test_unreadable_files_are_named(path: Path, content: bytes | None, message: str) -> None:
     whole = path.read_bytes()

@@ -51,7 +51,8 @@ class Stitcher(Node):
         views = self._layout.views
         self._synchroniser = CameraSynchroniser(views, p.max_skew_s, p.max_age_s)
         self._joints = JointBuffer()
-        self._gripper: tuple[float, float] | None = None
+        # Its stamp, when it came by our clock, and the closedness.
+        self._gripper: tuple[float, float, float] | None = None
         self._problems: dict[str, str] = {}
         self._next_due_s = 0.0
         self._last_stamp_s = -1.0
@@ -94,12 +95,17 @@ class Stitcher(Node):
             self._problems.pop('joint_states', None)
 
     def _on_gripper(self, message: JointState) -> None:
+        model = self.parameters.model
+        if set(model.joint_names) & set(message.name) and not (
+            set(model.gripper.joints) & set(message.name)
+        ):
+            return  # the arm, on the same topic
         try:
             value = gripper_closedness(self.parameters.model, message)
         except ObservationError as error:
             self._report('gripper', error)
         else:
-            self._gripper = seconds(message.header.stamp), value
+            self._gripper = seconds(message.header.stamp), self.now_s, value
             self._problems.pop('gripper', None)
 
     def _on_image(self, view: str, message: Image) -> None:
@@ -167,12 +173,18 @@ class Stitcher(Node):
     def _closedness(self, stamp_s: float) -> float:
         if self._gripper is None:
             raise ObservationError('no gripper state yet')
-        gripper_s, value = self._gripper
-        age_s = stamp_s - gripper_s
-        if age_s > self.parameters.max_age_s:
+        gripper_s, arrived_s, value = self._gripper
+        allowed_s = self.parameters.max_age_s
+        if gripper_s - stamp_s > allowed_s:
             raise ObservationError(
-                f'the gripper state is stale: {age_s:.3f} s old, '
-                f'allowed {self.parameters.max_age_s:.3f} s'
+                f'the gripper state is {gripper_s - stamp_s:.3f} s in the future: are the clocks '
+                'set?'
+            )
+        # By its stamp, and by when it came: a clock that is behind or ahead hides silence.
+        age_s = max(stamp_s - gripper_s, self.now_s - arrived_s)
+        if age_s > allowed_s:
+            raise ObservationError(
+                f'the gripper state is stale: {age_s:.3f} s old, allowed {allowed_s:.3f} s'
             )
         return value
 

@@ -28,6 +28,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise ModelError(f'no checkpoint: {path} is not a file')
+    _refuse_what_is_no_weights(path)
     state = _safetensors(path) if path.suffix == '.safetensors' else _torch(path)
     if not isinstance(state, dict) or not state:
         raise ModelError(f'{path} holds no tensors by name but {type(state).__name__}')
@@ -37,6 +38,18 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise ModelError(f'{path} should hold tensors by name; {others[0]!r} is of type {kind}')
     named = {str(name).removeprefix(WRAPPER): value for name, value in state.items()}
     return {name: value for name, value in named.items() if not name.endswith(POSITIONS)}
+
+
+def _refuse_what_is_no_weights(path: Path) -> None:
+    """Name what is often in the place of weights: a pointer to them, an error page, nothing."""
+    with path.open('rb') as file:
+        start = file.read(200).lstrip().lower()
+    if not start:
+        raise ModelError(f'{path} is empty: download it again')
+    if start.startswith(b'version https://git-lfs'):
+        raise ModelError(f'{path} is a pointer of git-lfs, not the weights: run `git lfs pull`')
+    if start.startswith((b'<!doctype', b'<html', b'<?xml')):
+        raise ModelError(f'{path} is a web page, not weights: download it again, signed in')
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
