@@ -50,7 +50,7 @@ class FakeArm(Node):
             Point(
                 list(point.positions),
                 list(point.velocities) or None,
-                None,
+                list(point.accelerations) or None,
                 seconds(point.time_from_start),
             )
             for point in message.points
