@@ -9,15 +9,17 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from vidplan_sim.arm.franka import FINGER_OPEN_M, GRIPPER_BODIES, OPEN_CTRL
+from vidplan_sim.arm.franka import FINGER_OPEN_M, OPEN_CTRL
 from vidplan_sim.arm.kinematics import ARM_JOINTS
 from vidplan_sim.arm.trajectory_controller import Point, Trajectory, TrajectoryController
+from vidplan_sim.objects import cloth
 from vidplan_sim.objects.unseen import UNSEEN_KINDS
 from vidplan_sim.render.cameras import DEFAULT_SIZE, VIEWS
 from vidplan_sim.render.views import SEGMENT_NAMES, Views, check_size
+from vidplan_sim.rig import Rig
 from vidplan_sim.scene import Scene
-from vidplan_sim.staging import Stage
-from vidplan_sim.world import TIMESTEP_S, build_model
+from vidplan_sim.touching import touched_kinds
+from vidplan_sim.world import TIMESTEP_S
 
 SETTLE_S = 0.4
 GRIPPER_SPEED = 1.6  # closedness per second, about the real hand's 0.13 m/s of width
@@ -66,14 +68,9 @@ class Cell:
         check_size(height, width)
         self.height, self.width = height, width
         self._shadows = shadows
-        extra = UNSEEN_KINDS if unseen else ()
-        self._model = build_model(extra)
-        # MuJoCo would reset silently; `step` raises instead.
-        self._model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
-        self._data = mujoco.MjData(self._model)
-        self._stage = Stage(self._model, tuple(kind.name for kind in extra))
-        self._views: Views | None = None
-        self._stale_meshes: set[int] = set()
+        self._extra = UNSEEN_KINDS if unseen else ()
+        self._rigs: dict[bool, Rig] = {}  # by whether they have cloth
+        self._use_rig(with_cloth=False)
         self._scene: Scene | None = None
         self._ticks = 0
         self._gripper_goal = self._gripper_set_point = 0.0
@@ -187,7 +184,22 @@ class Cell:
         """
         scene = self._require_scene()
         names = [placement.kind for placement in (*scene.objects, scene.bowl)]
-        return {name: self._data.body(name).xpos.copy() for name in names}
+        found = {name: self._data.body(name).xpos.copy() for name in names}
+        if scene.towel is not None:
+            found[cloth.NAME] = self.cloth().reshape(-1, 3).mean(0)
+        return found
+
+    def cloth(self) -> np.ndarray:
+        """True places (rows, columns, 3) m, base frame, of the towel's vertices.
+
+        For evaluators and teachers only.
+
+        Raises:
+            ValueError: the scene has no towel.
+        """
+        if self._require_scene().towel is None:
+            raise ValueError('this scene has no towel')
+        return cloth.vertices(self._data)
 
     def object_pose(self, kind: str) -> tuple[np.ndarray, np.ndarray]:
         """True centre (3,) m and rotation (3, 3) of one object or the bowl, base frame.
@@ -195,9 +207,10 @@ class Cell:
         For evaluators and teachers only.
 
         Raises:
-            ValueError: the object is not in the scene.
+            ValueError: the object is not in the scene, or has no pose because it is cloth.
         """
-        present = self.truth()
+        scene = self._require_scene()
+        present = [placement.kind for placement in (*scene.objects, scene.bowl)]
         if kind not in present:
             raise ValueError(f"no '{kind}' in this scene; it has {', '.join(present)}")
         body = self._data.body(kind)
@@ -208,15 +221,7 @@ class Cell:
 
         As of the last physics step; for evaluators and teachers only.
         """
-        found: dict[str, set[str]] = {name: set() for name in GRIPPER_BODIES}
-        kinds = self.truth()
-        geoms = self._data.contact.geom[:self._data.ncon]
-        for pair in self._model.geom_bodyid[geoms]:
-            names = [self._model.body(int(body)).name for body in pair]
-            for gripper, other in (names, names[::-1]):
-                if gripper in found and other in kinds:
-                    found[gripper].add(other)
-        return {name: frozenset(kinds) for name, kinds in found.items()}
+        return touched_kinds(self._model, self._data, self.truth())
 
     @property
     def gripper_command(self) -> tuple[float, float]:
@@ -225,11 +230,11 @@ class Cell:
 
     def render(self, views: Sequence[str] = VIEWS) -> dict[str, np.ndarray]:
         """Pictures of the views, by default all, each (height, width, 3) uint8 rgb."""
-        return self._loaded_views().render(self._data, views)
+        return self._views().render(self._data, views)
 
     def segmentation(self) -> dict[str, np.ndarray]:
         """Index into `segment_names` of each pixel of each view, (height, width) int16."""
-        return self._loaded_views().segmentation(self._data)
+        return self._views().segmentation(self._data)
 
     def save(self) -> CellState:
         """This moment, to branch from."""
@@ -253,14 +258,19 @@ class Cell:
 
     def close(self) -> None:
         """Free the renderer."""
-        if self._views is not None:
-            self._views.close()
-            self._views = None
+        for rig in self._rigs.values():
+            rig.close()
 
     def _enter(self, scene: Scene) -> None:
-        self._stage.set(scene, self._data)
-        self._stale_meshes.update(self._stage.changed_meshes)
+        self._use_rig(with_cloth=scene.towel is not None)
+        self._rig.enter(scene)
         self._scene = scene
+
+    def _use_rig(self, *, with_cloth: bool) -> None:
+        if with_cloth not in self._rigs:
+            self._rigs[with_cloth] = Rig(self._extra, cloth=with_cloth)
+        self._rig = self._rigs[with_cloth]
+        self._model, self._data = self._rig.model, self._rig.data
 
     def _tick(self) -> None:
         q, dq = self.controller.sample(self.time_s)
@@ -279,15 +289,9 @@ class Cell:
         mujoco.mj_comPos(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
 
-    def _loaded_views(self) -> Views:
+    def _views(self) -> Views:
         self._require_scene()
-        if self._views is None:
-            self._views = Views(self._model, self.height, self.width, shadows=self._shadows)
-            self._stale_meshes.clear()
-        if self._stale_meshes:
-            self._views.reload(sorted(self._stale_meshes))
-            self._stale_meshes.clear()
-        return self._views
+        return self._rig.views(self.height, self.width, shadows=self._shadows)
 
     def _require_scene(self) -> Scene:
         if self._scene is None:

@@ -33,6 +33,16 @@ class ObjectPlacement:
 
 
 @dataclass(frozen=True)
+class TowelPlacement:
+    """Where the towel lies spread out: its centre (m, base frame), its turn (rad), its colour."""
+
+    x: float
+    y: float
+    yaw: float = 0.0
+    hue_shift: float = 0.0
+
+
+@dataclass(frozen=True)
 class Light:
     """Direction of the main light, its strength and that of the surrounding light."""
 
@@ -74,6 +84,7 @@ class Scene:
     table_look: int = 0
     table_tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
     q_start: tuple[float, ...] = tuple(Q_READY.tolist())
+    towel: TowelPlacement | None = None
 
 
 def random_scene(seed: int, count: int | None = None, unseen: str = '') -> Scene:

@@ -8,6 +8,7 @@ import colorsys
 import mujoco
 import numpy as np
 
+from vidplan_sim.objects import cloth
 from vidplan_sim.objects.catalogue import kind_named
 from vidplan_sim.objects.everyday import BOWL, KINDS
 from vidplan_sim.render import cameras
@@ -60,6 +61,7 @@ class Stage:
                 self._place(placed[name], data)
             else:
                 self._park(name, index, data)
+        self._lay_towel(scene, data)
         self._set_table(scene)
         self._set_light(scene)
         self._set_cameras(scene)
@@ -74,6 +76,13 @@ class Stage:
         pose = [placement.x, placement.y, height / 2 + _DROP_M, np.cos(placement.yaw / 2), 0.0,
                 0.0, np.sin(placement.yaw / 2)]
         data.joint(name).qpos[:] = pose
+
+    def _lay_towel(self, scene: Scene, data: mujoco.MjData) -> None:
+        towel = scene.towel
+        if towel is None:
+            return
+        cloth.place(self._model, data, cloth.flat(towel.x, towel.y, towel.yaw))
+        self._model.flex_rgba[0, :3] = _shifted(np.array(cloth.PINK), towel.hue_shift)
 
     def _park(self, name: str, index: int, data: mujoco.MjData) -> None:
         """Let an unused object float, unseen, where nothing touches it."""
@@ -110,11 +119,7 @@ class Stage:
     def _recolour(self, name: str, shift: float) -> None:
         for geom in self._geoms[name]:
             rgba = self._compiled['geom_rgba'][geom]
-            hue, saturation, value = colorsys.rgb_to_hsv(*(float(v) for v in rgba[:3]))
-            # The shift turns the hue a little and, with it, brightens or darkens.
-            rgb = colorsys.hsv_to_rgb((hue + 0.5 * shift) % 1.0, saturation,
-                                      min(1.0, value * (1.0 + 3.0 * shift)))
-            self._model.geom_rgba[geom, :3] = rgb
+            self._model.geom_rgba[geom, :3] = _shifted(rgba, shift)
 
     def _set_table(self, scene: Scene) -> None:
         model = self._model
@@ -141,6 +146,13 @@ class Stage:
             mujoco.mju_mat2Quat(self._model.cam_quat[index], rotation.reshape(-1))
 
 
+def _shifted(rgba: np.ndarray, shift: float) -> tuple[float, float, float]:
+    """A colour whose hue is turned a little and which, with it, is brightened or darkened."""
+    hue, saturation, value = colorsys.rgb_to_hsv(*(float(v) for v in rgba[:3]))
+    return colorsys.hsv_to_rgb((hue + 0.5 * shift) % 1.0, saturation,
+                               min(1.0, value * (1.0 + 3.0 * shift)))
+
+
 def check_scene(scene: Scene) -> None:
     """Refuse a scene that the cell cannot build.
 
@@ -157,6 +169,8 @@ def check_scene(scene: Scene) -> None:
                              f'{SCALE_RANGE[0]} to {SCALE_RANGE[1]}')
     if scene.bowl.kind != 'bowl' or 'bowl' in kinds:
         raise ValueError('the bowl belongs into scene.bowl and nowhere else')
+    if scene.towel is not None and cloth.NAME in kinds:
+        raise ValueError('a scene has the folded towel or the spread one, not both')
     if len(set(kinds)) != len(kinds):
         raise ValueError(f'a scene has each kind at most once, got {kinds}')
     if not 0 <= scene.table_look < TABLE_LOOKS:

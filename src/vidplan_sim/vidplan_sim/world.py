@@ -12,6 +12,7 @@ import numpy as np
 
 from vidplan_sim.arm.franka import OBJECT_BITS, load_robot
 from vidplan_sim.arm.kinematics import TCP_FROM_FLANGE_M
+from vidplan_sim.objects.cloth import add_cloth
 from vidplan_sim.objects.everyday import BOWL, KINDS
 from vidplan_sim.objects.kind import ObjectKind
 from vidplan_sim.objects.shapes import Part, quaternion_of
@@ -44,8 +45,8 @@ _TYPES = {
 }
 
 
-def build_model(extra: tuple[ObjectKind, ...] = ()) -> mujoco.MjModel:
-    """Compile the cell, with `extra` kinds of objects beside its own."""
+def build_model(extra: tuple[ObjectKind, ...] = (), *, cloth: bool = False) -> mujoco.MjModel:
+    """Compile the cell, with `extra` kinds of objects beside its own, and with cloth or not."""
     kinds = (*KINDS, BOWL, *extra)
     spec = load_robot()
     spec.option.timestep = TIMESTEP_S
@@ -62,6 +63,8 @@ def build_model(extra: tuple[ObjectKind, ...] = ()) -> mujoco.MjModel:
     _add_cameras(spec)
     for kind in kinds:
         _add_object(spec, kind)
+    if cloth:
+        _add_cloth(spec)
     model = spec.compile()
     for kind in kinds:
         first = model.joint(kind.name).dofadr[0]
@@ -124,6 +127,12 @@ def _add_object(spec: mujoco.MjSpec, kind: ObjectKind) -> None:
         else:
             geom.size[:len(part.size)] = part.size
         _set_role(geom, part, kind)
+
+
+def _add_cloth(spec: mujoco.MjSpec) -> None:
+    add_cloth(spec)
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_DISCRETE  # bending is implicit in no other
+    spec.option.impratio = 10.0  # cloth creeps out of the fingers below
 
 
 def _add_mesh(spec: mujoco.MjSpec, name: str, part: Part) -> str:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small grammar from a written instruction to the noun phrase that is looked for.
 
-One object per instruction, one of three verbs:
+One object per instruction, one of four verbs:
 
     reach   move to | go to | reach (for) | touch | approach X
     pick    pick up | grab | take | lift X
     place   put | place | drop | move X  in | into | on | onto | to  Y
+    fold    fold X (in half)
 
 Adjectives stay with their noun ('the red apple'); politeness, articles and adverbs go, and so does
 the table that everything stands on. What chooses by place or order ('the left mug'), robot parts,
@@ -30,6 +31,7 @@ T = TypeVar('T')
 REACH = 'reach'
 PICK = 'pick'
 PLACE = 'place'
+FOLD = 'fold'
 
 # What messages give as right, unless the caller knows what else can be done.
 EXAMPLES = ('move to the carrot',)
@@ -64,12 +66,18 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r'(?:take|return|relocate|store|deliver) (?P<target>.+) '
             rf'{_IN} (?P<destination>.+)',
         ),
+        (FOLD, r'fold (?:up |over )?(?P<target>.+?)(?: up| over| together)?(?: in (?:half|two))?'),
         (
             PICK,
             r'(?:pick up|lift up|pick|grab|grasp|lift|take|get|fetch|collect|retrieve) '
             r'(?P<target>.+?)(?: up)?',
         ),
     )
+)
+# Other ways to fold than in half.
+_OTHER_FOLD = re.compile(
+    r'^fold .* (?:in|into) (?:thirds?|quarters?|three|four|eighths?|an? .*|the shape .*)$'
+    r'|^fold .* (?:twice|diagonally|three times)$'
 )
 # Nothing is taken by a robot that takes care.
 _IDIOM = re.compile(
@@ -98,10 +106,10 @@ _OTHER_RELATION = re.compile(
 class Instruction:
     """What to do, to which object and, for `place`, where.
 
-    `verb` is 'reach', 'pick' or 'place'; `target` and `destination` are noun phrases in lower
-    case without articles. `destination` is None unless the verb is 'place'. `words` are the whole
-    instruction as it was given, for a world model that reads it; `left_out` are words that say
-    how, which the robot chooses itself.
+    `verb` is 'reach', 'pick', 'place' or 'fold'; `target` and `destination` are noun phrases in
+    lower case without articles. `destination` is None unless the verb is 'place'. `words` are the
+    whole instruction as it was given, for a world model that reads it; `left_out` are words that
+    say how, which the robot chooses itself.
     """
 
     verb: str
@@ -161,6 +169,8 @@ def _parse(text: str) -> Instruction:
 def _matched(sentence: str) -> Instruction:
     if _IDIOM.match(sentence):
         raise UnclearError(f"'{sentence}' is no instruction that is understood")
+    if _OTHER_FOLD.match(sentence):
+        raise UnclearError(f"'{sentence}': things are folded in half and in no other way")
     for verb, rule in _RULES:
         match = rule.match(sentence)
         if match:

@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 
 from vidplan_sim.arm.franka import GRIPPER_BODIES
+from vidplan_sim.objects import cloth
 from vidplan_sim.objects.everyday import BOWL, KIND_NAMES
 from vidplan_sim.objects.unseen import UNSEEN_NAMES
 from vidplan_sim.render.cameras import VIEWS
@@ -79,7 +80,9 @@ class Views:
         pixels = self._renderer.render()
         geom = pixels[..., 0]
         known = (pixels[..., 1] == int(mujoco.mjtObj.mjOBJ_GEOM)) & (geom >= 0)
-        return np.where(known, self._segments[np.where(known, geom, 0)], 0).astype(np.int16)
+        found = np.where(known, self._segments[np.where(known, geom, 0)], 0)
+        found[pixels[..., 1] == int(mujoco.mjtObj.mjOBJ_FLEX)] = SEGMENT_NAMES.index(cloth.NAME)
+        return found.astype(np.int16)
 
 
 def _segment_of_geoms(model: mujoco.MjModel) -> np.ndarray:

@@ -18,6 +18,9 @@ from vidplan.cli.arguments import (
     positive,
     seed,
 )
+from vidplan_core.errors import ConfigError
+from vidplan_eval.suites.fold.names import LIMIT_S as FOLD_LIMIT_S
+from vidplan_eval.suites.fold.names import NOTHING
 from vidplan_eval.suites.pick_place.names import BASES, LIMIT_S, METHODS, TASKS
 
 # Suites and the modules of this folder that run them.
@@ -28,7 +31,9 @@ SUITES = {
     'pick_place': 'pick_place',
     'clutter': 'pick_place',
     'refinement': 'refinement',
+    'fold': 'fold',
 }
+KNOWN = (*METHODS, NOTHING)
 FIRST_EVALUATION_SEED = 1_000_000
 REACH_LIMIT_S = 20.0
 
@@ -47,7 +52,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         '--suite', choices=SUITES, default='reach', metavar='NAME', help=', '.join(SUITES)
     )
     parser.add_argument(
-        '--method', choices=METHODS, default='vidplan', metavar='NAME', help=', '.join(METHODS)
+        '--method', choices=KNOWN, default='vidplan', metavar='NAME', help=', '.join(KNOWN)
     )
     parser.add_argument('--episodes', type=positive, default=50, help='of each kind')
     parser.add_argument(
@@ -71,7 +76,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         '--time-limit',
         type=above_zero,
         metavar='S',
-        help=f'simulated; default {LIMIT_S:g}, suite reach {REACH_LIMIT_S:g}',
+        help=f'simulated; default {LIMIT_S:g}, suites reach and fold {REACH_LIMIT_S:g}',
     )
     parser.add_argument('--execute-frames', type=positive, default=2, help='between two plans')
     parser.add_argument(
@@ -83,7 +88,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def _add_pick_place(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group('suites pick_place, clutter and refinement')
+    group = parser.add_argument_group('suites pick_place, clutter, refinement and fold')
     group.add_argument('--task', choices=TASKS, default='carrot', help='what goes into the bowl')
     group.add_argument(
         '--distractors',
@@ -122,7 +127,10 @@ def run(args: argparse.Namespace) -> int:
     if args.seed < FIRST_EVALUATION_SEED:
         print(f'note: seeds below {FIRST_EVALUATION_SEED} are for training and tuning')
     if args.time_limit is None:
-        args.time_limit = REACH_LIMIT_S if args.suite == 'reach' else LIMIT_S
+        limits = {'reach': REACH_LIMIT_S, 'fold': FOLD_LIMIT_S}
+        args.time_limit = limits.get(args.suite, LIMIT_S)
+    if args.method == NOTHING and args.suite != 'fold':
+        raise ConfigError(f"method '{NOTHING}' is a control of suite fold")
     if args.threads:
         import torch
 

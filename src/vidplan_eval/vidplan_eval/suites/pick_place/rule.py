@@ -54,6 +54,32 @@ def rule_chunk(committed: CommittedMotion, decision: Decision, period_s: float) 
     )
 
 
+def only_plan(
+    chunk: PoseChunk,
+    present: Observation,
+    done: bool,
+    target: np.ndarray,
+    far_m: float,
+    cycle: int,
+) -> PlanResult:
+    """A chunk (1, frames) that takes over now, as a plan without alternatives."""
+    return PlanResult(
+        done=done,
+        chunk=chunk,
+        start_s=present.stamp_s,
+        candidates=chunk,
+        scores=[0.0],
+        best=0,
+        score=0.0,
+        terms={},
+        relevancy=np.zeros((0, 0, 0), np.float32),
+        target=target,
+        distance_m=far_m,
+        latency_s=0.0,
+        cycle=cycle,
+    )
+
+
 class RulePlanner:
     """Decides by the rule, at once: it plans for the present where a planner plans ahead."""
 
@@ -80,18 +106,5 @@ class RulePlanner:
         self._sight.decided(decision, present.stamp_s)
         chunk = rule_chunk(committed, decision, self._period_s)
         task.cycle += 1
-        return PlanResult(
-            done=phase == 'done',
-            chunk=chunk,
-            start_s=present.stamp_s,
-            candidates=chunk,
-            scores=[0.0],
-            best=0,
-            score=0.0,
-            terms={},
-            relevancy=np.zeros((0, 0, 0), np.float32),
-            target=view.target,
-            distance_m=float(np.linalg.norm(view.target - view.tool)),
-            latency_s=0.0,
-            cycle=task.cycle - 1,
-        )
+        far_m = float(np.linalg.norm(view.target - view.tool))
+        return only_plan(chunk, present, phase == 'done', view.target, far_m, task.cycle - 1)

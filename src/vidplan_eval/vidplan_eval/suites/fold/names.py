@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a command line can name: methods of the suite; nothing is loaded for it."""
+
+from __future__ import annotations
+
+# `nothing` is the control; the expert knows the truth, and `scripted` what the pictures show.
+SCRIPTED, EXPERT, NOTHING = 'scripted', 'expert', 'nothing'
+RULES = (SCRIPTED, EXPERT, NOTHING)
+METHODS = ('vidplan', 'policy', *RULES)
+
+INSTRUCTION = 'fold the towel'
+# Simulated time from the first plan to the judgement, s.
+LIMIT_S = 20.0
