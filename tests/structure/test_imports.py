@@ -55,8 +55,9 @@ LEVELS: dict[str, Levels] = {
     'vidplan_sim': (
         ('arm', 'objects'),
         ('render', 'scene'),
-        ('parameters', 'world'),
+        ('parameters', 'touching', 'towel_scenes', 'world'),
         ('staging',),
+        ('rig',),
         ('cell',),
         ('expert', 'ros'),
     ),

@@ -7,7 +7,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from vidplan.cli.evaluate.loading import models_folder
+from vidplan.cli.evaluate.loading import config_of, models_folder
 from vidplan_core.errors import ConfigError
 from vidplan_eval.suites.fold.names import METHODS, RULES
 
@@ -44,15 +44,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _work(args: argparse.Namespace) -> FoldWork:
-    from vidplan_core.planner.config import PlannerConfig
     from vidplan_eval.suites.fold.work import FoldWork
 
     method = 'no_refine' if args.method in RULES else args.method
-    changes = {} if args.base is None else {'base': args.base}
     return FoldWork(
         args.method,
         models_folder(args),
-        PlannerConfig(method=method, **changes),
+        config_of(args, method=method, base=args.base),
         args.device,
         args.time_limit,
         args.execute_frames,

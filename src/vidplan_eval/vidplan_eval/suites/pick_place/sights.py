@@ -58,7 +58,7 @@ class Looker:
         height = len(present.image) // len(self.layout.views)
         image = torch.from_numpy(present.image)[None].unflatten(1, (-1, height))
         views = image.permute(0, 1, 4, 2, 3).float() / 255.0
-        position, turned = flange_of(present)
+        position, turned = _flange(present)
         sighting = self.locator.look(views, position[None], turned[None], phrase)
         memory = TargetMemory()
         memory.update(sighting, self.locator.trust_m)
@@ -90,7 +90,7 @@ class FirstSight:
         if self._target is None:
             self._target = self._looker.place(present, self._noun)
             self._bowl = self._looker.place(present, BOWL)
-        tool, yaw = tool_of(present)
+        tool, yaw = _tool(present)
         self._believe(tool, present.stamp_s)
         return View(
             tool=tool,
@@ -121,15 +121,14 @@ class FirstSight:
             self._held, self._target = True, tool.copy()
 
 
-def tool_of(present: Observation) -> tuple[np.ndarray, float]:
+def _tool(present: Observation) -> tuple[np.ndarray, float]:
     """Tool centre point (3,) and yaw of the hand's x axis, from an observation."""
-    position, rotation = flange_of(present)
+    position, rotation = _flange(present)
     hand_x = rotation.double().numpy() @ np.array([np.cos(np.pi / 4), -np.sin(np.pi / 4), 0.0])
     tool = tcp_position(position, rotation).double().numpy()
     return tool, float(np.arctan2(hand_x[1], hand_x[0]))
 
 
-def flange_of(present: Observation) -> tuple[torch.Tensor, torch.Tensor]:
-    """Flange position (3,) m and rotation (3, 3), from an observation."""
+def _flange(present: Observation) -> tuple[torch.Tensor, torch.Tensor]:
     position = torch.as_tensor(present.position, dtype=torch.float32)
     return position, quaternion_to_matrix(torch.as_tensor(present.quaternion).float())
