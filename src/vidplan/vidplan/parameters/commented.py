@@ -63,7 +63,8 @@ def file_text(name: str) -> str:
 
 
 def write_files(folder: Path) -> list[Path]:
-    """Write the files into a folder and return those that changed."""
+    """Write the files into a folder, which is made, and return those that changed."""
+    folder.mkdir(parents=True, exist_ok=True)
     changed = []
     for name in FILES:
         path, text = folder / name, file_text(name)
