@@ -92,7 +92,8 @@ class PolicyServer:
         self._server.shutdown()
 
     def _talk(self, connection: ServerConnection) -> None:
-        _log.info('%s connects', connection.remote_address)
+        whose = connection.remote_address
+        _log.info('%s connects', whose)
         try:
             connection.send(pack(dict(self._policy.metadata)))
             episode = self._policy.episode()
@@ -103,7 +104,7 @@ class PolicyServer:
         except Exception:
             _log.exception('a request failed unexpectedly')
             connection.close(CloseCode.INTERNAL_ERROR, 'see the log of the server')
-        _log.info('%s is gone', connection.remote_address)
+        _log.info('%s is gone', whose)
 
     def _answer(
         self, connection: ServerConnection, episode: PolicyEpisode, data: str | bytes

@@ -65,7 +65,7 @@ class CommandFollower:
     def angles(self, q: Tensor, commands: Tensor) -> Tensor:
         """Joint angles (N, frames, 7), rad, of commands (N, any number, 7) in [-1, 1].
 
-        What is not commanded is standing still; in the last frame the arm slows to rest.
+        What is not commanded is standing still; the arm slows to rest in the period before.
 
         Args:
             q: angles (7,) at the first frame, rad.
@@ -83,11 +83,12 @@ class CommandFollower:
         return self._within_limits(q, _at(torch.cat([start[:, None], moved], 1), marks))
 
     def _timed(self, commands: Tensor, count: int, rate_hz: float) -> Tensor:
-        """Commands (N, count, 7) at another rate, rest after their end, slowed before the end."""
+        """Commands (N, count, 7) at another rate, rest after their end, slowed before it."""
         times = (torch.arange(count, dtype=torch.float64) + 0.5) / rate_hz
         taken = (times * self.rate_hz).long()
         padded = torch.cat([commands, torch.zeros_like(commands[:, :1])], 1)
-        slowed = ((self.duration_s - times) / self.period_s).clamp(0.0, 1.0).to(commands)
+        end_s = min(self.duration_s, commands.shape[1] / self.rate_hz)
+        slowed = ((end_s - times) / self.period_s).clamp(0.0, 1.0).to(commands)
         return padded[:, taken.clamp_max(commands.shape[1])] * slowed[:, None]
 
     def _within_limits(self, q: Tensor, angles: Tensor) -> Tensor:
