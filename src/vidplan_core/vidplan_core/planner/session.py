@@ -129,8 +129,6 @@ class Session:
         )  # fmt: skip
         return replace(found, rest=self._at_rest(found)) if kind.by_pictures else found
 
-    # The steps of a cycle
-
     def _encode(self, history: Sequence[Observation], words: str) -> tuple[Context, Tensor]:
         """Encode the history; a network may read the words of the instruction, too.
 
