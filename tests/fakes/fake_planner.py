@@ -61,6 +61,7 @@ class FakePlan:
     latency_s: float
     cycle: int
     heat: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0, 3), np.uint8))
+    notes: tuple[str, ...] = ()
 
     def alternatives(self) -> Iterator[FakePlan]:
         """The candidates, best first."""

@@ -105,7 +105,7 @@ def test_shipped_models_are_replaced_only_if_asked(
         ('novelty --preset cel', "no preset 'cel'; there are: cell, smoke"),
         ('novelty --preset missing.toml', 'no file missing.toml'),
         ('novelty --preset cell --set banc=3', "nearest is 'bank'"),
-        ('novelty --set bank=3', 'data (folder written by collect)'),
+        ('novelty --set bank=3', 'data (folder of recorded episodes)'),
         ('collect --out x --episodes none', 'episodes must be a whole number'),
     ],
 )

@@ -57,7 +57,7 @@ class EvaluateWorldModel(ImaginationSettings):
     moving pixels apart.
     """
 
-    steps: tuple[int, ...] = knob((1, 2, 4, 8, 50), STEPS_TEXT, low=1)
+    steps: tuple[int, ...] = knob((1, 2, 4, 8, 50), STEPS_TEXT, low=1, empty=False)
     clips: int = knob(200, 'two per episode', low=1)
     pictures: Path | None = knob(None, 'folder to draw some clips in, as PNG')
     picture_clips: int = knob(4, 'how many are drawn; seeded choice', low=1)
@@ -67,7 +67,7 @@ class EvaluateWorldModel(ImaginationSettings):
 class EvaluateRollout(ImaginationSettings):
     """Imagine long held-out episodes chunk after chunk with their recorded actions."""
 
-    steps: tuple[int, ...] = knob((1, 4, 50), STEPS_TEXT, low=1)
+    steps: tuple[int, ...] = knob((1, 4, 50), STEPS_TEXT, low=1, empty=False)
     episodes: int = knob(8, 'to imagine', low=1)
     chunks: int = knob(15, 'of four new frames each', low=1)
     plot: Path | None = knob(None, 'PNG or SVG of the curves')

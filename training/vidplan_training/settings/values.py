@@ -46,7 +46,7 @@ def from_text(name: str, text: str, kind: Any) -> Any:
     kind = without_none(kind)
     if get_origin(kind) is tuple:
         parts = text.strip('[]()').replace(',', ' ').split()
-        if not _fits(len(parts), kind):
+        if not parts or not _fits(len(parts), kind):
             raise _wrong(name, text, kind)
         return tuple(from_text(name, v, k) for v, k in zip(parts, _kinds(kind, len(parts))))
     try:
@@ -80,7 +80,7 @@ def described(kind: Any) -> str:
 
 def _fits(count: int, kind: Any) -> bool:
     wanted = get_args(kind)
-    return count > 0 if wanted[-1] is ... else count == len(wanted)
+    return wanted[-1] is ... or count == len(wanted)  # whether none is enough, its knob says
 
 
 def _kinds(kind: Any, count: int) -> tuple[Any, ...]:

@@ -46,7 +46,9 @@ class ContactRecipe(Settings):
     workers: int = knob(1, 'processes that record', low=1)
     collect_s: float | None = knob(None, 's after which no shard is begun', low=0.0)
     drop_images: bool = knob(False, 'once they are encoded')
-    stages: tuple[str, ...] = knob(STAGES, 'what is trained, in order', choices=STAGES)
+    stages: tuple[str, ...] = knob(
+        STAGES, 'what is trained, in order', choices=STAGES, empty=False
+    )
     work: Path = knob(Path('outputs/contact/work'), 'folder of checkpoints to resume from')
     model: StageSettings = nested(lambda: _stage(6000, 16))
     jumps: StageSettings = nested(lambda: _stage(300, 16, 1e-4))
