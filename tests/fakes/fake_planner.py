@@ -96,7 +96,7 @@ class FakePlanningSystem:
     error: Exception | None = None
     error_cycle: int = 0
     score: float = 1.0
-    visible: tuple[str, ...] = ('carrot', 'fish', 'slow fish')
+    visible: tuple[str, ...] = ('carrot', 'fish', 'blue fish')
     calls: list[tuple[float, Any]] = field(default_factory=list)
     abandoned: int = 0
     steady_s: Callable[[], float] = time.monotonic
@@ -124,7 +124,7 @@ class FakePlanningSystem:
         if self.error is not None and cycle == self.error_cycle:
             raise self.error
         return FakePlan(
-            done=cycle >= self.cycles and 'slow' not in target,
+            done=cycle >= self.cycles and 'blue' not in target,
             chunk=straight_chunk(history[-1].position, 0.04),
             candidates=straight_chunk(history[-1].position, 0.04, 6),
             start_s=history[-1].stamp_s + self.lead_s,

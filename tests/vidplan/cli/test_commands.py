@@ -82,7 +82,7 @@ def test_goal_command(running_graph: None) -> None:
 
 @pytest.mark.ros
 def test_ctrl_c_cancels_the_goal(running_graph: None) -> None:
-    process = goal('move to the fish', '--time-limit', '50', '--target', 'slow fish')
+    process = goal('move to the fish', '--time-limit', '50', '--target', 'blue fish')
     assert process.stdout is not None
     while 'moving' not in (line := process.stdout.readline()):
         assert line, process.stderr.read() if process.stderr else ''

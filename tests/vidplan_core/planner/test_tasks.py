@@ -34,8 +34,8 @@ def test_a_goal_becomes_one_instruction(system) -> None:
 
 
 def test_an_explicit_target_is_looked_for(system) -> None:
-    named = system.new_task('move to the orange thing', 'The Carrot').instruction
-    assert (named.target, named.words) == ('carrot', 'move to the orange thing')
+    named = system.new_task('move to the orange ball', 'The Carrot').instruction
+    assert (named.target, named.words) == ('carrot', 'move to the orange ball')
     alone = system.new_task('', 'the carrot').instruction
     assert (alone.verb, alone.target, alone.words) == ('reach', 'carrot', 'move to the carrot')
 

@@ -52,6 +52,8 @@ def random_full_size(device: torch.device, dtype: torch.dtype) -> WorldModel:
     with torch.device('meta'):
         model = replace(ctrl_world(), text=None).build()
     fill_at_random(model, device, dtype)
+    for part in (model.backbone, model.autoencoder):
+        part.to(dtype)  # what was not built on the meta device, too
     model.fast = True  # as `load_world_model` leaves them
     return model.eval().requires_grad_(False)
 
