@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from vidplan.cli.evaluate.loading import config_of, models_folder
+from vidplan.cli.evaluate.judged import named_of, run_pieces, work_of
+from vidplan.cli.evaluate.loading import config_of
 from vidplan_eval.suites.pick_place.names import WITHOUT_BASE, composition_of
 
 if TYPE_CHECKING:
@@ -19,21 +19,15 @@ CLUTTER = 'clutter'
 
 def run(args: argparse.Namespace) -> int:
     """Run the suite and print what came of it."""
-    from vidplan_eval.results import EpisodeProgress, write_json
     from vidplan_eval.suites.pick_place.episode import row_label
     from vidplan_eval.suites.pick_place.summary import summarise_clutter, summarise_pick_place
-    from vidplan_eval.suites.workers import share_out
 
     work, pieces = _work(args), _pieces(args)
     named = _named(args, work)
     summarise = summarise_clutter if args.suite == CLUTTER else summarise_pick_place
-    progress, rows = EpisodeProgress(len(pieces)), []
-    for row in share_out(work, pieces, args.workers, args.ray):
-        rows.append(row)
-        progress.report(row_label(row), row.success)
-        result = summarise(named, rows, len(pieces))
-        if args.json is not None:
-            write_json(args.json, result)
+    result = run_pieces(
+        args, work, pieces, lambda rows: summarise(named, rows, len(pieces)), row_label
+    )
     for entry in result.get('curve', [result]):
         _print(args.method, entry)
     return 0
@@ -53,15 +47,7 @@ def _pieces(args: argparse.Namespace) -> list[PickPlacePiece]:
 def _work(args: argparse.Namespace) -> PickPlaceWork:
     from vidplan_eval.suites.pick_place.work import PickPlaceWork
 
-    return PickPlaceWork(
-        args.method,
-        models_folder(args),
-        _config(args),
-        args.device,
-        args.time_limit,
-        args.execute_frames,
-        args.videos,
-    )
+    return work_of(args, PickPlaceWork, _config(args))
 
 
 def _config(args: argparse.Namespace) -> PlannerConfig:
@@ -69,25 +55,9 @@ def _config(args: argparse.Namespace) -> PlannerConfig:
 
 
 def _named(args: argparse.Namespace, work: PickPlaceWork) -> dict[str, Any]:
-    """What was run, and all that the result depends on."""
-    import torch
-
-    return {
-        'suite': args.suite,
-        'task': args.task,
-        'base': '' if args.method in WITHOUT_BASE else work.config.base,
-        'method': args.method,
-        'distractors': None if args.suite == CLUTTER else args.distractors,
-        'seed': args.seed,
-        'settings': {
-            'models': str(work.models),
-            'time_limit_s': work.limit_s,
-            'execute_frames': work.execute_frames,
-            'planner': asdict(work.config),
-            'workers': args.workers,
-            'torch': torch.__version__,
-        },
-    }
+    distractors = None if args.suite == CLUTTER else args.distractors
+    based = args.method not in WITHOUT_BASE
+    return named_of(args, work, task=args.task, based=based, distractors=distractors)
 
 
 def _print(method: str, result: dict[str, Any]) -> None:

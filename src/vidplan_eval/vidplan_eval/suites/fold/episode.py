@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass, field
-from time import perf_counter
 
-from vidplan_core.metrics.intervals import percentile
-from vidplan_eval.lockstep import DONE, Run
+from vidplan_eval.lockstep import Run
 from vidplan_eval.suites.fold.judge import FoldWitness, towel_moment
 from vidplan_eval.suites.fold.methods import FoldMethod
 from vidplan_eval.suites.fold.names import LIMIT_S
 from vidplan_eval.suites.fold.scenes import FoldEpisode
-from vidplan_eval.suites.pick_place.episode import CRASHED, GRACE_S, SETTLE_S
+from vidplan_eval.suites.judged import CRASHED, GRACE_S, SETTLE_S, run_judged, write_down
 from vidplan_eval.world import World
 
 
@@ -71,15 +68,7 @@ def run_fold(
 ) -> tuple[FoldRow, Run | None]:
     """Run an episode and judge it; a crash is a row too, without a run."""
     row = FoldRow(episode.seed, episode.instruction, episode.distractors)
-    run, began_s = None, perf_counter()
-    try:
-        run = _run(method, world, episode, row, limit_s)
-    except Exception:  # one broken episode must not cost the others
-        row.error = traceback.format_exc(limit=8)
-    finally:
-        world.watch = lambda: None
-    row.wall_s = perf_counter() - began_s
-    return row, run
+    return run_judged(row, world, lambda: _run(method, world, episode, row, limit_s))
 
 
 def _run(
@@ -96,17 +85,9 @@ def _run(
     run = method.follow(world, episode, lambda: witness.folded_for(GRACE_S))
     run.log.seed = episode.seed
     world.advance_to(world.now_s + SETTLE_S)
-    for name, value in vars(witness.verdict()).items():
-        setattr(row, name, value)
-    _account(row, run, world.rejections)
+    write_down(row, run, witness.verdict())
+    row.rejected = list(world.rejections)
     return run
-
-
-def _account(row: FoldRow, run: Run, rejected: list[str]) -> None:
-    row.ended, row.error, row.done = run.reason, run.error, run.reason == DONE
-    row.done_rightly = row.done and row.kept
-    row.time_s, row.plans, row.rejected = run.duration_s, len(run.log.plans), list(rejected)
-    row.latency_p50_s = percentile(run.latencies_s, 50.0)
 
 
 def row_label(row: FoldRow) -> str:

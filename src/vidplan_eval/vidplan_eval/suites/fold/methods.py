@@ -45,6 +45,6 @@ def make_fold_method(name: str, system: PlanningSystem, pace: Pace) -> FoldMetho
     """The method of a name; `system` plans by the composition of that name."""
     makers: dict[str, MakePlanner] = {
         EXPERT: lambda world: FoldPlanner(TrueFoldSight(world.cell), world.period_s),
-        NOTHING: lambda world: IdlePlanner(TrueFoldSight(world.cell), world.period_s),
+        NOTHING: lambda world: IdlePlanner(world.period_s),
     }
     return Following(makers.get(name, lambda world: system), pace)

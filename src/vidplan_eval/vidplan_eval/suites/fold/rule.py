@@ -3,17 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Protocol
 
 import numpy as np
 
-from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.observation import Observation
-from vidplan_core.language.instruction import parse_instruction
-from vidplan_core.planner.plans.result import PlanResult
-from vidplan_eval.suites.pick_place.rule import only_plan, rule_chunk
+from vidplan_eval.suites.rule import DecidingPlanner, RuleChoice
 from vidplan_sim.expert.decision import Decision
 from vidplan_sim.expert.folding import FoldView, decide_fold
 
@@ -30,47 +25,25 @@ class FoldSight(Protocol):
         ...
 
 
-class FoldPlanner:
-    """Decides by the rule, at once: it plans for the present where a planner plans ahead."""
+class FoldPlanner(DecidingPlanner):
+    """Folds by the rule what a sight sees."""
 
     def __init__(self, sight: FoldSight, period_s: float) -> None:
-        self._sight, self._period_s = sight, period_s
+        super().__init__(period_s)
+        self._sight = sight
 
-    def new_task(self, instruction: str, target: str = '') -> SimpleNamespace:
-        """Read the instruction."""
-        return SimpleNamespace(instruction=parse_instruction(instruction), cycle=0)
-
-    def plan(
-        self,
-        task: SimpleNamespace,
-        history: list[Observation],
-        committed: CommittedMotion | None,
-        should_stop: Callable[[], bool],
-    ) -> PlanResult:
-        """One decision as a plan without alternatives."""
-        assert committed is not None
-        present = history[-1]
+    def decide(self, present: Observation) -> RuleChoice:
+        """The rule's decision for what is seen."""
         view = self._sight.view(present)
         decision, phase = decide_fold(view)
         self._sight.decided(decision, present.stamp_s)
-        chunk = rule_chunk(committed, decision, self._period_s)
-        task.cycle += 1
         far_m = float(np.linalg.norm(view.tip - view.far))
-        return only_plan(chunk, present, phase == 'done', view.tip, far_m, task.cycle - 1)
+        return RuleChoice(decision, phase == 'done', view.tip, far_m)
 
 
-class IdlePlanner(FoldPlanner):
+class IdlePlanner(DecidingPlanner):
     """Stays where it is: the control."""
 
-    def plan(
-        self,
-        task: SimpleNamespace,
-        history: list[Observation],
-        committed: CommittedMotion | None,
-        should_stop: Callable[[], bool],
-    ) -> PlanResult:
-        """A chunk at rest."""
-        assert committed is not None
-        chunk = rule_chunk(committed, Decision(np.zeros(3), 0.0, 0.0), self._period_s)
-        task.cycle += 1
-        return only_plan(chunk, history[-1], False, np.zeros(3), 0.0, task.cycle - 1)
+    def decide(self, present: Observation) -> RuleChoice:
+        """Nothing, for ever."""
+        return RuleChoice(Decision(np.zeros(3), 0.0, 0.0), False, np.zeros(3), 0.0)

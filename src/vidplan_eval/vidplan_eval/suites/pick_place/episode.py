@@ -3,23 +3,15 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass, field
-from time import perf_counter
 
-from vidplan_core.metrics.intervals import percentile
-from vidplan_eval.lockstep import DONE, LEAD_S, Run
-from vidplan_eval.suites.pick_place.judge import EpisodeVerdict, Witness, true_moment
+from vidplan_eval.lockstep import LEAD_S, Run
+from vidplan_eval.suites.judged import CRASHED, GRACE_S, SETTLE_S, run_judged, write_down
+from vidplan_eval.suites.pick_place.judge import Witness, true_moment
 from vidplan_eval.suites.pick_place.methods import Method
 from vidplan_eval.suites.pick_place.names import LIMIT_S
 from vidplan_eval.suites.pick_place.scenes import PickPlaceEpisode
 from vidplan_eval.world import World
-
-CRASHED = 'CRASH'
-# A method that does not say that it is done is watched for this long after it was.
-GRACE_S = 2.0
-# The world is watched for this long after the end: what was let go falls, and is looked at twice.
-SETTLE_S = 0.8
 
 
 @dataclass
@@ -99,15 +91,7 @@ def run_pick_place(
     """Run an episode and judge it; a crash is a row too, without a run."""
     named = episode.seed, episode.task, episode.kind, episode.instruction
     row = PickPlaceRow(*named, distractors=episode.distractors)
-    run, began_s = None, perf_counter()
-    try:
-        run = _run(method, world, episode, row, limit_s)
-    except Exception:  # one broken episode must not cost the others
-        row.error = traceback.format_exc(limit=8)
-    finally:
-        world.watch = lambda: None
-    row.wall_s = perf_counter() - began_s
-    return row, run
+    return run_judged(row, world, lambda: _run(method, world, episode, row, limit_s))
 
 
 def _run(
@@ -119,22 +103,14 @@ def _run(
     run = method.follow(world, episode, lambda: witness.placed_for(GRACE_S))
     run.log.seed = episode.seed
     world.advance_to(world.now_s + SETTLE_S)
-    _judge(row, witness.verdict())
-    _account(row, run, len(world.rejections))
+    write_down(row, run, witness.verdict())
+    row.rejected = len(world.rejections)
+    _note_plans(row, run)
     return run
 
 
-def _judge(row: PickPlaceRow, verdict: EpisodeVerdict) -> None:
-    for name, value in vars(verdict).items():
-        setattr(row, name, value)
-
-
-def _account(row: PickPlaceRow, run: Run, rejected: int) -> None:
-    row.ended, row.error, row.done = run.reason, run.error, run.reason == DONE
-    row.done_rightly = row.done and row.kept
-    row.time_s, row.plans, row.rejected = run.duration_s, len(run.log.plans), rejected
+def _note_plans(row: PickPlaceRow, run: Run) -> None:
     row.latencies_s = run.latencies_s
-    row.latency_p50_s = percentile(run.latencies_s, 50.0)
     chosen = [plan for plan in run.log.plans if len(plan.scores) > 1]
     row.late_plans = sum(p.latency_s > p.start_s - p.stamp_s - LEAD_S for p in chosen)
     noted = [plan.notes for plan in run.log.plans if plan.notes]

@@ -3,25 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Protocol
 
 import numpy as np
-import torch
 
-from vidplan_core.control.commands import CommittedMotion
-from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
-from vidplan_core.geometry.se3 import quaternion_to_matrix
-from vidplan_core.language.instruction import parse_instruction
-from vidplan_core.planner.motion.hermite import hermite_chunk
-from vidplan_core.planner.plans.result import PlanResult
+from vidplan_eval.suites.rule import DecidingPlanner, RuleChoice
 from vidplan_sim.expert.decision import PLACE, Decision, PickPlaceTask
 from vidplan_sim.expert.rule import View, decide
-
-# As the chunks of the planner: the present and four new frames.
-FRAMES = 5
 
 
 class Sight(Protocol):
@@ -40,71 +29,17 @@ class Sight(Protocol):
         ...
 
 
-def rule_chunk(committed: CommittedMotion, decision: Decision, period_s: float) -> PoseChunk:
-    """The chunk (1, frames) of a decision that takes over now from the motion under way."""
-    position, turned, velocity = (
-        torch.as_tensor(values[0], dtype=torch.float64)
-        for values in (committed.position, committed.quaternion, committed.velocity)
-    )
-    move = torch.as_tensor(decision.displacement, dtype=torch.float64)[None]
-    turn = torch.tensor([[0.0, 0.0, decision.turn_rad]], dtype=torch.float64)
-    rotation = quaternion_to_matrix(turned)
-    return hermite_chunk(
-        position, rotation, velocity, move, turn, decision.closedness, FRAMES, period_s
-    )
-
-
-def only_plan(
-    chunk: PoseChunk,
-    present: Observation,
-    done: bool,
-    target: np.ndarray,
-    far_m: float,
-    cycle: int,
-) -> PlanResult:
-    """A chunk (1, frames) that takes over now, as a plan without alternatives."""
-    return PlanResult(
-        done=done,
-        chunk=chunk,
-        start_s=present.stamp_s,
-        candidates=chunk,
-        scores=[0.0],
-        best=0,
-        score=0.0,
-        terms={},
-        relevancy=np.zeros((0, 0, 0), np.float32),
-        target=target,
-        distance_m=far_m,
-        latency_s=0.0,
-        cycle=cycle,
-    )
-
-
-class RulePlanner:
-    """Decides by the rule, at once: it plans for the present where a planner plans ahead."""
+class RulePlanner(DecidingPlanner):
+    """Places by the expert's rule what a sight sees."""
 
     def __init__(self, sight: Sight, kind: str, period_s: float) -> None:
+        super().__init__(period_s)
         self._sight, self._task = sight, PickPlaceTask(PLACE, kind)
-        self._period_s = period_s
 
-    def new_task(self, instruction: str, target: str = '') -> SimpleNamespace:
-        """Read the instruction."""
-        return SimpleNamespace(instruction=parse_instruction(instruction), cycle=0)
-
-    def plan(
-        self,
-        task: SimpleNamespace,
-        history: list[Observation],
-        committed: CommittedMotion | None,
-        should_stop: Callable[[], bool],
-    ) -> PlanResult:
-        """One decision as a plan without alternatives."""
-        assert committed is not None
-        present = history[-1]
+    def decide(self, present: Observation) -> RuleChoice:
+        """The expert's decision for what is seen."""
         view = self._sight.view(present)
         decision, phase = decide(view, self._task)
         self._sight.decided(decision, present.stamp_s)
-        chunk = rule_chunk(committed, decision, self._period_s)
-        task.cycle += 1
         far_m = float(np.linalg.norm(view.target - view.tool))
-        return only_plan(chunk, present, phase == 'done', view.target, far_m, task.cycle - 1)
+        return RuleChoice(decision, phase == 'done', view.target, far_m)
