@@ -31,7 +31,7 @@ _ACCELERATION, _JERK = 10.0, 5000.0
 
 _TICK_S, _POSTURES_S = 1e-3, 0.02
 _TOOL_M = 0.1034
-# Tips of the open fingers are told by their corners, which lie this deep within their pads, m.
+# Tips of the open fingers are known by their corners, which lie this deep within their pads, m.
 _PADS_M = 1e-3
 _ARM, _AROUND = 4, 8
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidplan_eval.suites.fold.halves import FOLDS, Folded, corner_error, nearest_fold
+from vidplan_eval.suites.lasting import Lasting
 from vidplan_sim.cell import Cell
 from vidplan_sim.objects import cloth
 
@@ -79,10 +80,9 @@ class FoldWitness:
 
     def __init__(self, first: TowelMoment, limit_s: float) -> None:
         """Start from the first moment; what is folded more than `limit_s` later is too late."""
-        self._first, self._latest, self._limit_s = first, first, limit_s
-        self._since: float | None = None
+        self._first, self._latest = first, first
+        self._folded = Lasting(first.time_s, FOLDED_S, limit_s)
         self._touched = False
-        self.folded_s: float | None = None
 
     def due(self, time_s: float) -> bool:
         """Whether it is time for another look."""
@@ -92,28 +92,19 @@ class FoldWitness:
         """Take in a moment, not earlier than the one before."""
         self._latest = now
         self._touched = self._touched or now.touched
-        if now.touched or not now.folded:
-            self._since = None
-            return
-        self._since = now.time_s if self._since is None else self._since
-        after_s = now.time_s - self._first.time_s
-        late = after_s > self._limit_s + 1e-6
-        if self.folded_s is None and not late and now.time_s - self._since >= FOLDED_S - 1e-6:
-            self.folded_s = after_s
+        self._folded.see(now.time_s, now.folded and not now.touched)
 
     def folded_for(self, span_s: float) -> bool:
         """Whether the towel was folded that long ago or longer."""
-        if self.folded_s is None:
-            return False
-        return self._latest.time_s - self._first.time_s >= self.folded_s + span_s - 1e-6
+        return self._folded.counted_for(self._latest.time_s, span_s)
 
     def verdict(self) -> FoldVerdict:
         """What it came to until now."""
         last = self._latest
         near: Folded = nearest_fold(last.mesh)
         return FoldVerdict(
-            success=self.folded_s is not None,
-            folded_s=self.folded_s,
+            success=self._folded.counted_s is not None,
+            folded_s=self._folded.counted_s,
             kept=last.folded and not last.touched,
             fold=near.fold,
             corner_error_m=near.corner_error_m,
@@ -124,7 +115,7 @@ class FoldWitness:
 
     def _failure(self) -> str:
         last = self._latest
-        if self.folded_s is not None:
+        if self._folded.counted_s is not None:
             return ''
         if last.folded:
             return 'folded it without letting go' if last.touched else 'came too late'

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vidplan_eval.suites.lasting import Lasting
 from vidplan_sim.cell import Cell
 from vidplan_sim.expert.looking import touch
 from vidplan_sim.expert.script import IN_BOWL_HEIGHT_M, IN_BOWL_RADIUS_M
@@ -97,14 +98,12 @@ class Witness:
 
     def __init__(self, named: str, first: TrueMoment, limit_s: float) -> None:
         """Start from the first moment; what is placed more than `limit_s` later is too late."""
-        self._named, self._first, self._limit_s = named, first, limit_s
-        self._latest = first
-        self._inside_since: float | None = None
+        self._named, self._first, self._latest = named, first, first
+        self._placed = Lasting(first.time_s, PLACED_S, limit_s)
         self._lifted: list[str] = []
         self._moved: frozenset[str] = frozenset()
         self._touched: frozenset[str] = frozenset()
         self._went_for = ''
-        self.placed_s: float | None = None
 
     def see(self, now: TrueMoment) -> None:
         """Take in a moment, not earlier than the one before."""
@@ -114,30 +113,19 @@ class Witness:
         if not self._went_for and (self._moved or self._touched):
             self._went_for = self._under_tool(now)
         self._lifted += [kind for kind in self._raised(now) if kind not in self._lifted]
-        if not now.inside(self._named):
-            self._inside_since = None
-            return
-        since = self._inside_since = now.time_s if self._inside_since is None else (
-            self._inside_since
-        )
-        after_s = now.time_s - self._first.time_s
-        late = after_s > self._limit_s + 1e-6
-        if self.placed_s is None and not late and now.time_s - since >= PLACED_S - 1e-6:
-            self.placed_s = after_s
+        self._placed.see(now.time_s, now.inside(self._named))
 
     def placed_for(self, span_s: float) -> bool:
         """Whether the target was placed that long ago or longer."""
-        if self.placed_s is None:
-            return False
-        return self._latest.time_s - self._first.time_s >= self.placed_s + span_s - 1e-6
+        return self._placed.counted_for(self._latest.time_s, span_s)
 
     def verdict(self) -> EpisodeVerdict:
         """What it came to until now."""
         last = self._latest
         others = [kind for kind in self._objects if kind != self._named]
         return EpisodeVerdict(
-            success=self.placed_s is not None,
-            placed_s=self.placed_s,
+            success=self._placed.counted_s is not None,
+            placed_s=self._placed.counted_s,
             kept=last.inside(self._named),
             first_moved=tuple(sorted(self._moved)),
             first_touched=tuple(sorted(self._touched)),
@@ -169,7 +157,7 @@ class Witness:
         return [kind for kind in self._objects if kind in now.touched and rise[kind] > LIFTED_M]
 
     def _failure(self) -> str:
-        if self.placed_s is not None:
+        if self._placed.counted_s is not None:
             return ''
         wrong = [kind for kind in self._objects if kind != self._named]
         if any(self._latest.inside(kind) for kind in wrong):
