@@ -20,6 +20,7 @@ from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.heads.places import triangulate
 from vidplan_core.language.instruction import PICK, PLACE, REACH, Instruction
 from vidplan_core.language.semantic import SemanticScorer
+from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.world_model import WorldModel
 
 VERBS = (REACH, PICK, PLACE)
@@ -90,10 +91,15 @@ def ground_views(
     maps = torch.stack(
         [_maps(scorer, seen, wanted) for seen, wanted in zip(dense, instructions, strict=True)]
     )
-    size = (model.config.latent_height // views.shape[1], model.config.latent_width)
-    fitted = functional.interpolate(maps.flatten(0, 1), size, mode='bilinear')
     places = places_of(scorer, model.config.cameras, maps, poses) if model.config.cameras else None
-    return InstructionGrounding(text, fitted.flatten(1, 2).unflatten(0, maps.shape[:2]), places)
+    return InstructionGrounding(text, fitted_maps(maps, model.config), places)
+
+
+def fitted_maps(maps: Tensor, config: WorldModelConfig) -> Tensor:
+    """Maps (batch, things, views, rows, columns) as (batch, things, rows, columns) of latents."""
+    size = (config.latent_height // maps.shape[2], config.latent_width)
+    fitted = functional.interpolate(maps.flatten(0, 1), size, mode='bilinear')
+    return fitted.flatten(1, 2).unflatten(0, maps.shape[:2])
 
 
 def places_of(

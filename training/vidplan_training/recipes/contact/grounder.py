@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.heads.grounding import VERBS, places_of
+from vidplan_core.heads.grounding import VERBS, fitted_maps, places_of
 from vidplan_core.language.instruction import PLACE
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.world_model import WorldModel
@@ -36,10 +36,8 @@ class Grounder:
         place = (verb == VERBS.index(PLACE))[:, None, None, None]
         maps = torch.stack([asked, torch.where(place, relevancy[:, bowl].float(), 0.0)], 1)
         config = self._model.config
-        size = (config.latent_height // len(config.views), config.latent_width)
-        fitted = functional.interpolate(maps.flatten(0, 1), size, mode='bilinear')
         known = self._scorer.encode_text(words)
         said = [functional.one_hot(verb, len(VERBS)).to(known), known[kind],
                 known[bowl] * place[:, 0, 0]]  # fmt: skip
         places = places_of(self._scorer, config.cameras, maps, chunk)
-        return torch.cat(said, 1), fitted.flatten(1, 2).unflatten(0, maps.shape[:2]), places
+        return torch.cat(said, 1), fitted_maps(maps, config), places

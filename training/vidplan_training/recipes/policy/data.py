@@ -9,11 +9,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.se3 import quaternion_to_matrix
-from vidplan_core.heads.grounding import VERBS, places_of
+from vidplan_core.heads.grounding import VERBS, fitted_maps, places_of
 from vidplan_core.heads.policy.inputs import PolicyInput, beside_features, body_features
 from vidplan_core.language.instruction import PICK, PLACE
 from vidplan_core.language.semantic import SemanticScorer
@@ -118,7 +117,7 @@ class MomentReader:
         body = body_features(poses, commanded)
         return Moments(
             latents.half(),
-            self._fitted(maps).half(),
+            fitted_maps(maps.float(), self._model.config).half(),
             body,
             beside_features(places, poses),
             have['expert'][episode, frame].float(),
@@ -164,13 +163,6 @@ class MomentReader:
         every = self._annotator.latents_of(shard)
         raw = torch.from_numpy(every[episode[:, None].numpy(), frames.numpy()])
         return (raw.float() - self._model.mean) / self._model.std
-
-    def _fitted(self, maps: Tensor) -> Tensor:
-        """Maps (moments, things, rows, columns) in the size of latents, as planners have them."""
-        config = self._model.config
-        size = (config.latent_height // maps.shape[2], config.latent_width)
-        flat = functional.interpolate(maps.float().flatten(0, 1), size, mode='bilinear')
-        return flat.unflatten(0, maps.shape[:2]).flatten(2, 3)
 
 
 def _poses(have: dict[str, Tensor], episode: Tensor, frames: Tensor) -> PoseChunk:
