@@ -47,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != '--debug']
     try:
         args = _parse(words)
-    except SystemExit as told:  # --help, --version, or a wrong line
-        return int(told.code or 0)
+    except SystemExit as ended:  # --help, --version, or a wrong line
+        return int(ended.code or 0)
     try:
         return int(_module(args.command).run(args))
     except KeyboardInterrupt:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parser of the command line: what was wrong is told in one line."""
+"""The parser of the command line: it says in one line what was wrong."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class OneLineParser(argparse.ArgumentParser):
     def parse_args(  # type: ignore[override]
         self, args: list[str], namespace: argparse.Namespace | None = None
     ) -> argparse.Namespace:
-        """Parse; what is left over is told by the command that it was given to."""
+        """Parse; the command says what is left over."""
         found, rest = self.parse_known_args(args, namespace)
         if rest:
             self._deepest(args).error(f'unrecognized arguments: {" ".join(rest)}')

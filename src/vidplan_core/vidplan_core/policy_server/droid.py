@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What openpi's DROID policies are told and answer: names, units, shapes, pictures.
+"""What openpi's DROID policies read and answer: names, units, shapes, pictures.
 
 A request has the pictures below, uint8 (height, width, 3), rgb, the joint angles (7,) in rad, the
 gripper (1,), 0 open .. 1 closed, and the instruction. An answer has `actions` (any number, 8):

@@ -41,9 +41,9 @@ def candidate_pictures(log: RunLog) -> str:
         return ''
     picked = np.unique(np.linspace(0, len(plans) - 1, min(MOST_CYCLES, len(plans))).astype(int))
     rows = ''.join(_row(log, plans[index]) for index in picked)
-    told = f'{len(picked)} of {len(plans)} cycles' if len(picked) < len(plans) else 'every cycle'
+    shown = f'{len(picked)} of {len(plans)} cycles' if len(picked) < len(plans) else 'every cycle'
     words = 'The last imagined frame of each; the chosen one is framed.'
-    return f'<h3>Candidates, {told}</h3><p>{words}</p>{rows}'
+    return f'<h3>Candidates, {shown}</h3><p>{words}</p>{rows}'
 
 
 def _row(log: RunLog, plan: PlanRecord) -> str:

@@ -15,7 +15,7 @@ from vidplan_eval.viz.runlog import PlanRecord, RunLog
 
 # A 99th percentile of fewer values is their largest one under another name.
 ENOUGH_FOR_P99 = 100
-# Below so many values a mean is told with the words that it is of few.
+# Below so many values a mean says that it is of few.
 FEW = 10
 WORST = 5
 
