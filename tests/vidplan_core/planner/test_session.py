@@ -92,7 +92,9 @@ class FakeLocator:
     def __init__(self, shown: Sequence[Look]) -> None:
         self.shown, self.phrases = list(shown), []
 
-    def look(self, images: Tensor, position: Tensor, rotation: Tensor, phrase: str) -> Sighting:
+    def look(
+        self, images: Tensor, position: Tensor, rotation: Tensor, phrase: str, maps: Any = None
+    ) -> Sighting:
         self.phrases.append(phrase)
         look = self.shown.pop(0) if len(self.shown) > 1 else self.shown[0]
         points = torch.tensor([[place or (9.0, 9.0, 9.0) for place in look]])

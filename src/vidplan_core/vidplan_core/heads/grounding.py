@@ -41,11 +41,14 @@ class InstructionGrounding:
     maps: relevancy of target and destination, (batch, 2, rows, columns) of the latents.
     places: where they are, (batch, 2, 4): x, y, z in m, base frame, and a certainty in [0, 1];
         None from a world model that does not know its cameras.
+    seen: relevancy of both in views that were looked at, (batch, 2, views, rows, columns); None
+        where nobody looked.
     """
 
     text: Tensor
     maps: Tensor
     places: Tensor | None = None
+    seen: Tensor | None = None
 
 
 @torch.no_grad()
@@ -92,7 +95,7 @@ def ground_views(
         [_maps(scorer, seen, wanted) for seen, wanted in zip(dense, instructions, strict=True)]
     )
     places = places_of(scorer, model.config.cameras, maps, poses) if model.config.cameras else None
-    return InstructionGrounding(text, fitted_maps(maps, model.config), places)
+    return InstructionGrounding(text, fitted_maps(maps, model.config), places, maps)
 
 
 def fitted_maps(maps: Tensor, config: WorldModelConfig) -> Tensor:

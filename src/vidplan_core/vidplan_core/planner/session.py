@@ -110,19 +110,20 @@ class Session:
         parts, kind = self.parts, self.compositions[task.instruction.verb].kind
         past, images = self._encode(history, task.instruction.words)
         position, rotation = past.poses.position[:, -1], past.poses.rotation[:, -1]
-        sighting = parts.locator.look(images, position, rotation, task.instruction.target)
-        target = self._remember(task, sighting, images)
-        known = parts.heads.novelty
-        novelty = None if known is None else float(known.score(past.latents[:, -1])[0])
         grounding = None
         if kind.by_pictures:
-            poses = past.poses.rows(slice(0, 1))
-            grounding = parts.heads.seen_grounding(images, poses, task.instruction)
+            grounding = parts.heads.seen_grounding(images, past.poses, task.instruction)
+        known = None if grounding is None or grounding.seen is None else grounding.seen[:, 0]
+        target = task.instruction.target
+        sighting = parts.locator.look(images, position, rotation, target, known)
+        place = self._remember(task, sighting, images)
+        head = parts.heads.novelty
+        novelty = None if head is None else float(head.score(past.latents[:, -1])[0])
         context, start = self._hand_over(past, history[-1], committed, kind.by_pictures)
         if grounding is not None:
             grounding = carried_along(grounding, past.poses, context.poses, start.grip)
         found = Situation(
-            context, start, task.instruction, target, kind.goal(target), kind.gripper(start),
+            context, start, task.instruction, place, kind.goal(place), kind.gripper(start),
             parts.config.seed * SEEDS_APART + task.cycle, sighting, novelty, grounding,
             stuck=task.progress.idle >= parts.config.max_idle_cycles,
             seen=images[0] if context is past else None,

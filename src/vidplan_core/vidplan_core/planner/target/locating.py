@@ -81,13 +81,24 @@ class TargetLocator:
         """Typical error of each view's place, (views,), m."""
         return torch.tensor([camera.trust_m for camera in self.cameras.values()])
 
-    def look(self, images: Tensor, position: Tensor, rotation: Tensor, phrase: str) -> Sighting:
+    def look(
+        self,
+        images: Tensor,
+        position: Tensor,
+        rotation: Tensor,
+        phrase: str,
+        maps: Tensor | None = None,
+    ) -> Sighting:
         """Find the phrase in views (batch, views, 3, height, width) seen from flange poses.
 
-        position (batch, 3), rotation (batch, 3, 3): of the flange, base frame.
+        position (batch, 3), rotation (batch, 3, 3): of the flange, base frame. `maps` (batch,
+        views, rows, columns) are the phrase's relevancy where it is known already.
         """
         batch, views = images.shape[:2]
-        maps = self.scorer.relevancy(images.flatten(0, 1), phrase)
+        if maps is None:
+            maps = self.scorer.relevancy(images.flatten(0, 1), phrase)
+        else:
+            maps = maps.flatten(0, 1)
         located = self.scorer.localise(maps)
         centroid = located.centroid.unflatten(0, (batch, views)).to(position.dtype)
         peaks = located.peak.unflatten(0, (batch, views)).to(position.dtype)
