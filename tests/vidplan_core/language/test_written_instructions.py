@@ -9,8 +9,11 @@ import pytest
 
 from vidplan_core.errors import InstructionError
 from vidplan_core.language.instruction import Instruction, parse_instruction
+from vidplan_core.language.lexicon import ADJECTIVES, ADVERBS_ALONE
+from vidplan_core.language.names import is_thing
 
 Wanted = Instruction | None
+PLACED_FLURB = Instruction('place', 'flurb', 'bowl')
 
 
 def wanted(line: str) -> tuple[str, Wanted]:
@@ -21,10 +24,13 @@ def wanted(line: str) -> tuple[str, Wanted]:
     return words, Instruction(verb, target, destination or None)
 
 
-LIST = Path(__file__).with_name('written_instructions.txt').read_text(encoding='utf-8')
-WRITTEN = [
-    wanted(line) for line in LIST.splitlines() if line.strip() and not line.startswith('#')
+LISTS = ('written_instructions.txt', 'written_later.txt')
+LINES = [
+    line
+    for name in LISTS
+    for line in Path(__file__).with_name(name).read_text(encoding='utf-8').splitlines()
 ]
+WRITTEN = [wanted(line) for line in LINES if line.strip() and not line.startswith('#')]
 
 
 def read(words: str) -> Wanted:
@@ -34,8 +40,8 @@ def read(words: str) -> Wanted:
         return None
 
 
-def test_the_list_is_long_and_has_no_line_twice() -> None:
-    assert len(WRITTEN) >= 300
+def test_the_lists_are_long_and_has_no_line_twice() -> None:
+    assert len(WRITTEN) >= 1200
     assert len({words for words, _ in WRITTEN}) == len(WRITTEN)
 
 
@@ -67,6 +73,11 @@ def test_at_least_95_percent_are_right() -> None:
         ('pick up the blocks', 'several'),
         ('pick up two apples', "'two' is a number"),
         ('grab the cup firmly', "'firmly' is not understood"),
+        ('pick up the flurb', "'flurb' is no object that is known; .* quotation marks"),
+        ('pick up the flurb mug', "'flurb' is not understood in the name 'flurb mug'"),
+        ('pick up the mug rinse the mug', 'more than one name'),
+        ('pick up the mug/plate', "'/' is not understood"),
+        ('grab the cup handle', 'part of something'),
         ('Put the pen in the cup. Open the box.', '2 tasks'),
     ],
 )
@@ -77,3 +88,17 @@ def test_what_is_refused_is_named(words: str, said: str) -> None:
 
 def test_how_a_motion_is_made_is_left_out_aloud() -> None:
     assert parse_instruction('Very carefully move to the mug').left_out == ('carefully',)
+
+
+def test_no_adjective_is_swallowed_behind_a_name() -> None:
+    """What follows a name is refused, whatever it is, unless it names a thing itself."""
+    trailing = sorted(word for word in ADJECTIVES - ADVERBS_ALONE if not is_thing(word))
+    assert len(trailing) > 5000
+    assert [word for word in trailing if read(f'pick up the mug {word}') is not None] == []
+
+
+def test_what_is_in_quotation_marks_is_looked_for_as_it_is_written() -> None:
+    assert parse_instruction('put the "flurb" in the bowl') == PLACED_FLURB
+    assert parse_instruction('put the \u201cflurb\u201d in the bowl') == PLACED_FLURB
+    with pytest.raises(InstructionError, match='no object that is known'):
+        parse_instruction('"put the flurb in the bowl"')

@@ -24,7 +24,7 @@ from typing import TypeVar
 from vidplan_core.errors import InstructionError
 from vidplan_core.language.lexicon import SURFACES
 from vidplan_core.language.names import object_name
-from vidplan_core.language.sentences import UnclearError, plain_sentence
+from vidplan_core.language.sentences import UnclearError, plain_sentence, quoted_words
 
 T = TypeVar('T')
 
@@ -39,7 +39,9 @@ EXAMPLES = ('move to the carrot',)
 _HAND = r'(?:(?:the |your |its )?(?:robot )?(?:gripper|hand|arm|fingers|tool|end-effector) )'
 _TO = r'(?:over |back |up |down |out |close |closer )?(?:to|towards?|near|above|over)'
 _IN = r'(?:down |back )?(?:into|onto|inside|in|on|to)'
-_MOVE = '(?:put|place|drop|move|bring|set|lay|deposit|insert|transfer|carry)'
+_MOVE = (
+    '(?:put|place|drop|move|bring|set|lay|deposit|insert|transfer|carry|position|rest|stow|pop)'
+)
 
 # Tried in order; the first that matches the whole instruction decides. Greedy targets make the
 # *last* preposition the one that names the destination.
@@ -52,13 +54,20 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r'(?:pick it up|pick up it|grab it|lift it|lift it up|grasp it|take it)',
         ),
         (PICK, r'(?:go|come) (?:and )?(?:grab|get|take|fetch) (?P<target>.+)'),
-        (REACH, rf'(?:move|go|drive|come|travel|bring|get|head) {_HAND}?{_TO} (?P<target>.+)'),
-        (REACH, rf'(?:put|place|position|hold|hover) {_HAND}?(?:above|over|near) (?P<target>.+)'),
-        (REACH, r'(?:reach(?: out)? (?:for|to)|reach|touch|approach) (?P<target>.+)'),
+        (REACH, rf'(?:(?:move|drive) {_HAND}?|(?:go|come|travel|head) ){_TO} (?P<target>.+)'),
+        (REACH, rf'(?:bring|get) {_HAND}{_TO} (?P<target>.+)'),
+        (REACH, r'get (?:(?:close|closer|near|over) to|near) (?P<target>.+)'),
+        (REACH, rf'(?:put|place|hold) {_HAND}(?:above|over|near) (?P<target>.+)'),
+        (REACH, rf'(?:hover|position) {_HAND}?(?:above|over|near) (?P<target>.+)'),
+        (
+            REACH,
+            r'(?:reach(?: out| over)? (?:for|towards?|to)|reach|touch|approach)'
+            r' (?P<target>.+)',
+        ),
         (
             PLACE,
             r'(?:pick up|pick|grab|grasp|take|lift|get|fetch) (?P<target>.+?) (?:up )?'
-            rf'(?:and )?(?:then )?{_MOVE} (?:it|them) {_IN} (?P<destination>.+)',
+            rf'(?:and )?(?:then )?{_MOVE} (?:(?:it|them) )?{_IN} (?P<destination>.+)',
         ),
         (PLACE, rf'(?:put down|set down|{_MOVE}|add) (?P<target>.+) {_IN} (?P<destination>.+)'),
         (
@@ -81,7 +90,9 @@ _OTHER_FOLD = re.compile(
 )
 # Nothing is taken by a robot that takes care.
 _IDIOM = re.compile(
-    r'^(?:take (?:a |an |the |your )?(?:break|picture|photo|care|turn|time|note|seat|look|step)'
+    r'^(?:(?:take|grab|have|get) (?:a |an |the |your |some )?(?:seat|bite|cover|hint)'
+    r'|take (?:a |an |the |your )?(?:break|picture|photo|care|turn|time|note|seat|look|step|nap'
+    r'|walk|shower|ride|guess|bow|chance|shot|stand|hike|message|load off)'
     r'|get (?:ready|rid|set|going|started|lost|up|down|out|away|back))\b'
 )
 # 'set the mug down on the coaster', 'put the lid back on the jar'
@@ -93,7 +104,7 @@ _NEEDS_DESTINATION = re.compile(
 _ON_THE_TABLE = re.compile(
     r' (?:that is |thats |that\'s |which is |lying |standing |sitting |placed )?'
     r'(?:on|onto|from|off) (?:of )?(?:the |this |your |my |our )?'
-    rf'(?:{"|".join(sorted(SURFACES))})(?= |$)'
+    rf'(?:{"|".join(sorted(SURFACES))})(?=$| (?:and|then|in|into|inside|on|onto|to|up|over)\b)'
 )
 # 'next to', 'in front of', 'to the left of', 'beside': places that no plan here can mean.
 _OTHER_RELATION = re.compile(
@@ -142,7 +153,7 @@ def noun_phrase(text: str, role: str = 'target', examples: Sequence[str] = EXAMP
         InstructionError: no noun is left, it is a pronoun, a direction, a part of the robot, a
             list or far too long.
     """
-    return _explained(lambda: object_name(text, role), examples)
+    return _explained(lambda: object_name(text, role, None), examples)
 
 
 def _explained(read: Callable[[], T], examples: Sequence[str]) -> T:
@@ -156,17 +167,17 @@ def _explained(read: Callable[[], T], examples: Sequence[str]) -> T:
 
 
 def _parse(text: str) -> Instruction:
-    found = plain_sentence(text)
+    found, named = plain_sentence(text), quoted_words(text)
     standing = _ON_THE_TABLE.sub('', found.words)
     if standing != found.words:
         try:
-            return replace(_matched(standing), left_out=found.left_out)
+            return replace(_matched(standing, named), left_out=found.left_out)
         except UnclearError:
             pass  # the table was the destination
-    return replace(_matched(found.words), left_out=found.left_out)
+    return replace(_matched(found.words, named), left_out=found.left_out)
 
 
-def _matched(sentence: str) -> Instruction:
+def _matched(sentence: str, named: frozenset[str]) -> Instruction:
     if _IDIOM.match(sentence):
         raise UnclearError(f"'{sentence}' is no instruction that is understood")
     if _OTHER_FOLD.match(sentence):
@@ -174,18 +185,22 @@ def _matched(sentence: str) -> Instruction:
     for verb, rule in _RULES:
         match = rule.match(sentence)
         if match:
-            return _instruction(verb, **match.groupdict())
+            return _instruction(verb, named, **match.groupdict())
     raise _unmatched(sentence)
 
 
-def _instruction(verb: str, target: str, destination: str | None = None) -> Instruction:
+def _instruction(
+    verb: str, named: frozenset[str], target: str, destination: str | None = None
+) -> Instruction:
     if destination is None:
-        return Instruction(verb, object_name(target, 'target'))
+        return Instruction(verb, object_name(target, 'target', named))
     if target.endswith((' next', ' close')) or _OTHER_RELATION.search(destination):
         raise _other_relation(f'{target} ... {destination}')
     target = _PARTICLE.sub('', target)
     return Instruction(
-        verb, object_name(target, 'target'), object_name(destination, 'destination')
+        verb,
+        object_name(target, 'target', named),
+        object_name(destination, 'destination', named),
     )
 
 

@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of objects: what may be part of one, and what is refused with its reason."""
+"""Names of objects: what may be part of one, and what is refused with its reason.
+
+    name      article* modifier* thing [with|of name]
+    modifier  adjectives first, then nouns; colours anywhere
+
+Every word must be known in its place, so that nothing of a sentence ends up in a name.
+"""
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -25,10 +32,11 @@ _INSTRUMENT = re.compile(r' with (?:the|your|my|its|this|that) ')
 _INNER = re.compile(r' (?:with|of) ')
 
 
-def object_name(text: str, role: str) -> str:
+def object_name(text: str, role: str, named: frozenset[str] | None = frozenset()) -> str:
     """Return the name of one object: lower case, no articles, adjectives kept.
 
-    `role` names the phrase in messages.
+    `role` names the phrase in messages. `named` are words that are taken as they are, unknown or
+    not; None for all.
 
     Raises:
         UnclearError: no noun is left, or words that are no part of a name.
@@ -50,7 +58,21 @@ def object_name(text: str, role: str) -> str:
         raise InstructionError(f"'{phrase}' is more than one {role}; name a single object")
     _refuse_long(words, role)
     _check_parts(one or phrase, role)
+    _refuse_second_article(sentence.split())
+    if named is not None:
+        head, *inner = _INNER.split(one or phrase)
+        _refuse_unknown(head.split(), named | (lexicon.HOLDERS if inner else set()))
+        for part in inner:
+            _refuse_unknown(part.split(), named | lexicon.MARKS)
     return phrase
+
+
+def _refuse_second_article(words: Sequence[str]) -> None:
+    """Refuse articles within a name: they begin another one."""
+    for before, word in itertools.pairwise(words):
+        opens = before in lexicon.ARTICLES or before in ('with', 'of', 'and', 'or')
+        if word in lexicon.ARTICLES and not opens:
+            raise UnclearError(f"'{' '.join(words)}' is more than one name; name a single object")
 
 
 def _check_parts(phrase: str, role: str) -> None:
@@ -62,8 +84,8 @@ def _check_parts(phrase: str, role: str) -> None:
     for part in (head, *inner):
         _refuse_words(part.split(), phrase)
     _refuse_no_object(head.split(), phrase)
-    if any(part.split() and part.split()[-1] in lexicon.ROBOT_PARTS for part in inner):
-        raise UnclearError(f"'{phrase}' says how to hold it; name the object alone")
+    if ' with ' in phrase and not set(inner[-1].split()[-1:]) <= lexicon.MARKS:
+        raise UnclearError(f"'{phrase}' says what with; name the object alone")
     _refuse_plural(head, role)
 
 
@@ -100,7 +122,7 @@ def _refuse_words(words: Sequence[str], phrase: str) -> None:
 
 
 def _superlative(word: str) -> bool:
-    return len(word) > 4 and word.endswith('est') and word not in lexicon.NOUNS_IN_EST
+    return len(word) > 4 and word.endswith('est') and not is_thing(word)
 
 
 def _adverb(word: str) -> bool:
@@ -115,6 +137,63 @@ def _refuse_no_object(words: Sequence[str], phrase: str) -> None:
         raise UnclearError(f"'{phrase}' is a part of the robot; name an object")
     if head in lexicon.SURFACES and not described & lexicon.TOYS:
         raise UnclearError(f"'{phrase}' is a surface, no object; name an object")
+    if head in lexicon.PARTS:
+        raise UnclearError(f"'{phrase}' is part of something; name the whole object")
+
+
+def _refuse_unknown(words: Sequence[str], named: frozenset[str]) -> None:
+    """Refuse words that are not known in their place, those in `named` aside."""
+    *modifiers, head = words
+    body = lexicon.ROBOT_PARTS | lexicon.PERSONS
+    toy = head in body and lexicon.TOYS & set(modifiers)
+    if head not in named and not is_thing(head) and not toy:
+        raise UnclearError(
+            f"'{head}' is no object that is known; to look for it as it is written, put it in "
+            'quotation marks'
+        )
+    for pair in itertools.pairwise(words):
+        if len(set(pair)) == 1 or any(set(pair) <= alike for alike in lexicon.ALIKE):
+            raise UnclearError(f"'{' '.join(words)}' is more than one name; name a single object")
+    after_noun = False
+    for word in modifiers:
+        noun = word in named or _is_noun(word)
+        adjective = _is_adjective(word)
+        if word.endswith('ing') and after_noun:  # the bottle standing ...
+            noun = False
+        if not noun and (not adjective or after_noun):
+            raise UnclearError(f"'{word}' is not understood in the name '{' '.join(words)}'")
+        after_noun = after_noun or not adjective
+
+
+def is_thing(word: str) -> bool:
+    """Whether a word names a thing, or some: bottle, tea-bag, beans, shoebox."""
+    if _known(word, lexicon.THINGS):
+        return True
+    if word in lexicon.NOUNS or word in lexicon.ADJECTIVES:
+        return False
+    halves = [(word[:cut], word[cut:]) for cut in range(3, len(word) - 2)]
+    if word.count('-') == 1:
+        halves = [(word.partition('-')[0], word.partition('-')[2])]
+    return any(
+        first in lexicon.FIRST_HALVES and second in lexicon.LAST_HALVES for first, second in halves
+    )
+
+
+def _is_noun(word: str) -> bool:
+    return is_thing(word) or _known(word, lexicon.NOUNS)
+
+
+def _is_adjective(word: str) -> bool:
+    if word in lexicon.ADJECTIVES or word.endswith('ed') and len(word) > 4:
+        return True
+    return '-' in word and all(_is_adjective(part) or _is_noun(part) for part in word.split('-'))
+
+
+def _known(word: str, listed: frozenset[str]) -> bool:
+    """Whether a word is listed, in the singular or not."""
+    if word in lexicon.POSSESSIVES:
+        return True
+    return bool({word, word.removesuffix('s'), word.removesuffix('es')} & listed)
 
 
 def _refuse_plural(head: str, role: str) -> None:

@@ -8,11 +8,22 @@ import unicodedata
 from dataclasses import dataclass
 
 from vidplan_core.errors import InstructionError
-from vidplan_core.language.lexicon import ADVERBS, DEGREES, MANNERS, NEGATIONS, STOPPING
+from vidplan_core.language.lexicon import (
+    ADVERBS,
+    ADVERBS_ALONE,
+    DEGREES,
+    MANNERS,
+    NEGATIONS,
+    RELATIONS,
+    STOPPING,
+)
 
 MAX_CHARACTERS = 200
 
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
+# What may stand between words without meaning one; ' - ' parts as a comma does.
+_PLAIN = re.compile(r'[^\w\s.,!?;\'"\u201c\u201d-]|_')
+_DASH = re.compile(r'\s(?:-+|[\u2013\u2014])\s')
 # A full stop between digits is no end of a sentence.
 _SENTENCE_END = re.compile(r'[.!?;\n\r]+(?=\s|$)|[;\n\r]+')
 _POLITE_START = re.compile(
@@ -49,8 +60,12 @@ _MANNER = re.compile(rf'\b(?:{"|".join(MANNERS)})\b')
 _GOES_ON = re.compile(r'^(?:and|into|onto|in|on) ')
 _CARRY_ON = re.compile(
     r'^(?:and |then |after that |afterwards |next )*(?P<rest>(?:put|place|drop|set|move|bring|lay)'
-    r' (?:it|them)\b.*)$'
+    r' (?:it|them)\b.*|(?:grab|take|grasp|lift) it|(?:pick|lift) it up)$'
 )
+
+
+# What is in quotation marks, unless all is.
+_QUOTED = re.compile(r'(?<=.)"([^"]+)"|"([^"]+)"(?=.)')
 
 
 class UnclearError(Exception):
@@ -99,6 +114,13 @@ def normalise(text: str) -> str:
     return sentence
 
 
+def quoted_words(text: str) -> frozenset[str]:
+    """Return the words in quotation marks: names that are looked for as they are written."""
+    plain = re.sub('[\u201c\u201d]', '"', _checked(text)).strip()
+    found = [first or second for first, second in _QUOTED.findall(plain)]
+    return frozenset(_WORD.findall(' '.join(found)))
+
+
 def _checked(text: str) -> str:
     if not isinstance(text, str):
         raise UnclearError(f'an instruction is text, not {type(text).__name__}')
@@ -113,7 +135,10 @@ def _checked(text: str) -> str:
 def _parts(text: str) -> list[str]:
     """Sentences and what stands between commas, each polished."""
     found = []
-    for sentence in _SENTENCE_END.split(_checked(text)):
+    plain = _DASH.sub(', ', _checked(text))
+    if symbol := _PLAIN.search(plain):
+        raise UnclearError(f"'{symbol[0]}' is not understood; write it in words")
+    for sentence in _SENTENCE_END.split(plain):
         clauses = [_polished(clause) for clause in sentence.split(',') if _WORD.search(clause)]
         found += _clauses_joined([clause for clause in clauses if clause])
     return found
@@ -148,8 +173,14 @@ def _joined(parts: list[str]) -> list[str]:
 def _without_adverbs(sentence: str) -> PlainText:
     left_out = _MANNER.findall(sentence)
     kept: list[str] = []
-    for word in _MANNER.sub(' ', sentence).split():
-        if word in ADVERBS:
+    words = _MANNER.sub(' ', sentence).split()
+    for place, word in enumerate(words):
+        following = words[place + 1] if place + 1 < len(words) else ''
+        alone = word in ADVERBS_ALONE and (place < 2 and following in RELATIONS or not following)
+        between = word == 'and' and bool(left_out) and following in ADVERBS
+        if between and words[place - 1] == left_out[-1]:  # 'gently and slowly'
+            continue
+        if word in ADVERBS or alone:
             while kept and kept[-1] in DEGREES:
                 kept.pop()
             left_out.append(word)
@@ -157,8 +188,8 @@ def _without_adverbs(sentence: str) -> PlainText:
             kept.append(word)
     if left_out and kept and kept[-1] == 'and':  # 'slowly and carefully'
         kept.pop()
-    words = re.sub(r'^(?:and )+', '', ' '.join(kept))
-    return PlainText(_POLITE_END.sub('', _POLITE_START.sub('', words)).strip(), tuple(left_out))
+    rest = re.sub(r'^(?:and )+', '', ' '.join(kept))
+    return PlainText(_POLITE_END.sub('', _POLITE_START.sub('', rest)).strip(), tuple(left_out))
 
 
 def _refuse_negation(sentence: str) -> None:
