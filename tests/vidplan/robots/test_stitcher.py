@@ -26,6 +26,7 @@ from vidplan_core.errors import ConfigError, ObservationError
 from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.robot_files import load_robot
+from vidplan_core.strict_yaml import packaged
 from vidplan_msgs.msg import Observation
 
 pytestmark = pytest.mark.ros
@@ -275,3 +276,32 @@ def test_the_robot_decides_whose_joints_are_read(ros: Any, tmp_path: Path) -> No
     message = repeat(ros, robot.publish_all, lambda: observations)[-1]
     assert tuple(message.joint_names) == model.joint_names
     assert message.gripper_closedness == pytest.approx(0.25)
+
+
+def test_an_arm_without_a_hand_counts_as_open(ros: Any, tmp_path: Path) -> None:
+    text = packaged('robots', 'fr3_hand').read_text()
+    bare = tmp_path / 'bare.yaml'
+    bare.write_text(
+        text.replace('joints: [fr3_finger_joint1, fr3_finger_joint2]', 'joints: []').replace(
+            'interface: franka_hand', 'interface: none'
+        )
+    )
+    values = {
+        'cameras': str(write_layout(tmp_path, default_layout().views)), 'robot': str(bare),
+        'max_age_s': 5.0, 'max_joint_gap_s': 1.0,
+    }  # fmt: skip
+    overrides = [Parameter(name, value=value) for name, value in values.items()]
+    stitcher = ros.add(Stitcher(parameter_overrides=overrides))
+    robot = FakeRobot(ros.node)
+    ros.connect(*robot.publishers[:-1])
+    observations = ros.collect(Observation, 'observation')
+
+    def publish_arm() -> None:
+        now = robot.now()
+        robot.publish_joints(stamp=now)
+        for view in COLOURS.keys() & robot.cameras.keys():
+            robot.publish_image(view, now)
+
+    message = repeat(ros, publish_arm, lambda: observations)[-1]
+    assert message.gripper_closedness == 0.0
+    assert stitcher.problem() == ''

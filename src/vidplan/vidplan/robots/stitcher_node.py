@@ -96,6 +96,8 @@ class Stitcher(Node):
 
     def _on_gripper(self, message: JointState) -> None:
         model = self.parameters.model
+        if not model.gripper.joints:
+            return
         if set(model.joint_names) & set(message.name) and not (
             set(model.gripper.joints) & set(message.name)
         ):
@@ -171,6 +173,8 @@ class Stitcher(Node):
         self._latency.add(self.now_s - images.stamp_s)
 
     def _closedness(self, stamp_s: float) -> float:
+        if not self.parameters.model.gripper.joints:  # no hand: it counts as open, as in replay
+            return 0.0
         if self._gripper is None:
             raise ObservationError('no gripper state yet')
         gripper_s, arrived_s, value = self._gripper

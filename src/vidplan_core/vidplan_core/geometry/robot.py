@@ -46,7 +46,8 @@ class GripperModel:
 
     Attributes:
         kind: one of GRIPPER_KINDS.
-        joints: whose measured positions say how far it is closed.
+        joints: whose measured positions say how far it is closed; () only where nothing commands
+            it, which then counts as open.
         open_position: of each joint when open, m or rad.
         closed_position: of each joint when closed, m or rad.
         opening_m: distance between the fingertips when open, m.
@@ -75,10 +76,11 @@ class GripperModel:
             raise ConfigError(
                 f'open_position and closed_position of the gripper must differ, both are {ends[0]}'
             )
-        if not self.joints or not (math.isfinite(self.opening_m) and self.opening_m > 0):
+        unmeasured = not self.joints and self.interface != NONE
+        if unmeasured or not (math.isfinite(self.opening_m) and self.opening_m > 0):
             raise ConfigError(
-                'a gripper needs at least one joint and an opening above 0 m, got '
-                f'{self.joints} and {self.opening_m}'
+                f"a gripper needs at least one joint, unless its interface is '{NONE}', and an "
+                f'opening above 0 m, got {self.joints} and {self.opening_m}'
             )
         if self.interface in (FRANKA_HAND, ROBOTIQ) and not self.action:
             raise ConfigError(f"interface '{self.interface}' of the gripper needs an action")

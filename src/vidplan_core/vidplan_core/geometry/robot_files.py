@@ -73,7 +73,7 @@ def _tool(section: Section) -> ToolTransform:
 def _gripper(section: Section) -> GripperModel:
     section.require_only(_GRIPPER)
     kind, interface = section.text('kind'), section.text('interface')
-    joints = section.texts('joints')
+    joints = () if section.values.get('joints') == [] else section.texts('joints')
     ends = section.number('open_position'), section.number('closed_position')
     opening_m = section.number('opening_m')
     action = section.text('action') if 'action' in section else ''
