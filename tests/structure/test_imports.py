@@ -74,7 +74,7 @@ LEVELS: dict[str, Levels] = {
         ('bringup', 'ros', 'serving'),
         ('tasks',),
         ('planning_server', 'robots'),
-        ('bags',),
+        ('bags', 'page'),
         ('cli',),
     ),
     'vidplan_training': (

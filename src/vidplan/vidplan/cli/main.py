@@ -19,8 +19,9 @@ from vidplan.cli.parser import OneLineParser
 
 #: Modules of this package, in the order of `vidplan --help`.
 COMMANDS = (
-    'run', 'up', 'goal', 'record', 'replay', 'report', 'view', 'bag', 'data', 'score', 'evaluate',
-    'landscape', 'bench', 'serve-policy', 'models', 'config', 'parse', 'doctor', 'completion',
+    'run', 'up', 'goal', 'page', 'record', 'replay', 'report', 'view', 'bag', 'data', 'score',
+    'evaluate', 'landscape', 'bench', 'serve-policy', 'models', 'config', 'parse', 'doctor',
+    'completion',
 )  # fmt: skip
 
 #: Where a command is that does not lie beside this file.
@@ -34,7 +35,8 @@ _PLACES = {
         name: f'machine.{name}'
         for name in ('models', 'config', 'parse', 'doctor', 'completion')
     },
-    'serve-policy': 'serve_policy',
+    'page': 'serving.page',
+    'serve-policy': 'serving.serve_policy',
 }
 
 EXIT_INTERRUPTED = 130
