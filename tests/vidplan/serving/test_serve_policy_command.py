@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.tiny_system import tiny_system
-from vidplan.cli import serve_policy
+from vidplan.cli.serving import serve_policy
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.planner.system import PlanningSystem
