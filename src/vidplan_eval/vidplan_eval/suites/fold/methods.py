@@ -9,7 +9,8 @@ from typing import Protocol
 
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.lockstep import LockStep, LockstepPlanner, Pace, Run
-from vidplan_eval.suites.fold.names import EXPERT, NOTHING
+from vidplan_eval.suites.fold.names import EXPERT, NOTHING, SCRIPTED
+from vidplan_eval.suites.fold.picture_sight import PictureSight
 from vidplan_eval.suites.fold.rule import FoldPlanner, IdlePlanner
 from vidplan_eval.suites.fold.scenes import FoldEpisode
 from vidplan_eval.suites.fold.sights import TrueFoldSight
@@ -45,6 +46,9 @@ def make_fold_method(name: str, system: PlanningSystem, pace: Pace) -> FoldMetho
     """The method of a name; `system` plans by the composition of that name."""
     makers: dict[str, MakePlanner] = {
         EXPERT: lambda world: FoldPlanner(TrueFoldSight(world.cell), world.period_s),
+        SCRIPTED: lambda world: FoldPlanner(
+            PictureSight(system.parts.locator, world.layout), world.period_s
+        ),
         NOTHING: lambda world: IdlePlanner(world.period_s),
     }
     return Following(makers.get(name, lambda world: system), pace)

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-# `nothing` is the control; the expert knows the truth.
-EXPERT, NOTHING = 'expert', 'nothing'
-RULES = (EXPERT, NOTHING)
+# `nothing` is the control; the expert knows the truth, and `scripted` what the pictures show.
+SCRIPTED, EXPERT, NOTHING = 'scripted', 'expert', 'nothing'
+RULES = (SCRIPTED, EXPERT, NOTHING)
 METHODS = ('vidplan', 'policy', *RULES)
 
 INSTRUCTION = 'fold the towel'

@@ -55,10 +55,8 @@ class Looker:
         Raises:
             TargetNotFoundError: no view shows it.
         """
-        height = len(present.image) // len(self.layout.views)
-        image = torch.from_numpy(present.image)[None].unflatten(1, (-1, height))
-        views = image.permute(0, 1, 4, 2, 3).float() / 255.0
-        position, turned = _flange(present)
+        views = views_of(present, self.layout)
+        position, turned = flange_of(present)
         sighting = self.locator.look(views, position[None], turned[None], phrase)
         memory = TargetMemory()
         memory.update(sighting, self.locator.trust_m)
@@ -90,7 +88,7 @@ class FirstSight:
         if self._target is None:
             self._target = self._looker.place(present, self._noun)
             self._bowl = self._looker.place(present, BOWL)
-        tool, yaw = _tool(present)
+        tool, yaw = tool_of(present)
         self._believe(tool, present.stamp_s)
         return View(
             tool=tool,
@@ -121,14 +119,22 @@ class FirstSight:
             self._held, self._target = True, tool.copy()
 
 
-def _tool(present: Observation) -> tuple[np.ndarray, float]:
+def tool_of(present: Observation) -> tuple[np.ndarray, float]:
     """Tool centre point (3,) and yaw of the hand's x axis, from an observation."""
-    position, rotation = _flange(present)
+    position, rotation = flange_of(present)
     hand_x = rotation.double().numpy() @ np.array([np.cos(np.pi / 4), -np.sin(np.pi / 4), 0.0])
     tool = tcp_position(position, rotation).double().numpy()
     return tool, float(np.arctan2(hand_x[1], hand_x[0]))
 
 
-def _flange(present: Observation) -> tuple[torch.Tensor, torch.Tensor]:
+def views_of(present: Observation, layout: CameraLayout) -> torch.Tensor:
+    """Views (1, views, 3, height, width) in [0, 1] of an observation."""
+    height = len(present.image) // len(layout.views)
+    image = torch.from_numpy(present.image)[None].unflatten(1, (-1, height))
+    return image.permute(0, 1, 4, 2, 3).float() / 255.0
+
+
+def flange_of(present: Observation) -> tuple[torch.Tensor, torch.Tensor]:
+    """Flange position (3,) m and rotation (3, 3), from an observation."""
     position = torch.as_tensor(present.position, dtype=torch.float32)
     return position, quaternion_to_matrix(torch.as_tensor(present.quaternion).float())
