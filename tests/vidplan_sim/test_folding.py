@@ -54,7 +54,7 @@ def test_folds_from_any_turn(yaw: float) -> None:
     assert fold_done(view), phases
     order = list(dict.fromkeys(phases))
     assert order[:4] == ['approach', 'descend', 'close', 'lift']
-    assert order[-2:] == ['release', 'done']
+    assert order[-3:] == ['release', 'leave', 'done']
 
 
 def test_opens_where_it_closed_around_nothing() -> None:
@@ -78,12 +78,22 @@ def test_goes_up_first_where_it_is_low_and_beside() -> None:
     assert not decision.displacement[:2].any()
 
 
-def test_the_arc_ends_with_the_corner_on_the_other() -> None:
+def test_the_arc_ends_short_of_the_other_corner() -> None:
     view = lying(0.3)
     end = arc_point(view, np.pi)
     tip = end[:2] - GRASP_INSIDE_M * view.outward
-    assert np.linalg.norm(tip - view.far[:2]) < FOLDED_M / 4
+    assert 0.0 < (tip - view.far[:2]) @ view.toward < FOLDED_M / 2
     assert arc_point(view, np.pi / 2)[2] > 0.05
+
+
+def test_open_fingers_leave_out_of_the_fold_and_not_into_it() -> None:
+    view = lying(0.7)
+    end = arc_point(view, np.pi)
+    decision, phase = decide_fold(replace(view, tool=end, tip=view.far))
+    assert phase == 'leave'
+    assert decision.displacement[:2] @ view.toward < -0.05
+    assert decision.displacement[2] > 0.02
+    assert decision.closedness == 0.0
 
 
 @pytest.mark.parametrize('angle', np.linspace(-3.1, 3.1, 7))

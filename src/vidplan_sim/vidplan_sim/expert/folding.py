@@ -16,11 +16,13 @@ from vidplan_sim.objects.cloth import RADIUS_M, SIDE_M
 
 HALF_DIAGONAL_M = SIDE_M / np.sqrt(2)
 GRASP_INSIDE_M = 0.012  # of the corner, along the diagonal
-# The hand does not turn over with the cloth, so what it leaves beyond the fingers lies folded back
-# where it lets go: it carries the corner a little too far.
-BEYOND_M = 0.006
+# A fold that is drawn taut rolls on and drags the towel along: the corner stays short of where it
+# would lie flat, and slides the rest when the fold sinks down.
+SHORT_M = 0.012
 # Heights of the fingertips; below 8 mm fingers press on the table and stick to it half open.
 GRASP_M, RELEASE_M = 0.010, 0.020
+LEAVE_M, LEFT_M = (0.10, 0.05), 0.035  # forward and up in one chunk, until the tool is so high
+BEFORE_M, LOW_M = 0.006, 0.030  # of the end of the arc: where the fingers may let go
 OVER_M, CLEAR_M = 0.10, 0.10
 ARC_M = 0.075  # height of the arc
 ARC_STEP_RAD = 0.9  # of the half turn, the most of one chunk
@@ -70,6 +72,16 @@ class FoldView:
         """Whether one corner lies on the other."""
         return bool(np.linalg.norm(self.tip - self.far) < FOLDED_M)
 
+    @property
+    def beside_far(self) -> bool:
+        """Whether the tool is where a corner was let go."""
+        return bool(np.linalg.norm((self.tool - self.far)[:2]) < 2 * FOLDED_M)
+
+
+def _leaving(view: FoldView) -> np.ndarray:
+    """Out (3,) of the fold: open fingers may be under cloth beside them, which they would lift."""
+    return np.append(-LEAVE_M[0] * view.toward, LEAVE_M[1])
+
 
 def fold_done(view: FoldView) -> bool:
     """Whether the towel is folded and the hand is away from it."""
@@ -86,15 +98,17 @@ def decide_fold(view: FoldView) -> tuple[Decision, str]:
         return _along_arc(view)
     if view.goal > 0.5 or view.set_point > OPEN:  # closed around nothing, or letting go
         return _stay(0.0), 'release'
+    if view.beside_far and view.tool[2] < LEFT_M:
+        return _go(view, view.tool + _leaving(view), 0.0), 'leave'
     if view.folded:
-        return _go(view, view.tool + [0.0, 0.0, 0.12], 0.0), 'release'
+        return _go(view, view.tool + [0.0, 0.0, 0.12], 0.0), 'leave'
     return _to_corner(view)
 
 
 def arc_point(view: FoldView, angle: float) -> np.ndarray:
     """Where the tool (3,) carries the corner: angle 0 over where it lay, pi over the other."""
     radius = HALF_DIAGONAL_M - GRASP_INSIDE_M
-    along = HALF_DIAGONAL_M + radius * np.cos(angle) - BEYOND_M * angle / np.pi
+    along = HALF_DIAGONAL_M + radius * np.cos(angle) + SHORT_M * angle / np.pi
     height = GRASP_M + (RELEASE_M - GRASP_M) * angle / np.pi + ARC_M * np.sin(angle)
     return np.append(view.far[:2] + along * view.toward, height)
 
@@ -113,8 +127,8 @@ def _along_arc(view: FoldView) -> tuple[Decision, str]:
     radius = HALF_DIAGONAL_M - GRASP_INSIDE_M
     along = float((view.tool[:2] - view.far[:2]) @ view.toward) - HALF_DIAGONAL_M
     angle = float(np.arccos(np.clip(along / radius, -1.0, 1.0)))
-    low = view.tool[2] < RELEASE_M + 0.012
-    if angle > np.pi - 0.3 and low:
+    end = arc_point(view, np.pi)
+    if float((end - view.tool)[:2] @ view.toward) > -BEFORE_M and view.tool[2] < LOW_M:
         return _stay(0.0), 'release'
     goal = arc_point(view, min(angle + ARC_STEP_RAD, np.pi))
     phase = 'lift' if angle < 1.2 else 'carry' if angle < 2.4 else 'lower'
