@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 import multiprocessing
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -23,7 +24,8 @@ EVALUATION_SEEDS = 1_000_000
 SEGMENTATION_EVERY = 6
 HEIGHT, WIDTH = 96, 160
 NO_AIM = -1
-MIXES = ('free', 'contact')
+MIXES = ('free', 'contact', 'fold')
+FOLD_FRAMES = 48  # that a demonstration of a fold needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,9 @@ class CollectSettings(Settings):
     seed: int = knob(0, 'of the first episode', low=0)
     workers: int = knob(1, 'processes that record', low=1)
     mix: str = knob(
-        MIXES[0], 'free motion with some picks, or attempts that touch and branches', choices=MIXES
+        MIXES[0],
+        'free motion with some picks, attempts that touch and branches, or folds of a towel',
+        choices=MIXES,
     )
     policy: Path | None = knob(
         None,
@@ -60,8 +64,27 @@ class CollectSettings(Settings):
             )
         if self.policy is not None and self.mix != 'contact':
             raise ConfigError('a policy leads contact episodes only: add --mix contact')
+        if self.mix == 'fold' and self.frames < FOLD_FRAMES:
+            raise ConfigError(
+                f'frames is {self.frames}; a fold needs {FOLD_FRAMES} or more: add --frames '
+                f'{FOLD_FRAMES}'
+            )
+        if self.unseen and self.mix != 'free':
+            raise ConfigError('unseen objects and lights are for --mix free only')
         if self.unseen and not self.evaluation:
             raise ConfigError('unseen objects and lights are for --evaluation only')
+
+
+class ShardRecorder(Protocol):
+    """Whoever records episodes."""
+
+    def record(self, seed: int, frames: int) -> dict[str, np.ndarray]:
+        """One episode as arrays (frames, ...)."""
+        ...
+
+    def about(self, frames: int) -> dict[str, object]:
+        """What a shard says of its episodes, beside their seeds."""
+        ...
 
 
 def run(settings: CollectSettings) -> int:
@@ -78,7 +101,8 @@ def run(settings: CollectSettings) -> int:
         if not (folder / 'meta.json').exists():
             first = settings.seed + index * settings.shard
             size = min(settings.shard, settings.episodes - index * settings.shard)
-            jobs.append((folder, first, size, settings.frames, settings.unseen or ''))
+            kind = (settings.mix, settings.unseen or '')
+            jobs.append((folder, first, size, settings.frames, *kind))
     progress = ProgressLog('collect (shards)', count, count - len(jobs))
     context = multiprocessing.get_context('spawn')
     with context.Pool(settings.workers) as pool:
@@ -87,26 +111,44 @@ def run(settings: CollectSettings) -> int:
     return 0
 
 
-def _record_shard(job: tuple[Path, int, int, int, str]) -> None:
-    folder, first, size, frames, unseen = job
-    recorder = EpisodeRecorder(unseen)
-    episodes = [recorder.record(seed, frames) for seed in range(first, first + size)]
+def _record_shard(job: tuple[Path, int, int, int, str, str]) -> None:
+    folder, first, size, frames, mix, unseen = job
+    recorder = _recorder(mix, unseen)
+    episodes = _episodes(recorder, range(first, first + size), frames)
     part = folder.with_suffix('.part')
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    for name in episodes[0]:
-        np.save(part / f'{name}.npy', np.stack([episode[name] for episode in episodes]))
-    meta: dict[str, Any] = {
-        'seeds': list(range(first, first + size)),
-        'kinds': recorder.kinds,
-        'segment_names': list(recorder.cell.segment_names),
-        'segmentation_frames': list(range(0, frames, SEGMENTATION_EVERY)),
-        'frame_period_s': 0.2,
-        'views': list(VIEWS),
-    }
+    for name in next(iter(episodes.values()), {}):
+        np.save(part / f'{name}.npy', np.stack([found[name] for found in episodes.values()]))
+    meta: dict[str, Any] = {'seeds': list(episodes), 'frame_period_s': 0.2, 'views': list(VIEWS)}
+    meta |= recorder.about(frames)
     (part / 'meta.json').write_text(json.dumps(meta))
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
+
+
+def _recorder(mix: str, unseen: str) -> ShardRecorder:
+    if mix == 'fold':
+        from vidplan_training.collect.fold import FoldRecorder
+
+        return FoldRecorder()
+    return EpisodeRecorder(unseen)
+
+
+def _episodes(
+    recorder: ShardRecorder, seeds: Iterable[int], frames: int
+) -> dict[int, dict[str, np.ndarray]]:
+    """Episodes by seed, without scenes out of reach and those whose physics fails."""
+    from vidplan_sim.arm.kinematics import UnreachablePose
+    from vidplan_sim.cell import SimulationDiverged
+
+    found = {}
+    for seed in seeds:
+        try:
+            found[seed] = recorder.record(seed, frames)
+        except (UnreachablePose, SimulationDiverged) as error:
+            print(f'left out seed {seed}: {str(error)[-60:]}', flush=True)
+    return found
 
 
 class EpisodeRecorder:
@@ -146,6 +188,14 @@ class EpisodeRecorder:
             self.cell.step(0.2)
         names = rows[0].keys()
         return {n: np.stack([row[n] for row in rows if n in row]) for n in names}
+
+    def about(self, frames: int) -> dict[str, object]:
+        """What a shard says of its episodes, beside their seeds."""
+        return {
+            'kinds': self.kinds,
+            'segment_names': list(self.cell.segment_names),
+            'segmentation_frames': list(range(0, frames, SEGMENTATION_EVERY)),
+        }
 
     def _look(self, frame: int) -> dict[str, np.ndarray]:
         images = self.cell.render()
