@@ -18,11 +18,14 @@ import torch
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
+from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.motion.hermite import hermite_chunk
 from vidplan_core.planner.motion.refine import refine
+from vidplan_core.planner.objective.decoding import decode_frames
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.sampling.sampler import GRADIENTS, SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
+from vidplan_eval.speed.reference_loop import ReferenceLoop
 from vidplan_eval.speed.timing import Stage
 
 # A flange above the middle of the table, pointing down; timing does not depend on it.
@@ -52,8 +55,11 @@ class EngineConfig:
 class Engine:
     """A world model with the tensors of one planning problem on its device."""
 
-    def __init__(self, model: WorldModel, config: EngineConfig) -> None:
+    def __init__(
+        self, model: WorldModel, config: EngineConfig, reference: ReferenceLoop | None = None
+    ) -> None:
         """Make up a past, candidates and a pattern, the same for every run."""
+        self.reference = reference
         self.model, self.config = model, config
         self.device = model.mean.device
         generator = torch.Generator().manual_seed(0)
@@ -103,6 +109,15 @@ class Engine:
                     steps, gradient=gradient, checkpointing=self.config.checkpointing
                 )
                 yield ('plan', str(steps), gradient), partial(self.plan, sampling)
+        yield from self._beside_reference()
+
+    def _beside_reference(self) -> Iterator[tuple[tuple[str, ...], Stage]]:
+        """One and all candidates as they are planned, and by a plain loop, in one step each."""
+        if self.reference is None:
+            return
+        for batch in (1, self.config.candidates):
+            yield ('as_planned', str(batch)), partial(self.as_planned, batch)
+            yield ('reference', str(batch)), partial(self.by_reference, batch)
 
     # The stages
 
@@ -115,6 +130,29 @@ class Engine:
         network = self.model.network(condition)
         noise, time = self.noise.expand(batch, -1, -1, -1, -1), self.time.expand(batch)
         return network(noise, time, time)
+
+    @torch.no_grad()
+    def imagine(self, sampling: SamplingConfig) -> Tensor:
+        """Latents of all candidates, (candidates, frames, ...)."""
+        return self.model.imagine(self.context, self._chunk(self.motions), sampling).latents
+
+    @torch.no_grad()
+    def as_planned(self, batch: int) -> Tensor:
+        """From a new picture to the scored frames of candidates: what planning asks for."""
+        self.encode()
+        chunk = self._chunk(self.motions[:batch])
+        latents = self.model.imagine(self.context, chunk, SamplingConfig(1)).latents
+        planned = PlannerConfig()
+        return decode_frames(
+            self.model, latents, planned.score_frames, planned.decode_neighbours
+        )
+
+    def by_reference(self, batch: int) -> None:
+        """The same candidates one after the other, everything encoded and decoded."""
+        assert self.reference is not None
+        with self.reference.general_attention():
+            for _ in range(batch):
+                self.reference.chunk(1)
 
     @torch.no_grad()
     def encode(self) -> Tensor:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.checkpoint import load_world_model, set_precision
+from vidplan_core.world_model.released import presets
 from vidplan_core.world_model.world_model import WorldModel
 
 # Small enough that no activation overflows, large enough that none underflows.
@@ -22,7 +24,8 @@ def load_engine_model(
     """World model of a size, frozen, in a precision.
 
     Args:
-        size: 'cell' for the models folder, 'full' for random weights of Ctrl-World's size.
+        size: 'cell' for the models folder, 'full' or 'small' for random weights, see
+            `engine_spec`.
         models: folder of trained models; with 'full' it replaces the random weights.
         device: where to.
         dtype: 'bf16', 'fp32', or 'auto' for what planning uses: bf16 where the machine is fast
@@ -34,8 +37,9 @@ def load_engine_model(
     """
     if device.type == 'cuda' and not torch.cuda.is_available():
         raise ConfigError('PyTorch finds no CUDA device here; use --device cpu')
-    if size == 'full' and models is None:
-        model = random_full_size(device, torch.float32 if dtype == 'fp32' else torch.bfloat16)
+    if size != 'cell' and models is None:
+        wide = dtype == 'fp32' or size == 'small'
+        model = random_model(size, device, torch.float32 if wide else torch.bfloat16)
     else:
         assert models is not None
         model = load_world_model(models, device)
@@ -43,14 +47,34 @@ def load_engine_model(
     return model
 
 
-def random_full_size(device: torch.device, dtype: torch.dtype) -> WorldModel:
-    """Ctrl-World's configuration as a flow map, random weights, without its text tower."""
-    from dataclasses import replace
+def engine_spec(size: str) -> presets.ModelSpec:
+    """Ctrl-World as a flow map, 'full', or with narrow networks for a CPU, 'small'."""
+    from vidplan_core.world_model.autoencoders.config import SCALING_FACTOR, AutoencoderConfig
+    from vidplan_core.world_model.backbones.svd import SvdConfig
+    spec = replace(presets.ctrl_world(), text=None)
+    if size == 'full':
+        return spec
+    narrow = SvdConfig(
+        widths=(32, 64, 128, 128), layers_per_block=2, attention_head_dim=32, token_dim=64,
+        micro_dim=16, present_scale=1.0 / SCALING_FACTOR,
+    )  # fmt: skip
+    autoencoder = AutoencoderConfig(4, (32, 32, 64, 64), 2, 'temporal')
+    return replace(
+        spec, world_model=replace(spec.world_model, backbone=narrow), autoencoder=autoencoder
+    )
 
-    from vidplan_core.world_model.released.presets import ctrl_world
 
+def on_meta(size: str) -> WorldModel:
+    """A model of a size without weights, to count what it costs."""
     with torch.device('meta'):
-        model = replace(ctrl_world(), text=None).build()
+        model = engine_spec(size).build()
+    return model.to('meta').eval().requires_grad_(False)
+
+
+def random_model(size: str, device: torch.device, dtype: torch.dtype) -> WorldModel:
+    """A model of a size with random weights, without its text tower."""
+    with torch.device('meta'):
+        model = engine_spec(size).build()
     fill_at_random(model, device, dtype)
     for part in (model.backbone, model.autoencoder):
         part.to(dtype)  # what was not built on the meta device, too

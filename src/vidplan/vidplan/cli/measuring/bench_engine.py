@@ -12,7 +12,7 @@ from vidplan.cli.evaluate.loading import models_folder
 if TYPE_CHECKING:
     from vidplan_eval.speed.engine import Engine
 
-SIZES = ('cell', 'full')
+SIZES = ('cell', 'small', 'full')
 
 
 def add_parser(subparsers: Any) -> None:
@@ -46,6 +46,10 @@ def add_parser(subparsers: Any) -> None:
         default='latent',
         help='picture: a reward that needs the last frame decoded (default %(default)s)',
     )
+    parser.add_argument(
+        '--count', action='store_true', help='sizes small and full: count a plan, time nothing'
+    )
+    parser.add_argument('--only', nargs='+', default=(), metavar='STAGE', help='such as reference')
     parser.add_argument('--quick', action='store_true', help='one forward only, timed once')
     parser.add_argument('--repeats', type=positive, default=40, help='measurements per stage')
     parser.add_argument('--limit', type=above_zero, default=30.0, help='per stage, s')
@@ -60,28 +64,50 @@ def run(args: argparse.Namespace) -> int:
     from vidplan_eval.speed.engine import Engine, EngineConfig
     from vidplan_eval.speed.engine_bench import bench_engine, to_channels_last
     from vidplan_eval.speed.engine_model import load_engine_model
+    from vidplan_eval.speed.reference_loop import ReferenceLoop
     from vidplan_eval.speed.timing import Effort
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    folder = args.models if args.size == 'full' else models_folder(args)
+    cost = _cost(args)
+    if args.count:
+        if args.json is not None:
+            write_json(args.json, {'plan_tflop': cost, 'settings': {'size': args.size}})
+        return 0
+    folder = models_folder(args) if args.size == 'cell' else args.models
     model = load_engine_model(args.size, folder, torch.device(args.device), args.dtype)
     if args.channels_last:
         to_channels_last(model)
     config = EngineConfig(
         args.candidates, args.iterations, tuple(args.steps), args.value, args.checkpointing
     )
-    engine = Engine(model, config)
+    beside = ReferenceLoop(model) if model.config.backbone.kind == 'svd' else None
+    engine = Engine(model, config, beside)
     settings = _settings(args, engine)
     print(f'{settings["parameters"] / 1e6:.1f} M parameters on {settings["device_name"]}')
     effort = Effort(1, 0, args.limit) if args.quick else Effort(args.repeats, 2, args.limit)
-    only = ('forward',) if args.quick else ()
+    only = ('forward',) if args.quick else tuple(args.only)
     result = bench_engine(engine, effort, lambda: _prepare(args, engine), _print, only)
     print(f'{"recompilations":24s} {result["recompilations"]:9d}')
     print(f'{"peak memory":24s} {result["peak_memory_mb"]:9.0f} MB')
     if args.json is not None:
-        write_json(args.json, {**result, 'settings': settings})
+        counted = {} if cost is None else {'plan_tflop': cost}
+        write_json(args.json, {**result, **counted, 'settings': settings})
     return 0
+
+
+def _cost(args: argparse.Namespace) -> dict[str, float] | None:
+    """Print what one plan costs, by part; None for a size that is not counted."""
+    from vidplan_core.planner.config import PlannerConfig
+    from vidplan_eval.speed.engine_model import on_meta
+    from vidplan_eval.speed.plan_cost import plan_cost
+
+    if args.size == 'cell':
+        return None
+    cost = plan_cost(on_meta(args.size), PlannerConfig(), args.candidates)
+    for part, tflop in cost.items():
+        print(f'{part:24s} {tflop:9.3f} TFLOP of a plan')
+    return cost
 
 
 def _prepare(args: argparse.Namespace, engine: Engine) -> None:
