@@ -101,7 +101,7 @@ def test_candidates_are_chosen_by_pictures_and_refined_by_value(
     with torch.no_grad():
         ascended = planned.ascended.at(situation)
         found = ascended(plan.chunk, planned.dynamics.predict(situation, plan.chunk))
-    assert set(found.terms) == {'value', 'rest_value', 'uncertainty'}
+    assert set(found.terms) == {'value', 'uncertainty'}  # no prior, so rest is not imagined
     assert plan.refinement[-1] >= plan.refinement[0]
     assert float(found.total[0]) == pytest.approx(max(plan.refinement), abs=1e-6)
     assert plan.score == pytest.approx(float(plan.scores[plan.best]))

@@ -26,7 +26,7 @@ _TARGET_COLOUR = ColorRGBA(r=0.1, g=0.8, b=0.2, a=0.9)
 def plan_markers(plan: PlanResult, stamp: Time, frame_id: str) -> MarkerArray:
     """Return the candidates' flange paths, the chosen one, and the estimated target."""
     paths = plan.candidates.position.detach().double().cpu().numpy()
-    scores = np.nan_to_num(np.asarray(plan.scores, np.float64))
+    scores = _drawable(np.asarray(plan.scores, np.float64))
     span = float(np.ptp(scores)) or 1.0
     # Drawn over what the last cycle drew, which may have been more.
     markers = [Marker(action=Marker.DELETEALL)]
@@ -41,6 +41,12 @@ def plan_markers(plan: PlanResult, stamp: Time, frame_id: str) -> MarkerArray:
         marker.header.stamp = stamp
         marker.header.frame_id = frame_id
     return MarkerArray(markers=markers)
+
+
+def _drawable(scores: np.ndarray) -> np.ndarray:
+    """Scores with the lowest in place of those that are no finite number."""
+    finite = np.isfinite(scores)
+    return np.where(finite, scores, scores[finite].min(initial=np.inf) if finite.any() else 0.0)
 
 
 def candidate_paths(markers: MarkerArray) -> np.ndarray:

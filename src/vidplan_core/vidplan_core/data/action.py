@@ -74,7 +74,7 @@ class PoseChunk:
             raise IndexError(f'candidate {index} of a chunk that has {len(self)}')
         return self.rows(slice(index % len(self), index % len(self) + 1))
 
-    def rows(self, which: slice) -> PoseChunk:
+    def rows(self, which: slice | Tensor) -> PoseChunk:
         """Return some of the candidates."""
         return PoseChunk(self.position[which], self.rotation[which], self.closedness[which])
 

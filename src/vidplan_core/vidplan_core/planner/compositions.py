@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from vidplan_core.errors import ConfigError
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.dynamics import NoDynamics, PresentDynamics
 from vidplan_core.planner.interfaces import Objective
@@ -27,6 +28,7 @@ from vidplan_core.planner.planner import (
     random_candidate,
 )
 from vidplan_core.planner.proposals.primitives import Primitives
+from vidplan_core.planner.proposals.shortlist import Shortlist
 from vidplan_core.planner.tasks.task_kind import TaskKind
 from vidplan_core.registry import Registry
 
@@ -61,8 +63,26 @@ def vidplan(kind: TaskKind, parts: PlannerParts) -> Composition:
         motions=kind.motions(parts),
         ascended=_ascended(kind, parts),
         refining=parts.refining,
+        shortlist=_shortlist(kind, parts),
     )
     return Composition(kind, planner, kind.done)
+
+
+# Terms of which poses alone say nothing.
+_SEEN = frozenset({'relevancy', 'centring', 'value'})
+
+
+def _shortlist(kind: TaskKind, parts: PlannerParts) -> Shortlist | None:
+    """The candidates that poses alone find promising; None where all are imagined."""
+    config = parts.config
+    if not config.shortlist or kind.by_pictures:
+        return None
+    if not any(weight for name, weight in config.weights.items() if name not in _SEEN):
+        raise ConfigError(
+            f'shortlist is {config.shortlist}, but no weighted term is known before imagining: '
+            f'weigh distance, or set shortlist to 0'
+        )
+    return Shortlist(kind.objective(parts.blind()), config.shortlist)
 
 
 def _ascended(kind: TaskKind, parts: PlannerParts) -> Objective | None:
@@ -100,7 +120,7 @@ def kinematic(kind: TaskKind, parts: PlannerParts) -> Composition | None:
     last = parts.world_model.config.frames - 1
     config = replace(parts.config, score_frames=(last,), frame_softness=0.0, refine_weights={})
     composed = vidplan(kind, replace(parts.blind(), config=config))
-    planner = replace(composed.planner, dynamics=NoDynamics(), refining=None)
+    planner = replace(composed.planner, dynamics=NoDynamics(), refining=None, shortlist=None)
     return replace(composed, planner=planner)
 
 

@@ -60,6 +60,13 @@ class PlannerConfig:
         low=0.0,
         high=1000.0,
     )
+    shortlist: int = knob(
+        0,
+        'most candidates that are imagined: those whose poses alone come nearest; 0: all. For '
+        'reaching; what a policy proposes is always imagined',
+        low=0,
+        high=64,
+    )
     step_m: float = knob(0.12, 'length of a candidate motion', **_LENGTH)
     smallest_step_m: float = knob(0.02, 'its length when the target is near', **_LENGTH)
     steps: int = knob(1, 'evaluations of the world model per imagination', low=1, high=50)

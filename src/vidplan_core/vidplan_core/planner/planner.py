@@ -20,6 +20,7 @@ from vidplan_core.planner.interfaces import (
 )
 from vidplan_core.planner.motion.refine import into_ball, refine
 from vidplan_core.planner.motion.space import MotionSpace
+from vidplan_core.planner.proposals.shortlist import Shortlist
 
 # Of scores (candidates,) and a seed, the index of the candidate to take.
 Choice = Callable[[Tensor, int], int]
@@ -73,7 +74,8 @@ class Refinement:
 class Plan:
     """What was considered and what was chosen.
 
-    `chunk` is the chosen motion (1, frames); `candidates` are all that were proposed.
+    `chunk` is the chosen motion (1, frames); `candidates` are all that were proposed; those that
+    were not imagined have a score of minus infinity.
     `latents` is its imagined future, None for the method without imagination.
     """
 
@@ -100,6 +102,7 @@ class Planner:
         motions: what refinement moves in.
         ascended: what refinement ascends; None for the objective that candidates are chosen by.
         refining: what refinement imagines with; None for the same as for candidates.
+        shortlist: of the candidates that are imagined; None for all.
     """
 
     source: ProposalSource
@@ -110,6 +113,7 @@ class Planner:
     motions: MotionSpace
     ascended: Objective | None = None
     refining: Dynamics | None = None
+    shortlist: Shortlist | None = None
 
     def plan(
         self, situation: Situation, should_stop: Callable[[], bool] = lambda: False
@@ -118,26 +122,36 @@ class Planner:
         with torch.no_grad():
             # Propose.
             candidates = self.source.propose(situation)
+            listed = self._listed(situation, candidates)
             score = self.objective.at(situation)
             # Imagine.
-            imagination = self.dynamics.predict(situation, candidates)
+            taken = candidates.rows(listed)
+            imagination = self.dynamics.predict(situation, taken)
             # Score.
-            scores = score(candidates, imagination)
+            scores = score(taken, imagination)
+            total = scores.total.new_full((len(candidates),), -torch.inf)
+            total[listed] = scores.total
         # Choose.
-        best = self.choose(scores.total, situation.seed)
+        row = self.choose(scores.total, situation.seed)
         plan = Plan(
-            chunk=candidates.select(best), candidates=candidates,
-            scores=scores.total, best=best, score=float(scores.total[best]),
-            terms={name: float(value[best]) for name, value in scores.terms.items()},
-            latents=None if imagination is None else imagination.latents[best : best + 1],
+            chunk=taken.select(row), candidates=candidates,
+            scores=total, best=int(listed[row]), score=float(scores.total[row]),
+            terms={name: float(value[row]) for name, value in scores.terms.items()},
+            latents=None if imagination is None else imagination.latents[row : row + 1],
             refinement=(),
         )  # fmt: skip
-        if self.refinement is None or should_stop():
+        if self.refinement is None or not self.refinement.iterations or should_stop():
             return plan
         if self.ascended is not None:
             with torch.no_grad():
                 score = self.ascended.at(situation)
         return self._refined(plan, self.refinement, situation, score, should_stop)
+
+    def _listed(self, situation: Situation, candidates: PoseChunk) -> Tensor:
+        """Indices of the candidates that are imagined."""
+        if self.shortlist is None:
+            return torch.arange(len(candidates), device=candidates.position.device)
+        return self.shortlist.of(situation, candidates)
 
     def _refined(
         self, plan: Plan, refinement: Refinement, situation: Situation, score: Scoring,

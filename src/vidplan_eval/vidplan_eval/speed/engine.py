@@ -11,7 +11,7 @@ is never waited for inside a stage.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -43,6 +43,7 @@ class EngineConfig:
         steps: numbers of sampling steps to plan with.
         value: `latent`, or `picture` for a reward that needs the last frame decoded.
         checkpointing: whether activations are recomputed in the backward pass.
+        planned: how `as_planned` imagines and decodes.
     """
 
     candidates: int = 6
@@ -50,6 +51,7 @@ class EngineConfig:
     steps: tuple[int, ...] = (1, 2, 4)
     value: str = 'latent'
     checkpointing: bool = False
+    planned: PlannerConfig = field(default_factory=PlannerConfig)
 
 
 class Engine:
@@ -138,11 +140,14 @@ class Engine:
 
     @torch.no_grad()
     def as_planned(self, batch: int) -> Tensor:
-        """From a new picture to the scored frames of candidates: what planning asks for."""
+        """From a new picture to the scored frames of what is worth imagining of a batch.
+
+        The same number of steps as the reference takes, whatever the planner takes.
+        """
         self.encode()
-        chunk = self._chunk(self.motions[:batch])
+        planned = self.config.planned
+        chunk = self._chunk(self.motions[: min(batch, planned.shortlist or batch)])
         latents = self.model.imagine(self.context, chunk, SamplingConfig(1)).latents
-        planned = PlannerConfig()
         return decode_frames(
             self.model, latents, planned.score_frames, planned.decode_neighbours
         )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.planner.objective.combination import COMBINATIONS, combine
 from vidplan_core.planner.objective.decoding import decode_frames
 from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.context import FEATURES
@@ -23,12 +24,16 @@ from vidplan_eval.speed.engine_bench import count_tflop
 def plan_cost(model: WorldModel, config: PlannerConfig, candidates: int = 6) -> dict[str, float]:
     """Multiplications and additions of one plan in 10^12, by part and in `total`.
 
+    The most that a cycle takes: the arm moves, so that what it is committed to is imagined, and
+    the models have heads, so that coming to rest is imagined where a score depends on it.
+
     Args:
         model: on the meta device.
         config: how it plans.
         candidates: proposals.
     """
     count = PartCounter(model, config)
+    imagined = min(config.shortlist or candidates, candidates)
     passes = 2 if config.sampling.guided else 1
     steps, refined = config.steps * passes, (config.refine_steps or config.steps) * passes
     through = refined if config.gradient == 'full' else passes
@@ -39,13 +44,20 @@ def plan_cost(model: WorldModel, config: PlannerConfig, candidates: int = 6) -> 
     parts = {
         'encode': count.encode(),
         'committed': steps * forward if config.committed_frames else 0.0,
-        'candidates': steps * count.network(candidates),
-        'decode_candidates': count.decode(candidates),
+        'rest': steps * forward if _imagines_rest(config) else 0.0,
+        'candidates': steps * count.network(imagined),
+        'decode_candidates': count.decode(imagined),
         'refinement': ascent + refined * forward * bool(iterations),
         'decode_refinement': iterations * count.decode(1, gradient=True)
         + count.decode(1) * bool(iterations),
     }
     return {**parts, 'total': sum(parts.values())}
+
+
+def _imagines_rest(config: PlannerConfig) -> bool:
+    """Whether the value of motions is set against that of coming to rest."""
+    weighed = config.weights.get('value', 0.0) or config.refine_weights.get('value', 0.0)
+    return bool(weighed) and COMBINATIONS[config.combination] is combine
 
 
 class PartCounter:

@@ -30,6 +30,7 @@ from vidplan_eval.episode import SuiteEpisode
 from vidplan_eval.world import World
 
 PLANNER, KINEMATIC, TRUTH = 'vidplan', 'no_world_model', 'true_futures'
+USUAL = 'by_default'
 CHOOSERS = (PLANNER, KINEMATIC, TRUTH)
 
 
@@ -61,9 +62,20 @@ class ChoiceRow:
 class ChoiceSuite:
     """Judges the choices of one state after the other."""
 
-    def __init__(self, planner: PlanningSystem, kinematic: PlanningSystem, world: World) -> None:
-        """Compare two planning systems that differ in their method only."""
+    def __init__(
+        self,
+        planner: PlanningSystem,
+        kinematic: PlanningSystem,
+        world: World,
+        usual: PlanningSystem | None = None,
+    ) -> None:
+        """Compare two planning systems that differ in their method only.
+
+        `usual` plans as by default, to tell how often a configuration chooses something else.
+        """
         self._systems = {PLANNER: planner, KINEMATIC: kinematic}
+        if usual is not None:
+            self._systems[USUAL] = usual
         self._world = world
         self._frames = planner.world_model.config.frames
         self._situation: Situation | None = None
@@ -198,11 +210,27 @@ def summarise_choices(seed: int, rows: Sequence[ChoiceRow], total: int) -> dict[
             **_agreement(judged, [constant] * len(judged)),
         },
         **{
-            name: _agreement(judged, [row.chosen.get(name) for row in judged]) for name in CHOOSERS
+            name: _agreement(judged, [row.chosen.get(name) for row in judged])
+            for name in (*CHOOSERS, *([USUAL] if any(USUAL in row.chosen for row in rows) else []))
         },
+        'same_as_by_default': _same(rows),
         'best_counts': counts,
         'choice_latency_p50_s': percentile(latencies, 50.0),
         'rows': [asdict(row) for row in rows],
+    }
+
+
+def _same(rows: Sequence[ChoiceRow]) -> dict[str, Any] | None:
+    """How often the planner chooses as it would by default; None where nobody asked."""
+    both = [row.chosen for row in rows if USUAL in row.chosen and PLANNER in row.chosen]
+    if not both:
+        return None
+    same = sum(chosen[USUAL] == chosen[PLANNER] for chosen in both)
+    return {
+        'same': same,
+        'states': len(both),
+        'rate': same / len(both),
+        'interval_95': list(exact_interval(same, len(both))),
     }
 
 

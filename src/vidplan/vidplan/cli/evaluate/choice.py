@@ -17,7 +17,12 @@ def run(args: argparse.Namespace) -> int:
     from vidplan_eval.suites.choice import ChoiceSuite, summarise_choices
 
     planner = load_system(args, method='no_refine')
-    suite = ChoiceSuite(planner, load_system(args, method='kinematic'), make_world(planner))
+    usual = None
+    if args.params is not None:
+        defaults = argparse.Namespace(**{**vars(args), 'params': None})
+        usual = load_system(defaults, method='no_refine')
+    kinematic = load_system(args, method='kinematic')
+    suite = ChoiceSuite(planner, kinematic, make_world(planner), usual)
     rows = []
     progress = EpisodeProgress(args.episodes)
     for seed in range(args.seed, args.seed + args.episodes):
@@ -38,13 +43,20 @@ def _print_choice(result: dict[str, Any]) -> None:
         ('always_the_same', 'always the same candidate'),
         ('no_world_model', 'present picture and kinematics, no world model'),
         ('true_futures', 'planner on the true futures'),
+        ('by_default', 'planner as by default'),
     )
     print(f'{result["judged"]} states, {result["candidates"]} candidates')
     for key, words in names:
-        entry = result[key]
-        if entry['rate'] is None:
+        entry = result.get(key)
+        if entry is None or entry['rate'] is None:
             continue
         low, high = entry['interval_95']
         regret = entry['regret_cm']
         text = 'n/a' if regret is None else f'{regret:.2f} cm'
         print(f'  {words:48s} {entry["rate"]:6.1%} (95 %: {low:.1%} .. {high:.1%})  regret {text}')
+    if (same := result['same_as_by_default']) is not None:
+        low, high = same['interval_95']
+        print(
+            f'chosen as by default: {same["same"]} of {same["states"]} states, '
+            f'{same["rate"]:.1%} (95 %: {low:.1%} .. {high:.1%})'
+        )

@@ -6,8 +6,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from vidplan.cli.arguments import above_zero, device, models, output_file, positive
-from vidplan.cli.evaluate.loading import models_folder
+from vidplan.cli.arguments import (
+    above_zero,
+    device,
+    existing_file,
+    models,
+    output_file,
+    positive,
+)
+from vidplan.cli.evaluate.loading import config_of, models_folder
 
 if TYPE_CHECKING:
     from vidplan_eval.speed.engine import Engine
@@ -28,6 +35,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument('--size', choices=SIZES, default='cell', help='default %(default)s')
     parser.add_argument(
         '--models', type=models, metavar='DIR', help='default: the shipped ones; full: at random'
+    )
+    parser.add_argument(
+        '--params',
+        type=existing_file,
+        metavar='YAML',
+        help='how the planner that is counted plans',
     )
     parser.add_argument('--device', type=device, default='cpu')
     parser.add_argument('--dtype', choices=('auto', 'bf16', 'fp32'), default='auto')
@@ -79,8 +92,9 @@ def run(args: argparse.Namespace) -> int:
     if args.channels_last:
         to_channels_last(model)
     config = EngineConfig(
-        args.candidates, args.iterations, tuple(args.steps), args.value, args.checkpointing
-    )
+        args.candidates, args.iterations, tuple(args.steps), args.value, args.checkpointing,
+        config_of(args),
+    )  # fmt: skip
     beside = ReferenceLoop(model) if model.config.backbone.kind == 'svd' else None
     engine = Engine(model, config, beside)
     settings = _settings(args, engine)
@@ -98,13 +112,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _cost(args: argparse.Namespace) -> dict[str, float] | None:
     """Print what one plan costs, by part; None for a size that is not counted."""
-    from vidplan_core.planner.config import PlannerConfig
     from vidplan_eval.speed.engine_model import on_meta
     from vidplan_eval.speed.plan_cost import plan_cost
 
     if args.size == 'cell':
         return None
-    cost = plan_cost(on_meta(args.size), PlannerConfig(), args.candidates)
+    cost = plan_cost(on_meta(args.size), config_of(args), args.candidates)
     for part, tflop in cost.items():
         print(f'{part:24s} {tflop:9.3f} TFLOP of a plan')
     return cost

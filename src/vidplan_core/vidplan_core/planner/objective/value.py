@@ -12,6 +12,7 @@ from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.planner.dynamics import WorldModelDynamics
 from vidplan_core.planner.interfaces import Situation
 from vidplan_core.planner.motion.space import MotionSpace
+from vidplan_core.planner.objective.combination import COMBINATIONS, combine
 from vidplan_core.planner.objective.frames import ScoredFrames
 from vidplan_core.planner.objective.term import Term
 from vidplan_core.planner.parts import PlannerParts
@@ -32,6 +33,7 @@ class ValueTerm(Term):
         grounding: of the cycle's instruction.
         rest_value: of the scored frames if the arm comes to rest, (1, frames); None where no
             score depends on it.
+        pessimistic: whether scores depend on what was known before.
     """
 
     heads: Heads
@@ -40,6 +42,7 @@ class ValueTerm(Term):
     numbers: tuple[int, ...]
     grounding: InstructionGrounding | None = None
     rest_value: Tensor | None = None
+    pessimistic: bool = True
 
     @classmethod
     def build(cls, weight: float, parts: PlannerParts) -> ValueTerm | None:
@@ -47,7 +50,10 @@ class ValueTerm(Term):
         if parts.heads.value_head is None:
             return None
         motions, numbers = MotionSpace.build(parts), parts.config.score_frames
-        return cls(weight, parts.heads, parts.dynamics, motions, numbers)
+        pessimistic = COMBINATIONS[parts.config.combination] is combine
+        return cls(
+            weight, parts.heads, parts.dynamics, motions, numbers, pessimistic=pessimistic
+        )
 
     def at(self, situation: Situation) -> ValueTerm:
         """Ground the instruction, and imagine coming to rest where a score depends on it."""
@@ -55,7 +61,8 @@ class ValueTerm(Term):
         if grounding is None:
             grounding = self.heads.grounding(situation.context, situation.instruction)
         grounded = replace(self, grounding=grounding)
-        if grounding is None or self.heads.uncertainty_head is None or self.weight == 0.0:
+        counts = self.pessimistic and self.weight != 0.0
+        if grounding is None or self.heads.uncertainty_head is None or not counts:
             return grounded
         imagination = situation.rest
         if imagination is None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -114,10 +115,13 @@ class PlanResult:
     def alternatives(self) -> Iterator[PlanResult]:
         """The candidates as plans of their own, best first, for when this one is refused.
 
+        What nobody imagined, or was left out for doubt, is none.
         The chosen candidate is among them where refinement has changed it. None has pictures.
         """
         for index in sorted(range(len(self.scores)), key=lambda index: -self.scores[index]):
             chunk = self.candidates.select(index)
+            if self.scores[index] == -math.inf:
+                continue
             if index == self.best and torch.equal(chunk.position, self.chunk.position):
                 continue
             yield replace(
