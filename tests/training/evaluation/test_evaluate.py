@@ -262,7 +262,7 @@ def test_clips_hold_the_past_frames_that_the_model_looks_at(data: Path) -> None:
         ('world-model', 0, (), 'holds training episodes only'),
         ('world-model', 1_000_000, ('--models', '{empty}'), 'config.json is missing'),
         ('rollout', 1_000_000, ('--chunks', 9), 'has 37 frames'),
-        ('world-model', 1_000_000, ('--clips', 2), 'too few episodes'),
+        ('world-model', 1_000_000, ('--clips', 2), 'are of fewer than 2 held-out episodes'),
     ],
     ids=['training data', 'no model', 'short episodes', 'one episode'],
 )

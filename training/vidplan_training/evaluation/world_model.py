@@ -185,7 +185,10 @@ def evaluate_world_model(settings: EvaluateWorldModel) -> Summary:
     folder = as_shards(settings, model.config)
     chosen = places(folder, settings.clips, model.config, settings.seed)
     if len(chosen) < 2 * CLIPS_PER_EPISODE:
-        raise ValueError(f'{settings.data} holds too few episodes; collect at least 2')
+        raise ValueError(
+            f'{len(chosen)} clips of {settings.data} are of fewer than 2 held-out episodes; ask '
+            f'for {2 * CLIPS_PER_EPISODE} clips at least, and record 2 held-out episodes'
+        )
     evaluation = Evaluation(
         model,
         load_feature_distance(settings.features, settings.models, settings.device),
