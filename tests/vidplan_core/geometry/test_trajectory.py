@@ -126,6 +126,24 @@ def test_gentle_motion_keeps_its_time_and_smoothness() -> None:
     require_smooth(plan, np.zeros(7), replace(FR3, jerk=np.full(7, 30.0)))
 
 
+@pytest.mark.parametrize('speed', [0.0, 0.1])
+@pytest.mark.parametrize('beyond', [1.002, 1.03, 1.2])
+def test_a_motion_slows_down_little_more_than_its_limits_ask_for(
+    beyond: float, speed: float
+) -> None:
+    """In coarse steps, a motion that asked for 0.04 % too much took 10 % longer."""
+    rng = np.random.default_rng(3)
+    steps = np.cumsum(rng.uniform(0.01, 0.05, (5, 7)), axis=0)
+    start = speed * steps[0] / PERIOD_S
+    fast = joint_trajectory(MIDDLE + steps, start, PERIOD_S, FR3)
+    assert fast.duration_s == pytest.approx(4 * PERIOD_S)
+    # The same way at a pace that its limits allow only `beyond` as slowly.
+    period_s = PERIOD_S * fast.excess(FR3) / beyond
+    slowed = joint_trajectory(MIDDLE + steps, start, period_s, FR3)
+    assert slowed.violation(FR3) is None
+    assert 1.0 < slowed.duration_s / (4 * period_s) < beyond**1.5 + 0.005
+
+
 def test_first_interval_may_be_shorter() -> None:
     waypoints = np.linspace(MIDDLE, MIDDLE + 0.05, 4)
     plan = joint_trajectory(waypoints, np.zeros(7), PERIOD_S, FR3, first_s=0.15)

@@ -80,41 +80,22 @@ class LinkCapsules:
     def from_box(self, box: WorkspaceBox, within_m: float = np.inf) -> Array:
         """Distance (N, C) of each capsule from a box, m, to 0.1 mm.
 
-        Of those that never come nearer than `within_m` it is a lower bound above that.
+        Of postures that come no nearer than `within_m` it is a lower bound above that.
         """
         lower, upper = np.asarray(box.lower), np.asarray(box.upper)
-        half = np.linalg.norm(self.end[0] - self.start[0], axis=-1) / 2
-        found = self._distance_at(np.full(self.start.shape[:2], 0.5), lower, upper)
-        found = found - half - self.radius
+        way = self.end - self.start
+        half = np.linalg.norm(way[0], axis=-1) / 2
+        found = _from_box(self.start + way / 2, lower, upper) - half - self.radius
         # Written so that NaN counts as near.
-        near = ~(found.min(0) > within_m)
-        part = LinkCapsules(
-            self.frames[near], self.start[:, near], self.end[:, near], self.radius[near]
-        )
-        found[:, near] = part._nearest_to(lower, upper) - part.radius
+        near = ~(found > within_m)
+        radius = np.broadcast_to(self.radius, found.shape)[near]
+        found[near] = _nearest_on(self.start[near], way[near], lower, upper) - radius
         return found
-
-    def _nearest_to(self, lower: Array, upper: Array) -> Array:
-        """Distance (N, C) of each axis from a box, m."""
-        low, high = np.zeros(self.start.shape[:2]), np.ones(self.start.shape[:2])
-        # Distance to a convex body is convex along the axis: ternary search keeps the least.
-        for _ in range(20):
-            third = (high - low) / 3
-            left, right = (
-                self._distance_at(part, lower, upper) for part in (low + third, high - third)
-            )
-            nearer = left < right
-            high, low = np.where(nearer, high - third, high), np.where(nearer, low, low + third)
-        return self._distance_at((low + high) / 2, lower, upper)
 
     def name(self, index: int) -> str:
         """What a capsule belongs to, for messages."""
         frame = int(self.frames[index])
         return 'the hand' if frame == self.frames.max() else f'link {frame}'
-
-    def _distance_at(self, part: Array, lower: Array, upper: Array) -> Array:
-        point = self.start + part[..., None] * (self.end - self.start)
-        return np.asarray(np.linalg.norm(point - np.clip(point, lower, upper), axis=-1))
 
 
 @dataclass(frozen=True)
@@ -187,6 +168,27 @@ def _nearest(clear: Array, margin_m: float) -> tuple[int, float] | None:
     # Written so that NaN counts as too near.
     column = int(np.argmax(np.where(np.isnan(least), np.inf, allowed - least)))
     return None if least[column] >= allowed[column] else (column, float(least[column]))
+
+
+def _nearest_on(start: Array, way: Array, lower: Array, upper: Array) -> Array:
+    """Distance (K,) of axes from `start` (K, 3) along `way` (K, 3) from a box, m."""
+    low, high = np.zeros(len(start)), np.ones(len(start))
+    # Distance to a convex body is convex along the axis: ternary search keeps the least.
+    for _ in range(20):
+        third = (high - low) / 3
+        left, right = (
+            _from_box(start + part[:, None] * way, lower, upper)
+            for part in (low + third, high - third)
+        )
+        nearer = left < right
+        high, low = np.where(nearer, high - third, high), np.where(nearer, low, low + third)
+    return _from_box(start + ((low + high) / 2)[:, None] * way, lower, upper)
+
+
+def _from_box(point: Array, lower: Array, upper: Array) -> Array:
+    """Distance (...) of points (..., 3) from a box, m."""
+    away = point - np.minimum(np.maximum(point, lower), upper)
+    return np.asarray(np.sqrt((away * away).sum(-1)))
 
 
 def _between_segments(p0: Array, p1: Array, q0: Array, q1: Array) -> Array:

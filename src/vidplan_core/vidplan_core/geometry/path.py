@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,7 +59,7 @@ class JointTrajectoryPlan:
         part = (inside - self.times_s[segment]) / np.diff(self.times_s)[segment]
         q, dq, ddq = (
             (_bernstein(part, 5 - order)[..., None] * points[segment]).sum(-2)
-            for order, points in enumerate(self._control_points()[:3])
+            for order, points in enumerate(self._control_points[:3])
         )
         # Rest is exact, not what the polynomial's rounding leaves of it.
         resting = (asked >= self.times_s[-1])[..., None]
@@ -71,7 +72,7 @@ class JointTrajectoryPlan:
         Polynomials lie within the range of their Bernstein coefficients; those of short parts of
         the segments exceed it by little.
         """
-        q, dq, ddq, jerk = (_parts(points) for points in self._control_points())
+        q, dq, ddq, jerk = self._bounds
         # What a part's position nearest to an end allows holds for all of it.
         low, high = q.min(-2, keepdims=True), q.max(-2, keepdims=True)
         allowed = limits.velocity_range(low)[0], limits.velocity_range(high)[1]
@@ -79,7 +80,7 @@ class JointTrajectoryPlan:
 
     def excess(self, limits: JointLimits) -> float:
         """Return by which factor the motion must slow down to keep all but position limits."""
-        _, dq, ddq, jerk = (_parts(points) for points in self._control_points())
+        _, dq, ddq, jerk = self._bounds
         shares = [(dq, limits.velocity), (ddq, limits.acceleration)]
         if limits.jerk is not None:
             shares.append((jerk, limits.jerk))
@@ -112,6 +113,13 @@ class JointTrajectoryPlan:
             np.concatenate((self.ddq, following.ddq[1:])),
         )
 
+    @cached_property
+    def _bounds(self) -> tuple[Array, Array, Array, Array]:
+        """Return what position, velocity, acceleration and jerk lie between, part by part."""
+        q, dq, ddq, jerk = (_parts(points) for points in self._control_points)
+        return q, dq, ddq, jerk
+
+    @cached_property
     def _control_points(self) -> tuple[Array, Array, Array, Array]:
         """Return the Bernstein coefficients of position, velocity, acceleration and jerk.
 

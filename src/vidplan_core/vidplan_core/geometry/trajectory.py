@@ -19,8 +19,9 @@ Array = NDArray[np.float64]
 #: Angles, velocities and accelerations (7,) of the joints at one time.
 JointMoment = tuple[Array, Array, Array]
 
-# How much longer than asked a motion may take before it is better to stop and begin again.
-_STRETCHES = (1.0, 1.1, 1.25, 1.4, 1.6, 2.0)
+# How much longer than asked a motion may take before it is better to stop and begin again, how
+# often that is tried, and the least that a further try takes longer.
+_LONGEST_STRETCH, _TRIES, _LEAST = 2.0, 6, 1.005
 
 # Joints slower than this count as resting, rad/s and rad/s^2; braking would take no time.
 _RESTING = 1e-6
@@ -65,10 +66,8 @@ def joint_trajectory(
     if first_s is not None:
         times[1:] += first_s - period_s
     allowed = _reaching(limits, (waypoints[0], start, rate))
-    for stretch in _STRETCHES:
-        plan = _spline(times, waypoints, stretch * start, stretch**2 * rate).slowed(stretch)
-        if plan.violation(allowed) is None:
-            return plan
+    if (plan := _stretched(times, waypoints, start, rate, allowed)) is not None:
+        return plan
     if max(np.abs(start).max(), np.abs(rate).max()) < _RESTING:
         return _rest_to_rest(times, waypoints, limits)
     braking = brake((waypoints[0], start, rate), limits)
@@ -188,6 +187,22 @@ def _spline(times: Array, waypoints: Array, start: Array, rate: Array) -> JointT
     # The solver returns the end conditions up to rounding; a controller wants an exact zero.
     dq[0], ddq[0], dq[-1], ddq[-1] = start, rate, 0.0, 0.0
     return JointTrajectoryPlan(times, waypoints, dq, ddq)
+
+
+def _stretched(
+    times: Array, waypoints: Array, start: Array, rate: Array, limits: JointLimits
+) -> JointTrajectoryPlan | None:
+    """Return a spline that is little slower than its limits ask for, None if none is found."""
+    stretch = 1.0
+    for _ in range(_TRIES):
+        plan = _spline(times, waypoints, stretch * start, stretch**2 * rate).slowed(stretch)
+        if plan.violation(limits) is None:
+            return plan
+        # The start stays as fast as it is: that makes this a guess.
+        stretch *= max(_LEAST, plan.excess(limits))
+        if stretch > _LONGEST_STRETCH:
+            return None
+    return None
 
 
 def _rest_to_rest(times: Array, waypoints: Array, limits: JointLimits) -> JointTrajectoryPlan:
