@@ -16,6 +16,7 @@ pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
 
 from tests.vidplan.robots.fake_robot import BLACK, COLOURS, HOME, FakeRobot
 from vidplan.robots.stitcher_node import Stitcher
@@ -305,3 +306,34 @@ def test_an_arm_without_a_hand_counts_as_open(ros: Any, tmp_path: Path) -> None:
     message = repeat(ros, publish_arm, lambda: observations)[-1]
     assert message.gripper_closedness == 0.0
     assert stitcher.problem() == ''
+
+
+def test_frozen_pictures_are_refused_until_somebody_accepts_them(
+    ros: Any, tmp_path: Path
+) -> None:
+    values = {
+        'cameras': str(write_layout(tmp_path, default_layout().views)), 'check_views': True,
+        'publish_rate_hz': 120.0, 'max_age_s': 5.0, 'max_joint_gap_s': 1.0, 'min_contrast': 0.0,
+    }  # fmt: skip
+    node = ros.add(
+        Stitcher(parameter_overrides=[Parameter(name, value=v) for name, v in values.items()])
+    )
+    robot = FakeRobot(ros.node)
+    received = ros.collect(Observation, 'observation')
+    ros.connect(*robot.publishers)
+
+    def show(q: Any, until: Callable[[], Any]) -> None:
+        for _ in range(200):
+            robot.publish_all(q=q)
+            ros.spin_for(0.05)
+            if until():
+                return
+        raise AssertionError(node.problem())
+
+    show(HOME, lambda: received)
+    there = [HOME[0] + 0.3, *HOME[1:]]
+    show(there, lambda: 'is frozen' in node.problem())
+    assert ros.call(Trigger, 'stitcher/accept_views', Trigger.Request()).success
+    count = len(received)
+    show(there, lambda: len(received) > count)
+    assert node.problem() == ''

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from vidplan.parameters.cameras import CameraParameters
 from vidplan.parameters.robot import RobotParameters
-from vidplan_core.knobs import knob
+from vidplan_core.data.plausibility import PlausibilityConfig
+from vidplan_core.knobs import knob, knob_group
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,15 @@ class StitcherParameters(RobotParameters, CameraParameters):
         high=64.0,
         section='Pictures.',
     )
+    check_views: bool = knob(
+        False,
+        'refuse pictures that are noise, frozen while the arm moves, or change as a whole (a '
+        'camera moved or swapped); what is seen anew is believed after stitcher/accept_views',
+    )
+    moving_views: str = knob(
+        'wrist', 'views whose camera the arm carries, with commas between them'
+    )
+    plausibility: PlausibilityConfig = knob_group(PlausibilityConfig, prefix='')
     publish_rate_hz: float = knob(
         15.0, 'largest rate of observations', unit='Hz', low=0.5, high=120.0, section='Time.'
     )

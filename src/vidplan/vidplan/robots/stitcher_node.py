@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
+from std_srvs.srv import Trigger
 
 from vidplan.parameters.stitcher import StitcherParameters
 from vidplan.robots.joint_buffer import JointBuffer, JointSample
@@ -25,8 +26,10 @@ from vidplan_core.data.observation import (
     CameraSynchroniser,
     Observation,
     SynchronousImages,
+    Vector,
     check_contrast,
 )
+from vidplan_core.data.plausibility import ViewMonitor
 from vidplan_core.errors import ObservationError
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.se3 import matrix_to_quaternion
@@ -54,6 +57,8 @@ class Stitcher(Node):
         # Its stamp, when it came by our clock, and the closedness.
         self._gripper: tuple[float, float, float] | None = None
         self._problems: dict[str, str] = {}
+        moving = tuple(view.strip() for view in p.moving_views.split(','))
+        self._monitor, self._doubt = ViewMonitor(p.plausibility, moving), ''
         self._next_due_s = 0.0
         self._last_stamp_s = -1.0
         self._rates = {name: RateMeter() for name in (*views, 'joint_states', 'observation')}
@@ -68,6 +73,7 @@ class Stitcher(Node):
             self.create_subscription(Image, topic, partial(self._on_image, view), qos.SENSOR)
         self.create_subscription(JointState, 'joint_states', self._on_joints, qos.SENSOR)
         self.create_subscription(JointState, 'gripper/joint_states', self._on_gripper, qos.SENSOR)
+        self.create_service(Trigger, 'stitcher/accept_views', self._on_accept)
         self.diagnostics = Diagnostics(self)
         self.diagnostics.add('observation', self._status)
 
@@ -145,6 +151,8 @@ class Stitcher(Node):
         p = self.parameters
         joints, gap_s = self._joints.at(images.stamp_s, p.max_joint_gap_s)
         position, rotation = flange_pose(torch.from_numpy(joints.q), p.model)
+        if p.check_views:
+            self._require_plausible(images, position.numpy(), rotation.numpy())
         observation = Observation(
             images.stamp_s,
             self._layout.stitch(images.images),
@@ -171,6 +179,23 @@ class Stitcher(Node):
         self._last_stamp_s = images.stamp_s
         self._rates['observation'].tick()
         self._latency.add(self.now_s - images.stamp_s)
+
+    def _require_plausible(
+        self, images: SynchronousImages, position: Vector, rotation: Vector
+    ) -> None:
+        """Raise ObservationError for pictures that cannot be true, see `ViewMonitor`."""
+        try:
+            self._monitor.check(images.stamp_s, images.images, position, rotation)
+        except ObservationError as error:
+            self._doubt = str(error)
+            raise
+        self._doubt = ''
+
+    def _on_accept(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._monitor.reset()
+        self._doubt, response.success = '', True
+        response.message = 'the views are believed as they are now'
+        return response
 
     def _closedness(self, stamp_s: float) -> float:
         if not self.parameters.model.gripper.joints:  # no hand: it counts as open, as in replay
@@ -200,6 +225,8 @@ class Stitcher(Node):
         """Say why nothing can be published now; empty when it can."""
         if self._problems:
             return '; '.join(f'{source}: {text}' for source, text in self._problems.items())
+        if self._doubt:
+            return self._doubt
         try:
             stamp_s = self._synchroniser.take(self.now_s).stamp_s
             self._joints.at(stamp_s, self.parameters.max_joint_gap_s)

@@ -8,7 +8,7 @@ from typing import Any
 
 from vidplan.cli.arguments import device, models, output_file, positive, seed
 from vidplan.cli.evaluate.loading import load_system, make_world, models_folder
-from vidplan.cli.measuring import bench_adapter, bench_engine
+from vidplan.cli.measuring import bench_adapter, bench_engine, bench_views
 
 # A scene for tuning, not for evaluation; timing does not depend on it.
 SEED = 1
@@ -31,9 +31,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('--device', type=device, default='cpu')
     parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
     parser.add_argument('--repeats', type=positive, default=40, help='measurements per stage')
-    kinds = parser.add_subparsers(dest='what', metavar='[engine|execution|adapter]')
+    kinds = parser.add_subparsers(dest='what', metavar='[engine|execution|adapter|views]')
     bench_engine.add_parser(kinds)
     bench_adapter.add_parser(kinds)
+    bench_views.add_parser(kinds)
     _add_execution_parser(kinds)
     return parser
 
@@ -44,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
         return bench_engine.run(args)
     if args.what == 'adapter':
         return bench_adapter.run(args)
+    if args.what == 'views':
+        return bench_views.run(args)
     if args.what == 'execution':
         return _run_execution(args)
     import torch

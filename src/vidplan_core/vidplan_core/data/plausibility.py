@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether pictures can be what the cameras see now: they move with the arm, and only so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidplan_core.errors import ObservationError
+from vidplan_core.geometry.camera_layout import Image
+from vidplan_core.knobs import check_knobs, knob
+
+Array = NDArray[np.float64]
+Grey = NDArray[np.float32]
+
+# Pictures are compared by the means of so many areas, width and height: sensor noise averages out.
+_AREAS = (40, 24)
+# An area that differs by so many of 255 levels has changed; one that differs by fewer than the
+# second number everywhere has not.
+_CHANGED, _UNCHANGED = 20.0, 6.0
+# A turn of the flange counts as so much way, m/rad: about the length of the hand.
+_REACH_M = 0.2
+# An arm that moves less than this between two looks stands, m.
+_STANDING_M = 0.003
+# Kernel that leaves nothing of planes and straight edges (Immerkaer, Fast noise variance
+# estimation, 1996); its sum of squares is 36.
+_NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+
+
+@dataclass(frozen=True)
+class PlausibilityConfig:
+    """What pictures must be like to be planned from."""
+
+    max_noise: float = knob(
+        6.0,
+        'noise of the pixels above which a picture shows nothing reliable, as with a loose cable '
+        'or no light',
+        unit='of 255 levels',
+        low=0.5,
+        high=128.0,
+    )
+    frozen_after_m: float = knob(
+        0.03,
+        'way of the flange after which a picture that has not changed is frozen; a turn of 1 rad '
+        'counts as 0.2 m',
+        unit='m',
+        low=0.005,
+        high=1.0,
+    )
+    max_change: float = knob(
+        0.2,
+        'share of a picture that may change from one look to the next; more, and the camera was '
+        'moved or swapped, or the light changed; 1 takes every change',
+        low=0.05,
+        high=1.0,
+    )
+
+    def __post_init__(self) -> None:
+        check_knobs(self)
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """A view's areas, grey levels, and the flange's place (3,), m, and rotation (3, 3) then."""
+
+    stamp_s: float
+    grey: Grey
+    position: Array
+    rotation: Array
+
+    def way_m(self, other: _Look) -> float:
+        """Way of the flange between two looks, m; turns count by the length of a hand."""
+        turn = np.linalg.norm(self.rotation - other.rotation) / np.sqrt(2)
+        return float(np.linalg.norm(self.position - other.position) + _REACH_M * turn)
+
+
+class ViewMonitor:
+    """Remembers what the views showed, and says what they cannot show next.
+
+    A view that jumps is compared with its last look before that, so putting a camera back, or
+    leaving its sight, is enough; `reset` takes what is seen now for granted.
+    """
+
+    def __init__(
+        self, config: PlausibilityConfig | None = None, moving: tuple[str, ...] = ()
+    ) -> None:
+        """Watch views, of which the arm carries those named `moving`."""
+        self.config = config or PlausibilityConfig()
+        self._moving = frozenset(moving)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was seen."""
+        self._last: dict[str, _Look] = {}
+        self._changed: dict[str, _Look] = {}
+
+    def check(
+        self, stamp_s: float, images: Mapping[str, Image], position: Array, rotation: Array
+    ) -> None:
+        """Look at pictures of one moment.
+
+        Args:
+            stamp_s: of the moment, s.
+            images: by view, uint8 (height, width, 3), rgb.
+            position: of the flange in the base frame (3,), m.
+            rotation: of the flange (3, 3).
+
+        Raises:
+            ObservationError: names the first view that cannot be believed, and why.
+        """
+        problems = []
+        for view, image in images.items():
+            grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+            areas = cv2.resize(grey, _AREAS, interpolation=cv2.INTER_AREA).astype(np.float32)
+            look = _Look(stamp_s, areas, np.array(position), np.array(rotation))
+            # All of them are looked at, whatever one shows.
+            problems += [self._noise(view, grey), self._frozen(view, look), self._jump(view, look)]
+        if found := ' and '.join(filter(None, problems)):
+            raise ObservationError(found)
+
+    def _noise(self, view: str, grey: Image) -> str:
+        found = noise_level(grey)
+        if found <= self.config.max_noise:
+            return ''
+        return (
+            f"view '{view}' is noise: its pixels differ by {found:.1f} levels from their "
+            f'neighbours, allowed {self.config.max_noise:.1f}; look at cable and light'
+        )
+
+    def _frozen(self, view: str, look: _Look) -> str:
+        then = self._changed.get(view)
+        new = then is None or look.stamp_s < then.stamp_s
+        if then is None or new or _difference(look, then).max() >= _UNCHANGED:
+            self._changed[view] = look
+            return ''
+        way_m = look.way_m(then)
+        if way_m <= self.config.frozen_after_m:
+            return ''
+        return (
+            f"view '{view}' is frozen: it has not changed for {look.stamp_s - then.stamp_s:.1f} s "
+            f'while the flange moved {1e3 * way_m:.0f} mm; start its driver again'
+        )
+
+    def _jump(self, view: str, look: _Look) -> str:
+        last = self._last.get(view)
+        comparable = last is not None and 0 <= look.stamp_s - last.stamp_s
+        if last is None or not comparable or self._carried(view, look, last):
+            self._last[view] = look
+            return ''
+        share = float((_difference(look, last) > _CHANGED).mean())
+        if share <= self.config.max_change:
+            self._last[view] = look
+            return ''
+        return (
+            f"view '{view}' changed in {share:.0%} of its area at once, allowed "
+            f'{self.config.max_change:.0%}: was the camera moved or swapped, did the light change, '
+            'does somebody stand in front of it?'
+        )
+
+    def _carried(self, view: str, look: _Look, last: _Look) -> bool:
+        """Whether a view may change as a whole, because the arm carries the camera."""
+        return view in self._moving and look.way_m(last) > _STANDING_M
+
+
+def noise_level(grey: Image) -> float:
+    """Return the standard deviation of the noise of a picture (height, width), 0 .. 255.
+
+    The median of Immerkaer's filter, scaled as for normal noise: textures and edges hardly count.
+    """
+    filtered = cv2.filter2D(grey.astype(np.float32), -1, _NOISE_KERNEL)[1:-1, 1:-1]
+    return float(1.4826 * np.median(np.abs(filtered)) / 6)
+
+
+def _difference(look: _Look, other: _Look) -> Grey:
+    """Differences of the areas of two looks, levels."""
+    return np.asarray(np.abs(look.grey - other.grey))
