@@ -17,6 +17,9 @@ from vidplan_core.knobs import knob, knob_group
 # The value of gripper_backend that leaves it to the robot's file.
 AS_ROBOT = 'robot'
 
+# Ways to command the arm.
+TOPIC, ACTION = 'topic', 'action'
+
 # Lists of ROS parameters have no type while they are empty.
 _NO_BOX = (-1.0, -1.0, -1.0, 1.0, 1.0, -0.5)
 
@@ -47,6 +50,36 @@ class AdapterParameters(RobotParameters):
         20.0, 'of adapter/status; changes are published at once', unit='Hz', low=1.0, high=100.0
     )
     pace: PaceParameters = knob_group(PaceParameters, prefix='')
+    arm_backend: str = knob(
+        TOPIC,
+        "topic: the joint trajectory controller's topic, which answers nothing; action: its "
+        'FollowJointTrajectory, which says what it refused or gave up (needs control_msgs)',
+        choices=(TOPIC, ACTION),
+        section='Controller and robot.',
+    )
+    arm_action: str = knob(
+        'fr3_arm_controller/follow_joint_trajectory', 'the action, where that is the backend'
+    )
+    watch_robot_state: bool = knob(
+        False,
+        'stop at reflexes, errors, stops by hand and silence of '
+        'franka_robot_state_broadcaster/robot_state, and offer adapter/recover (needs franka_msgs '
+        'and controller_manager_msgs); true on a real Franka',
+    )
+    stop_on_contact: bool = knob(
+        False, 'stop at a contact that the robot feels, not only at a collision'
+    )
+    automatic_recovery: bool = knob(
+        False, 'recover from reflexes without being asked, recovery_tries times in all'
+    )
+    recovery_tries: int = knob(3, 'attempts of a recovery until it has failed', low=1, high=10)
+    hardware_component: str = knob(
+        'FrankaHardwareInterface', 'of ros2_control that a recovery activates again'
+    )
+    recovery_controllers: str = knob(
+        'joint_state_broadcaster, franka_robot_state_broadcaster, fr3_arm_controller',
+        'that a recovery activates again, with commas between them',
+    )
     tool_box_lower_m: tuple[float, ...] = knob(
         COMMAND_BOX.lower,
         'x, y, z of the tool centre point',

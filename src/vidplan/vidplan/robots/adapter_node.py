@@ -27,11 +27,11 @@ from vidplan.robots.adapter_status import (
     health,
     status_message,
 )
-from vidplan.robots.grippers import make_gripper
+from vidplan.robots.arm_side import ArmSide
+from vidplan.robots.grippers import follow_schedule, make_gripper, problem_of
 from vidplan.robots.joint_feed import JointFeed
 from vidplan.robots.plan_intake import PlanIntake
 from vidplan.robots.robot import gripper_closedness
-from vidplan.robots.trajectory_topic import TrajectoryTopic
 from vidplan.ros import qos
 from vidplan.ros.conversions import plan_command
 from vidplan.ros.diagnostics import Diagnostics, Status
@@ -42,7 +42,8 @@ from vidplan.tasks.plan_gate import PlanGate
 from vidplan_core.control.adapter import ActionAdapter
 from vidplan_core.control.clock import ClockWatch
 from vidplan_core.control.rejection import TRACKING
-from vidplan_core.control.watchdog import FINE, PLAN_OVERDUE, STALE_JOINT_STATE
+from vidplan_core.control.timeline import Follows
+from vidplan_core.control.watchdog import FINE, PLAN_OVERDUE
 from vidplan_core.data.readings import seconds
 from vidplan_core.errors import CommandRejectedError, ObservationError
 from vidplan_msgs.msg import AdapterStatus, Plan
@@ -71,7 +72,8 @@ class AdapterNode(DisposableLifecycleNode):
 
     def _create_interfaces(self) -> None:
         p = self.parameters
-        self._arm = TrajectoryTopic(self, stamped=p.stamp_trajectories, silent=p.dry_run)
+        self._side = ArmSide(self, p, self._on_arm_fault, self._rearm)
+        self._arm = self._side.arm
         self._status_publisher = self.create_publisher(
             AdapterStatus, 'adapter/status', qos.LATCHED
         )
@@ -93,11 +95,6 @@ class AdapterNode(DisposableLifecycleNode):
     def now_s(self) -> float:
         """Present ROS time, s."""
         return self.get_clock().now().nanoseconds * 1e-9
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether nothing that was sent is still to be done."""
-        return not self._core.status(self.now_s).moving
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take plans from now on."""
@@ -124,8 +121,7 @@ class AdapterNode(DisposableLifecycleNode):
 
     def _on_gripper(self, message: JointState) -> None:
         try:
-            closedness = gripper_closedness(self.parameters.model, message)
-            self._core.on_gripper_state(closedness)
+            self._core.on_gripper_state(gripper_closedness(self.parameters.model, message))
         except ObservationError as error:
             self.get_logger().error(f'gripper state: {error}', throttle_duration_sec=5.0)
 
@@ -171,19 +167,28 @@ class AdapterNode(DisposableLifecycleNode):
         return response
 
     def _on_rearm(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        problem = self._rearm()
+        response.success, response.message = not problem, problem or 'plans are taken again'
+        self.get_logger().warning(f'adapter/rearm: {response.message}')
+        return response
+
+    def _rearm(self) -> str:
+        """Take plans again after a fault; returns why not, '' if so."""
         try:
             self._require_active()
+            self._side.require_ready()
             self._arm.send(self._core.rearm(self.now_s))
         except CommandRejectedError as error:
-            response.message = str(error)
-        else:
-            self._intake.gate.on_stop(self.now_s)
-            self._incident = NO_INCIDENT
-            response.success = True
-            response.message = f'ready in {self._core.status(self.now_s).rest_in_s:.1f} s'
-        self.get_logger().warning(f'adapter/rearm: {response.message}')
+            return str(error)
+        self._intake.gate.on_stop(self.now_s)
+        self._incident = NO_INCIDENT
         self._publish_status()
-        return response
+        return ''
+
+    def _on_arm_fault(self, reason: str, message: str, follows: Follows) -> None:
+        """Brake at once on what the arm follows, if on anything."""
+        self._core.on_fault(reason, message, follows)
+        self._send_due()
 
     def _require_active(self) -> None:
         if not self._active:
@@ -199,18 +204,21 @@ class AdapterNode(DisposableLifecycleNode):
     def _on_timer(self) -> None:
         self._watch_clock()
         now_s = self.now_s
-        if self._active and not self.parameters.dry_run:
-            output = self._core.poll(now_s)
-            if output.trajectory is not None:
-                self._arm.send(output.trajectory)
-            if self._gripper is not None:
-                self._gripper.poll()
-                if output.closedness is not None:
-                    self._gripper.send(output.closedness)
+        self._side.poll()
+        self._send_due()
         state = self._core.status(now_s)
         changed = (int(state.moving) + int(state.stopping), self._fault().code) != self._published
         if changed or time.monotonic() >= self._next_status_s:
             self._publish_status()
+
+    def _send_due(self) -> None:
+        """Send what the core says is due: a stop, the gripper."""
+        if not self._active or self.parameters.dry_run:
+            return
+        output = self._core.poll(self.now_s)
+        if output.trajectory is not None:
+            self._arm.send(output.trajectory)
+        follow_schedule(self._gripper, output.closedness)
 
     def bring_to_rest(self, why: Incident) -> None:
         """Brake now if the arm moves and does not brake already."""
@@ -227,7 +235,8 @@ class AdapterNode(DisposableLifecycleNode):
     def _moves(self) -> bool:
         """Whether the arm moves, because of this adapter or not."""
         try:
-            return not self.at_rest or bool(self._core.committed(self.now_s).dq[0].any())
+            moves = self._core.committed(self.now_s).dq[0].any()
+            return self._core.status(self.now_s).moving or bool(moves)
         except CommandRejectedError:
             return False  # nothing is known of the arm, so nothing was sent
 
@@ -237,7 +246,7 @@ class AdapterNode(DisposableLifecycleNode):
             self._shutting_down = True
             self.bring_to_rest(Incident('INACTIVE', 'the adapter is shutting down'))
             self._arm.flush()
-        return self.at_rest
+        return not self._core.status(self.now_s).moving
 
     def _forget_motion(self) -> None:
         """Start from where the arm is: in a dry run nobody follows what was planned."""
@@ -256,18 +265,10 @@ class AdapterNode(DisposableLifecycleNode):
         """Say why no plan could be executed now."""
         verdict = self._core.status(self.now_s).verdict
         if verdict.reason not in (FINE, PLAN_OVERDUE):
-            return self._joints.problem or Incident(verdict.reason, verdict.message)
-        silence_s = self._meters.joint_states.age_s
-        if silence_s > max(1.0, self.parameters.core.joint_state_timeout_s):
-            return Incident(
-                STALE_JOINT_STATE,
-                f'no joint state for {silence_s:.1f} s while the clock stands still',
-            )
-        return self._arm.problem
-
-    def _gripper_problem(self) -> Incident:
-        problem = self._gripper.problem if self._gripper else ''
-        return Incident('GRIPPER_FAILED', problem) if problem else NO_INCIDENT
+            found = Incident(verdict.reason, verdict.message)
+            return self._side.failed or self._joints.problem or found
+        limit_s = max(1.0, self.parameters.core.joint_state_timeout_s)
+        return self._meters.silence(limit_s) or self._side.problem
 
     def _publish_status(self) -> None:
         now_s = self.now_s
@@ -276,18 +277,17 @@ class AdapterNode(DisposableLifecycleNode):
             committed = self._core.committed(now_s)
         except CommandRejectedError:
             committed = None  # nothing is known of the arm yet
-        incident = self._incident or self._gripper_problem()
-        last_plan_id = self._intake.gate.last_plan_id
-        report = Report(self._active, state, fault, incident, last_plan_id, committed)
+        incident = self._incident or problem_of(self._gripper)
+        last_id = self._intake.gate.last_plan_id
+        report = Report(self._active, state, fault, incident, last_id, committed)
         self._status_publisher.publish(status_message(report, now_s, self.parameters.base_frame))
         self._published = int(state.moving) + int(state.stopping), fault.code
         self._next_status_s = time.monotonic() + 1.0 / self.parameters.status_rate_hz
 
     def _diagnose(self) -> Status:
-        incident = self._incident if self._incident.plan_id else self._gripper_problem()
-        return health(
-            self._fault(), incident, self._arm.writers, self._active, self._meters.values()
-        )
+        incident = self._incident if self._incident.plan_id else problem_of(self._gripper)
+        values = self._meters.values() | self._arm.values()
+        return health(self._fault(), incident, self._arm.writers, self._active, values)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from vidplan.ros.conversions import pose_message, stamp
 from vidplan.ros.diagnostics import ERROR, OK, WARN, DurationMeter, RateMeter, Status
-from vidplan_core.control.adapter_types import AdapterState
-from vidplan_core.control.commands import CommittedMotion
-from vidplan_core.control.watchdog import PLAN_OVERDUE
+from vidplan_core.control.commands import AdapterState, CommittedMotion
+from vidplan_core.control.watchdog import PLAN_OVERDUE, STALE_JOINT_STATE
 from vidplan_core.errors import CommandRejectedError
 from vidplan_msgs.msg import AdapterStatus
 
@@ -52,6 +51,14 @@ class Meters:
     def __init__(self) -> None:
         self.joint_states, self.accepted, self.rejected = RateMeter(), RateMeter(), RateMeter()
         self.work, self.latency = DurationMeter(), DurationMeter()
+
+    def silence(self, limit_s: float) -> Incident:
+        """Say that no joint state comes, by steady time: a clock that stands hides their age."""
+        silence_s = self.joint_states.age_s
+        if silence_s <= limit_s:
+            return NO_INCIDENT
+        message = f'no joint state for {silence_s:.1f} s while the clock stands still'
+        return Incident(STALE_JOINT_STATE, message)
 
     def values(self) -> dict[str, object]:
         """Return them by name."""

@@ -13,6 +13,7 @@ from rclpy.action import ActionClient
 from rclpy.node import Node
 from std_msgs.msg import Float64
 
+from vidplan.robots.adapter_status import NO_INCIDENT, Incident
 from vidplan.ros import qos
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.robot import FRANKA_HAND, NONE, TOPIC, GripperModel
@@ -156,6 +157,21 @@ class ActionGripper:
         else:
             self.problem = ''
         done()
+
+
+def follow_schedule(gripper: Gripper | None, closedness: float | None) -> None:
+    """Command what is due now, if anything, and give up what takes too long."""
+    if gripper is None:
+        return
+    gripper.poll()
+    if closedness is not None:
+        gripper.send(closedness)
+
+
+def problem_of(gripper: Gripper | None) -> Incident:
+    """Return how the last command failed, if it did."""
+    problem = gripper.problem if gripper else ''
+    return Incident('GRIPPER_FAILED', problem) if problem else NO_INCIDENT
 
 
 def make_gripper(

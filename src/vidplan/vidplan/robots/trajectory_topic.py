@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 from rclpy.duration import Duration
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory
@@ -11,9 +14,38 @@ from vidplan.robots.adapter_status import NO_INCIDENT, Incident
 from vidplan.ros import qos
 from vidplan.ros.conversions import trajectory_message
 from vidplan_core.control.commands import NO_PLAN, TrajectoryCommand
+from vidplan_core.control.timeline import Follows
 
 # Longest wait for the controller to take the last message.
 _ACK_S = 0.5
+
+
+# Told a reason, words, and what the arm follows since.
+OnFault = Callable[[str, str, Follows], None]
+
+
+class ArmCommands(Protocol):
+    """A way to command an arm: what is sent replaces what its controller follows."""
+
+    def send(self, command: TrajectoryCommand) -> None:
+        """Send a trajectory; returns at once."""
+
+    def poll(self) -> None:
+        """Look at what became of it; to be called regularly."""
+
+    @property
+    def problem(self) -> Incident:
+        """Why nothing that is sent would be followed."""
+
+    @property
+    def writers(self) -> int:
+        """How many nodes command the arm, this one included."""
+
+    def values(self) -> dict[str, object]:
+        """What diagnostics tell."""
+
+    def flush(self) -> None:
+        """Wait, shortly, for what was sent to arrive."""
 
 
 class TrajectoryTopic:
@@ -40,6 +72,13 @@ class TrajectoryTopic:
         # and a stop that comes late must stop the arm all the same.
         stamped = self._stamped and command.plan_id != NO_PLAN
         self.publisher.publish(trajectory_message(command, stamped=stamped))
+
+    def poll(self) -> None:
+        """A topic answers nothing."""
+
+    def values(self) -> dict[str, object]:
+        """A topic knows nothing."""
+        return {}
 
     @property
     def problem(self) -> Incident:

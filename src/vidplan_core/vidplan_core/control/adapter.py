@@ -6,25 +6,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from vidplan_core.control import plan_checks
-from vidplan_core.control.adapter_types import AdapterOutput, AdapterState
-from vidplan_core.control.commands import NO_PLAN, CommittedMotion, PlanCommand, TrajectoryCommand
+from vidplan_core.control.commands import (
+    NO_PLAN,
+    AdapterOutput,
+    AdapterState,
+    CommittedMotion,
+    PlanCommand,
+    TrajectoryCommand,
+)
 from vidplan_core.control.config import AdapterConfig
 from vidplan_core.control.following import PlanFollower, pose_at
 from vidplan_core.control.gripper_schedule import GripperSchedule
 from vidplan_core.control.joint_monitor import JointMonitor
 from vidplan_core.control.rejection import CLOCK_STEP, NO_STATE, OUT_OF_ORDER, TRACKING
 from vidplan_core.control.safety import CommandChecker
-from vidplan_core.control.timeline import MeasuredJoints, Sent, Timeline
+from vidplan_core.control.timeline import Follows, MeasuredJoints, Sent, Timeline, committed_motion
 from vidplan_core.control.watchdog import FINE, PLAN_OVERDUE, Verdict, Watchdog
 from vidplan_core.errors import CommandRejectedError, ObservationError
-from vidplan_core.geometry.fk import arm_frames, pose_and_jacobian
+from vidplan_core.geometry.fk import arm_frames
 from vidplan_core.geometry.ik import IkTolerance
 from vidplan_core.geometry.path import SAME_TIME_S, JointTrajectoryPlan
-from vidplan_core.geometry.se3 import matrix_to_quaternion
 from vidplan_core.geometry.trajectory import HOLD_S, brake, brake_along, joint_trajectory
 
 Array = NDArray[np.float64]
@@ -157,6 +161,15 @@ class ActionAdapter:
         self._halt(path, now_s, settling=True)
         return command
 
+    def on_fault(self, reason: str, message: str, follows: Follows = Follows.LAST) -> None:
+        """Take in a fault that others found, and what the arm follows since.
+
+        It brakes on that, if on anything, and stays at rest until `rearm` or `reset`.
+        """
+        self._timeline.keep(follows)
+        self._gripper.replace(())
+        self._monitor.fail(reason, message)
+
     def poll(self, now_s: float) -> AdapterOutput:
         """Return what is due now; to be called at least once per control period."""
         self._follow_clock(now_s)
@@ -171,23 +184,8 @@ class ActionAdapter:
         Raises:
             CommandRejectedError: NO_STATE, nothing is known of the arm.
         """
-        sent = self._timeline.sent
-        end_s = max(now_s, sent.end_s) if sent else now_s
-        inner = np.arange(now_s, end_s, self.config.committed_step_s)
-        times = np.append(inner[inner < end_s - 1e-6], end_s)
-        q, dq, _ = self._timeline.desired_at(times)
-        position, rotation, jacobians = pose_and_jacobian(torch.from_numpy(q), self._robot)
-        velocity = (jacobians @ torch.from_numpy(dq)[..., None])[:, :3, 0]
-        return CommittedMotion(
-            times_s=times,
-            position=position.numpy(),
-            quaternion=matrix_to_quaternion(rotation).numpy(),
-            closedness=self._gripper.at(times),
-            velocity=velocity.numpy(),
-            q=q,
-            dq=dq,
-            time_ratio=sent.time_ratio if sent else 1.0,
-        )
+        step_s = self.config.committed_step_s
+        return committed_motion(self._robot, self._timeline, self._gripper, now_s, step_s)
 
     def status(self, now_s: float) -> AdapterState:
         """Return what the adapter is doing."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from vidplan_core.control.watchdog import Verdict
 from vidplan_core.geometry.path import JointTrajectoryPlan
 
 Array = NDArray[np.float64]
@@ -141,3 +142,40 @@ class CommittedMotion:
     q: Array = field(default_factory=lambda: np.zeros((0, 7)))
     dq: Array = field(default_factory=lambda: np.zeros((0, 7)))
     time_ratio: float = 1.0
+
+
+@dataclass(frozen=True)
+class AdapterState:
+    """What the adapter is doing, for status messages.
+
+    Attributes:
+        plan_id: of the plan being followed, 0 when none.
+        moving: whether the last trajectory has not ended yet.
+        stopping: whether it is a stop or hold instead of a plan.
+        rest_in_s: time until the arm rests, 0 when it does.
+        time_ratio: time that the last plan takes over the time that it was given: 1 when the arm
+            does in time what was imagined, and before the first plan.
+        verdict: the watchdog's.
+        rejection: the last plan's rejection, 'REASON: message', empty when it was accepted.
+    """
+
+    plan_id: int
+    moving: bool
+    stopping: bool
+    rest_in_s: float
+    time_ratio: float
+    verdict: Verdict
+    rejection: str
+
+
+@dataclass(frozen=True)
+class AdapterOutput:
+    """What is due now, if anything.
+
+    Attributes:
+        trajectory: a stop that the watchdog demands, or a hold where somebody moved the arm to.
+        closedness: what the gripper is to be commanded, 0 open .. 1 closed.
+    """
+
+    trajectory: TrajectoryCommand | None = None
+    closedness: float | None = None

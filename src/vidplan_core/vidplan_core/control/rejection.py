@@ -21,6 +21,13 @@ FROZEN = 'FROZEN'  # joint states keep their values while the arm moves
 JOINT_JUMP = 'JOINT_JUMP'  # joint states jump further than a joint can move
 IMPOSSIBLE = 'IMPOSSIBLE'  # a joint is measured outside its range
 CLOCK_STEP = 'CLOCK_STEP'  # the clock was set while the arm moved
+REFUSED = 'REFUSED'  # the controller did not take a trajectory
+ABORTED = 'ABORTED'  # the controller gave up a trajectory that it had taken
+ROBOT_REFLEX = 'ROBOT_REFLEX'  # the robot stopped itself
+ROBOT_STOPPED = 'ROBOT_STOPPED'  # a person stopped or guides the robot
+ROBOT_NOT_READY = 'ROBOT_NOT_READY'  # the robot does not take commands
+STALE_ROBOT_STATE = 'STALE_ROBOT_STATE'  # the robot's own state is silent
+CONTACT = 'CONTACT'  # the robot feels a contact
 NO_STATE = 'NO_STATE'  # no recent joint state to build on
 
 # Another motion from the same place may pass where one was rejected so.

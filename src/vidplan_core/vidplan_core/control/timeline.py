@@ -5,14 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
-from vidplan_core.control.commands import NO_PLAN
+from vidplan_core.control.commands import NO_PLAN, CommittedMotion
+from vidplan_core.control.gripper_schedule import GripperSchedule
 from vidplan_core.control.rejection import NO_STATE
 from vidplan_core.errors import CommandRejectedError, ObservationError
+from vidplan_core.geometry.fk import pose_and_jacobian
 from vidplan_core.geometry.path import SAME_TIME_S, JointTrajectoryPlan
+from vidplan_core.geometry.robot import RobotModel
+from vidplan_core.geometry.se3 import matrix_to_quaternion
 
 Array = NDArray[np.float64]
 
@@ -97,6 +103,19 @@ class Sent:
         return self.start_s + self.path.duration_s
 
 
+class Follows(Enum):
+    """What an arm follows after a fault.
+
+    LAST is what was sent last; BEFORE what was sent before that, because the controller refused
+    the last; NOTHING, because controller or robot have stopped by themselves: a stop, sent to
+    them, would lead the arm from where it is back to its path.
+    """
+
+    LAST = 'last'
+    BEFORE = 'before'
+    NOTHING = 'nothing'
+
+
 class Timeline:
     """The newest joint state and the newest motion sent, in one clock's time.
 
@@ -106,7 +125,23 @@ class Timeline:
 
     def __init__(self) -> None:
         self.measured: MeasuredJoints | None = None
-        self.sent: Sent | None = None
+        self._sent: Sent | None = None
+        self._before: Sent | None = None
+
+    @property
+    def sent(self) -> Sent | None:
+        """The motion that the controller was sent last, and follows; None before any."""
+        return self._sent
+
+    @sent.setter
+    def sent(self, motion: Sent) -> None:
+        self._before, self._sent = self._sent, motion
+
+    def keep(self, follows: Follows) -> None:
+        """Take in what the arm follows, where it is not what was sent last."""
+        if follows is not Follows.LAST:
+            self._sent = self._before if follows is Follows.BEFORE else None
+            self._before = None
 
     def moving(self, now_s: float) -> bool:
         """Whether the motion sent last has not come to rest."""
@@ -168,4 +203,31 @@ class Timeline:
         if self.sent is not None:
             sent = self.sent
             observed_s = sent.observed_s + step_s
-            self.sent = replace(sent, start_s=sent.start_s + step_s, observed_s=observed_s)
+            self._sent = replace(sent, start_s=sent.start_s + step_s, observed_s=observed_s)
+
+
+def committed_motion(
+    robot: RobotModel, timeline: Timeline, gripper: GripperSchedule, now_s: float, step_s: float
+) -> CommittedMotion:
+    """Return what the arm will do if no more plan comes, until rest, in steps of `step_s`.
+
+    Raises:
+        CommandRejectedError: NO_STATE, nothing is known of the arm.
+    """
+    sent = timeline.sent
+    end_s = max(now_s, sent.end_s) if sent else now_s
+    inner = np.arange(now_s, end_s, step_s)
+    times = np.append(inner[inner < end_s - 1e-6], end_s)
+    q, dq, _ = timeline.desired_at(times)
+    position, rotation, jacobians = pose_and_jacobian(torch.from_numpy(q), robot)
+    velocity = (jacobians @ torch.from_numpy(dq)[..., None])[:, :3, 0]
+    return CommittedMotion(
+        times_s=times,
+        position=position.numpy(),
+        quaternion=matrix_to_quaternion(rotation).numpy(),
+        closedness=gripper.at(times),
+        velocity=velocity.numpy(),
+        q=q,
+        dq=dq,
+        time_ratio=sent.time_ratio if sent else 1.0,
+    )
