@@ -11,6 +11,7 @@ import pytest
 from vidplan_core.heads import grounding
 from vidplan_sim.cell import Cell
 from vidplan_sim.expert import decision
+from vidplan_sim.expert.looking import lying_heights, view_of
 from vidplan_sim.expert.script import grasp_yaw, in_bowl, run_expert
 from vidplan_sim.scene import ObjectPlacement, Scene, random_scene
 
@@ -48,6 +49,14 @@ def test_absent_object_is_an_error() -> None:
     cell.reset(Scene(0, (ObjectPlacement('apple', 0.45, -0.1),)))
     with pytest.raises(ValueError, match="no 'lemon'"):
         run_expert(cell, 'lemon')
+
+
+@pytest.mark.parametrize(('kind', 'turns'), [('apple', False), ('carrot', True)])
+def test_nothing_is_turned_for_that_is_round(kind: str, turns: bool) -> None:
+    cell = Cell(96, 160)
+    cell.reset(Scene(0, (ObjectPlacement(kind, 0.45, -0.1, yaw=0.9),)))
+    view = view_of(cell, kind, lying_heights(cell))
+    assert (abs(view.grasp_yaw - view.yaw) > 0.1) == turns
 
 
 @pytest.mark.parametrize('yaw', np.linspace(-3.0, 3.0, 7))

@@ -56,7 +56,7 @@ def view_of(cell: Cell, target: str, lying: dict[str, float]) -> View:
         yaw=yaw,
         target=place,
         grasp=_grasp(cell, target, place, turned),
-        grasp_yaw=grasp_yaw(turned, yaw),
+        grasp_yaw=yaw if kind_named(target).round else grasp_yaw(turned, yaw),
         bowl=cell.truth()['bowl'],
         goal=goal,
         set_point=set_point,

@@ -13,12 +13,10 @@ import numpy as np
 
 from vidplan_sim.cell import GRIPPER_SPEED
 from vidplan_sim.expert.decision import VERBS, Decision, PickPlaceTask
-from vidplan_sim.expert.rule import DECISION_FRAMES, View, decide, done
-from vidplan_sim.expert.script import IN_BOWL_HEIGHT_M
+from vidplan_sim.expert.rule import DECISION_FRAMES, DROP_M, View, decide, done
 
 MOST_FRAMES = 95
 CHUNK_S, PERIOD_S = 0.8, 0.2
-DROP_M = 0.07  # from the bowl's middle: what is let go there falls into it
 FALL_FRAMES = 1.0
 LET_GO = 0.6  # an opening hand has let go below this set point
 IN_BOWL_M = 0.04  # height of a centre in the bowl
@@ -40,7 +38,7 @@ def frames_to_go(view: View, target: str, holds: bool | None = None) -> np.ndarr
     if view.in_bowl and not view.held:
         found[2] = 0.0
         return found
-    if not view.held and _falling(view):
+    if view.falling:
         found[2] = FALL_FRAMES
         return found
     for frame in range(0, MOST_FRAMES, DECISION_FRAMES):
@@ -90,12 +88,6 @@ def _touched(view: View, after: View, move: np.ndarray, holds: bool | None) -> V
     if view.goal > 0.5 and after.set_point >= 0.999 and view.set_point < 0.999:
         return replace(after, held=_within(view) if holds is None else holds)
     return after
-
-
-def _falling(view: View) -> bool:
-    """Whether the target was let go over the bowl and is on its way into it."""
-    apart = float(np.linalg.norm((view.target - view.bowl)[:2]))
-    return view.goal < 0.5 and apart < DROP_M and bool(view.target[2] > IN_BOWL_HEIGHT_M)
 
 
 def _within(view: View) -> bool:

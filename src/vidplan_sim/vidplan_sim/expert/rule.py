@@ -21,6 +21,7 @@ AT_M, AT_RAD, DEPTH_M = 0.012, 0.12, 0.010  # where the fingers may close
 BESIDE_M, BESIDE_RAD = 0.020, 0.25  # where the hand may go down
 OVER_BOWL_M = 0.025
 LIFTED_M = 0.04
+DROP_M = 0.07  # from the bowl's middle: what is let go there falls into it
 PHASES = ('approach', 'descend', 'close', 'lift', 'carry', 'lower', 'release', 'done')
 
 
@@ -62,6 +63,13 @@ class View:
         apart = float(np.linalg.norm((self.target - self.bowl)[:2]))
         return apart < IN_BOWL_RADIUS_M and bool(self.target[2] < IN_BOWL_HEIGHT_M)
 
+    @property
+    def falling(self) -> bool:
+        """Whether the target was let go over the bowl and is on its way into it."""
+        apart = float(np.linalg.norm((self.target - self.bowl)[:2]))
+        high = bool(self.target[2] > IN_BOWL_HEIGHT_M)
+        return self.goal < 0.5 and not self.held and apart < DROP_M and high
+
     def shifted(self, offset: np.ndarray, turn_rad: float) -> View:
         """The same moment with the place to grasp moved by (3,) m and turned."""
         return replace(self, grasp=self.grasp + offset, grasp_yaw=self.grasp_yaw + turn_rad)
@@ -86,6 +94,8 @@ def decide(view: View, task: PickPlaceTask) -> tuple[Decision, str]:
         return _stay(1.0), 'close'
     if view.held:
         return _with_target(view, task)
+    if view.falling:
+        return _stay(0.0), 'release'
     if view.goal > 0.2:  # closed around nothing
         return _go(view, view.tool + [0.0, 0.0, 0.05], 0.0, turn=False), 'release'
     return _without_target(view)

@@ -44,7 +44,7 @@ def _fish() -> ObjectKind:
 def _pea() -> ObjectKind:
     parts = (ball(0.016, (0.0, 0.0, 0.016), (0.16, 0.68, 0.06), 'both'),)
     return ObjectKind('pea', 'pea', ('pea', 'a green pea', 'a small green ball'), parts, 0.032,
-                      mass_kg=0.02, grasp_height_m=0.015, rolls=True)
+                      mass_kg=0.02, grasp_height_m=0.015, rolls=True, round=True)
 
 
 def _measuring_tape() -> ObjectKind:
@@ -152,7 +152,7 @@ def _apple() -> ObjectKind:
         egg((0.013, 0.007, 0.002), (0.014, 0.0, 0.070), LEAF, tilt=-0.4),
     )
     return ObjectKind('apple', 'apple', ('apple', 'a green apple', 'a round apple'), parts, 0.062,
-                      mass_kg=0.12, grasp_height_m=0.03, rolls=True)
+                      mass_kg=0.12, grasp_height_m=0.03, rolls=True, round=True)
 
 
 def _soup_can() -> ObjectKind:
@@ -165,7 +165,7 @@ def _soup_can() -> ObjectKind:
     )
     return ObjectKind('soup can', 'soup can', ('soup can', 'a red and white soup can',
                                                'a can of soup'), parts, 0.09, mass_kg=0.2,
-                      grasp_height_m=0.062)
+                      grasp_height_m=0.062, round=True)
 
 
 def _lemon() -> ObjectKind:

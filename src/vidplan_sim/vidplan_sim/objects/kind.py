@@ -21,6 +21,7 @@ class ObjectKind:
         mass_kg: total mass.
         grasp_height_m: where the fingertips close, above the table.
         rolls: whether its contacts need rolling friction.
+        round: whether it is the same from all sides, so that no turn of the hand fits it best.
     """
 
     name: str
@@ -31,3 +32,4 @@ class ObjectKind:
     mass_kg: float = 0.08
     grasp_height_m: float = 0.02
     rolls: bool = False
+    round: bool = False
