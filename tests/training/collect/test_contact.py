@@ -8,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.language.instruction import PICK, PLACE, REACH
 from vidplan_sim.expert.decision import PickPlaceTask
 from vidplan_sim.expert.remaining import MOST_FRAMES, frames_to_go
@@ -24,6 +27,7 @@ from vidplan_training.collect.contact.episode import (
 from vidplan_training.collect.contact.flaws import FARTHEST_M, FLAWS, draw_attempt
 from vidplan_training.collect.contact.measure import closings
 from vidplan_training.collect.contact.on_policy import OnPolicyRecorder
+from vidplan_training.collect.contact.placing import PlacingRecorder
 from vidplan_training.collect.contact.run import jobs, on_policy_jobs
 
 CELL_CONTACT = Path(__file__).resolve().parents[3] / 'models' / 'cell_contact'
@@ -68,6 +72,8 @@ AT = np.array([0.5, 0.1, 0.025])
             view(tool=np.array([0.45, -0.15, 0.13]), target=np.array([0.45, -0.15, 0.13]),
                  goal=1.0, set_point=1.0, held=True), 'release', 0.0,
         ),
+        (view(tool=np.array([0.45, -0.15, 0.13]), target=np.array([0.45, -0.15, 0.12]),
+              set_point=0.6), 'release', 0.0),
         (view(target=np.array([0.45, -0.15, 0.04])), 'done', 0.0),
     ],
 )  # fmt: skip
@@ -147,10 +153,10 @@ def test_a_closing_under_way_is_known_once_it_is_over() -> None:
 
 def test_shards_of_branches_lie_beside_those_of_their_scenes(tmp_path: Path) -> None:
     found = jobs(tmp_path, 400, 20, 8, 48)
-    names = ['shard_00050', 'shard_00050_b', 'shard_00050_c']
-    assert [job.folder.name for job in found[:3]] == names
-    episodes = [job for job in found if not (job.branches or job.closings)]
-    assert sum(job.count for job in episodes) == 20
+    names = ['shard_00050', 'shard_00050_b', 'shard_00050_c', 'shard_00050_p']
+    assert [job.folder.name for job in found[:4]] == names
+    assert sum(job.count for job in found if job.whole) == 20
+    assert sum(job.count for job in found if job.placings) == 20
     assert sum(job.count for job in found if job.closings) == 20
 
 
@@ -167,6 +173,41 @@ def test_the_expert_says_what_it_would_do_where_a_policy_leads() -> None:
     assert np.isfinite(found['expert']).all()
     assert (found['target'] == found['target'][0]).all()
     assert np.abs(np.diff(found['position'], axis=0)).max() > 1e-3
+
+
+def test_the_expert_is_asked_before_a_decision_is_sent() -> None:
+    # Where a flawed attempt closes beside its target, the expert would not have closed.
+    recorder = ContactRecorder()
+    aside = 0
+    for number in range(6):
+        found = recorder.record_closing(7, number)
+        if found is None:
+            continue
+        target = found['objects'][1, int(found['target'][1])]
+        tool = tcp_position(*(torch.from_numpy(a) for a in flange(found, 1))).numpy()
+        if np.linalg.norm((target - tool)[:2]) > 0.03:
+            aside += 1
+            assert found['goal'][1] == 1.0
+            assert found['expert'][1, 4] == 0.0
+    assert aside > 0
+
+
+def test_a_placing_goes_from_the_hand_to_the_bowl() -> None:
+    found = next(f for seed in range(7, 12) if (f := PlacingRecorder().record_placing(seed, 16)))
+    assert all(len(values) == 16 for values in found.values())
+    target = int(found['target'][0])
+    assert found['held'][0] == target
+    assert np.isfinite(found['expert']).all()
+    # Asked where it is let go, the expert lets go; afterwards it does not grasp what falls.
+    after = np.flatnonzero(found['goal'] < 0.5)
+    if len(after):
+        assert (found['expert'][after[0] :, 4] == 0.0).all()
+
+
+def flange(found: dict[str, np.ndarray], frame: int) -> tuple[np.ndarray, np.ndarray]:
+    """Position (3,) and rotation (3, 3) of the flange in a frame."""
+    turned = torch.from_numpy(found['quaternion'][frame])
+    return found['position'][frame], quaternion_to_matrix(turned).numpy()
 
 
 def test_a_closing_is_seen_from_the_open_hand_to_the_lift() -> None:

@@ -120,12 +120,13 @@ class ContactRecorder:
         self.cell.restore(now)
         for frame in range(CLOSING_FRAMES - 1):
             phase = 'close' if frame < 2 * DECISION_FRAMES else 'lift'
+            asked = self._ask(thing.kind)
             if frame % DECISION_FRAMES == 0:
                 view = view_of(self.cell, thing.kind, self._lying)
                 rise = 0.12 if phase == 'lift' else 0.0
                 decision = Decision(np.array([0.0, 0.0, rise]), 0.0, 1.0)
                 self._motion.start(kept_inside(view, decision))
-            self._look(log, thing.kind, PLACE, PHASES.index(phase), flaw)
+            self._look(log, thing.kind, PLACE, PHASES.index(phase), flaw, asked)
             self.cell.step(PERIOD_S)
         return log.stacked() | {'to_go': self._to_go(log)}
 
@@ -148,10 +149,13 @@ class ContactRecorder:
                 if playing.over:
                     playing = self._next(rng, movable, playing.attempt.aim)
                 view = view_of(self.cell, playing.attempt.aim, self._lying)
-                self._motion.start(kept_inside(view, playing.decide(view, rng)))
+                decision = playing.decide(view, rng)
+            asked = self._ask(playing.target)
+            if frame % DECISION_FRAMES == 0:
+                self._motion.start(kept_inside(view, decision))
             phase = PHASES.index(playing.phase)
             flaw = FLAWS.index(playing.attempt.flaw)
-            self._look(log, playing.target, playing.verb, phase, flaw)
+            self._look(log, playing.target, playing.verb, phase, flaw, asked)
             self.cell.step(PERIOD_S)
 
     def _next(self, rng: np.random.Generator, movable: list[str], before: str) -> Playing:
@@ -163,7 +167,14 @@ class ContactRecorder:
         verb = PLACE if attempt.after == 'place' else PICK
         return Playing(attempt, target, verb)
 
-    def _look(self, log: Log, target: str, verb: str, phase: int, flaw: int) -> None:
+    def _ask(self, target: str) -> np.ndarray:
+        """What the expert would do now: asked before a decision is sent, which is another's."""
+        return expert_decision(view_of(self.cell, target, self._lying))
+
+    def _look(
+        self, log: Log, target: str, verb: str, phase: int, flaw: int,
+        asked: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
         seen = {
             kind: view_of(self.cell, kind, self._lying)
             for kind in self._asked_of(target, len(log.rows))
@@ -177,9 +188,12 @@ class ContactRecorder:
                 'verb': np.int8(VERBS.index(verb)),
                 'phase': np.int8(phase),
                 'flaw': np.int8(flaw),
-                'expert': expert_decision(seen[target]) if target else UNKNOWN,
+                'expert': self._expert(seen, target) if asked is None else asked,
             }
         )
+
+    def _expert(self, seen: dict[str, View], target: str) -> np.ndarray:
+        return expert_decision(seen[target]) if target else UNKNOWN
 
     def _asked_of(self, target: str, frame: int) -> list[str]:
         """Kinds whose frames to go are told at a frame: the target, and the others in turn."""

@@ -21,6 +21,7 @@ from vidplan_training.collect.contact.episode import ContactRecorder
 from vidplan_training.collect.contact.flaws import FLAWS
 from vidplan_training.collect.contact.measure import measure_of, table
 from vidplan_training.collect.contact.on_policy import OnPolicyRecorder
+from vidplan_training.collect.contact.placing import PLACING_FRAMES, PlacingRecorder
 from vidplan_training.engine.progress_log import ProgressLog
 
 FRAMES = 48
@@ -38,11 +39,17 @@ class Job:
     frames: int
     branches: bool
     closings: bool = False
+    placings: bool = False
     policy: Path | None = None  # models folder whose policy leads
+
+    @property
+    def whole(self) -> bool:
+        """Whether episodes are recorded, not parts of them."""
+        return not (self.branches or self.closings or self.placings)
 
 
 def jobs(out: Path, seed: int, episodes: int, shard: int, frames: int) -> list[Job]:
-    """Shards of episodes, with one of branches and one of closings for each.
+    """Shards of episodes, with one of branches, one of closings and one of placings for each.
 
     The same for the same arguments.
     """
@@ -55,6 +62,8 @@ def jobs(out: Path, seed: int, episodes: int, shard: int, frames: int) -> list[J
         found.append(Job(folder.with_name(f'{folder.name}_b'), first, ways, frames, True))
         closings = Job(folder.with_name(f'{folder.name}_c'), first, size, frames, False, True)
         found.append(closings)
+        placings = folder.with_name(f'{folder.name}_p')
+        found.append(Job(placings, first, size, PLACING_FRAMES, False, placings=True))
     return found
 
 
@@ -63,7 +72,7 @@ def on_policy_jobs(
 ) -> list[Job]:
     """Shards of episodes that a policy leads."""
     whole = jobs(out, seed, episodes, shard, frames)
-    return [replace(job, policy=policy) for job in whole if not (job.branches or job.closings)]
+    return [replace(job, policy=policy) for job in whole if job.whole]
 
 
 def collect(
@@ -104,7 +113,7 @@ def run_contact(
     return 0
 
 
-_recorders: dict[tuple[bool, Path | None], Any] = {}
+_recorders: dict[tuple[bool, bool, Path | None], Any] = {}
 
 
 def _begin() -> None:
@@ -117,7 +126,7 @@ def _record(work: tuple[Job, float]) -> Path | None:
     job, stop_at = work
     if time.time() > stop_at:
         return None
-    recorder = _recorders.get((job.branches, job.policy)) or _made(job)
+    recorder = _recorders.get((job.branches, job.placings, job.policy)) or _made(job)
     seeds = range(job.first, job.first + job.count)
     episodes: list[dict[str, np.ndarray]] = []
     for seed in seeds:
@@ -136,18 +145,22 @@ def _record(work: tuple[Job, float]) -> Path | None:
 def _made(job: Job) -> Any:
     recorder = (
         BranchRecorder() if job.branches
+        else PlacingRecorder() if job.placings
         else ContactRecorder() if job.policy is None
         else OnPolicyRecorder(job.policy)
     )  # fmt: skip
-    _recorders[job.branches, job.policy] = recorder
+    _recorders[job.branches, job.placings, job.policy] = recorder
     return recorder
 
 
 def _recorded(recorder: Any, job: Job, seed: int) -> list[dict[str, np.ndarray]]:
     if job.branches:
         return list(recorder.record(seed))
-    if not job.closings:
+    if job.whole:
         return [recorder.record(seed, job.frames)]
+    if job.placings:
+        way = recorder.record_placing(seed, job.frames)
+        return [] if way is None else [way]
     found = (recorder.record_closing(seed, number) for number in range(CLOSINGS_PER_SCENE))
     return [episode for episode in found if episode is not None]
 
