@@ -118,8 +118,8 @@ def test_places_count_as_far_as_they_are_certain() -> None:
     tool = tcp_position(hand.position[:, -1], hand.rotation[:, -1])
     places = torch.zeros(1, 2, 4)
     places[:, 0, :3], places[:, 0, 3] = tool + torch.tensor([SCALE_M, 0.0, 0.0]), 1.0
-    features = beside_features(places, hand)[0]
+    features = beside_features(places, torch.zeros(1, 2, 4), hand)[0]
     torch.testing.assert_close(features[:3], torch.tensor([1.0, 0.0, 0.0]).asinh(), atol=1e-5,
                                rtol=1e-5)  # fmt: skip
     assert (features[3:6] == 0.0).all()
-    assert features[6:].tolist() == [1.0, 0.0]
+    assert features[6:8].tolist() == [1.0, 0.0]

@@ -62,7 +62,7 @@ class Camera:
         return own_position, (own_rotation @ ray[..., None])[..., 0]
 
     def on_plane(
-        self, centroid: Tensor, position: Tensor, rotation: Tensor, height_m: float
+        self, centroid: Tensor, position: Tensor, rotation: Tensor, height_m: float | Tensor
     ) -> Tensor:
         """Points (..., 3) of the base frame where rays meet the plane z = height_m.
 
@@ -70,7 +70,7 @@ class Camera:
             centroid: (..., 2), x and y in [0, 1] of the picture.
             position: flange position (..., 3), used by a camera on the flange.
             rotation: flange rotation (..., 3, 3).
-            height_m: of the plane above the base frame's origin.
+            height_m: of the plane above the base frame's origin, or of one for each, (..., 1).
         """
         own_position, direction = self.rays(centroid, position, rotation)
         down = -direction[..., 2:]

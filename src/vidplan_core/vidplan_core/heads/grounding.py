@@ -17,6 +17,7 @@ from torch.nn import functional
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.camera import Camera
 from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.heads.axes import axes_of
 from vidplan_core.heads.places import triangulate
 from vidplan_core.language.instruction import PICK, PLACE, REACH, Instruction
 from vidplan_core.language.semantic import SemanticScorer
@@ -43,12 +44,14 @@ class InstructionGrounding:
         None from a world model that does not know its cameras.
     seen: relevancy of both in views that were looked at, (batch, 2, views, rows, columns); None
         where nobody looked.
+    axes: how both lie, (batch, 2, 4), as `axes_of` has them; None where places are not known.
     """
 
     text: Tensor
     maps: Tensor
     places: Tensor | None = None
     seen: Tensor | None = None
+    axes: Tensor | None = None
 
 
 @torch.no_grad()
@@ -94,8 +97,11 @@ def ground_views(
     maps = torch.stack(
         [_maps(scorer, seen, wanted) for seen, wanted in zip(dense, instructions, strict=True)]
     )
-    places = places_of(scorer, model.config.cameras, maps, poses) if model.config.cameras else None
-    return InstructionGrounding(text, fitted_maps(maps, model.config), places, maps)
+    fitted, cameras = fitted_maps(maps, model.config), model.config.cameras
+    if not cameras:
+        return InstructionGrounding(text, fitted, None, maps)
+    places = places_of(scorer, cameras, maps, poses)
+    return InstructionGrounding(text, fitted, places, maps, axes_of(cameras, maps, places, poses))
 
 
 def fitted_maps(maps: Tensor, config: WorldModelConfig) -> Tensor:

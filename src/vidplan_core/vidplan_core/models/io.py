@@ -68,17 +68,22 @@ def load_weights(module: nn.Module, folder: Path, optional: tuple[str, ...] = ()
 
     Raises ModelError naming the file and every missing, unknown or wrongly shaped tensor.
     """
+    stored = read_weights(folder)
+    wanted = {k: v for k, v in module.state_dict().items() if not k.startswith(optional or '\0')}
+    problems = mismatches(shapes(wanted), shapes(stored))
+    refuse(folder / WEIGHTS, problems + not_finite(stored))
+    fill(module, stored)
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Tensors of a model folder; raises ModelError when they are missing or corrupt."""
     path = folder / WEIGHTS
     try:
-        stored = load_file(path)
+        return load_file(path)
     except FileNotFoundError as error:
         raise ModelError(f'no weights: {path} is missing') from error
     except SafetensorError as error:
         raise ModelError(f'{path} is corrupt or truncated: {error}') from error
-    wanted = {k: v for k, v in module.state_dict().items() if not k.startswith(optional or '\0')}
-    problems = mismatches(shapes(wanted), shapes(stored))
-    refuse(path, problems + not_finite(stored))
-    fill(module, stored)
 
 
 def to_dict(config: Any) -> dict[str, Any]:

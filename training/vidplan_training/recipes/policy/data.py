@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.se3 import quaternion_to_matrix
+from vidplan_core.heads.axes import axes_of
 from vidplan_core.heads.grounding import VERBS, fitted_maps, places_of
 from vidplan_core.heads.policy.inputs import PolicyInput, beside_features, body_features
 from vidplan_core.language.instruction import PICK, PLACE
@@ -20,12 +21,15 @@ from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.sampling.sampler import MEAN
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_sim.expert.rule import LIFTED_M, TRAVEL_M
+from vidplan_sim.objects.catalogue import kind_named
 from vidplan_training.data.dataset import Shard
 from vidplan_training.recipes.contact.annotate import EVERY, Annotator
 from vidplan_training.recipes.heads.value import phrases_of
+from vidplan_training.recipes.policy.blind import without_views
 
 SHARE_PICK = 0.25  # of the moments a batch asks to pick up only
 SHARE_UNPLACED = 0.15  # of them are not given where things are
+SHARE_BLIND = 0.4  # of them are not shown any view: where things are must do
 HAND_OVER = 2  # frames that a planner commits to, see `PlannerConfig.committed_frames`
 AT_ONCE = 32
 
@@ -112,14 +116,16 @@ class MomentReader:
         maps = torch.stack([seen[index, target], seen[:, bowl]], 1)
         looked_from = _poses(have, episode, (frame - hop)[:, None])
         places = places_of(self._scorer, self._model.config.cameras, maps.float(), looked_from)
+        axes = axes_of(self._model.config.cameras, maps.float(), places, looked_from)
         objects = have['objects'][episode, frame, target]
-        lying = have['objects'][episode, 0, target, 2]
+        # A thing may be in the hand already where an episode begins.
+        lying = torch.tensor([0.5 * kind_named(k).height_m for k in shard.meta['kinds']])[target]
         body = body_features(poses, commanded)
         return Moments(
             latents.half(),
             fitted_maps(maps.float(), self._model.config).half(),
             body,
-            beside_features(places, poses),
+            beside_features(places, axes, poses),
             have['expert'][episode, frame].float(),
             target,
             have['held'][episode, frame].long() == target,
@@ -207,7 +213,8 @@ def lesson(
 ) -> tuple[PolicyInput, Tensor]:
     """Inputs and the expert's chunks (batch, 5).
 
-    A generator varies words and verb, withholds places from some, and disturbs latents.
+    A generator varies words and verb, withholds places from some and views from others, and
+    disturbs latents by up to `noise`.
     """
     count = len(moments)
     pick, placed = torch.zeros(count, dtype=torch.bool), torch.ones(count)
@@ -215,7 +222,8 @@ def lesson(
     if rng is not None:
         pick = torch.rand(count, generator=rng) < SHARE_PICK
         placed = (torch.rand(count, generator=rng) >= SHARE_UNPLACED).float()
-        latents = latents + noise * torch.randn(latents.shape, generator=rng)
+        level = noise * torch.rand((count, 1, 1, 1), generator=rng)
+        latents = latents + level * torch.randn(latents.shape, generator=rng)
     inputs = PolicyInput(
         latents,
         moments.body,
@@ -223,7 +231,11 @@ def lesson(
         moments.maps.float() * _shown(pick) if grounded else None,
         moments.beside * placed[:, None] if grounded else None,
     )
-    return inputs, torch.where((pick & moments.held)[:, None], _lift(moments), moments.chunks)
+    chunks = torch.where((pick & moments.held)[:, None], _lift(moments), moments.chunks)
+    if rng is None or not grounded:
+        return inputs, chunks
+    blind = (torch.rand(count, generator=rng) < SHARE_BLIND) & (placed > 0)
+    return without_views(inputs, chunks, blind, rng)
 
 
 def _shown(pick: Tensor) -> Tensor:

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import torch
+from torch.nn import functional
 
+from vidplan_core.errors import ModelError
 from vidplan_core.heads.grounding import VERBS
 from vidplan_core.heads.policy.files import save_policy
 from vidplan_core.heads.policy.network import ChunkPolicy, PolicyConfig, flow_loss
 from vidplan_core.heads.value import text_probe
 from vidplan_core.language.semantic import SemanticScorer
+from vidplan_core.models.io import read_weights
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.dataset import Shard, is_held_out, shards
@@ -55,6 +59,21 @@ def _read(reader: MomentReader, found: list[Shard], most_episodes: int) -> Momen
     return Moments.cat(parts)
 
 
+def go_on_from(policy: ChunkPolicy, folder: Path) -> None:
+    """Take a policy's weights; what it does not read yet, at the end of `known`, counts nothing.
+
+    Raises ModelError when it is missing or of another shape.
+    """
+    weights, first = read_weights(folder), 'known.0.weight'
+    if first in weights:
+        more = policy.state_dict()[first].shape[1] - weights[first].shape[1]
+        weights[first] = functional.pad(weights[first], (0, max(more, 0)))
+    try:
+        policy.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ModelError(f'cannot go on from the policy in {folder}: {error}') from error
+
+
 def run(recipe: PolicyRecipe) -> int:
     """Read, train, write the averaged weights."""
     device = torch.device(recipe.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
@@ -64,7 +83,10 @@ def run(recipe: PolicyRecipe) -> int:
     kinds = next(s for s in shards(recipe.data)).meta['kinds']
     phrases, grounded = Phrases(scorer, kinds), recipe.base == 'grounded'
     torch.manual_seed(recipe.seed)
-    policy = ChunkPolicy(policy_config(model, scorer, recipe)).to(device)
+    policy = ChunkPolicy(policy_config(model, scorer, recipe))
+    if recipe.start is not None:
+        go_on_from(policy, recipe.start)
+    policy = policy.to(device)
     trainer = Trainer(policy, recipe.trainer.with_short_warmup(), recipe.work)
     check = PolicyCheck(policy, held_out, phrases, grounded)
     print(f'{len(training)} moments to learn from, {len(held_out)} held out', flush=True)

@@ -31,6 +31,7 @@ class PolicyRecipe(Settings):
     most_objects: int = knob(6, 'beside the bowl, in the scenes that are learnt from', low=1)
     most_episodes: int = knob(100_000, 'that are learnt from', low=1)
     models: Path = knob(Path('models/cell'), 'folder of the autoencoder and the scorer')
+    start: Path | None = knob(None, 'folder of a policy to go on from; it may read less')
     out: Path = knob(Path('outputs/policy/grounded'), 'folder to write')
     work: Path = knob(Path('outputs/policy/run.pt'), 'checkpoint to resume from')
     batch: int = knob(64, 'moments per iteration', low=1)

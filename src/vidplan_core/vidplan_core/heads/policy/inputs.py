@@ -11,14 +11,16 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.heads.axes import AXIS, beside_axes
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.heads.places import SCALE_M
 
 # Tool (3), direction of the hand (2), closedness measured now and a frame before, and commanded.
 BODY = 8
-# Vectors from the tool to target and destination, and both certainties.
-BESIDE = 8
+# Vectors from the tool to target and destination, both certainties, and how the target lies.
+BESIDE = 8 + AXIS
 _WORKSPACE_MIDDLE_M = (0.5, 0.0, 0.15)
+WORKSPACE_SCALE_M = 0.2
 
 
 @dataclass(frozen=True)
@@ -69,20 +71,22 @@ def body_features(poses: PoseChunk, commanded: Tensor) -> Tensor:
     # The first column of a hand that looks down says how it is turned about the vertical.
     direction = poses.rotation[:, -1, :2, 0]
     grip = torch.stack([poses.closedness[:, -1], poses.closedness[:, -2], commanded], -1)
-    return torch.cat([(tool - middle) / 0.2, direction, 2.0 * grip.to(tool) - 1.0], -1)
+    place = (tool - middle) / WORKSPACE_SCALE_M
+    return torch.cat([place, direction, 2.0 * grip.to(tool) - 1.0], -1)
 
 
-def beside_features(places: Tensor, poses: PoseChunk) -> Tensor:
+def beside_features(places: Tensor, axes: Tensor, poses: PoseChunk) -> Tensor:
     """Where the present tool is beside target and destination, (batch, BESIDE).
 
     Args:
-        places: (batch, 2, 4), as `InstructionGrounding` has them.
+        places, axes: (batch, 2, 4), as `InstructionGrounding` has them.
         poses: flange poses (batch, frames), the present last.
     """
     tool = tcp_position(poses.position[:, -1], poses.rotation[:, -1])
     certainty = places[..., 3].to(tool)
     gaps = ((places[..., :3].to(tool) - tool[:, None]) / SCALE_M).asinh()
-    return torch.cat([(gaps * certainty[..., None]).flatten(1), certainty], -1)
+    lies = beside_axes(axes[:, 0].to(tool), poses.rotation[:, -1])
+    return torch.cat([(gaps * certainty[..., None]).flatten(1), certainty, lies], -1)
 
 
 def policy_input(
@@ -96,11 +100,14 @@ def policy_input(
         commanded: closedness commanded last, (batch,).
         grounding: of the instruction in the same moments.
     """
-    places = grounding.places
+    places, axes = grounding.places, grounding.axes
+    beside = None
+    if places is not None and axes is not None:
+        beside = beside_features(places, axes, poses)
     return PolicyInput(
         latents,
         body_features(poses, commanded),
         grounding.text,
         grounding.maps,
-        None if places is None else beside_features(places, poses),
+        beside,
     )
