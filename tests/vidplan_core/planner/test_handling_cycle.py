@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -11,12 +13,14 @@ from tests.fakes.tiny import tiny_world_model
 from tests.fakes.tiny_heads import ChangeUncertainty
 from tests.fakes.tiny_system import CAMERAS, RedScorer, tiny_system
 from tests.vidplan_core.planner.looks import looks
+from vidplan_core.data.observation import Observation
 from vidplan_core.errors import InstructionError, NoProgressError
 from vidplan_core.geometry.camera import load_cameras
 from vidplan_core.heads.bundle import Heads
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.heads.policy.network import ChunkPolicy, PolicyConfig
 from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.planner.interfaces import Start
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_core.world_model.world_model import Imagination
 
@@ -41,7 +45,8 @@ class HeightValue:
 
 def grounding() -> InstructionGrounding:
     places = torch.tensor([[[0.5, 0.1, 0.03, 1.0], [0.5, -0.2, 0.03, 1.0]]])
-    return InstructionGrounding(torch.zeros(1, 6), torch.rand(1, 2, 12, 8), places)
+    axes = torch.zeros(1, 2, 4)
+    return InstructionGrounding(torch.zeros(1, 6), torch.rand(1, 2, 12, 8), places, axes=axes)
 
 
 def system(value: HeightValue | None = None, **changes: object) -> PlanningSystem:
@@ -97,6 +102,22 @@ def test_a_task_is_done_when_two_looks_say_so() -> None:
     second = planner.plan(task, looks(first_s=10.4))
     assert (first.done, second.done) == (False, True)
     assert len(first.scores) == 1
+
+
+def test_nothing_is_done_while_the_fingers_open() -> None:
+    planner = system(HeightValue(done=0.9))
+    task = planner.new_task(WORDS)
+    closed = [replace(look, closedness=0.6) for look in looks()]
+    opening = replace(planner.session.situation(task, closed), start=open_hand(planner, closed))
+    kind = planner.session.compositions['place'].kind
+    assert kind.finished(opening) == 0.0
+    assert kind.finished(planner.session.situation(task, looks())) == pytest.approx(0.9)
+
+
+def open_hand(planner: PlanningSystem, history: list[Observation]) -> Start:
+    """Where plans start from a hand that was commanded to open."""
+    start = planner.session.situation(planner.new_task(WORDS), history).start
+    return replace(start, commanded=0.0)
 
 
 def test_without_progress_others_are_tried_then_it_backs_off_then_it_ends() -> None:

@@ -19,7 +19,9 @@ from vidplan_core.planner.proposals.primitives import Primitives
 from vidplan_core.planner.proposals.sources import Fallback, policy_source
 
 # The probability from which on a task counts as done.
-DONE = 0.5
+DONE = 0.4
+# A hand that is more closed than it was commanded, by this much, has not let go yet.
+OPENING = 0.15
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,15 @@ class Handling:
         return False
 
     def finished(self, situation: Situation) -> float | None:
-        """Probability that the task is done when the arm comes to rest, in [0, 1]."""
+        """Probability that the task is done when the arm comes to rest, in [0, 1].
+
+        It is 0 while the fingers open: what they still hold lies in the bowl in imagination only.
+        """
         assert situation.grounding is not None
         assert situation.rest is not None
+        measured = float(situation.context.poses.closedness[0, -1])
+        if measured - situation.start.grip > OPENING:
+            return 0.0
         return float(self.heads.done(situation.rest, situation.grounding)[0, -1])
 
 
