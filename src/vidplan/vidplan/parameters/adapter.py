@@ -76,7 +76,7 @@ class AdapterParameters(RobotParameters):
     hardware_component: str = knob(
         'FrankaHardwareInterface', 'of ros2_control that a recovery activates again'
     )
-    recovery_controllers: str = knob(
+    arm_controllers: str = knob(
         'joint_state_broadcaster, franka_robot_state_broadcaster, fr3_arm_controller',
         'that a recovery activates again, with commas between them',
     )

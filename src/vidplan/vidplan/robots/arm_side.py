@@ -117,7 +117,7 @@ class ArmSide:
         )  # fmt: skip
 
     def _make_recovery(self, p: AdapterParameters) -> Recovery:
-        controllers = [name.strip() for name in p.recovery_controllers.split(',')]
+        controllers = [name.strip() for name in p.arm_controllers.split(',')]
         clear, steps = _need(lambda: franka_steps(self._node, p.hardware_component, controllers))
         self.action_clients.append(clear)
         steps.append(Step('the robot does not say that it moves', self._wait, 2.0))

@@ -134,7 +134,7 @@ ADJECTIVES = _listed('adjectives') | COLOURS | _words('plush plastic toy eaten')
 # What a thing is told apart by: `mug with a handle`. Anything else with `with` says how, or where.
 MARKS = _words(
     'handle handles lid stripe stripes dot dots spot spots logo label face flower flowers pattern'
-    ' cap straw string hole holes wheel wheels leg legs ear ears eye eyes print'
+    ' leaf leaves cap straw string hole holes wheel wheels leg legs ear ears eye eyes print'
 )
 # Things of one kind that never make one name of two: `mug plate` are two.
 ALIKE = (
