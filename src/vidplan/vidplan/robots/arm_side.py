@@ -48,7 +48,7 @@ class ArmSide:
         Args:
             node: the adapter.
             p: its parameters.
-            on_fault: told what went wrong, and what the arm follows since.
+            on_fault: called with what went wrong, and what the arm follows since.
             rearm: takes plans again after a recovery; returns why it cannot, '' if it can.
 
         Raises:

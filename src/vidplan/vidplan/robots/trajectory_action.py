@@ -51,7 +51,7 @@ class TrajectoryAction:
             node: that commands it.
             client: of the action.
             goal_of: makes a goal of a trajectory message.
-            on_fault: told what went wrong, and what the arm follows since.
+            on_fault: called with what went wrong, and what the arm follows since.
             stamped: whether trajectories of plans say when they begin.
             clock: steady time, s.
         """

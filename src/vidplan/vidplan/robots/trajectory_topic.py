@@ -20,7 +20,7 @@ from vidplan_core.control.timeline import Follows
 _ACK_S = 0.5
 
 
-# Told a reason, words, and what the arm follows since.
+# Called with a reason, words, and what the arm follows since.
 OnFault = Callable[[str, str, Follows], None]
 
 

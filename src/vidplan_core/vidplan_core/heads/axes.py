@@ -61,13 +61,10 @@ def _moments(
     rows, columns = (((torch.arange(n) + 0.5) / n).to(places) for n in size)
     y, x = torch.meshgrid(rows, columns, indexing='ij')
     cells = torch.stack([x, y], -1).flatten(0, 1)
-    position, rotation = poses.position[:, None, 0], poses.rotation[:, None, 0]
-    beside = []
-    for thing in range(places.shape[1]):
-        height = places[:, thing, None, 2:3]
-        found = camera.on_plane(cells, position.to(places), rotation.to(places), height)
-        beside.append((found - places[:, thing, None, :3])[..., :2])
-    gaps = torch.stack(beside, 1)
+    position, rotation = (pose[:, 0, None, None].to(places) for pose in
+                          (poses.position, poses.rotation))  # fmt: skip
+    points = camera.on_plane(cells, position, rotation, places[:, :, None, 2:3])
+    gaps = (points - places[:, :, None, :3])[..., :2]
     weight = (flat.to(places) - LEAST_RELEVANCY).clamp_min(0.0) * (gaps.norm(dim=-1) < GATE_M)
     gx, gy = gaps.unbind(-1)
     terms = torch.stack([torch.ones_like(gx), gx, gy, gx * gx, gx * gy, gy * gy], -1)

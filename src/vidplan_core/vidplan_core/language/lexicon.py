@@ -119,7 +119,7 @@ HOLDERS = _words(
 )
 
 PERSONS = _words('man woman boy girl person guy people')
-# Parts that are no things of their own: a robot is told the whole.
+# Parts that are no things of their own: a robot is given the whole.
 PARTS = _words(
     'rim tip edge corner side end handle neck spout stem base bottom top surface middle centre'
     ' center front back half part bit opening'
@@ -131,7 +131,7 @@ COLOURS = _words(
 THINGS = _listed('things') | _listed('household') | PLURAL_NAMES | {'orange'}
 NOUNS = _listed('nouns') | _listed('brands')
 ADJECTIVES = _listed('adjectives') | COLOURS | _words('plush plastic toy eaten')
-# What a thing is told apart by: `mug with a handle`. Anything else with `with` says how, or where.
+# What distinguishes a thing: `mug with a handle`. Anything else with `with` says how, or where.
 MARKS = _words(
     'handle handles lid stripe stripes dot dots spot spots logo label face flower flowers pattern'
     ' leaf leaves cap straw string hole holes wheel wheels leg legs ear ears eye eyes print'

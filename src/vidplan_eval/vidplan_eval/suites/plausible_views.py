@@ -142,16 +142,18 @@ def first_alarm(
 
 def _moving_s(looks: list[Look]) -> float:
     """Return for how long the flange moves between the first and the last of some looks, s."""
+    return float(PERIOD_S * (_speeds(looks) > _STANDING_M_S).sum())
+
+
+def _speeds(looks: list[Look]) -> Array:
+    """Return the speeds (N - 1,) of the flange between N looks, m/s."""
     places = np.stack([look.position for look in looks])
-    speeds = np.linalg.norm(np.diff(places, axis=0), axis=-1) / PERIOD_S
-    return float(PERIOD_S * (speeds > _STANDING_M_S).sum())
+    return np.asarray(np.linalg.norm(np.diff(places, axis=0), axis=-1) / PERIOD_S)
 
 
 def beginning(looks: list[Look], seed: int) -> int | None:
     """Return a look at which the arm moves, None where there is none."""
-    places = np.stack([look.position for look in looks])
-    speeds = np.linalg.norm(np.diff(places, axis=0), axis=-1) / PERIOD_S
-    moving = np.flatnonzero(speeds > _MOVING_M_S)
+    moving = np.flatnonzero(_speeds(looks) > _MOVING_M_S)
     moving = moving[(moving >= _BEFORE) & (moving < len(looks) - _AFTER)]
     return int(np.random.default_rng(seed).choice(moving)) if len(moving) else None
 
@@ -163,9 +165,10 @@ def measure(config: PlausibilityConfig, seed: int, episodes: int) -> dict[str, A
     for number in range(seed, seed + episodes):
         looks = watch_expert(cell, number)
         alarms += first_alarm(config, looks, None, 0) is not None
-        begin = beginning(looks, number)
-        for name, fault in FAULTS.items() if begin is not None else ():
-            delay_s = first_alarm(config, looks, fault, begin or 0, number)
+        if (begin := beginning(looks, number)) is None:
+            continue
+        for name, fault in FAULTS.items():
+            delay_s = first_alarm(config, looks, fault, begin, number)
             delays[name].append(np.inf if delay_s is None else delay_s)
     cell.close()
     rows = {name: _row(np.array(values)) for name, values in delays.items()}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -40,15 +41,15 @@ class RuleChoice:
     far_m: float
 
 
-class DecidingPlanner:
+class DecidingPlanner(ABC):
     """Decides by a rule, at once: it plans for the present where a planner plans ahead."""
 
     def __init__(self, period_s: float) -> None:
         self._period_s = period_s
 
+    @abstractmethod
     def decide(self, present: Observation) -> RuleChoice:
         """What to do now; raises a VidPlanError where the rule does not see what it needs."""
-        raise NotImplementedError
 
     def new_task(self, instruction: str, target: str = '') -> SimpleNamespace:
         """Read the instruction."""

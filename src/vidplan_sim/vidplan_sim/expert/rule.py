@@ -89,7 +89,7 @@ def decide(view: View, task: PickPlaceTask) -> tuple[Decision, str]:
     if done(view, task):
         return _stay(view.goal), 'done'
     if task.verb == REACH:
-        return _go(view, _over(view), 0.0), 'approach'
+        return go(view, _over(view), 0.0), 'approach'
     if view.closing:
         return _stay(1.0), 'close'
     if view.held:
@@ -97,7 +97,7 @@ def decide(view: View, task: PickPlaceTask) -> tuple[Decision, str]:
     if view.falling:
         return _stay(0.0), 'release'
     if view.goal > 0.2:  # closed around nothing
-        return _go(view, view.tool + [0.0, 0.0, 0.05], 0.0, turn=False), 'release'
+        return go(view, view.tool + [0.0, 0.0, 0.05], 0.0, turn=False), 'release'
     return _without_target(view)
 
 
@@ -107,27 +107,27 @@ def _without_target(view: View) -> tuple[Decision, str]:
     if beside < AT_M and turn < AT_RAD and abs(gap[2]) < DEPTH_M and view.set_point < 0.3:
         return _stay(1.0), 'close'
     if beside < BESIDE_M and turn < BESIDE_RAD:
-        return _go(view, view.grasp, 0.0), 'descend'
+        return go(view, view.grasp, 0.0), 'descend'
     low = view.tool[2] < view.grasp[2] + OVER_M - 0.03
     if low and beside > 2 * BESIDE_M:  # up first: sideways would push the target
-        return _go(view, np.append(view.tool[:2] + 0.3 * gap[:2], _over(view)[2]), 0.0), 'approach'
-    return _go(view, _over(view), 0.0), 'approach'
+        return go(view, np.append(view.tool[:2] + 0.3 * gap[:2], _over(view)[2]), 0.0), 'approach'
+    return go(view, _over(view), 0.0), 'approach'
 
 
 def _with_target(view: View, task: PickPlaceTask) -> tuple[Decision, str]:
     up = np.append(view.tool[:2], TRAVEL_M)
     if task.verb == PICK:
-        return _go(view, up, 1.0, turn=False), 'lift'
+        return go(view, up, 1.0, turn=False), 'lift'
     gap = view.bowl - view.tool
     # What hangs below the fingers must clear the rim.
     release = max(RELEASE_M, 0.075 + view.tool[2] - view.target[2] + view.lying_m)
     if float(np.hypot(gap[0], gap[1])) < OVER_BOWL_M:
         if view.tool[2] < release + 0.015:
             return _stay(0.0), 'release'
-        return _go(view, np.append(view.bowl[:2], release), 1.0, turn=False), 'lower'
+        return go(view, np.append(view.bowl[:2], release), 1.0, turn=False), 'lower'
     if view.tool[2] < TRAVEL_M - 0.05:
-        return _go(view, up, 1.0, turn=False), 'lift'
-    return _go(view, np.append(view.bowl[:2], TRAVEL_M), 1.0, turn=False), 'carry'
+        return go(view, up, 1.0, turn=False), 'lift'
+    return go(view, np.append(view.bowl[:2], TRAVEL_M), 1.0, turn=False), 'carry'
 
 
 def _over(view: View) -> np.ndarray:
@@ -138,7 +138,8 @@ def _stay(closedness: float) -> Decision:
     return Decision(np.zeros(3), 0.0, closedness)
 
 
-def _go(view: View, goal: np.ndarray, closedness: float, *, turn: bool = True) -> Decision:
+def go(view: View, goal: np.ndarray, closedness: float, *, turn: bool = True) -> Decision:
+    """Go towards a place (3,), as far as one chunk reaches, and turn to where it is grasped."""
     move = np.asarray(goal) - view.tool
     move = move * min(1.0, REACH_M / max(float(np.linalg.norm(move)), 1e-6))
     angle = float(np.clip(view.grasp_yaw - view.yaw, -TURN_RAD, TURN_RAD)) if turn else 0.0

@@ -120,43 +120,38 @@ class ContactRecorder:
         self.cell.restore(now)
         for frame in range(CLOSING_FRAMES - 1):
             phase = 'close' if frame < 2 * DECISION_FRAMES else 'lift'
-            asked = self._ask(thing.kind)
+            decision = None
             if frame % DECISION_FRAMES == 0:
                 view = view_of(self.cell, thing.kind, self._lying)
                 rise = 0.12 if phase == 'lift' else 0.0
-                decision = Decision(np.array([0.0, 0.0, rise]), 0.0, 1.0)
-                self._motion.start(kept_inside(view, decision))
-            self._look(log, thing.kind, PLACE, PHASES.index(phase), flaw, asked)
-            self.cell.step(PERIOD_S)
+                decision = kept_inside(view, Decision(np.array([0.0, 0.0, rise]), 0.0, 1.0))
+            self._frame(log, thing.kind, PLACE, PHASES.index(phase), flaw, decision)
         return log.stacked() | {'to_go': self._to_go(log)}
 
     def _behave(
         self, rng: np.random.Generator, behaviour: Behaviour, frames: int, log: Log
     ) -> None:
         for frame in range(frames):
+            decision = None
             if frame % DECISION_FRAMES == 0:
                 decision = behaviour(rng, self._motion.tcp, self.cell.truth())
-                self._motion.start(decision)
-            self._look(log, behaviour.aim if behaviour.aim != 'bowl' else '', PLACE, NONE, NONE)
-            self.cell.step(PERIOD_S)
+            aim = behaviour.aim if behaviour.aim != 'bowl' else ''
+            self._frame(log, aim, PLACE, NONE, NONE, decision)
 
     def _attempt(
         self, rng: np.random.Generator, movable: list[str], frames: int, log: Log
     ) -> None:
         playing = self._next(rng, movable, '')
         for frame in range(frames):
+            decision = None
             if frame % DECISION_FRAMES == 0:
                 if playing.over:
                     playing = self._next(rng, movable, playing.attempt.aim)
                 view = view_of(self.cell, playing.attempt.aim, self._lying)
-                decision = playing.decide(view, rng)
-            asked = self._ask(playing.target)
-            if frame % DECISION_FRAMES == 0:
-                self._motion.start(kept_inside(view, decision))
+                decision = kept_inside(view, playing.decide(view, rng))
             phase = PHASES.index(playing.phase)
             flaw = FLAWS.index(playing.attempt.flaw)
-            self._look(log, playing.target, playing.verb, phase, flaw, asked)
-            self.cell.step(PERIOD_S)
+            self._frame(log, playing.target, playing.verb, phase, flaw, decision)
 
     def _next(self, rng: np.random.Generator, movable: list[str], before: str) -> Playing:
         again = before in movable and rng.random() < 0.4
@@ -167,8 +162,20 @@ class ContactRecorder:
         verb = PLACE if attempt.after == 'place' else PICK
         return Playing(attempt, target, verb)
 
+    def _frame(
+        self, log: Log, target: str, verb: str, phase: int, flaw: int, decision: Decision | None
+    ) -> None:
+        """One frame: ask the expert, then send a decision, which is another's, look and go on."""
+        asked = self._ask(target)
+        if decision is not None:
+            self._motion.start(decision)
+        self._look(log, target, verb, phase, flaw, asked)
+        self.cell.step(PERIOD_S)
+
     def _ask(self, target: str) -> np.ndarray:
-        """What the expert would do now: asked before a decision is sent, which is another's."""
+        """What the expert would do now; unknown without a target."""
+        if not target:
+            return UNKNOWN
         return expert_decision(view_of(self.cell, target, self._lying))
 
     def _look(
@@ -188,12 +195,9 @@ class ContactRecorder:
                 'verb': np.int8(VERBS.index(verb)),
                 'phase': np.int8(phase),
                 'flaw': np.int8(flaw),
-                'expert': self._expert(seen, target) if asked is None else asked,
+                'expert': self._ask(target) if asked is None else asked,
             }
         )
-
-    def _expert(self, seen: dict[str, View], target: str) -> np.ndarray:
-        return expert_decision(seen[target]) if target else UNKNOWN
 
     def _asked_of(self, target: str, frame: int) -> list[str]:
         """Kinds whose frames to go are told at a frame: the target, and the others in turn."""

@@ -10,7 +10,7 @@ import numpy as np
 from vidplan_core.language.instruction import PLACE
 from vidplan_sim.expert.decision import Decision, PickPlaceTask
 from vidplan_sim.expert.looking import lying_heights, view_of
-from vidplan_sim.expert.rule import DECISION_FRAMES, PHASES, decide
+from vidplan_sim.expert.rule import DECISION_FRAMES, PHASES, decide, go
 from vidplan_sim.scene import random_scene
 from vidplan_training.collect.contact.approach import come_near
 from vidplan_training.collect.contact.episode import ContactRecorder, Log, near_start
@@ -21,7 +21,7 @@ from vidplan_training.collect.motion import PERIOD_S, Motion
 PLACING_FRAMES = 20
 STILL = Decision(np.zeros(3), 0.0, 1.0)
 # Where a way begins beside the bowl's centre, m: at most so far, and so high.
-FARTHEST_M, HEIGHTS_M = 0.30, (0.15, 0.22)
+BESIDE_BOWL_M, HEIGHTS_M = 0.30, (0.15, 0.22)
 # How far off the decisions of a way are, m, standard deviation, one of these; the end is exact.
 NOISES_M = (0.0, 0.02, 0.04)
 NOISY = ('lift', 'carry', 'lower')
@@ -42,17 +42,16 @@ class PlacingRecorder(ContactRecorder):
             return None
         log, noise = Log(), float(rng.choice(NOISES_M))
         for frame in range(frames):
-            asked = self._ask(thing.kind)
+            sent = None
             if frame % DECISION_FRAMES == 0:
                 view = view_of(self.cell, thing.kind, self._lying)
                 decision, phase = decide(view, PickPlaceTask(PLACE, thing.kind))
                 if phase in NOISY:
                     aside = decision.displacement + rng.normal(scale=noise, size=3)
                     decision = replace(decision, displacement=aside)
-                self._motion.start(kept_inside(view, decision))
+                sent = kept_inside(view, decision)
             flaw = FLAWS.index('noised' if noise else 'none')
-            self._look(log, thing.kind, PLACE, PHASES.index(phase), flaw, asked)
-            self.cell.step(PERIOD_S)
+            self._frame(log, thing.kind, PLACE, PHASES.index(phase), flaw, sent)
         return log.stacked() | {'to_go': self._to_go(log)}
 
     def _grasp(self, kind: str) -> bool:
@@ -66,14 +65,12 @@ class PlacingRecorder(ContactRecorder):
 
     def _begin(self, kind: str, rng: np.random.Generator) -> bool:
         """Go to where the way begins; whether the hand still holds the thing there."""
-        angle, radius = rng.uniform(-np.pi, np.pi), rng.uniform(0.0, FARTHEST_M)
+        angle, radius = rng.uniform(-np.pi, np.pi), rng.uniform(0.0, BESIDE_BOWL_M)
         beside = radius * np.array([np.cos(angle), np.sin(angle)])
         bowl = view_of(self.cell, kind, self._lying).bowl
         goal = np.append(bowl[:2] + beside, rng.uniform(*HEIGHTS_M))
         for _ in range(3):
             view = view_of(self.cell, kind, self._lying)
-            move = goal - view.tool
-            move = move * min(1.0, 0.14 / max(float(np.linalg.norm(move)), 1e-6))
-            self._motion.start(kept_inside(view, replace(STILL, displacement=move)))
+            self._motion.start(kept_inside(view, go(view, goal, 1.0, turn=False)))
             self.cell.step(2 * PERIOD_S)
         return view_of(self.cell, kind, self._lying).held

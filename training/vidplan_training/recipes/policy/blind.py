@@ -2,7 +2,7 @@
 """Moments without pictures, moved and turned: what the expert does beside things holds anywhere.
 
 With pictures at hand a network learns from them alone and passes over where things are, which it
-is told exactly. Where none is shown it cannot; and what the expert does depends on where things
+reads exactly. Where none is shown it cannot; and what the expert does depends on where things
 are from the tool only, so that the scene may be moved along the table and turned about the tool.
 """
 

@@ -42,7 +42,7 @@ class Recovery:
         Args:
             steps: in the order in which they must be done.
             tries: how often at most, from `begin` on, all of them are gone through.
-            on_end: told whether the robot is back.
+            on_end: called with whether the robot is back.
             clock: steady time, s.
         """
         self._steps, self._tries, self._on_end, self._clock = tuple(steps), tries, on_end, clock
