@@ -9,9 +9,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from vidplan_core.language.instruction import noun_phrase
 from vidplan_sim.arm.kinematics import TCP_FROM_FLANGE_M, forward
-from vidplan_sim.objects.catalogue import kind_named
+from vidplan_sim.objects.catalogue import UNSEEN_KINDS, kind_named
 from vidplan_sim.objects.everyday import BOWL, KINDS
+from vidplan_sim.objects.kind import ObjectKind
 from vidplan_sim.scene import (
     BOWL_GAP_M,
     MAX_OBJECTS,
@@ -94,3 +96,9 @@ def test_kinds_are_found_by_name() -> None:
     assert len(KINDS) >= 12
     assert len({kind.name for kind in KINDS}) == len(KINDS)
     assert all(kind.phrases and kind.noun for kind in (*KINDS, BOWL))
+
+
+@pytest.mark.parametrize('kind', [*KINDS, *UNSEEN_KINDS, BOWL], ids=lambda kind: kind.name)
+def test_every_phrase_of_an_object_is_understood(kind: ObjectKind) -> None:
+    for phrase in (kind.noun, *kind.phrases):
+        assert noun_phrase(phrase)

@@ -7,7 +7,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
-from tests.fakes.ros_harness import Harness
+from tests.fakes.ros_harness import DISCOVERY_S, Harness
 from vidplan.ros import qos
 from vidplan.ros.images import image_to_rgb
 from vidplan_msgs.action import PlanTask
@@ -39,7 +39,7 @@ def _is_ok(arrays: list[DiagnosticArray], name: str) -> bool:
 
 
 def _end_of(ros: Harness, instruction: str) -> Any:
-    client = ros.action_client(PlanTask, 'plan_task')
+    client = ros.action_client(PlanTask, 'plan_task', DISCOVERY_S)
     sent = client.send_goal_async(PlanTask.Goal(instruction=instruction))
     ros.spin_until(sent.done)
     ended = sent.result().get_result_async()

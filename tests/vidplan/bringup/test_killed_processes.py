@@ -20,6 +20,7 @@ pytest.importorskip('mujoco', reason='needs the simulated cell')
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import JointState
 
+from tests.fakes.ros_harness import DISCOVERY_S
 from vidplan.bringup.graph import CELL
 from vidplan.bringup.process import Child, ProcessGroup
 from vidplan.ros import qos
@@ -107,7 +108,7 @@ def robot(ros: Any, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 def start_moving(robot: Robot) -> Any:
     """Send a goal, and return its handle when the arm moves."""
-    client = robot.ros.action_client(PlanTask, 'plan_task')
+    client = robot.ros.action_client(PlanTask, 'plan_task', DISCOVERY_S)
     goal = PlanTask.Goal(instruction='move to the carrot', time_limit_s=600.0)
     sent = client.send_goal_async(goal)
     robot.wait(sent.done)

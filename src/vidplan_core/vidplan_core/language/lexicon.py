@@ -135,6 +135,7 @@ ADJECTIVES = _listed('adjectives') | COLOURS | _words('plush plastic toy eaten')
 MARKS = _words(
     'handle handles lid stripe stripes dot dots spot spots logo label face flower flowers pattern'
     ' leaf leaves cap straw string hole holes wheel wheels leg legs ear ears eye eyes print'
+    ' tile tiles'
 )
 # Things of one kind that never make one name of two: `mug plate` are two.
 ALIKE = (
