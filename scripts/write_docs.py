@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the pages of docs/ that follow from the code: errors and parameters.
+"""Writes the pages of docs/ that follow from the code: errors, parameters, faults and their tests.
 
 python scripts/write_docs.py            write them
 python scripts/write_docs.py --check    say whether they are as they would be written
@@ -123,11 +123,20 @@ def configuration() -> str:
     return '\n'.join([head, *blocks])
 
 
+def safety() -> str:
+    """Return the page of faults, from the tests that show them."""
+    sys.path.insert(0, str(ROOT))
+    from tests.faults.table import page
+
+    return page(ROOT / 'tests')
+
+
 def pages() -> dict[Path, str]:
     """Return every written page."""
     return {
         DOCS / 'troubleshooting.md': troubleshooting(),
         DOCS / 'configuration.md': configuration(),
+        DOCS / 'safety.md': safety(),
     }
 
 

@@ -91,6 +91,7 @@ def _without_gripper(process: Process) -> Process:
     return dataclasses.replace(process, parameters=tuple(parameters))
 
 
+@pytest.mark.fault('replay')
 def test_a_replay_can_never_command_a_robot() -> None:
     adapter = next(one for one in REPLAY.processes if one.executable == 'adapter')
     assert dict(adapter.parameters)['dry_run'] is True

@@ -121,6 +121,7 @@ def start_moving(robot: Robot) -> Any:
     return sent.result()
 
 
+@pytest.mark.fault('server_killed')
 def test_killed_planning_server_leaves_the_arm_at_rest(robot: Robot) -> None:
     start_moving(robot)
     os.kill(robot.child('planning_server').pid, signal.SIGKILL)
@@ -130,6 +131,7 @@ def test_killed_planning_server_leaves_the_arm_at_rest(robot: Robot) -> None:
     assert robot.status[-1].remaining_s == 0.0
 
 
+@pytest.mark.fault('adapter_killed')
 def test_killed_adapter_ends_the_goal_and_leaves_the_arm_at_rest(robot: Robot) -> None:
     handle = start_moving(robot)
     os.kill(robot.child('adapter').pid, signal.SIGKILL)
@@ -139,6 +141,7 @@ def test_killed_adapter_ends_the_goal_and_leaves_the_arm_at_rest(robot: Robot) -
     assert ended.result().result.error_code == PlanTask.Result.NO_ADAPTER
 
 
+@pytest.mark.fault('server_ends')
 def test_interrupted_planning_server_brings_the_arm_to_rest_first(robot: Robot) -> None:
     handle = start_moving(robot)
     ended = handle.get_result_async()

@@ -82,6 +82,7 @@ def test_defaults_of_arguments_fill_what_files_leave_open(tmp_path: Path) -> Non
 
 
 @pytest.mark.ros
+@pytest.mark.fault('replay')
 def test_no_file_lets_a_replay_move_a_robot(tmp_path: Path) -> None:
     file = file_with(tmp_path, '/**/adapter:\n  ros__parameters:\n    dry_run: false\n')
     given = {'params_file': file, 'bag': str(tmp_path)}

@@ -91,6 +91,7 @@ def test_a_file_is_obeyed_unless_an_argument_was_given(
         assert process.wait(timeout=60) == 0, log.read_text()
 
 
+@pytest.mark.fault('parameter')
 def test_a_misspelt_name_ends_the_start(tmp_path: Path, starter: list[str]) -> None:
     file, log = tmp_path / 'mine.yaml', tmp_path / 'log'
     file.write_text('/**/adapter:\n  ros__parameters:\n    dry_rnu: true\n')

@@ -208,6 +208,7 @@ def test_up_ends_with_zero_after_a_signal(
     [('fails', True, 1), ('finishes', True, 0), ('fails', False, 1)],
     ids=['required fails', 'required is done', 'the only one fails'],
 )
+@pytest.mark.fault('graph_falls')
 def test_up_ends_when_the_graph_falls_apart(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -69,6 +69,7 @@ def test_plan_message(graph: Graph) -> None:
     assert ahead_s == pytest.approx(graph.system.lead_s, abs=1e-6)
 
 
+@pytest.mark.fault('cancel')
 def test_cancel_brings_the_arm_to_rest(graph: Graph) -> None:
     graph.system.cycles = 1000
     handle = graph.send()
@@ -82,6 +83,7 @@ def test_cancel_brings_the_arm_to_rest(graph: Graph) -> None:
     rest(graph)
 
 
+@pytest.mark.fault('preempt')
 def test_newer_goal_preempts(graph: Graph) -> None:
     graph.system.cycles = 1000
     old = graph.send()
@@ -95,6 +97,7 @@ def test_newer_goal_preempts(graph: Graph) -> None:
     assert (status, result.target) == (STATUS.STATUS_SUCCEEDED, 'fish')
 
 
+@pytest.mark.fault('preempt')
 def test_only_the_newest_of_many_goals_runs(graph: Graph) -> None:
     graph.system.cycles = 1000
     handles = [graph.send()]
@@ -116,6 +119,7 @@ def test_canceled_while_it_waits_for_its_turn(graph: Graph) -> None:
     rest(graph)
 
 
+@pytest.mark.fault('nonsense')
 def test_goals_that_cannot_be_followed(graph: Graph) -> None:
     cases: tuple[tuple[dict[str, Any], Ending], ...] = (
         ({'instruction': 'sing a song'}, Ending.INVALID_INSTRUCTION),
@@ -131,6 +135,7 @@ def test_goals_that_cannot_be_followed(graph: Graph) -> None:
     assert graph.run()[0] == STATUS.STATUS_SUCCEEDED  # the next goal is not harmed
 
 
+@pytest.mark.fault('time_limit')
 def test_time_limit(graph: Graph) -> None:
     graph.system.cycles = 1000
     status, result = graph.run(time_limit_s=1.0)
@@ -139,6 +144,7 @@ def test_time_limit(graph: Graph) -> None:
     rest(graph)
 
 
+@pytest.mark.fault('stitcher_killed')
 def test_stitcher_dies_in_mid_motion(graph: Graph) -> None:
     graph.system.cycles = 1000
     handle = graph.send()
@@ -157,6 +163,7 @@ def test_stitcher_dies_in_mid_motion(graph: Graph) -> None:
     rest(graph)
 
 
+@pytest.mark.fault('camera_size')
 def test_observations_of_another_size(graph: Graph) -> None:
     graph.stitcher.view = (4, 4)
     graph.ros.spin_for(0.1)
@@ -166,6 +173,7 @@ def test_observations_of_another_size(graph: Graph) -> None:
     assert '(12, 4, 3)' in result.error_msg
 
 
+@pytest.mark.fault('adapter_killed')
 def test_adapter_dies_in_mid_motion(graph: Graph) -> None:
     graph.system.cycles = 1000
     handle = graph.send()
@@ -176,6 +184,7 @@ def test_adapter_dies_in_mid_motion(graph: Graph) -> None:
     assert 'silent' in result.error_msg
 
 
+@pytest.mark.fault('adapter_fault')
 def test_adapter_fault(graph: Graph) -> None:
     from vidplan_msgs.msg import AdapterStatus
 
@@ -192,6 +201,7 @@ def test_adapter_fault(graph: Graph) -> None:
     [(ModelError('nan'), Ending.MODEL_ERROR), (KeyError('oops'), Ending.INTERNAL)],
     ids=['model', 'unexpected'],
 )
+@pytest.mark.fault('model_fails')
 def test_planner_fails_in_mid_motion(graph: Graph, error: Exception, ending: Ending) -> None:
     graph.system.error, graph.system.error_cycle = error, 1
     status, result = graph.run()
@@ -201,6 +211,7 @@ def test_planner_fails_in_mid_motion(graph: Graph, error: Exception, ending: End
     assert graph.run()[0] == STATUS.STATUS_SUCCEEDED
 
 
+@pytest.mark.fault('server_ends')
 def test_deactivated_in_mid_motion(graph: Graph) -> None:
     graph.system.cycles = 1000
     handle = graph.send()

@@ -21,6 +21,7 @@ from vidplan_core.errors import ConfigError, ModelError, VidPlanError
 pytestmark = pytest.mark.ros
 
 
+@pytest.mark.fault('models')
 def test_models_that_cannot_be_loaded(ros: Any) -> None:
     def load(*_: Any) -> Any:
         raise ModelError('world_model/config.json is missing')
@@ -45,6 +46,7 @@ def test_models_that_cannot_be_loaded(ros: Any) -> None:
         ('device', '3'),
     ],
 )
+@pytest.mark.fault('parameter')
 def test_wrong_parameter(name: str, value: str) -> None:
     rclpy.init(args=['--ros-args', '-p', f'{name}:={value}'])
     try:

@@ -97,6 +97,7 @@ def bench(paced_ros: Any) -> Bench:
     return Bench(paced_ros)
 
 
+@pytest.mark.fault('plan_none')
 def test_a_plan_is_followed_and_ends_at_rest(bench: Bench) -> None:
     assert bench.status.state == AdapterStatus.IDLE
     assert bench.status.header.frame_id == 'base'
@@ -213,6 +214,10 @@ def wild_gripper(plan: Plan) -> None:
     (too_short, 'WRONG_SIZE'), (one_frame, 'WRONG_SIZE'), (other_frame, 'WRONG_FRAME'),
     (no_id, 'OUT_OF_ORDER'), (no_rotation, 'INVALID'), (wild_gripper, 'INVALID'),
 ])  # fmt: skip
+@pytest.mark.fault(
+    'plan_nan', 'plan_outside', 'plan_old', 'plan_future', 'plan_jump', 'plan_fast', 'plan_huge',
+    'plan_frame', 'plan_absurd',
+)  # fmt: skip
 def test_bad_plans_are_refused_by_name(
     bench: Bench, spoil: Callable[[Plan], None], code: str
 ) -> None:
@@ -232,6 +237,7 @@ def test_bad_plans_are_refused_by_name(
     assert bench.status.error_code == AdapterStatus.NONE
 
 
+@pytest.mark.fault('stop')
 def test_stop_brakes_at_once_and_for_good(bench: Bench) -> None:
     bench.start_moving()
     late = bench.plan()
@@ -255,6 +261,7 @@ def test_stop_of_a_resting_arm_sends_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize('attribute', ['speaking', 'broken_joint'])
+@pytest.mark.fault('joints_stop', 'joints_wrong')
 def test_lost_joint_states_stop_the_arm(bench: Bench, attribute: str) -> None:
     bench.start_moving()
     setattr(bench.arm, attribute, attribute != 'speaking')
@@ -273,6 +280,7 @@ def test_lost_joint_states_stop_the_arm(bench: Bench, attribute: str) -> None:
     bench.until(lambda status: status.state == AdapterStatus.EXECUTING)
 
 
+@pytest.mark.fault('someone_else')
 def test_an_arm_that_somebody_else_moves_is_left_alone(bench: Bench) -> None:
     there = np.array(HOME) + [0.3, 0, 0, 0, 0, 0, 0]
     push = Trajectory(default_robot().joint_names, [Point(list(there), [0.0] * 7, None, 1.0)])
@@ -285,6 +293,7 @@ def test_an_arm_that_somebody_else_moves_is_left_alone(bench: Bench) -> None:
     assert not bench.arm.trajectories
 
 
+@pytest.mark.fault('joints_astray', 'joints_jump')
 def test_a_wrong_joint_state_moves_nothing_until_somebody_rearms(bench: Bench) -> None:
     bench.send(bench.plan())
     bench.until(lambda status: status.state == AdapterStatus.HOLDING)
@@ -307,6 +316,7 @@ def test_a_wrong_joint_state_moves_nothing_until_somebody_rearms(bench: Bench) -
     bench.until(lambda status: status.state == AdapterStatus.EXECUTING)
 
 
+@pytest.mark.fault('plan_huge')
 def test_a_huge_plan_is_refused_before_it_is_read(bench: Bench) -> None:
     huge = bench.plan()
     huge.poses = huge.poses[:1] * 20_000
@@ -320,6 +330,7 @@ def test_a_huge_plan_is_refused_before_it_is_read(bench: Bench) -> None:
     assert not bench.arm.trajectories
 
 
+@pytest.mark.fault('plan_stranger')
 def test_plans_come_from_one_planner_only(bench: Bench) -> None:
     bench.send(bench.plan())
     bench.until(lambda status: status.state == AdapterStatus.HOLDING)
@@ -338,6 +349,7 @@ def test_plans_come_from_one_planner_only(bench: Bench) -> None:
     bench.until(lambda status: status.state == AdapterStatus.EXECUTING)
 
 
+@pytest.mark.fault('adapter_ends')
 def test_deactivation_brakes_and_refuses(bench: Bench) -> None:
     bench.start_moving()
     change = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
@@ -377,6 +389,7 @@ def test_gripper_is_told_once(bench: Bench) -> None:
     assert bench.arm.gripper == [1.0]
 
 
+@pytest.mark.fault('controller_none')
 def test_nobody_to_command_is_a_fault(paced_ros: Any) -> None:
     bench = Bench(paced_ros)
     publisher = bench.adapter._arm.publisher
@@ -388,6 +401,7 @@ def test_nobody_to_command_is_a_fault(paced_ros: Any) -> None:
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.fault('adapter_ends')
 def test_the_process_brakes_before_it_ends(ros: Any, number: int) -> None:
     words = ('--ros-args', '-p', 'gripper_backend:=topic')
     command = [sys.executable, '-m', 'vidplan.robots.adapter_node', *words]
@@ -421,6 +435,7 @@ def test_the_process_brakes_before_it_ends(ros: Any, number: int) -> None:
     ('gripper_open_below', 0.9, 'open_below'),
     ('gripper_backend', 'franka_hand', 'franka_msgs'),
 ])  # fmt: skip
+@pytest.mark.fault('parameter')
 def test_impossible_parameters_are_named(ros: Any, name: str, value: Any, says: str) -> None:
     values = {'gripper_backend': 'topic', name: value}
     with pytest.raises(ConfigError, match=says):

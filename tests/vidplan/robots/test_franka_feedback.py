@@ -68,6 +68,7 @@ def test_plans_are_followed_through_the_action(
     assert bench.status.error_code == AdapterStatus.PLAN_OVERDUE
 
 
+@pytest.mark.fault('controller_refuses')
 def test_a_refusal_is_named_and_moves_nothing(
     paced_ros: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_refusal_is_named_and_moves_nothing(
     moves_again(bench)
 
 
+@pytest.mark.fault('controller_gives_up')
 def test_what_the_controller_gives_up_is_named_and_nothing_more_is_sent(
     paced_ros: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +98,7 @@ def test_what_the_controller_gives_up_is_named_and_nothing_more_is_sent(
     moves_again(bench)
 
 
+@pytest.mark.fault('reflex')
 def test_a_reflex_is_named_and_recovered_from_by_service(
     paced_ros: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +120,7 @@ def test_a_reflex_is_named_and_recovered_from_by_service(
     moves_again(bench)
 
 
+@pytest.mark.fault('recovery')
 def test_a_recovery_gives_up_after_so_many_tries(
     paced_ros: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +134,7 @@ def test_a_recovery_gives_up_after_so_many_tries(
     assert bench.arm.asked.count('clear') == 2
 
 
+@pytest.mark.fault('robot_silent')
 def test_a_robot_that_falls_silent_is_braked(
     paced_ros: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ def test_one_command_at_a_time_and_the_newest_next() -> None:
     assert hand.started == [1.0, 0.2, 1.0]
 
 
+@pytest.mark.fault('gripper')
 def test_a_command_that_never_ends_is_given_up() -> None:
     """A server that dies in the middle of a goal blocked the gripper for ever."""
     hand, now_s = SlowHand(), [0.0]
@@ -96,6 +97,7 @@ class FakeClient:
 @pytest.mark.parametrize(('ready', 'accepted', 'sent'), [
     (True, True, [1.0, 0.0]), (True, False, [1.0, 0.0]), (False, True, [])],
     ids=['works', 'refuses', 'absent'])  # fmt: skip
+@pytest.mark.fault('gripper')
 def test_a_gripper_that_fails_does_not_block_the_next_command(
     ros: Any, ready: bool, accepted: bool, sent: list[float]
 ) -> None:

@@ -143,6 +143,7 @@ BAD_INPUTS: dict[str, tuple[Callable[[FakeRobot], None], str]] = {
 
 
 @pytest.mark.parametrize('case', BAD_INPUTS)
+@pytest.mark.fault('camera_stamp', 'camera_dark', 'camera_size', 'hand_state')
 def test_bad_input_is_named_and_survived(
     ros: Any, robot: FakeRobot, stitcher: Stitcher, case: str
 ) -> None:
@@ -183,6 +184,7 @@ def test_arm_and_hand_may_share_a_topic(stitcher: Stitcher) -> None:
     ],
     ids=['fresh', 'clock an hour ahead', 'old stamp', 'silent'],
 )
+@pytest.mark.fault('hand_state')
 def test_the_hand_is_judged_by_stamp_and_by_arrival(
     stitcher: Stitcher, monkeypatch: pytest.MonkeyPatch, stamp_s: float, now_s: float, says: str
 ) -> None:
@@ -196,6 +198,7 @@ def test_the_hand_is_judged_by_stamp_and_by_arrival(
         stitcher._closedness(104.0)
 
 
+@pytest.mark.fault('camera_stops')
 def test_silence_is_an_error_in_diagnostics(
     ros: Any, robot: FakeRobot, stitcher: Stitcher
 ) -> None:
@@ -239,6 +242,7 @@ def test_rate_is_limited(ros: Any) -> None:
     assert node.problem() == ''
 
 
+@pytest.mark.fault('parameter')
 def test_impossible_parameter(ros: Any) -> None:
     unknown = [Parameter('robot', value='fr4_hand')]
     with pytest.raises(ConfigError, match="no file 'fr4_hand' in config/robots"):
@@ -308,6 +312,7 @@ def test_an_arm_without_a_hand_counts_as_open(ros: Any, tmp_path: Path) -> None:
     assert stitcher.problem() == ''
 
 
+@pytest.mark.fault('camera_frozen')
 def test_frozen_pictures_are_refused_until_somebody_accepts_them(
     ros: Any, tmp_path: Path
 ) -> None:

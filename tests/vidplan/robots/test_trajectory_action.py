@@ -110,6 +110,7 @@ def test_a_trajectory_that_is_followed_to_its_end_is_no_fault(bench: Bench) -> N
     assert bench.client.goals[1].header.stamp.sec == 0  # a stop begins when it arrives
 
 
+@pytest.mark.fault('controller_refuses')
 def test_a_refused_trajectory_leaves_the_arm_on_the_one_before(bench: Bench) -> None:
     bench.send()
     bench.refuse(0)
@@ -130,6 +131,7 @@ def test_nobody_knows_what_is_followed_where_a_later_one_was_sent(bench: Bench) 
     (-5, 'joint 2', 'GOAL_TOLERANCE_VIOLATED: joint 2'),
     (0, '', 'deactivated'),
 ])  # fmt: skip
+@pytest.mark.fault('controller_gives_up')
 def test_what_was_given_up_is_named(bench: Bench, code: int, words: str, says: str) -> None:
     bench.send()
     bench.accept(0).answer(ended(ABORTED, code, words))
@@ -149,6 +151,7 @@ def test_a_goal_that_was_replaced_ends_aborted_and_is_no_fault(bench: Bench) -> 
     assert [fault[0] for fault in bench.faults] == ['ABORTED']
 
 
+@pytest.mark.fault('controller_refuses')
 def test_a_controller_that_does_not_answer_is_told_once(bench: Bench) -> None:
     bench.send()
     bench.now_s = 0.29

@@ -166,6 +166,7 @@ def test_each_plan_starts_before_the_last_one_ends(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize('verb', ['pick up the carrot', 'put the carrot in the bowl'])
+@pytest.mark.fault('nonsense')
 def test_what_the_models_cannot_do_is_refused_before_any_motion(bench: Bench, verb: str) -> None:
     outcome = bench.run(verb)
     assert outcome.ending is Ending.INVALID_INSTRUCTION
@@ -179,6 +180,7 @@ def test_an_explicit_target_overrides_the_phrase(bench: Bench) -> None:
     assert bench.run('move to the orange thing there', target='fish').target == 'fish'
 
 
+@pytest.mark.fault('time_limit')
 def test_time_limit(bench: Bench) -> None:
     bench.system.cycles = 1000
     outcome = bench.run(limit_s=2.0)
@@ -188,12 +190,14 @@ def test_time_limit(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize('limit_s', [0.0, -1.0, math.nan, math.inf])
+@pytest.mark.fault('time_limit')
 def test_impossible_time_limit(bench: Bench, limit_s: float) -> None:
     assert bench.run(limit_s=limit_s).ending is Ending.INVALID_TIME_LIMIT
     assert not bench.arm.sent
 
 
 @pytest.mark.parametrize('ending', [Ending.CANCELED, Ending.PREEMPTED, Ending.SHUTDOWN])
+@pytest.mark.fault('cancel', 'preempt', 'server_ends')
 def test_interruption_brings_the_arm_to_rest(bench: Bench, ending: Ending) -> None:
     bench.system.cycles = 1000
 
@@ -217,6 +221,7 @@ def test_interruption_abandons_a_plan_in_the_making(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize('words', ['', 'make me a sandwich', 'do not move to the carrot'])
+@pytest.mark.fault('nonsense')
 def test_nonsense_does_not_move_the_arm(bench: Bench, words: str) -> None:
     outcome = bench.run(words)
     assert outcome.ending is Ending.INVALID_INSTRUCTION
@@ -224,6 +229,7 @@ def test_nonsense_does_not_move_the_arm(bench: Bench, words: str) -> None:
     assert not bench.arm.sent
 
 
+@pytest.mark.fault('target')
 def test_target_that_nothing_matches_does_not_move_the_arm(bench: Bench) -> None:
     outcome = bench.run('move to the unicorn')
     assert outcome.ending is Ending.TARGET_NOT_FOUND
@@ -231,6 +237,7 @@ def test_target_that_nothing_matches_does_not_move_the_arm(bench: Bench) -> None
     assert not bench.arm.sent
 
 
+@pytest.mark.fault('camera_never')
 def test_no_observation_ever() -> None:
     bench = Bench.__new__(Bench)
     bench.feed = ObservationFeed(
@@ -243,6 +250,7 @@ def test_no_observation_ever() -> None:
     assert 'wrist' in problem.message
 
 
+@pytest.mark.fault('camera_stops')
 def test_cameras_stop_in_mid_motion(bench: Bench) -> None:
     bench.system.cycles = 1000
 
@@ -258,6 +266,7 @@ def test_cameras_stop_in_mid_motion(bench: Bench) -> None:
     assert bench.arm.report().at_rest
 
 
+@pytest.mark.fault('clock_still')
 def test_everything_stands_still_with_the_clock() -> None:
     steady_s = [0.0]
     feed = ObservationFeed(
@@ -272,6 +281,7 @@ def test_everything_stands_still_with_the_clock() -> None:
     assert problem.ending is Ending.STALE_OBSERVATION
 
 
+@pytest.mark.fault('camera_size')
 def test_unusable_observation(bench: Bench) -> None:
     bench.cameras = False
     bench.feed.reject('encoding yuv422 is not one of rgb8, bgr8')
@@ -280,6 +290,7 @@ def test_unusable_observation(bench: Bench) -> None:
     assert 'yuv422' in outcome.message
 
 
+@pytest.mark.fault('adapter_killed')
 def test_no_adapter(bench: Bench) -> None:
     bench.adapter = False
     bench.arm = FakeArm(bench.now_s, bench.steady_s)
@@ -288,6 +299,7 @@ def test_no_adapter(bench: Bench) -> None:
     assert outcome.ending is Ending.NO_ADAPTER
 
 
+@pytest.mark.fault('adapter_killed')
 def test_adapter_dies_in_mid_motion(bench: Bench) -> None:
     bench.system.cycles = 1000
     bench.system.plan_s = 0.001
@@ -302,6 +314,7 @@ def test_adapter_dies_in_mid_motion(bench: Bench) -> None:
     assert 'did not report rest' in outcome.message
 
 
+@pytest.mark.fault('adapter_fault')
 def test_adapter_fault_in_mid_motion(bench: Bench) -> None:
     bench.system.cycles = 1000
 
@@ -313,6 +326,7 @@ def test_adapter_fault_in_mid_motion(bench: Bench) -> None:
     assert 'joint 4' in outcome.message
 
 
+@pytest.mark.fault('plans_refused')
 def test_plans_that_the_adapter_keeps_refusing(bench: Bench) -> None:
     bench.system.cycles = 1000
     bench.arm.refuses = True
@@ -363,6 +377,7 @@ def test_progress_tells_how_much_longer_the_arm_takes(bench: Bench) -> None:
     ],
     ids=['model', 'observation', 'unexpected'],
 )
+@pytest.mark.fault('model_fails', 'camera_size')
 def test_planner_fails_in_mid_motion(bench: Bench, error: Exception, ending: Ending) -> None:
     bench.system.error, bench.system.error_cycle = error, 1
     outcome = bench.run()
@@ -373,6 +388,7 @@ def test_planner_fails_in_mid_motion(bench: Bench, error: Exception, ending: End
     assert bench.errors == ([error] if ending is Ending.INTERNAL else [])
 
 
+@pytest.mark.fault('model_fails')
 def test_score_that_is_not_finite(bench: Bench) -> None:
     bench.system.score = math.nan
     assert bench.run().ending is Ending.MODEL_ERROR
@@ -387,6 +403,7 @@ def test_late_plan_from_rest_starts_later(bench: Bench) -> None:
     assert start_s > observed_s + 0.9
 
 
+@pytest.mark.fault('plans_late')
 def test_late_plan_from_motion_is_not_sent(bench: Bench) -> None:
     bench.system.cycles = 1000
     bench.system.lead_s = -10.0  # always due long ago

@@ -147,6 +147,7 @@ def test_equal_inputs_give_equal_commands() -> None:
     ],
     ids=['nan', 'huge', 'size', 'old', 'late', 'in_the_table', 'elsewhere', 'turned'],
 )
+@pytest.mark.fault('plan_nan', 'plan_outside', 'plan_huge', 'plan_old', 'plan_jump')
 def test_bad_plan_is_rejected_at_rest_and_in_motion(change: dict, reason: str) -> None:
     adapter, arm = ready()
     plan = changed(plan_from(adapter, 0.0, (0.05, 0.0, 0.0)), **change)
@@ -160,6 +161,7 @@ def test_bad_plan_is_rejected_at_rest_and_in_motion(change: dict, reason: str) -
     assert adapter.status(0.1).plan_id == 2
 
 
+@pytest.mark.fault('plan_unreachable')
 def test_pose_out_of_reach() -> None:
     """Inside the box and slow enough, yet the wrist cannot tip over that far."""
     adapter, _ = ready()
@@ -174,6 +176,7 @@ def test_pose_out_of_reach() -> None:
     )
 
 
+@pytest.mark.fault('plan_old')
 def test_plan_from_an_older_observation_is_out_of_order() -> None:
     adapter, arm = ready()
     adapter.on_plan(changed(plan_from(adapter, 0.0, (0.05, 0, 0)), stamp_s=0.0), 0.0)
@@ -181,6 +184,7 @@ def test_plan_from_an_older_observation_is_out_of_order() -> None:
     assert rejected(adapter, older, 0.0) == rejection.OUT_OF_ORDER
 
 
+@pytest.mark.fault('joints_stop')
 def test_without_a_fresh_joint_state_nothing_moves() -> None:
     known, _ = ready()
     plan = plan_from(known, 0.0, (0.05, 0, 0))
@@ -194,6 +198,7 @@ def test_without_a_fresh_joint_state_nothing_moves() -> None:
     assert rejected(known, old, 1.0) == rejection.NO_STATE
 
 
+@pytest.mark.fault('joints_astray')
 def test_arm_that_does_not_follow_gets_no_new_plan() -> None:
     adapter, _ = ready()
     adapter.on_plan(plan_from(adapter, 0.0, (0.0, 0.1, -0.05)), 0.0)
@@ -203,6 +208,7 @@ def test_arm_that_does_not_follow_gets_no_new_plan() -> None:
     assert rejected(adapter, plan, 0.6) == rejection.TRACKING
 
 
+@pytest.mark.fault('plan_long')
 def test_plan_that_lasts_for_long_is_refused() -> None:
     """64 frames of 1 s passed once: a minute of motion with nobody planning."""
     adapter, _ = ready()
@@ -227,12 +233,14 @@ def test_plan_that_lasts_for_long_is_refused() -> None:
     ],
     ids=['missing', 'other_robot', 'twice', 'size', 'nothing'],
 )
+@pytest.mark.fault('joints_wrong')
 def test_wrong_joint_state_is_refused(names: tuple, count: int, said: str) -> None:
     with pytest.raises(ObservationError) as caught:
         ActionAdapter().on_joint_state(0.0, names, np.zeros(count), np.zeros(count))
     assert said in str(caught.value)
 
 
+@pytest.mark.fault('joints_nan')
 def test_nan_joint_state_is_refused() -> None:
     with pytest.raises(ObservationError, match='must be finite'):
         ActionAdapter().on_joint_state(0.0, NAMES, START_Q * np.nan, START_Q)
@@ -296,6 +304,7 @@ def test_restarted_adapter_stops_an_arm_that_moves() -> None:
 # Silence
 
 
+@pytest.mark.fault('joints_stop')
 def test_lost_joint_states_stop_the_arm_once() -> None:
     adapter, arm = ready()
     adapter.on_plan(plan_from(adapter, 0.0, (0.1, 0, 0)), 0.0)
@@ -309,6 +318,7 @@ def test_lost_joint_states_stop_the_arm_once() -> None:
     assert adapter.poll(0.32).trajectory is None
 
 
+@pytest.mark.fault('plan_none')
 def test_dead_planner_leaves_the_arm_at_rest() -> None:
     adapter, arm = ready()
     arm.accept(adapter.on_plan(plan_from(adapter, 0.0, (0.1, 0, 0)), 0.0))
@@ -330,6 +340,7 @@ def test_dead_planner_leaves_the_arm_at_rest() -> None:
         (9.9, None, watchdog.FINE),
     ],
 )
+@pytest.mark.fault('joints_never', 'joints_stop', 'plan_none')
 def test_watchdog(joint_state_s: float | None, rest_at_s: float | None, reason: str) -> None:
     verdict = watchdog.Watchdog(0.25).check(10.0, joint_state_s, rest_at_s)
     assert (verdict.reason, verdict.rest) == (reason, reason != watchdog.FINE)
@@ -348,6 +359,7 @@ def test_clock_that_restarts_at_rest_begins_anew() -> None:
 
 
 @pytest.mark.parametrize('step_s', [-50.0, -0.3, 20.0])
+@pytest.mark.fault('clock_step')
 def test_clock_that_is_set_while_the_arm_moves_brakes(step_s: float) -> None:
     adapter, arm = ready()
     arm.accept(adapter.on_plan(plan_from(adapter, 0.0, (0.1, 0, 0)), 0.0))

@@ -31,6 +31,7 @@ def require_fault(adapter: ActionAdapter, now_s: float, reason: str) -> None:
     assert refusal.value.reason == reason
 
 
+@pytest.mark.fault('controller_refuses')
 def test_after_a_refusal_the_arm_brakes_on_the_motion_that_it_still_follows() -> None:
     adapter, arm = underway(0.3)
     # Elsewhere after 0.4 s: an arm that did not take this plan is not on its way.
@@ -49,6 +50,7 @@ def test_after_a_refusal_the_arm_brakes_on_the_motion_that_it_still_follows() ->
     require_fault(adapter, 0.32, REFUSED)
 
 
+@pytest.mark.fault('reflex')
 def test_nothing_is_sent_to_an_arm_that_was_halted() -> None:
     """A stop along the path would lead it back there from where it stands."""
     adapter, arm = underway(0.3)
@@ -65,6 +67,7 @@ def test_nothing_is_sent_to_an_arm_that_was_halted() -> None:
     adapter.on_plan(plan_from(adapter, 2.0, (0.02, 0.0, 0.0), plan_id=3), 2.0)
 
 
+@pytest.mark.fault('contact')
 def test_a_contact_brakes_on_the_path() -> None:
     adapter, arm = underway(0.3)
     adapter.on_fault(CONTACT, 'joint 4')

@@ -142,6 +142,7 @@ def low_start(rng: np.random.Generator) -> np.ndarray:
     return np.array(low) + rng.normal(scale=0.1, size=7)
 
 
+@pytest.mark.fault('plan_collision')
 def test_no_accepted_plan_takes_an_exact_mesh_into_the_table() -> None:
     rng = np.random.default_rng(4)
     lowest, outcomes = [], {'accepted': 0, rejection.COLLISION: 0}

@@ -98,6 +98,7 @@ def test_number_of_frames(frames: int) -> None:
     assert f'2 .. 24 frames, got {frames}' in message
 
 
+@pytest.mark.fault('plan_fast')
 def test_turning_too_fast() -> None:
     quaternions = GOOD.quaternions.copy()
     quaternions[2:] = [0.0, 0.0, 0.0, 1.0]
@@ -113,6 +114,7 @@ def test_turning_too_fast() -> None:
     st.integers(0, 4),
     st.sampled_from([np.nan, np.inf, -np.inf, 1e9, -1e9, 1e300, -1e300]),
 )
+@pytest.mark.fault('plan_absurd')
 def test_no_absurd_number_passes(name: str, frame: int, value: float) -> None:
     column = () if name == 'closedness' else (frame % 3,)
     plan = changed(GOOD, **with_entry(name, (frame, *column), value))
@@ -164,6 +166,7 @@ def test_bad_trajectory_has_a_reason(command: TrajectoryCommand, reason: str, sa
     assert (found, said in message) == (reason, True), message
 
 
+@pytest.mark.fault('plan_fast')
 def test_first_point_far_from_the_arm_breaks_a_limit() -> None:
     """A controller would jump to a near first point: the way there is checked as well."""
     reason, _ = reason_of(checker.check_trajectory, COMMAND, START_Q - 0.4, REST, REST)

@@ -44,6 +44,7 @@ def watch(
 
 
 @pytest.mark.parametrize('name', WRONG)
+@pytest.mark.fault('joints_astray', 'joints_jump', 'joints_impossible')
 def test_resting_arm_is_not_moved_by_a_wrong_joint_state(name: str) -> None:
     adapter, arm = ready()
     arm.accept(adapter.on_plan(plan_from(adapter, 0.0, (0.05, 0, 0)), 0.0))
@@ -70,6 +71,7 @@ def test_resting_arm_is_not_moved_by_a_wrong_joint_state(name: str) -> None:
     st.tuples(*[st.floats(-0.1, 0.1)] * 3).filter(lambda v: np.linalg.norm(v) > 0.03),
     st.floats(0.05, 0.5),
 )
+@pytest.mark.fault('joints_astray', 'joints_jump', 'joints_impossible')
 def test_moving_arm_comes_to_rest_on_its_path(name: str, way: tuple, begin_s: float) -> None:
     adapter, arm = ready()
     planned = IdealArm()
@@ -86,6 +88,7 @@ def test_moving_arm_comes_to_rest_on_its_path(name: str, way: tuple, begin_s: fl
     np.testing.assert_array_equal(arm.state(3.0)[1], 0)
 
 
+@pytest.mark.fault('joints_frozen')
 def test_frozen_joint_states_are_noticed_while_the_arm_moves() -> None:
     adapter, arm = ready()
     arm.accept(adapter.on_plan(plan_from(adapter, 0.0, (0.0, 0.1, -0.05)), 0.0))
@@ -97,6 +100,7 @@ def test_frozen_joint_states_are_noticed_while_the_arm_moves() -> None:
     assert sent[0] < 0.5
 
 
+@pytest.mark.fault('joints_jump')
 def test_one_stray_joint_state_before_the_first_plan_is_a_fault() -> None:
     adapter, arm = ready()
     adapter.on_joint_state(0.02, NAMES, START_Q + 1.0, np.full(7, 0.5))
@@ -136,6 +140,7 @@ def test_rearm_believes_no_impossible_and_no_moving_arm() -> None:
         adapter.rearm(5.0)
 
 
+@pytest.mark.fault('joints_ahead')
 def test_joint_state_stamped_ahead_is_not_fresh() -> None:
     """Neither when it comes, nor for as long as it is ahead."""
     adapter, _ = ready()

@@ -75,6 +75,7 @@ def test_nothing_is_said_of_pictures_as_they_should_be(moving: bool) -> None:
     (frozen('left'), "'left' is frozen"), (frozen('wrist'), "'wrist' is frozen"),
     (noise, "'right' is noise"), (swapped, 'swapped'), (moved, "'left' changed"),
 ])  # fmt: skip
+@pytest.mark.fault('camera_frozen', 'camera_noise', 'camera_moved')
 def test_what_cannot_be_is_named(spoil: Callable[[Pictures, int], Pictures], says: str) -> None:
     assert says in first_alarm(spoil, 10)
 

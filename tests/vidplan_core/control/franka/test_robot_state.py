@@ -26,6 +26,7 @@ from vidplan_core.control.franka.robot_state import (
     (RobotState(77), 'ROBOT_NOT_READY', 'Desk'),
     (RobotState(MOVE, collisions=('joint 4',)), 'CONTACT', 'joint 4'),
 ])  # fmt: skip
+@pytest.mark.fault('reflex', 'stopped_by_hand', 'robot_idle', 'contact')
 def test_what_forbids_to_move_is_named(state: RobotState, reason: str, says: str) -> None:
     found = state.fault(stop_on_contact=False)
     assert found is not None
