@@ -16,7 +16,7 @@ from vidplan_eval.speed.engine import Engine
 from vidplan_eval.speed.timing import Effort, Stage, measure, peak_memory_mb, wait
 
 Row = dict[str, Any]
-OnStage = Callable[[str, Row], None]
+OnStage = Callable[[str, Row, Row], None]
 
 
 def to_channels_last(model: nn.Module) -> None:
@@ -41,27 +41,42 @@ def bench_engine(
         engine: with the model as it is loaded.
         effort: per stage.
         prepare: changes the model before anything is timed, for example compiles it.
-        report: called with the name and the row of every stage that is done.
+        report: called with the name and the row of every stage that is done, and with all that
+            is measured so far.
         only: names of stages, all where empty.
     """
     chosen = [(path, stage) for path, stage in engine.stages() if not only or path[0] in only]
     # Arithmetic is counted on the modules as they are: compiled ones hide it.
-    tflop = {path: count_tflop(stage) for path, stage in chosen}
+    tflop = {path: _counted(stage) for path, stage in chosen}
     prepare()
-    result: Row = {}
-    recompilations = 0
+    result: Row = {'recompilations': 0}
     for path, stage in chosen:
-        row, compiled = _measure(stage, effort, engine.device)
-        recompilations += compiled
-        row['tflop'] = tflop[path]
-        row['tflop_per_s'] = 1e3 * tflop[path] / row['ms_p50']
+        row = _row(stage, effort, engine.device, tflop[path])
+        result['recompilations'] += row.pop('recompilations', 0)
         _place(result, path, row)
-        report('.'.join(path), row)
-    return {
-        **result,
-        'recompilations': recompilations,
-        'peak_memory_mb': peak_memory_mb(engine.device),
-    }
+        result['peak_memory_mb'] = peak_memory_mb(engine.device)
+        report('.'.join(path), row, result)
+    return result
+
+
+def _counted(stage: Stage) -> float | None:
+    """A stage's arithmetic; None where there is too little memory for it."""
+    try:
+        return count_tflop(stage)
+    except torch.OutOfMemoryError:
+        return None
+
+
+def _row(stage: Stage, effort: Effort, device: torch.device, tflop: float | None) -> Row:
+    """A stage's row, which says so where the device's memory does not suffice."""
+    try:
+        if tflop is None:
+            raise torch.OutOfMemoryError
+        row = _measure(stage, effort, device)
+    except torch.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        return {'error': 'out of memory'}
+    return {**row, 'tflop': tflop, 'tflop_per_s': 1e3 * tflop / row['ms_p50']}
 
 
 def count_tflop(stage: Stage) -> float:
@@ -92,8 +107,8 @@ def waits_for_device(stage: Stage, device: torch.device) -> int | None:
     return sum('synchroniz' in str(warning.message) for warning in caught)
 
 
-def _measure(stage: Stage, effort: Effort, device: torch.device) -> tuple[Row, int]:
-    """A stage's row, and how many graphs were compiled after its warm-up."""
+def _measure(stage: Stage, effort: Effort, device: torch.device) -> Row:
+    """Times, and how many graphs were compiled after the warm-up."""
     for _ in range(effort.warm_up):
         stage()
     wait(device)
@@ -106,11 +121,12 @@ def _measure(stage: Stage, effort: Effort, device: torch.device) -> tuple[Row, i
         'ms_p50': 1e3 * seconds['p50_s'],
         'ms_p99': 1e3 * seconds['p99_s'],
         'count': seconds['count'],
+        'recompilations': graphs_compiled() - before,
     }
     if device.type == 'cuda':
         row['peak_memory_mb'] = torch.cuda.max_memory_allocated(device) / 1e6
         row['waits_for_device'] = waits
-    return row, graphs_compiled() - before
+    return row
 
 
 def _place(result: Row, path: tuple[str, ...], row: Row) -> None:

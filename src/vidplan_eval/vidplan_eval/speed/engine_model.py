@@ -24,8 +24,7 @@ def load_engine_model(
     """World model of a size, frozen, in a precision.
 
     Args:
-        size: 'cell' for the models folder, 'full' or 'small' for random weights, see
-            `engine_spec`.
+        size: 'cell' for the models folder, or a size with random weights, see `engine_spec`.
         models: folder of trained models; with 'full' it replaces the random weights.
         device: where to.
         dtype: 'bf16', 'fp32', or 'auto' for what planning uses: bf16 where the machine is fast
@@ -38,7 +37,7 @@ def load_engine_model(
     if device.type == 'cuda' and not torch.cuda.is_available():
         raise ConfigError('PyTorch finds no CUDA device here; use --device cpu')
     if size != 'cell' and models is None:
-        wide = dtype == 'fp32' or size == 'small'
+        wide = dtype == 'fp32' or size != 'full'
         model = random_model(size, device, torch.float32 if wide else torch.bfloat16)
     else:
         assert models is not None
@@ -48,19 +47,27 @@ def load_engine_model(
 
 
 def engine_spec(size: str) -> presets.ModelSpec:
-    """Ctrl-World as a flow map, 'full', or with narrow networks for a CPU, 'small'."""
+    """Ctrl-World as a flow map, 'full', or with narrow networks for a CPU.
+
+    A 'small' one sees the full size's views; a 'tiny' one, which shows in seconds that everything
+    runs, sees views of 64 x 96.
+    """
     from vidplan_core.world_model.autoencoders.config import SCALING_FACTOR, AutoencoderConfig
     from vidplan_core.world_model.backbones.svd import SvdConfig
     spec = replace(presets.ctrl_world(), text=None)
     if size == 'full':
         return spec
+    tiny = size == 'tiny'
     narrow = SvdConfig(
-        widths=(32, 64, 128, 128), layers_per_block=2, attention_head_dim=32, token_dim=64,
-        micro_dim=16, present_scale=1.0 / SCALING_FACTOR,
+        widths=(32, 32, 64) if tiny else (32, 64, 128, 128), layers_per_block=1 if tiny else 2,
+        attention_head_dim=32, token_dim=64, micro_dim=16, present_scale=1.0 / SCALING_FACTOR,
     )  # fmt: skip
-    autoencoder = AutoencoderConfig(4, (32, 32, 64, 64), 2, 'temporal')
+    widths = (32, 32, 32, 32) if tiny else (32, 32, 64, 64)
+    sizes = replace(spec.world_model, backbone=narrow)
     return replace(
-        spec, world_model=replace(spec.world_model, backbone=narrow), autoencoder=autoencoder
+        spec,
+        world_model=replace(sizes, height=64, width=96) if tiny else sizes,
+        autoencoder=AutoencoderConfig(4, widths, 1 if tiny else 2, 'temporal'),
     )
 
 

@@ -19,7 +19,7 @@ from vidplan.cli.evaluate.loading import config_of, models_folder
 if TYPE_CHECKING:
     from vidplan_eval.speed.engine import Engine
 
-SIZES = ('cell', 'small', 'full')
+SIZES = ('cell', 'tiny', 'small', 'full')
 
 
 def add_parser(subparsers: Any) -> None:
@@ -60,7 +60,7 @@ def add_parser(subparsers: Any) -> None:
         help='picture: a reward that needs the last frame decoded (default %(default)s)',
     )
     parser.add_argument(
-        '--count', action='store_true', help='sizes small and full: count a plan, time nothing'
+        '--count', action='store_true', help='not of size cell: count a plan, time nothing'
     )
     parser.add_argument('--only', nargs='+', default=(), metavar='STAGE', help='such as reference')
     parser.add_argument('--quick', action='store_true', help='one forward only, timed once')
@@ -101,12 +101,16 @@ def run(args: argparse.Namespace) -> int:
     print(f'{settings["parameters"] / 1e6:.1f} M parameters on {settings["device_name"]}')
     effort = Effort(1, 0, args.limit) if args.quick else Effort(args.repeats, 2, args.limit)
     only = ('forward',) if args.quick else tuple(args.only)
-    result = bench_engine(engine, effort, lambda: _prepare(args, engine), _print, only)
+    beside_it = {'settings': settings} | ({} if cost is None else {'plan_tflop': cost})
+
+    def report(name: str, row: dict[str, Any], so_far: dict[str, Any]) -> None:
+        _print(name, row)
+        if args.json is not None:  # after every stage: what is stopped keeps what it measured
+            write_json(args.json, {**so_far, **beside_it})
+
+    result = bench_engine(engine, effort, lambda: _prepare(args, engine), report, only)
     print(f'{"recompilations":24s} {result["recompilations"]:9d}')
     print(f'{"peak memory":24s} {result["peak_memory_mb"]:9.0f} MB')
-    if args.json is not None:
-        counted = {} if cost is None else {'plan_tflop': cost}
-        write_json(args.json, {**result, **counted, 'settings': settings})
     return 0
 
 
@@ -132,11 +136,11 @@ def _prepare(args: argparse.Namespace, engine: Engine) -> None:
 
 
 def _print(name: str, row: dict[str, Any]) -> None:
-    print(
-        f'{name:24s} {row["ms_p50"]:9.1f} ms {row["ms_p99"]:9.1f} ms (99 %)'
-        f' {row["tflop"]:9.4f} TFLOP {row["tflop_per_s"]:8.2f} TFLOP/s',
-        flush=True,
+    said = row.get('error') or (
+        f'{row["ms_p50"]:9.1f} ms {row["ms_p99"]:9.1f} ms (99 %)'
+        f' {row["tflop"]:9.4f} TFLOP {row["tflop_per_s"]:8.2f} TFLOP/s'
     )
+    print(f'{name:24s} {said}', flush=True)
 
 
 def _settings(args: argparse.Namespace, engine: Engine) -> dict[str, Any]:
