@@ -148,6 +148,8 @@ def warm_up(system: PlanningSystem) -> None:
         context = system.world_model.context(grey, past)
     start = Start(position, rotation, torch.zeros_like(position), q, 0.0)
     for verb, kind in system.kinds.items():
+        if not kind.imagined:
+            continue
         destination = 'bowl' if verb == PLACE else None
         instruction = Instruction(verb, 'object', destination, words='object')
         grounding = None

@@ -17,6 +17,7 @@ from vidplan_core.planner.dynamics import NoDynamics, PresentDynamics
 from vidplan_core.planner.interfaces import Objective
 from vidplan_core.planner.objective.combination import discard_doubted
 from vidplan_core.planner.objective.indifferent import IndifferentObjective
+from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import (
     Choice,
@@ -56,7 +57,7 @@ def vidplan(kind: TaskKind, parts: PlannerParts) -> Composition:
     config = parts.config
     planner = Planner(
         source=kind.source(parts),
-        dynamics=parts.dynamics,
+        dynamics=parts.dynamics if kind.imagined else NoDynamics(),
         objective=kind.objective(parts),
         choose=_choice(kind, parts),
         refinement=_refinement(kind, config),
@@ -87,6 +88,8 @@ def _shortlist(kind: TaskKind, parts: PlannerParts) -> Shortlist | None:
 
 def _ascended(kind: TaskKind, parts: PlannerParts) -> Objective | None:
     """What refinement ascends where that is not what candidates are chosen by."""
+    if not kind.imagined:
+        return None
     weights = {name: weight for name, weight in parts.config.refine_weights.items() if weight}
     if not weights:
         return None
@@ -96,11 +99,14 @@ def _ascended(kind: TaskKind, parts: PlannerParts) -> Objective | None:
 
 def _choice(kind: TaskKind, parts: PlannerParts) -> Choice:
     """The best; where a policy proposes, the first unless the best is better by a margin."""
-    return above_margin(parts.config.margin) if kind.by_pictures else best_candidate
+    proposed = kind.by_pictures and kind.imagined
+    return above_margin(parts.config.margin) if proposed else best_candidate
 
 
-def _refinement(kind: TaskKind, config: PlannerConfig) -> Refinement:
-    """Anywhere within reach; of what a policy proposes, near by."""
+def _refinement(kind: TaskKind, config: PlannerConfig) -> Refinement | None:
+    """Anywhere within reach; of what a policy proposes, near by; none without imagination."""
+    if not kind.imagined:
+        return None
     if not kind.by_pictures:
         return Refinement(config.refine_iterations, config.refine_step_m, config.reach_m)
     near = config.support_m
@@ -180,8 +186,9 @@ def no_uncertainty(kind: TaskKind, parts: PlannerParts) -> Composition:
 
 def discard(kind: TaskKind, parts: PlannerParts) -> Composition:
     """As `vidplan`, but doubted candidates are left out instead of counting less."""
-    composed = vidplan(kind, parts)
-    objective = replace(kind.objective(parts), combination=discard_doubted)
+    composed, objective = vidplan(kind, parts), kind.objective(parts)
+    assert isinstance(objective, TermObjective)  # of all kinds that are imagined
+    objective = replace(objective, combination=discard_doubted)
     return replace(composed, planner=replace(composed.planner, objective=objective))
 
 
@@ -226,9 +233,15 @@ METHODS: Registry[Callable[[TaskKind, PlannerParts], Composition | None]] = Regi
 )
 
 
+# What is left of the methods for tasks that the world model has never seen.
+UNIMAGINED = ('vidplan', 'no_refine')
+
+
 def compose(kind: TaskKind, parts: PlannerParts) -> Composition | None:
     """The composition of the configured method; None where it cannot do this kind of task.
 
     Raises ConfigError for an unknown part.
     """
+    if not kind.imagined and parts.config.method not in UNIMAGINED:
+        return None
     return METHODS.find(parts.config.method)(kind, parts)

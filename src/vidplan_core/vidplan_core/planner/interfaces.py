@@ -71,6 +71,7 @@ class Situation:
             imagined.
         notes: what a source has to say of this cycle, such as why it proposes nothing.
         rest: coming to rest at once, imagined; None where nobody asked.
+        stage: of a task that has stages, as its kind sees it; None for the others.
     """
 
     context: Context
@@ -87,6 +88,7 @@ class Situation:
     seen: Tensor | None = None
     notes: list[str] = field(default_factory=list, compare=False)
     rest: Imagination | None = None
+    stage: object | None = None
 
 
 @dataclass(frozen=True)

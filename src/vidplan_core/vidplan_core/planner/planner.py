@@ -89,6 +89,11 @@ class Plan:
     refinement: tuple[float, ...]
 
 
+def only_plan(chunk: PoseChunk) -> Plan:
+    """The plan of an arm that has no choice: it is done, or backs off."""
+    return Plan(chunk, chunk, torch.zeros(1), 0, 0.0, {}, None, ())
+
+
 @dataclass(frozen=True)
 class Planner:
     """Plans one chunk at a time; everything it knows of the world comes in a situation.

@@ -33,13 +33,14 @@ from vidplan_core.planner.motion.retreat import retreat
 from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.motion.turning import TurningMotions
 from vidplan_core.planner.parts import PlannerParts
-from vidplan_core.planner.planner import Plan
+from vidplan_core.planner.planner import Plan, only_plan
 from vidplan_core.planner.plans.encoded import EncodedFrames
 from vidplan_core.planner.plans.pictures import decoded, imagined_pictures
 from vidplan_core.planner.plans.result import NO_PICTURES, PlanResult, Task
 from vidplan_core.planner.target.in_view import not_found
 from vidplan_core.planner.target.locating import Sighting
 from vidplan_core.planner.tasks.handling import DONE
+from vidplan_core.planner.tasks.task_kind import CycleLook, TaskKind
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.world_model import Imagination
 
@@ -86,9 +87,9 @@ class Session:
         composition = self.compositions[task.instruction.verb]
         situation = self.situation(task, history, committed)
         if self._is_over(task, composition, situation):
-            plan = _only(self.motions.rest(situation.start))
+            plan = only_plan(self.motions.rest(situation.start))
         elif self._must_retry(task, composition):
-            plan = _only(retreat(self.retreats, situation.start))
+            plan = only_plan(retreat(self.retreats, situation.start))
         else:
             plan = composition.planner.plan(situation, should_stop)
             if (value := plan.terms.get('value')) is not None:
@@ -111,7 +112,7 @@ class Session:
         past, images = self._encode(history, task.instruction.words)
         position, rotation = past.poses.position[:, -1], past.poses.rotation[:, -1]
         grounding = None
-        if kind.by_pictures:
+        if kind.by_pictures and kind.imagined:
             grounding = parts.heads.seen_grounding(images, past.poses, task.instruction)
         known = None if grounding is None or grounding.seen is None else grounding.seen[:, 0]
         target = task.instruction.target
@@ -119,7 +120,7 @@ class Session:
         place = self._remember(task, sighting, images)
         head = parts.heads.novelty
         novelty = None if head is None else float(head.score(past.latents[:, -1])[0])
-        context, start = self._hand_over(past, history[-1], committed, kind.by_pictures)
+        context, start = self._hand_over(past, history[-1], committed, kind)
         if grounding is not None:
             grounding = carried_along(grounding, past.poses, context.poses, start.grip)
         found = Situation(
@@ -127,8 +128,10 @@ class Session:
             parts.config.seed * SEEDS_APART + task.cycle, sighting, novelty, grounding,
             stuck=task.progress.idle >= parts.config.max_idle_cycles,
             seen=images[0] if context is past else None,
+            stage=kind.watch(task.cloth, CycleLook(images, past.poses, sighting, target, start)),
         )  # fmt: skip
-        return replace(found, rest=self._at_rest(found)) if kind.by_pictures else found
+        rests = kind.by_pictures and kind.imagined
+        return replace(found, rest=self._at_rest(found)) if rests else found
 
     def _encode(self, history: Sequence[Observation], words: str) -> tuple[Context, Tensor]:
         """Encode the history; a network may read the words of the instruction, too.
@@ -162,11 +165,11 @@ class Session:
 
     def _hand_over(
         self, context: Context, present: Observation, committed: CommittedMotion | None,
-        handles: bool,
+        kind: TaskKind,
     ) -> tuple[Context, Start]:  # fmt: skip
-        """Where candidates start: after what the arm is committed to, imagined.
+        """Where candidates start: after what the arm is committed to, imagined if the kind is.
 
-        Where the task `handles` things, a gripper under way is a motion, too.
+        Where the task handles things, a gripper under way is a motion, too.
         """
         ahead = self.parts.config.committed_frames
         here = Start(
@@ -177,7 +180,7 @@ class Session:
             return context, here
         commanded = float(committed.closedness[-1])
         here = replace(here, commanded=commanded)
-        gripping = handles and abs(commanded - present.closedness) > MOVING_GRIPPER
+        gripping = kind.by_pictures and abs(commanded - present.closedness) > MOVING_GRIPPER
         if rests(committed, present.stamp_s) and not gripping:
             return context, here
         model = self.parts.world_model.config
@@ -185,7 +188,6 @@ class Session:
         chunk = chunk.to(torch.float32).to(self.parts.device)
         # What the gripper measures, not what it was commanded, is the present.
         chunk.closedness[:, 0] = context.poses.closedness[:, -1]
-        found = self.parts.imagine(context, chunk)
         time_s = present.stamp_s + ahead * model.frame_period_s
         angles, speeds = angles_at(committed, time_s), speeds_at(committed, time_s)
         rates = rates_at(committed, time_s)
@@ -200,6 +202,9 @@ class Session:
             float(chunk.closedness[0, ahead]),
             None if rates is None else self._tensor(rates),
         )
+        if not kind.imagined:
+            return context, start
+        found = self.parts.imagine(context, chunk)
         return self.parts.world_model.advance(context, found.latents, found.measured, ahead), start
 
     def _at_rest(self, situation: Situation) -> Imagination:
@@ -284,11 +289,6 @@ class Session:
         if self.parts.heads.uncertainty_head is None or plan.latents is None:
             return NO_PICTURES
         return imagined_pictures(self.parts, context, plan.chunk).heat
-
-
-def _only(chunk: PoseChunk) -> Plan:
-    """The plan of an arm that has no choice: it is done, or backs off."""
-    return Plan(chunk, chunk, torch.zeros(1), 0, 0.0, {}, None, ())
 
 
 def _scene_terms(situation: Situation) -> dict[str, float]:

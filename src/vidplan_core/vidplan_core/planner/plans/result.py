@@ -14,6 +14,7 @@ import torch
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.language.instruction import Instruction
 from vidplan_core.planner.target.memory import TargetMemory
+from vidplan_core.planner.tasks.folding.memory import ClothMemory
 from vidplan_core.planner.tasks.progress import TaskProgress
 
 NO_PICTURES = np.zeros((0, 0, 0, 3), np.uint8)
@@ -30,6 +31,7 @@ class Task:
         progress: whether it comes nearer to the end.
         finished: cycles in a row that found it done.
         handled: whether the gripper was commanded to be closed.
+        cloth: what is known of the cloth that is to be folded.
     """
 
     instruction: Instruction
@@ -38,6 +40,7 @@ class Task:
     progress: TaskProgress = field(default_factory=TaskProgress)
     finished: int = 0
     handled: bool = False
+    cloth: ClothMemory = field(default_factory=ClothMemory)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.errors import TargetNotFoundError
-from vidplan_core.planner.target.locating import TargetLocator
+from vidplan_core.planner.target.locating import Sighting, TargetLocator
 from vidplan_core.planner.target.memory import TargetMemory
 from vidplan_core.planner.target.outline import Square, alike, area_m2, smallest_square
 
@@ -85,6 +85,13 @@ class ClothFinder:
             TargetNotFoundError: no view shows it.
         """
         sighting = self.locator.look(images, position, rotation, phrase)
+        return self.of(sighting, images, position, rotation, phrase)
+
+    @torch.no_grad()
+    def of(
+        self, sighting: Sighting, images: Tensor, position: Tensor, rotation: Tensor, phrase: str
+    ) -> ClothSighting:
+        """The same where it was looked for already."""
         memory = TargetMemory()
         memory.update(sighting, self.locator.trust_m)
         if memory.place is None:

@@ -17,6 +17,8 @@ from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.proposals.primitives import Primitives
 from vidplan_core.planner.proposals.sources import Fallback, policy_source
+from vidplan_core.planner.tasks.folding.memory import ClothMemory
+from vidplan_core.planner.tasks.task_kind import CycleLook
 
 # The probability from which on a task counts as done.
 DONE = 0.4
@@ -35,6 +37,7 @@ class Handling:
     verb: ClassVar[str]
     example: ClassVar[str]
     by_pictures: ClassVar[bool] = True
+    imagined: ClassVar[bool] = True
 
     heads: Heads
 
@@ -75,6 +78,9 @@ class Handling:
     def done(self, position: Tensor, rotation: Tensor, target: Tensor) -> bool:
         """Never by where the hand is: `finished` says it by what is seen."""
         return False
+
+    def watch(self, memory: ClothMemory, look: CycleLook) -> None:
+        """It has no stages."""
 
     def finished(self, situation: Situation) -> float | None:
         """Probability that the task is done when the arm comes to rest, in [0, 1].

@@ -9,13 +9,14 @@ from dataclasses import replace
 from vidplan_core.errors import InstructionError
 from vidplan_core.language.instruction import REACH, Instruction, noun_phrase, parse_instruction
 from vidplan_core.planner.parts import PlannerParts
+from vidplan_core.planner.tasks.fold import Folding
 from vidplan_core.planner.tasks.handling import Picking, Placing
 from vidplan_core.planner.tasks.reach import Reach
 from vidplan_core.planner.tasks.task_kind import TaskKind
 from vidplan_core.registry import Registry
 
 KINDS: Registry[type[TaskKind]] = Registry(
-    'task kind', {Reach.verb: Reach, Picking.verb: Picking, Placing.verb: Placing}
+    'task kind', {kind.verb: kind for kind in (Reach, Picking, Placing, Folding)}
 )
 
 

@@ -17,6 +17,8 @@ from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.proposals.sources import build_source
+from vidplan_core.planner.tasks.folding.memory import ClothMemory
+from vidplan_core.planner.tasks.task_kind import CycleLook
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Reach:
     verb: ClassVar[str] = REACH
     example: ClassVar[str] = 'move to the carrot'
     by_pictures: ClassVar[bool] = False
+    imagined: ClassVar[bool] = True
 
     standoff_m: float
     reached_m: float
@@ -72,6 +75,9 @@ class Reach:
         way = self.goal(target) - tcp_position(position, rotation, self.robot)
         over = float(way[:2].norm()) < self.reached_m
         return over and float(-way[2]) < self.reached_height_m
+
+    def watch(self, memory: ClothMemory, look: CycleLook) -> None:
+        """It has no stages."""
 
     def finished(self, situation: Situation) -> float | None:
         """None: where the hand rests says it."""

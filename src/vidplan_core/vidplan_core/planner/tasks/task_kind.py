@@ -3,14 +3,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from torch import Tensor
 
-from vidplan_core.planner.interfaces import ProposalSource, Situation, Start
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.planner.interfaces import Objective, ProposalSource, Situation, Start
 from vidplan_core.planner.motion.space import MotionSpace
-from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
+from vidplan_core.planner.target.locating import Sighting
+from vidplan_core.planner.tasks.folding.memory import ClothMemory
+
+
+@dataclass(frozen=True, eq=False)
+class CycleLook:
+    """What one cycle sees before it plans.
+
+    Attributes:
+        images: present views (1, views, 3, height, width) in [0, 1].
+        poses: of the flange, (1, frames), the present last, with what the fingers measured.
+        sighting: of the target in the present views, a batch of 1.
+        name: of the target.
+        start: where the plan takes over.
+    """
+
+    images: Tensor
+    poses: PoseChunk
+    sighting: Sighting
+    name: str
+    start: Start
 
 
 class TaskKind(Protocol):
@@ -21,11 +43,14 @@ class TaskKind(Protocol):
         example: an instruction of this kind.
         by_pictures: whether its end is judged by pictures, in which the instruction is grounded
             every cycle; by where the hand rests otherwise.
+        imagined: whether the world model has seen such tasks. Where it has not, nothing is
+            imagined: plans rest on what is seen after every chunk.
     """
 
     verb: ClassVar[str]
     example: ClassVar[str]
     by_pictures: ClassVar[bool]
+    imagined: ClassVar[bool]
 
     @classmethod
     def build(cls, parts: PlannerParts) -> TaskKind | None:
@@ -48,12 +73,16 @@ class TaskKind(Protocol):
         """Where candidates come from."""
         ...
 
-    def objective(self, parts: PlannerParts) -> TermObjective:
+    def objective(self, parts: PlannerParts) -> Objective:
         """What futures are worth; `parts` may have fewer heads than the models."""
         ...
 
     def done(self, position: Tensor, rotation: Tensor, target: Tensor) -> bool:
         """Whether a flange that rests at (3,) m, (3, 3) has done it to a target at (3,) m."""
+        ...
+
+    def watch(self, memory: ClothMemory, look: CycleLook) -> object | None:
+        """The stage of the task by what is seen, for a situation; None from one without stages."""
         ...
 
     def finished(self, situation: Situation) -> float | None:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from vidplan_core.errors import ConfigError
+from vidplan_core.language.instruction import FOLD
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.lockstep import LockStep, LockstepPlanner, Pace, Run
-from vidplan_eval.suites.fold.names import EXPERT, NOTHING, SCRIPTED
+from vidplan_eval.suites.fold.names import EXPERT, NOTHING, RULES, SCRIPTED
 from vidplan_eval.suites.fold.picture_sight import PictureSight
 from vidplan_eval.suites.fold.rule import FoldPlanner, IdlePlanner
 from vidplan_eval.suites.fold.scenes import FoldEpisode
@@ -43,7 +45,16 @@ class Following:
 
 
 def make_fold_method(name: str, system: PlanningSystem, pace: Pace) -> FoldMethod:
-    """The method of a name; `system` plans by the composition of that name."""
+    """The method of a name; `system` plans by the composition of that name.
+
+    Raises:
+        ConfigError: these models cannot fold by that method.
+    """
+    if name not in RULES and FOLD not in system.kinds:
+        raise ConfigError(
+            f"method '{name}' cannot fold with these models, which have no policy that does; "
+            f'choose vidplan, {", ".join(RULES)}'
+        )
     makers: dict[str, MakePlanner] = {
         EXPERT: lambda world: FoldPlanner(TrueFoldSight(world.cell), world.period_s),
         SCRIPTED: lambda world: FoldPlanner(

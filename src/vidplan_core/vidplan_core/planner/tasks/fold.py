@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fold: a square cloth in half, planned from what is seen of it after every chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidplan_core.errors import IkError
+from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.ik import IkSolver, IkTolerance
+from vidplan_core.geometry.robot import RobotModel
+from vidplan_core.geometry.se3 import so3_exp
+from vidplan_core.language.instruction import FOLD
+from vidplan_core.planner.interfaces import ProposalSource, Situation, Start
+from vidplan_core.planner.motion.turning import TurningMotions
+from vidplan_core.planner.parts import PlannerParts
+from vidplan_core.planner.target.cloth import ClothFinder, ClothSighting
+from vidplan_core.planner.target.locating import TargetLocator
+from vidplan_core.planner.tasks.folding.hand import hand_at
+from vidplan_core.planner.tasks.folding.memory import ClothLook, ClothMemory
+from vidplan_core.planner.tasks.folding.planning import FoldMoves, SecondsToGo, stage_of
+from vidplan_core.planner.tasks.folding.stages import LEAVE_M, LIFT_M, Stage, Waiting
+from vidplan_core.planner.tasks.folding.way import FoldWay
+from vidplan_core.planner.tasks.task_kind import CycleLook
+
+REACH = IkTolerance(position_m=0.003, rotation_rad=0.02)
+POSE_S = 2.0  # that the arm may take from pose to pose
+
+
+@dataclass(frozen=True, eq=False)
+class Folding:
+    """Fold a cloth along its diagonal and leave it.
+
+    Attributes:
+        locator: finds the cloth.
+        robot: whose hand it is.
+        retries: attempts that may fail.
+    """
+
+    verb: ClassVar[str] = FOLD
+    example: ClassVar[str] = 'fold the towel'
+    by_pictures: ClassVar[bool] = True
+    imagined: ClassVar[bool] = False
+
+    locator: TargetLocator
+    robot: RobotModel
+    retries: int
+
+    @classmethod
+    def build(cls, parts: PlannerParts) -> Folding:
+        """Make it; whoever localises with known cameras can fold."""
+        return cls(parts.locator, parts.robot, parts.config.retries)
+
+    def goal(self, target: Tensor) -> Tensor:
+        """The cloth itself."""
+        return target
+
+    def gripper(self, start: Start) -> float:
+        """As it is commanded."""
+        return start.grip
+
+    def motions(self, parts: PlannerParts) -> TurningMotions:
+        """Down to the table, with turns."""
+        return TurningMotions.build(parts)
+
+    def source(self, parts: PlannerParts) -> ProposalSource:
+        """What the stage of the fold leaves open."""
+        return FoldMoves.build(parts)
+
+    def objective(self, parts: PlannerParts) -> SecondsToGo:
+        """The time that is left."""
+        return SecondsToGo(parts.robot)
+
+    def done(self, position: Tensor, rotation: Tensor, target: Tensor) -> bool:
+        """Never by where the hand is: `finished` says it by what is seen."""
+        return False
+
+    def watch(self, memory: ClothMemory, look: CycleLook) -> Stage:
+        """Take in a look; errors as for `ClothMemory.stage`."""
+        position, rotation = look.poses.position[0, -1], look.poses.rotation[0, -1]
+        closedness = look.poses.closedness[0]
+        wrist = [name for name, camera in self.locator.cameras.items() if camera.mount != 'base']
+        return memory.stage(
+            ClothLook(
+                see=cache(lambda: self._seen(look)),
+                measured=(float(closedness[-1]), float(closedness[-2:][0])),
+                present=hand_at(position, rotation, look.start.grip, self.robot),
+                start=hand_at(look.start.position, look.start.rotation, look.start.grip,
+                              self.robot),
+                wrist=wrist[0] if wrist else '',
+                reaches=self._reaching(look.start),
+            ),
+            self.retries,
+        )  # fmt: skip
+
+    def finished(self, situation: Situation) -> float | None:
+        """1 where the pictures show the half of it, let go; else 0."""
+        stage = stage_of(situation)
+        return float(isinstance(stage, Waiting) and stage.done)
+
+    def _seen(self, look: CycleLook) -> ClothSighting:
+        position, rotation = look.poses.position[:, -1], look.poses.rotation[:, -1]
+        finder = ClothFinder(self.locator)
+        return finder.of(look.sighting, look.images, position, rotation, look.name)
+
+    def _reaching(self, start: Start) -> Callable[[FoldWay], bool]:
+        """Says of a way whether the arm comes everywhere that it leads, from a start."""
+        solver, hand = IkSolver(self.robot, REACH), hand_at(
+            start.position, start.rotation, start.grip, self.robot
+        )
+
+        def reaches(way: FoldWay) -> bool:
+            turn = start.rotation.new_tensor([0.0, 0.0, way.yaw(hand.yaw) - hand.yaw])
+            rotation = so3_exp(turn) @ start.rotation
+            tool = tcp_position(torch.zeros_like(start.position), rotation, self.robot)
+            away = way.release + np.append(-LEAVE_M * way.toward, LIFT_M)
+            points = np.stack([way.over, way.grasp, way.arc(0.5 * np.pi), way.release, away])
+            flange = points - tool.double().cpu().numpy()
+            turns = rotation.double().cpu().numpy()[None].repeat(len(points), 0)
+            try:
+                solver.track(start.q.cpu().numpy(), flange, turns, POSE_S)
+            except IkError:
+                return False
+            return True
+
+        return reaches
