@@ -18,10 +18,11 @@ DOCS = ROOT / 'docs'
 # What to do, by the name of an error. What happened is said by the error itself.
 REMEDIES = {
     'INVALID_INSTRUCTION': 'See how the words are read: `vidplan parse "..."`. One object, one of '
-    'move to, pick up, put ... in ...; what chooses by place or order is refused.',
+    'move to, pick up, put ... in ...: [instructions](instructions.md).',
     'INVALID_TIME_LIMIT': 'Give a finite number of seconds from 0 up; 0 is the default.',
-    'TARGET_NOT_FOUND': 'The message lists what is in view. Name one of them, or look at what the '
-    'scorer sees: `vidplan score picture.png --phrase mug`.',
+    'TARGET_NOT_FOUND': 'The message lists what is in view, or says why words such as `the left '
+    'mug` do not tell which one. Name one of them, or look at what the scorer sees: '
+    '`vidplan score picture.png --phrase mug`.',
     'TIME_LIMIT': 'Look at the report for late plans and slow motions; give more time.',
     'CANCELED': 'Nothing: the arm is at rest.',
     'PREEMPTED': 'Nothing: a newer goal took over.',

@@ -61,6 +61,7 @@ class FakePlan:
     latency_s: float
     cycle: int
     heat: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0, 3), np.uint8))
+    futures: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0, 3), np.uint8))
     notes: tuple[str, ...] = ()
 
     def alternatives(self) -> Iterator[FakePlan]:
@@ -138,6 +139,7 @@ class FakePlanningSystem:
             latency_s=self.plan_s,
             cycle=cycle,
             heat=np.zeros((FRAMES - 1, 3 * VIEW[0], VIEW[1], 3), np.uint8),
+            futures=np.zeros((6, 3 * VIEW[0], VIEW[1], 3), np.uint8),
         )
 
     def _work(self, should_stop: Callable[[], bool]) -> None:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from vidplan_core.language.relevancy import Centring, Localisation, localise
+from vidplan_core.language.relevancy import Centring, Localisation, localise, strongest_region
 
 TEXT = 5
 CENTRING = Centring(floor=0.1)
@@ -22,6 +22,9 @@ class TinyScorer:
 
     def localise(self, relevancy: Tensor) -> Localisation:
         return localise(relevancy, self.config.threshold, CENTRING)
+
+    def region(self, relevancy: Tensor) -> Tensor:
+        return strongest_region(relevancy, CENTRING)
 
     @staticmethod
     def load(folder: Path) -> TinyScorer:

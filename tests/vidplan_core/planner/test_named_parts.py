@@ -98,6 +98,7 @@ def test_a_method_differs_in_what_it_composes(method: str) -> None:
     imagines, refines = method in ('vidplan', 'no_refine'), method in ('vidplan', 'kinematic')
     assert ('relevancy' in result.terms) == imagines
     assert (len(result.predicted) > 0) == imagines
+    assert len(result.futures) == (len(result.scores) if imagines else 0)
     assert bool(result.refinement) == refines
     if method != 'random':
         assert result.scores[result.best] == max(result.scores)

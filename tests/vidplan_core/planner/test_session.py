@@ -93,7 +93,13 @@ class FakeLocator:
         self.shown, self.phrases = list(shown), []
 
     def look(
-        self, images: Tensor, position: Tensor, rotation: Tensor, phrase: str, maps: Any = None
+        self,
+        images: Tensor,
+        position: Tensor,
+        rotation: Tensor,
+        phrase: str,
+        maps: Any = None,
+        chosen: Any = None,
     ) -> Sighting:
         self.phrases.append(phrase)
         look = self.shown.pop(0) if len(self.shown) > 1 else self.shown[0]

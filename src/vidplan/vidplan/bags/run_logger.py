@@ -45,6 +45,7 @@ class RunLogger(Node):
         self._plans: dict[int, Plan] = {}
         self._strips: dict[int, np.ndarray] = {}
         self._heats: dict[int, np.ndarray] = {}
+        self._futures: dict[int, np.ndarray] = {}
         self._maps: dict[int, np.ndarray] = {}
         self._candidates: dict[int, np.ndarray] = {}
         self._latencies_s: dict[int, float] = {}
@@ -54,6 +55,7 @@ class RunLogger(Node):
             (Plan, 'plan', self._on_plan, qos.OBSERVATION),
             (Image, 'world_model/prediction', self._on_strip, qos.PREVIEW),
             (Image, 'world_model/uncertainty', self._on_heat, qos.PREVIEW),
+            (Image, 'world_model/futures', self._on_futures, qos.PREVIEW),
             (Image, 'reward/relevancy', self._on_map, qos.PREVIEW),
             (MarkerArray, 'planner/markers', self._on_markers, qos.PREVIEW),
             (Truth, 'cell/truth', self._on_truth, 10),
@@ -119,6 +121,7 @@ class RunLogger(Node):
             closedness=np.array(plan.closedness, np.float64),
             latency_s=self._latencies_s.get(plan.cycle, math.nan),
             heat=_frames(self._heats.get(key, _NO_STRIP), frames - 1),
+            futures=_frames(self._futures.get(key, _NO_STRIP), len(plan.candidate_scores)),
             time_ratio=self._time_ratios.get(plan.cycle, math.nan),
         )
 
@@ -147,6 +150,9 @@ class RunLogger(Node):
 
     def _on_heat(self, message: Image) -> None:
         self._heats[_nanoseconds(message.header.stamp)] = image_to_rgb(message)
+
+    def _on_futures(self, message: Image) -> None:
+        self._futures[_nanoseconds(message.header.stamp)] = image_to_rgb(message)
 
     def _on_map(self, message: Image) -> None:
         values = np.frombuffer(message.data, np.float32).reshape(message.height, message.width)

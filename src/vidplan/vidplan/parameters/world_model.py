@@ -32,7 +32,9 @@ class WorldModelParameters:
         1, 'sampling steps of world_model/rollout when a call says 0', low=1, high=64
     )
     publish_prediction: bool = knob(
-        True, 'world_model/prediction of every plan, while somebody subscribes', mutable=True
+        True,
+        'world_model/prediction and .../futures of every plan, while somebody subscribes',
+        mutable=True,
     )
     publish_uncertainty: bool = knob(
         True,

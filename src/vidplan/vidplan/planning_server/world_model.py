@@ -32,7 +32,7 @@ Response = Rollout.Response
 
 
 class WorldModelNode(ManagedNode):
-    """Service `world_model/rollout`; topics `world_model/prediction` and `.../uncertainty`."""
+    """Service `world_model/rollout`; topics `.../prediction`, `.../uncertainty`, `.../futures`."""
 
     def __init__(self, host: PlanningHost, config: PlannerConfig, **kwargs: Any) -> None:
         super().__init__('world_model', **kwargs)
@@ -43,6 +43,7 @@ class WorldModelNode(ManagedNode):
         self._rollouts = DurationMeter()
         self._publisher = self.create_publisher(Image, 'world_model/prediction', qos.PREVIEW)
         self._heat_map = self.create_publisher(Image, 'world_model/uncertainty', qos.PREVIEW)
+        self._futures = self.create_publisher(Image, 'world_model/futures', qos.PREVIEW)
         self._service = self.create_service(
             Rollout, 'world_model/rollout', self._on_rollout,
             callback_group=MutuallyExclusiveCallbackGroup(),
@@ -80,12 +81,15 @@ class WorldModelNode(ManagedNode):
         """Publish a plan's frames and their uncertainty, each side by side.
 
         Stamped as the observation; the heat map has no frame for the present, which is known.
+        The last frames of all candidates go with the plan's.
         """
         parameters = self.parameters
         if parameters.publish_prediction and self._publisher.get_subscription_count():
             self._publish(self._publisher, plan.predicted, observation)
         if parameters.publish_uncertainty and self._heat_map.get_subscription_count():
             self._publish(self._heat_map, plan.heat, observation)
+        if parameters.publish_prediction and self._futures.get_subscription_count():
+            self._publish(self._futures, plan.futures, observation)
 
     def _publish(self, publisher: Any, frames: np.ndarray, observation: Observation) -> None:
         if not self.active or not len(frames):

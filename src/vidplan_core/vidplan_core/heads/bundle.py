@@ -14,7 +14,12 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
 from vidplan_core.heads.conformal import LowerBound, load_bound
-from vidplan_core.heads.grounding import InstructionGrounding, ground, ground_views
+from vidplan_core.heads.grounding import (
+    InstructionGrounding,
+    MapFilter,
+    ground,
+    ground_views,
+)
 from vidplan_core.heads.novelty import FOLDER as NOVELTY_FOLDER
 from vidplan_core.heads.novelty import Novelty, load_novelty
 from vidplan_core.heads.uncertainty import FOLDER as UNCERTAINTY_FOLDER
@@ -29,7 +34,9 @@ from vidplan_core.world_model.world_model import Imagination, WorldModel
 # Grounds an instruction before the present of a past of one.
 Grounder = Callable[[Context, Instruction], InstructionGrounding]
 # The same in views (1, views, 3, height, width) in [0, 1], seen from poses (1, frames).
-ViewsGrounder = Callable[[Tensor, PoseChunk, Instruction], InstructionGrounding]
+ViewsGrounder = Callable[
+    [Tensor, PoseChunk, Instruction, MapFilter | None], InstructionGrounding
+]
 
 
 class Estimate(Protocol):
@@ -120,7 +127,11 @@ class Heads:
         return None if self.ground is None else self.ground(context, instruction)
 
     def seen_grounding(
-        self, views: Tensor, poses: PoseChunk, instruction: Instruction
+        self,
+        views: Tensor,
+        poses: PoseChunk,
+        instruction: Instruction,
+        keep: MapFilter | None = None,
     ) -> InstructionGrounding | None:
         """An instruction in views (1, views, 3, height, width) seen from poses (1, frames).
 
@@ -129,7 +140,7 @@ class Heads:
         """
         if self.ground_views is None:
             return None
-        return self.ground_views(views, poses, instruction)
+        return self.ground_views(views, poses, instruction, keep)
 
     def value(
         self, imagination: Imagination, grounding: InstructionGrounding, frames: Sequence[int]
@@ -178,8 +189,8 @@ def load_heads(
             heads,
             value_head=value,
             ground=lambda context, words: _ground(scorer, world_model, context, words),
-            ground_views=lambda views, poses, words: ground_views(
-                scorer, world_model, views, poses.part([-1]), [words]
+            ground_views=lambda views, poses, words, keep: ground_views(
+                scorer, world_model, views, poses.part([-1]), [words], keep
             ),
             bound=load_bound(models / VALUE_FOLDER) if conformal else None,
         )

@@ -7,7 +7,7 @@ more data than the semantic scorer, which knows it already.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,6 +24,8 @@ from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.config import WorldModelConfig
 from vidplan_core.world_model.world_model import WorldModel
 
+# Keeps of maps (batch, 2, views, rows, columns) of target and destination what is meant.
+MapFilter = Callable[[Tensor], Tensor]
 VERBS = (REACH, PICK, PLACE)
 MAPS = 2  # of the target and of the destination
 # Measured closedness of fingers that were closed on something, and how far from the tool it is.
@@ -82,6 +84,7 @@ def ground_views(
     views: Tensor,
     poses: PoseChunk,
     instructions: Sequence[Instruction],
+    keep: MapFilter | None = None,
 ) -> InstructionGrounding:
     """Ground instructions in what cameras show: nothing that is imagined is looked at.
 
@@ -91,12 +94,14 @@ def ground_views(
         views: (batch, views, 3, height, width) in [0, 1].
         poses: flange poses (batch, frames), frame 0 of when they were seen.
         instructions: as many as scenes.
+        keep: leaves out of the maps what has the same name and is not meant.
     """
     text = torch.stack([_words(scorer, wanted) for wanted in instructions])
     dense = scorer.dense(views.flatten(0, 1)).unflatten(0, views.shape[:2])
     maps = torch.stack(
         [_maps(scorer, seen, wanted) for seen, wanted in zip(dense, instructions, strict=True)]
     )
+    maps = maps if keep is None else keep(maps)
     fitted, cameras = fitted_maps(maps, model.config), model.config.cameras
     if not cameras:
         return InstructionGrounding(text, fitted, None, maps)

@@ -9,9 +9,9 @@ One object per instruction, one of four verbs:
     fold    fold X (in half)
 
 Adjectives stay with their noun ('the red apple'); politeness, articles and adverbs go, and so does
-the table that everything stands on. What chooses by place or order ('the left mug'), robot parts,
-surfaces, numbers and anything else is refused with a message that says what would be right: a
-robot must not guess.
+the table that everything stands on. What chooses by place ('the left mug') is told apart, see
+`choice.py`. Robot parts, surfaces, numbers and anything else is refused with a message that says
+what would be right: a robot must not guess.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from vidplan_core.errors import InstructionError
-from vidplan_core.language.lexicon import SURFACES
+from vidplan_core.language.choice import PlaceChoice, chosen_words, joined, parted
+from vidplan_core.language.lexicon import PAIRED, SURFACES
 from vidplan_core.language.names import object_name
 from vidplan_core.language.sentences import UnclearError, plain_sentence, quoted_words
 
@@ -37,7 +38,9 @@ FOLD = 'fold'
 EXAMPLES = ('move to the carrot',)
 
 _HAND = r'(?:(?:the |your |its )?(?:robot )?(?:gripper|hand|arm|fingers|tool|end-effector) )'
-_TO = r'(?:over |back |up |down |out |close |closer )?(?:to|towards?|near|above|over)'
+_TO = (
+    r'(?:over |back |up |down |out |close |closer )?(?:to|towards?|near|above|over|close-to)'
+)
 _IN = r'(?:down |back )?(?:into|onto|inside|in|on|to)'
 _MOVE = (
     '(?:put|place|drop|move|bring|set|lay|deposit|insert|transfer|carry|position|rest|stow|pop)'
@@ -56,7 +59,7 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (PICK, r'(?:go|come) (?:and )?(?:grab|get|take|fetch) (?P<target>.+)'),
         (REACH, rf'(?:(?:move|drive) {_HAND}?|(?:go|come|travel|head) ){_TO} (?P<target>.+)'),
         (REACH, rf'(?:bring|get) {_HAND}{_TO} (?P<target>.+)'),
-        (REACH, r'get (?:(?:close|closer|near|over) to|near) (?P<target>.+)'),
+        (REACH, r'get (?:(?:closer|near|over) to|near|close-to) (?P<target>.+)'),
         (REACH, rf'(?:put|place|hold) {_HAND}(?:above|over|near) (?P<target>.+)'),
         (REACH, rf'(?:hover|position) {_HAND}?(?:above|over|near) (?P<target>.+)'),
         (
@@ -66,7 +69,7 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             PLACE,
-            r'(?:pick up|pick|grab|grasp|take|lift|get|fetch) (?P<target>.+?) (?:up )?'
+            r'(?:pick up|pick|grab|grasp|take|lift|get|fetch) (?P<picked>.+?) (?:up )?'
             rf'(?:and )?(?:then )?{_MOVE} (?:(?:it|them) )?{_IN} (?P<destination>.+)',
         ),
         (PLACE, rf'(?:put down|set down|{_MOVE}|add) (?P<target>.+) {_IN} (?P<destination>.+)'),
@@ -108,9 +111,11 @@ _ON_THE_TABLE = re.compile(
 )
 # 'next to', 'in front of', 'to the left of', 'beside': places that no plan here can mean.
 _OTHER_RELATION = re.compile(
-    r'\b(?:next|close|near|beside|under|below|behind|between|underneath|beneath)\b'
-    r'|\b(?:front|left|right|back|side|middle|edge) of\b'
+    r'(?<!is )\b(?:next|close|near|beside|under|below|behind|between|underneath|beneath)\b'
+    r'|\b(?:front|left|right|back|side|middle|edge)[ -]of\b'
 )
+# 'take the mug to the left of the bowl' may say which, or where to.
+_TAKEN_SOMEWHERE = re.compile(r'^take .* to-the-(?:left|right)-of ')
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,10 @@ class Instruction:
     """What to do, to which object and, for `place`, where.
 
     `verb` is 'reach', 'pick', 'place' or 'fold'; `target` and `destination` are noun phrases in
-    lower case without articles. `destination` is None unless the verb is 'place'. `words` are the
-    whole instruction as it was given, for a world model that reads it; `left_out` are words that
-    say how, which the robot chooses itself.
+    lower case without articles. `destination` is None unless the verb is 'place'. `which` and
+    `which_destination` choose among several of these names; None where none is said. `words` are
+    the whole instruction as it was given, for a world model that reads it; `left_out` are words
+    that say how, which the robot chooses itself.
     """
 
     verb: str
@@ -128,6 +134,13 @@ class Instruction:
     destination: str | None = None
     words: str = field(default='', compare=False)
     left_out: tuple[str, ...] = field(default=(), compare=False)
+    which: PlaceChoice | None = None
+    which_destination: PlaceChoice | None = None
+
+    @property
+    def by_place(self) -> bool:
+        """Whether where things are seen decides which are meant."""
+        return self.which is not None or self.which_destination is not None
 
 
 def parse_instruction(text: str, examples: Sequence[str] = EXAMPLES) -> Instruction:
@@ -163,18 +176,19 @@ def _explained(read: Callable[[], T], examples: Sequence[str]) -> T:
     except UnclearError as error:
         quoted = [f"'{example}'" for example in examples]
         listed = ' or '.join(filter(None, (', '.join(quoted[:-1]), quoted[-1])))
-        raise InstructionError(f'{error}, for example {listed}') from None
+        raise InstructionError(f'{parted(str(error))}, for example {listed}') from None
 
 
 def _parse(text: str) -> Instruction:
     found, named = plain_sentence(text), quoted_words(text)
-    standing = _ON_THE_TABLE.sub('', found.words)
-    if standing != found.words:
+    words = joined(found.words)
+    standing = _ON_THE_TABLE.sub('', words)
+    if standing != words:
         try:
             return replace(_matched(standing, named), left_out=found.left_out)
         except UnclearError:
             pass  # the table was the destination
-    return replace(_matched(found.words, named), left_out=found.left_out)
+    return replace(_matched(words, named), left_out=found.left_out)
 
 
 def _matched(sentence: str, named: frozenset[str]) -> Instruction:
@@ -182,6 +196,8 @@ def _matched(sentence: str, named: frozenset[str]) -> Instruction:
         raise UnclearError(f"'{sentence}' is no instruction that is understood")
     if _OTHER_FOLD.match(sentence):
         raise UnclearError(f"'{sentence}': things are folded in half and in no other way")
+    if _TAKEN_SOMEWHERE.match(sentence):
+        raise _other_relation(sentence)
     for verb, rule in _RULES:
         match = rule.match(sentence)
         if match:
@@ -190,18 +206,42 @@ def _matched(sentence: str, named: frozenset[str]) -> Instruction:
 
 
 def _instruction(
-    verb: str, named: frozenset[str], target: str, destination: str | None = None
+    verb: str,
+    named: frozenset[str],
+    target: str = '',
+    destination: str | None = None,
+    picked: str = '',
 ) -> Instruction:
+    """`picked` is a target that a clause of its own names: what follows it belongs to it."""
     if destination is None:
-        return Instruction(verb, object_name(target, 'target', named))
+        name, which = _named(target, 'target', named)
+        return Instruction(verb, name, which=which)
     if target.endswith((' next', ' close')) or _OTHER_RELATION.search(destination):
-        raise _other_relation(f'{target} ... {destination}')
-    target = _PARTICLE.sub('', target)
-    return Instruction(
-        verb,
-        object_name(target, 'target', named),
-        object_name(destination, 'destination', named),
-    )
+        raise _other_relation(f'{target or picked} ... {destination}')
+    name, which = _named(_PARTICLE.sub('', target or picked), 'target', named, bool(picked))
+    place, which_place = _named(destination, 'destination', named, apart=False)
+    return Instruction(verb, name, place, which=which, which_destination=which_place)
+
+
+def _named(
+    phrase: str, role: str, named: frozenset[str], apart: bool = True
+) -> tuple[str, PlaceChoice | None]:
+    """A name, and which of several is meant; `apart` from a destination that might be meant."""
+    found = chosen_words(phrase)
+    if found.choice is None:
+        return object_name(phrase, role, named), None
+    if found.loose and not apart:
+        raise UnclearError(
+            f"'{phrase}' may be the {role} or say where to; say which: 'the mug that is behind "
+            "the bowl'"
+        )
+    name = object_name(found.name, role, named)
+    if name.split()[-1] in PAIRED and found.choice.by in ('left', 'right'):
+        raise UnclearError(f"'{phrase}' may be the one of a pair or the one on that side")
+    if not found.choice.other:
+        return name, found.choice
+    other = object_name(found.choice.other, 'thing beside it', named)
+    return name, replace(found.choice, other=other)
 
 
 def _other_relation(words: str) -> UnclearError:

@@ -63,6 +63,10 @@ POSITIONS = _words(
     ' topmost near nearest closest far farthest furthest nearer closer farther further other'
     ' another next previous opposite adjacent corner edge side'
 )
+# Of which a left one is another thing than one on the left.
+PAIRED = _words(
+    'glove mitten shoe sock boot slipper sandal sneaker earring earbud earphone shoelace'
+)
 ORDINALS = _words('first second third fourth fifth sixth last')
 COMPARISONS = _words(
     'biggest largest smallest tallest shortest longest widest heaviest lightest bigger larger'

@@ -93,8 +93,16 @@ def _holds(head: str) -> bool:
     return head.split()[-1] in lexicon.HOLDERS
 
 
+# What would be right in the place of words that choose.
+_RIGHT = {
+    'place': "'the left mug', 'the mug on the right' and 'the mug behind the bowl' are understood",
+    'order': "say from which side: 'the second mug from the left'",
+    'comparison': 'say what it looks like, such as its colour, or where it is: "the left mug"',
+}
+
+
 def _refuse_choosing(words: Sequence[str]) -> None:
-    """Refuse what chooses by place, order or size: several of a name cannot be told apart yet."""
+    """Refuse what chooses by place, order or size in another way than `choice.py` knows."""
     for kind, known in (
         ('place', lexicon.POSITIONS),
         ('order', lexicon.ORDINALS),
@@ -105,8 +113,8 @@ def _refuse_choosing(words: Sequence[str]) -> None:
             found += [word for word in words if _superlative(word)]
         if found:
             raise UnclearError(
-                f"'{found[0]}' chooses among objects by {kind}, which is not understood; say what "
-                'it looks like, such as its colour'
+                f"'{found[0]}' chooses among objects by {kind}, which is not understood here; "
+                f'{_RIGHT[kind]}'
             )
 
 

@@ -14,7 +14,12 @@ from torch.nn import functional as F
 from vidplan_core.errors import InstructionError, ObservationError
 from vidplan_core.language.dense import dense_embeddings
 from vidplan_core.language.open_clip_model import build_open_clip, load_open_clip
-from vidplan_core.language.relevancy import Localisation, localise, relevancy_logits
+from vidplan_core.language.relevancy import (
+    Localisation,
+    localise,
+    relevancy_logits,
+    strongest_region,
+)
 from vidplan_core.language.semantic_config import TYPES, SemanticConfig, read_config
 from vidplan_core.language.view_fitting import TowerSize, in_tiles
 from vidplan_core.models.precision import has_amx
@@ -144,6 +149,10 @@ class SemanticScorer:
     def localise(self, relevancy: Tensor) -> Localisation:
         """Return where the strongest region of each map is; maps are (batch, rows, columns)."""
         return localise(relevancy, self.config.threshold, self.config.centring)
+
+    def region(self, relevancy: Tensor) -> Tensor:
+        """Return 1 on the strongest region of each map (batch, rows, columns), 0 elsewhere."""
+        return strongest_region(relevancy, self.config.centring)
 
     def _exact(self) -> torch.autocast:
         """Full precision, also inside a caller's autocast: margins of cosines are small."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.language.instruction import Instruction
-from vidplan_core.planner.target.locating import Sighting
+from vidplan_core.planner.target.locating import Chosen, Sighting
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.world_model import Imagination
 
@@ -72,6 +72,7 @@ class Situation:
         notes: what a source has to say of this cycle, such as why it proposes nothing.
         rest: coming to rest at once, imagined; None where nobody asked.
         stage: of a task that has stages, as its kind sees it; None for the others.
+        chosen: which of several things of its name the target is; None where its name says it.
     """
 
     context: Context
@@ -89,6 +90,12 @@ class Situation:
     notes: list[str] = field(default_factory=list, compare=False)
     rest: Imagination | None = None
     stage: object | None = None
+    chosen: Chosen | None = None
+
+    @property
+    def of_scene(self) -> dict[str, float]:
+        """What a plan reports of its scene, beside the score's terms."""
+        return {} if self.novelty is None else {'novelty': self.novelty}
 
 
 @dataclass(frozen=True)

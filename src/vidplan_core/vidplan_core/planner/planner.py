@@ -21,6 +21,7 @@ from vidplan_core.planner.interfaces import (
 from vidplan_core.planner.motion.refine import into_ball, refine
 from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.proposals.shortlist import Shortlist
+from vidplan_core.world_model.world_model import Imagination
 
 # Of scores (candidates,) and a seed, the index of the candidate to take.
 Choice = Callable[[Tensor, int], int]
@@ -76,7 +77,8 @@ class Plan:
 
     `chunk` is the chosen motion (1, frames); `candidates` are all that were proposed; those that
     were not imagined have a score of minus infinity.
-    `latents` is its imagined future, None for the method without imagination.
+    `latents` is its imagined future, None for the method without imagination; `ends` are the last
+    imagined latents of every candidate, (candidates, 1, ...), zeros for those not imagined.
     """
 
     chunk: PoseChunk
@@ -87,6 +89,7 @@ class Plan:
     terms: dict[str, float]
     latents: Tensor | None
     refinement: tuple[float, ...]
+    ends: Tensor | None = None
 
 
 def only_plan(chunk: PoseChunk) -> Plan:
@@ -143,7 +146,7 @@ class Planner:
             scores=total, best=int(listed[row]), score=float(scores.total[row]),
             terms={name: float(value[row]) for name, value in scores.terms.items()},
             latents=None if imagination is None else imagination.latents[row : row + 1],
-            refinement=(),
+            refinement=(), ends=_ends(imagination, listed, len(candidates)),
         )  # fmt: skip
         if self.refinement is None or not self.refinement.iterations or should_stop():
             return plan
@@ -202,3 +205,13 @@ class Planner:
         """Imagine any chunks (candidates, frames) and score them."""
         score = self.objective.at(situation)
         return score(chunk, self.dynamics.predict(situation, chunk))
+
+
+def _ends(imagination: Imagination | None, listed: Tensor, count: int) -> Tensor | None:
+    """Last latents (count, 1, ...) of the candidates that are listed."""
+    if imagination is None:
+        return None
+    last = imagination.latents[:, -1:]
+    ends = last.new_zeros(count, *last.shape[1:])
+    ends[listed] = last
+    return ends

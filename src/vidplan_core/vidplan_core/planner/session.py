@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -35,8 +36,9 @@ from vidplan_core.planner.motion.turning import TurningMotions
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import Plan, only_plan
 from vidplan_core.planner.plans.encoded import EncodedFrames
-from vidplan_core.planner.plans.pictures import decoded, imagined_pictures
+from vidplan_core.planner.plans.pictures import decoded, imagined_pictures, last_frames
 from vidplan_core.planner.plans.result import NO_PICTURES, PlanResult, Task
+from vidplan_core.planner.target.choosing import Chooser
 from vidplan_core.planner.target.in_view import not_found
 from vidplan_core.planner.target.locating import Sighting
 from vidplan_core.planner.tasks.handling import DONE
@@ -111,12 +113,14 @@ class Session:
         parts, kind = self.parts, self.compositions[task.instruction.verb].kind
         past, images = self._encode(history, task.instruction.words)
         position, rotation = past.poses.position[:, -1], past.poses.rotation[:, -1]
+        things = task.things(Chooser(parts.locator, images, position, rotation))
         grounding = None
         if kind.by_pictures and kind.imagined:
-            grounding = parts.heads.seen_grounding(images, past.poses, task.instruction)
+            keep = partial(things.kept, parts.locator, position=position, rotation=rotation)
+            grounding = parts.heads.seen_grounding(images, past.poses, task.instruction, keep)
         known = None if grounding is None or grounding.seen is None else grounding.seen[:, 0]
         target = task.instruction.target
-        sighting = parts.locator.look(images, position, rotation, target, known)
+        sighting = parts.locator.look(images, position, rotation, target, known, things.target)
         place = self._remember(task, sighting, images)
         head = parts.heads.novelty
         novelty = None if head is None else float(head.score(past.latents[:, -1])[0])
@@ -127,7 +131,7 @@ class Session:
             context, start, task.instruction, place, kind.goal(place), kind.gripper(start),
             parts.config.seed * SEEDS_APART + task.cycle, sighting, novelty, grounding,
             stuck=task.progress.idle >= parts.config.max_idle_cycles,
-            seen=images[0] if context is past else None,
+            seen=images[0] if context is past else None, chosen=things.target,
             stage=kind.watch(task.cloth, CycleLook(images, past.poses, sighting, target, start)),
         )  # fmt: skip
         rests = kind.by_pictures and kind.imagined
@@ -263,7 +267,7 @@ class Session:
             scores=plan.scores.float().tolist(),
             best=plan.best,
             score=plan.score,
-            terms=plan.terms | _scene_terms(situation),
+            terms=plan.terms | situation.of_scene,
             relevancy=situation.sighting.maps[0].float().cpu().numpy(),
             target=target.numpy(),
             distance_m=float(way.norm()),
@@ -273,6 +277,7 @@ class Session:
             notes=tuple(situation.notes),
             _imagined=lambda: decoded(parts.world_model, plan.latents),
             _heat=lambda: self._heat(situation.context, plan),
+            _futures=lambda: last_frames(parts.world_model, plan.ends),
         )
 
     def _done(
@@ -289,11 +294,6 @@ class Session:
         if self.parts.heads.uncertainty_head is None or plan.latents is None:
             return NO_PICTURES
         return imagined_pictures(self.parts, context, plan.chunk).heat
-
-
-def _scene_terms(situation: Situation) -> dict[str, float]:
-    """What a plan reports of its scene, beside the score's terms."""
-    return {} if situation.novelty is None else {'novelty': situation.novelty}
 
 
 def _stack(rows: Sequence[np.ndarray | np.float64]) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
+from vidplan_core.errors import InstructionError
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.language.instruction import parse_instruction
 from vidplan_core.planner.motion.hermite import hermite_chunk
@@ -52,8 +53,11 @@ class DecidingPlanner(ABC):
         """What to do now; raises a VidPlanError where the rule does not see what it needs."""
 
     def new_task(self, instruction: str, target: str = '') -> SimpleNamespace:
-        """Read the instruction."""
-        return SimpleNamespace(instruction=parse_instruction(instruction), cycle=0)
+        """Read the instruction; one that chooses by place is refused: a rule knows names only."""
+        read = parse_instruction(instruction)
+        if read.by_place:
+            raise InstructionError(f"'{instruction}' chooses by place, which a rule does not see")
+        return SimpleNamespace(instruction=read, cycle=0)
 
     def plan(
         self,

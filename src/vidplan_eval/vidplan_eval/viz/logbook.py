@@ -8,7 +8,7 @@ import torch
 
 from vidplan_core.data.observation import Observation
 from vidplan_core.planner.plans.result import PlanResult
-from vidplan_eval.viz.runlog import PlanRecord, SeenFrame
+from vidplan_eval.viz.runlog import NO_PICTURES, PlanRecord, SeenFrame
 
 
 def seen_frame(observation: Observation) -> SeenFrame:
@@ -33,7 +33,7 @@ def plan_record(result: PlanResult, observed_s: float, *, pictures: bool = False
         stamp_s=observed_s,
         start_s=result.start_s,
         cycle=result.cycle,
-        predicted=result.predicted if pictures else np.zeros((0, 0, 0, 3), np.uint8),
+        predicted=result.predicted if pictures else NO_PICTURES,
         relevancy=result.relevancy,
         candidates=result.candidates.detach().to('cpu').to(torch.float64).position.numpy(),
         scores=np.asarray(result.scores),
@@ -44,5 +44,6 @@ def plan_record(result: PlanResult, observed_s: float, *, pictures: bool = False
         closedness=chunk.closedness[0].numpy(),
         latency_s=result.latency_s,
         terms=dict(result.terms),
+        futures=result.futures if pictures else NO_PICTURES,
         notes=result.notes,
     )

@@ -112,4 +112,5 @@ def _understood(text: str) -> Instruction | None:
         wanted = parse_instruction(text)
     except InstructionError:
         return None
-    return wanted if wanted.verb in VERBS else None
+    known = wanted.verb in VERBS and not wanted.by_place  # which of several, nobody recorded
+    return wanted if known else None

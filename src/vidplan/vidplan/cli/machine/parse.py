@@ -51,7 +51,14 @@ def row_line(row: dict[str, Any]) -> str:
     """Return a row as one line."""
     if 'refused' in row:
         return f'refused: {row["refused"]}'
-    words = f'{row["verb"]}: {row["target"]}'
+    words = f'{row["verb"]}: {row["target"]}{_which(row["which"])}'
     if row['destination'] is not None:
-        words += f' -> {row["destination"]}'
+        words += f' -> {row["destination"]}{_which(row["which_destination"])}'
     return words + (f' (left out: {", ".join(row["left_out"])})' if row['left_out'] else '')
+
+
+def _which(row: dict[str, Any] | None) -> str:
+    """Return which of several is meant, '' where nothing says it."""
+    from vidplan_core.language.choice import PlaceChoice
+
+    return '' if row is None else f' [{PlaceChoice(**row)}]'

@@ -65,8 +65,10 @@ class ScoredFrames:
         """Where the views show the target, (batch,); None where there are no views."""
         if self.images is None:
             return None
-        phrase = self.situation.instruction.target
-        return self.locator.look(self.images, self.position, self.rotation, phrase)
+        phrase, chosen = self.situation.instruction.target, self.situation.chosen
+        return self.locator.look(
+            self.images, self.position, self.rotation, phrase, chosen=chosen
+        )
 
     @cached_property
     def target(self) -> Tensor:

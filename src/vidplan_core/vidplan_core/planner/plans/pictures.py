@@ -24,6 +24,11 @@ def decoded(model: WorldModel, latents: Tensor | None) -> np.ndarray:
     return _stacked(model.decode(latents)[0])
 
 
+def last_frames(model: WorldModel, ends: Tensor | None) -> np.ndarray:
+    """Pictures of the last latents (candidates, 1, ...), uint8 (candidates, rows, width, 3)."""
+    return decoded(model, None if ends is None else ends.transpose(0, 1))
+
+
 @torch.no_grad()
 def imagined_pictures(parts: PlannerParts, context: Context, chunk: PoseChunk) -> Pictures:
     """Imagine a chunk (1, frames) and draw its new frames and their uncertainty."""

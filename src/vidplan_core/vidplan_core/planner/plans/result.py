@@ -13,6 +13,7 @@ import torch
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.language.instruction import Instruction
+from vidplan_core.planner.target.choosing import Chooser, ChosenThings
 from vidplan_core.planner.target.memory import TargetMemory
 from vidplan_core.planner.tasks.folding.memory import ClothMemory
 from vidplan_core.planner.tasks.progress import TaskProgress
@@ -32,6 +33,7 @@ class Task:
         finished: cycles in a row that found it done.
         handled: whether the gripper was commanded to be closed.
         cloth: what is known of the cloth that is to be folded.
+        chosen: which of several things are meant; None until somebody looked.
     """
 
     instruction: Instruction
@@ -41,6 +43,19 @@ class Task:
     finished: int = 0
     handled: bool = False
     cloth: ClothMemory = field(default_factory=ClothMemory)
+    chosen: ChosenThings | None = None
+
+    def things(self, chooser: Chooser) -> ChosenThings:
+        """Which things are meant: chosen at the first look, and followed from then on.
+
+        Raises:
+            TargetNotFoundError: which ones cannot be told.
+        """
+        if self.chosen is None:
+            self.chosen = chooser.things_of(self.instruction)
+            if self.chosen.target is not None:
+                self.memory.place = self.chosen.target.place
+        return self.chosen.at(self.memory.place)
 
 
 @dataclass(frozen=True)
@@ -97,6 +112,7 @@ class PlanResult:
     notes: tuple[str, ...] = ()
     _imagined: Callable[[], np.ndarray] = field(default=lambda: NO_PICTURES)
     _heat: Callable[[], np.ndarray] = field(default=lambda: NO_PICTURES)
+    _futures: Callable[[], np.ndarray] = field(default=lambda: NO_PICTURES)
 
     @cached_property
     def predicted(self) -> np.ndarray:
@@ -114,6 +130,14 @@ class PlanResult:
         Blue is certain, red is not. Empty without imagination or without an uncertainty head.
         """
         return self._heat()
+
+    @cached_property
+    def futures(self) -> np.ndarray:
+        """The last imagined frame of every candidate, in the order of `scores`, as `predicted`.
+
+        Of one that was not imagined it shows nothing; empty without imagination.
+        """
+        return self._futures()
 
     def alternatives(self) -> Iterator[PlanResult]:
         """The candidates as plans of their own, best first, for when this one is refused.

@@ -37,6 +37,23 @@ class Scorer(Protocol):
         """Peak (batch,) and centroid (batch, 2), x and y in [0, 1]."""
         ...
 
+    def region(self, relevancy: Tensor) -> Tensor:
+        """1 on the strongest region of maps (batch, rows, columns), 0 elsewhere."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """One of several things of one name, and where the others are.
+
+    Attributes:
+        place: (3,) m, base frame.
+        others: (N, 3) m, base frame; none where it is the only one.
+    """
+
+    place: Tensor
+    others: Tensor
+
 
 @dataclass(frozen=True)
 class Sighting:
@@ -88,28 +105,51 @@ class TargetLocator:
         rotation: Tensor,
         phrase: str,
         maps: Tensor | None = None,
+        chosen: Chosen | None = None,
     ) -> Sighting:
         """Find the phrase in views (batch, views, 3, height, width) seen from flange poses.
 
         position (batch, 3), rotation (batch, 3, 3): of the flange, base frame. `maps` (batch,
-        views, rows, columns) are the phrase's relevancy where it is known already.
+        views, rows, columns) are the phrase's relevancy where it is known already; `chosen` is
+        which of several things is looked for.
         """
-        batch, views = images.shape[:2]
+        shape = images.shape[:2]
         if maps is None:
-            maps = self.scorer.relevancy(images.flatten(0, 1), phrase)
-        else:
-            maps = maps.flatten(0, 1)
-        located = self.scorer.localise(maps)
-        centroid = located.centroid.unflatten(0, (batch, views)).to(position.dtype)
-        peaks = located.peak.unflatten(0, (batch, views)).to(position.dtype)
+            maps = self.scorer.relevancy(images.flatten(0, 1), phrase).unflatten(0, shape)
+        if chosen is not None:
+            maps = self.without_others(maps, position, rotation, chosen)
+        located = self.scorer.localise(maps.flatten(0, 1))
+        centroid = located.centroid.unflatten(0, shape).to(position.dtype)
+        peaks = located.peak.unflatten(0, shape).to(position.dtype)
+        certainty = torch.sigmoid((peaks - self.threshold) / PEAK_SCALE)
+        points = self._on_table(centroid, position, rotation)
+        return Sighting(points, certainty, peaks, maps, centroid)
+
+    def without_others(
+        self, maps: Tensor, position: Tensor, rotation: Tensor, chosen: Chosen
+    ) -> Tensor:
+        """Maps (batch, views, rows, columns) without the regions that show the others.
+
+        A region belongs to the thing that its centre is nearest to on the table; position and
+        rotation as for `look`.
+        """
+        places = torch.cat([chosen.place[None], chosen.others])[:, :2].to(position)
+        for _ in range(len(chosen.others)):
+            flat = maps.detach().flatten(0, 1)
+            centroid = self.scorer.localise(flat).centroid.unflatten(0, maps.shape[:2])
+            points = self._on_table(centroid.to(position.dtype), position, rotation)
+            nearest = torch.cdist(points[..., :2], places.expand(len(points), -1, -1)).argmin(-1)
+            region = self.scorer.region(flat).view_as(maps)
+            maps = maps * (1.0 - region * (nearest > 0)[..., None, None])
+        return maps
+
+    def _on_table(self, centroid: Tensor, position: Tensor, rotation: Tensor) -> Tensor:
+        """Points (batch, views, 3) of centroids (batch, views, 2) at a target's height."""
         points = [
             camera.on_plane(centroid[:, view], position, rotation, self.height_m)
             for view, camera in enumerate(self.cameras.values())
         ]
-        certainty = torch.sigmoid((peaks - self.threshold) / PEAK_SCALE)
-        return Sighting(
-            torch.stack(points, 1), certainty, peaks, maps.unflatten(0, (batch, views)), centroid
-        )
+        return torch.stack(points, 1)
 
     def evidence(self, sighting: Sighting, memory: Tensor) -> Tensor:
         """What each view's place counts, (batch, views), 1/m^2: by memory, certainty, trust."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from vidplan_core.errors import InstructionError
-from vidplan_core.language.instruction import REACH, Instruction, noun_phrase, parse_instruction
+from vidplan_core.language.instruction import FOLD, REACH, Instruction, noun_phrase, parse_instruction
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.tasks.fold import Folding
 from vidplan_core.planner.tasks.handling import Picking, Placing
@@ -45,5 +45,10 @@ def read_instruction(
         raise InstructionError(
             f"'{words.strip()}' asks to {parsed.verb}, which the loaded models cannot do; they "
             f'can {can}'
+        )
+    if parsed.verb == FOLD and parsed.by_place:
+        raise InstructionError(
+            f"'{words.strip()}' chooses among cloths by place; one at a time is found: leave one "
+            "on the table, or name its colour, for example 'fold the blue towel'"
         )
     return replace(parsed, target=name or parsed.target)
