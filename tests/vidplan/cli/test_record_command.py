@@ -26,7 +26,7 @@ def test_the_graphs_own_topics_are_the_default():
     assert 'left/image_raw:=/left/image_raw' in words
     sources = {word.partition(':=')[0] for word in words if ':=' in word}
     roles = {entry.role for entry in recorded(default_layout().views)}
-    assert sources - {'bag', 'cameras', 'use_sim_time'} <= roles
+    assert sources - {'bag', 'cameras', 'split_mb', 'use_sim_time'} <= roles
 
 
 def test_a_robots_own_names_replace_them():

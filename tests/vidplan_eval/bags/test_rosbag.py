@@ -162,3 +162,32 @@ def test_hashes_are_those_of_the_built_messages():
 def test_an_unknown_type_is_named():
     with pytest.raises(ConfigError, match='other_msgs/msg/Thing'):
         definition(STORE, 'other_msgs/msg/Thing')
+
+
+def test_a_large_recording_goes_on_in_the_next_file(tmp_path):
+    """Read as one by this reader and by another, whole and after a kill in the second file."""
+    path = tmp_path / 'bag'
+    noise = np.random.default_rng(0)  # which cannot be compressed
+    topics = [*TOPICS, BagTopic('names', '/names', 'std_msgs/msg/String')]
+    with BagWriter(path, topics, store=STORE, split_bytes=20_000) as writer:
+        for number in range(30):
+            name = ''.join(chr(code) for code in noise.integers(33, 120, 4000))
+            message = STORE.types['std_msgs/msg/String'](name)
+            data = STORE.serialize_cdr(message, 'std_msgs/msg/String')
+            writer.write('names', 10**9 * (number + 1), bytes(data))
+            writer.flush()
+            if number == 20:
+                shutil.copytree(path, tmp_path / 'killed')
+    files = sorted(file.name for file in path.iterdir())
+    assert files[:3] == ['bag.mcap', 'bag_1.mcap', 'bag_2.mcap']
+    assert files[-1] == 'metadata.yaml'
+    assert counted(path) == 30
+    assert counted(tmp_path / 'killed') >= 20
+    with Reader(path) as reader:
+        assert reader.message_count == sum(1 for _ in reader.messages()) == 30
+        assert reader.duration == 29 * 10**9 + 1
+
+
+def counted(path):
+    with Bag(path) as bag:
+        return sum(1 for _ in bag.messages(['names']))

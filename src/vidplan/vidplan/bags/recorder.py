@@ -77,7 +77,7 @@ class Recorder(Node):
         topics = [
             BagTopic(entry.role, self._resolved(entry.role), entry.type_name) for entry in entries
         ]
-        self.writer = BagWriter(path, topics)
+        self.writer = BagWriter(path, topics, split_bytes=parameters.split_mb * 2**20)
         self.counts = {entry.role: 0 for entry in entries}
         # Messages that came before the simulated clock's first tick have no time yet.
         self._waiting: deque[tuple[str, bytes]] = deque(maxlen=MAX_WAITING)

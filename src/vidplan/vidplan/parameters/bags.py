@@ -20,6 +20,13 @@ class RecorderParameters(CameraParameters):
         section='The bag.',
     )
     bag: str = knob('', 'folder of this recording, which must not exist; overrides directory')
+    split_mb: int = knob(
+        2048,
+        'size of a file from which on the recording goes on in the next one',
+        unit='MB',
+        low=1,
+        high=1_000_000,
+    )
 
 
 @dataclass(frozen=True)

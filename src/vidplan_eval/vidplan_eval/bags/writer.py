@@ -14,13 +14,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import yaml
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys.store import Typestore
 
 from vidplan_eval.bags.bag_types import definition, typestore
 from vidplan_eval.bags.recording import ROLES_KEY
+from vidplan_eval.bags.storage.metadata import (
+    combined,
+    provisional,
+    read_metadata,
+    write_metadata,
+)
 from vidplan_eval.bags.storage.stored import BagError
 
 
@@ -41,6 +46,8 @@ class BagTopic:
 
 # What has not been written out after so long would be lost with the process, s.
 FLUSH_S = 0.5
+# A recording goes on in another file from this size on, bytes.
+SPLIT_BYTES = 2 * 1024**3
 # A recording ends in order while there is still so much room on the disk, bytes.
 LEAST_FREE = 200 * 1024 * 1024
 
@@ -49,7 +56,8 @@ class BagWriter:
     """Writes serialised messages into a new bag; `close` makes it whole, any number of times.
 
     Whatever ends the process, all but the last half second can be read: chunks are written out
-    whole, and metadata that name the file are there from the beginning.
+    whole, and metadata that name the file are there from the beginning. A file that has become
+    large is closed, and the bag goes on in the next one, `<bag>_1.mcap`.
     """
 
     def __init__(
@@ -59,6 +67,7 @@ class BagWriter:
         *,
         store: Typestore | None = None,
         notes: Mapping[str, str] | None = None,
+        split_bytes: int = SPLIT_BYTES,
     ) -> None:
         """Create the folder `path`.
 
@@ -67,6 +76,7 @@ class BagWriter:
             topics: all that will be written.
             store: message types; those of `typestore()` by default.
             notes: further key-value pairs for the metadata.
+            split_bytes: size of a file from which on the next one is begun.
 
         Raises:
             BagError: the folder exists, or cannot be made.
@@ -75,32 +85,56 @@ class BagWriter:
             raise BagError(f'{path} exists already; a recording needs a new folder')
         self.path = path
         self.count = 0
-        self._writer: Writer | None = Writer(
-            path, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP
-        )
-        # Chunks are compressed inside the mcap, which every reader understands.
-        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        try:
-            self._writer.open()
-        except OSError as error:
-            raise BagError(f'cannot create {path}: {error.strerror}') from error
-        self._whole = self._flushed_s = 0.0
+        self._topics, self._store = topics, store or typestore()
         roles = {topic.role: topic.topic for topic in topics}
-        for key, value in {ROLES_KEY: json.dumps(roles), **(notes or {})}.items():
-            self._writer.set_custom_data(key, value)
-        self._connections = self._connect(topics, store or typestore())
-        write_provisional(path, topics, {ROLES_KEY: json.dumps(roles), **(notes or {})})
+        self._notes = {ROLES_KEY: json.dumps(roles), **(notes or {})}
+        self._split_bytes = split_bytes
+        self._closed: list[dict[str, Any]] = []  # metadata of the files that are whole
+        self._whole = self._flushed_s = 0.0
+        self._writer: Writer | None = self._begin(path)
+        self._connections = self._connect()
         self.flush()
 
-    def _connect(self, topics: Sequence[BagTopic], store: Typestore) -> dict[str, Connection]:
+    def _begin(self, folder: Path) -> Writer:
+        """Begin a file in a new folder, and say so in the metadata."""
+        writer = Writer(folder, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP)
+        # Chunks are compressed inside the mcap, which every reader understands.
+        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        try:
+            writer.open()
+            if folder != self.path:  # it belongs beside the others
+                storage: Any = writer.storage
+                storage.path = storage.path.rename(self.path / storage.path.name)
+                writer.metapath = self.path / f'{folder.name}.yaml'
+                folder.rmdir()
+        except OSError as error:
+            raise BagError(f'cannot create {folder}: {error.strerror}') from error
+        for key, value in self._notes.items():
+            writer.set_custom_data(key, value)
+        types = {topic.topic: topic.type_name for topic in self._topics}
+        begun = provisional(f'{folder.name}.mcap', types, self._notes)
+        write_metadata(self.path, combined([*self._closed, begun]))
+        return writer
+
+    def _connect(self) -> dict[str, Connection]:
         assert self._writer is not None
         connections = {}
-        for topic in topics:
-            known = definition(store, topic.type_name)
+        for topic in self._topics:
+            known = definition(self._store, topic.type_name)
             connections[topic.role] = self._writer.add_connection(
                 topic.topic, topic.type_name, msgdef=known.text, rihs01=known.digest
             )
         return connections
+
+    def _split(self) -> None:
+        """Close the file and go on in the next one.
+
+        Raises:
+            BagError: it cannot be begun, or the last one not be closed.
+        """
+        self._end()
+        self._writer = self._begin(self.path / f'{self.path.name}_{len(self._closed)}')
+        self._connections = self._connect()
 
     def write(self, role: str, stamp_ns: int, data: bytes) -> None:
         """Append one serialised message (CDR) of a role.
@@ -135,6 +169,8 @@ class BagWriter:
             storage.close_chunk()
         storage.bio.flush()
         self._whole, self._flushed_s = storage.bio.tell(), time.monotonic()
+        if self._whole > self._split_bytes:
+            self._split()
         free = shutil.disk_usage(self.path).free
         if free < LEAST_FREE:
             self.close()
@@ -154,10 +190,14 @@ class BagWriter:
 
     def close(self) -> None:
         """Write the index and the metadata; without them readers refuse the bag."""
+        if self._writer is not None:
+            self._end()
+
+    def _end(self) -> None:
+        """Close the file that is being written, and say so in the metadata."""
         writer, self._writer = self._writer, None
-        if writer is None:
-            return
-        if not self.count:
+        assert writer is not None
+        if not sum(writer.counts.values()):
             # The extremes that stand for "no time" overflow other readers.
             writer.min_timestamp = writer.max_timestamp = 0
             assert writer.storage is not None
@@ -169,6 +209,10 @@ class BagWriter:
             self._writer = writer
             self._give_up()
             raise BagError(f'{self.path} has no index: {error.strerror}') from error
+        self._closed.append(read_metadata(writer.metapath))
+        if len(self._closed) > 1:
+            writer.metapath.unlink()
+            write_metadata(self.path, combined(self._closed))
 
     def __enter__(self) -> BagWriter:
         return self
@@ -180,35 +224,3 @@ class BagWriter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def write_provisional(path: Path, topics: Sequence[BagTopic], notes: Mapping[str, str]) -> None:
-    """Write the metadata of a bag that is being recorded; the last ones replace them."""
-    information = {
-        'version': 8,
-        'storage_identifier': 'mcap',
-        'duration': {'nanoseconds': 0},
-        'starting_time': {'nanoseconds_since_epoch': 0},
-        'message_count': 0,
-        'topics_with_message_count': [
-            {
-                'topic_metadata': {
-                    'name': topic.topic,
-                    'type': topic.type_name,
-                    'serialization_format': 'cdr',
-                    'offered_qos_profiles': [],
-                    'type_description_hash': '',
-                },
-                'message_count': 0,
-            }
-            for topic in topics
-        ],
-        'compression_format': '',
-        'compression_mode': '',
-        'relative_file_paths': [f'{path.name}.mcap'],
-        'files': [],
-        'custom_data': dict(notes),
-        'ros_distro': 'jazzy',
-    }
-    text = yaml.safe_dump({'rosbag2_bagfile_information': information}, sort_keys=False)
-    (path / 'metadata.yaml').write_text(text, encoding='utf-8')

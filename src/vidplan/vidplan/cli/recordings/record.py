@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from vidplan.cli.arguments import above_zero, new_folder
+from vidplan.cli.arguments import above_zero, new_folder, positive
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -23,6 +23,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         default=float('inf'),
         metavar='S',
         help='end after so long [s]',
+    )
+    parser.add_argument(
+        '--split-mb',
+        type=positive,
+        default=2048,
+        metavar='N',
+        help='go on in another file after so much [MB] (default 2048)',
     )
     parser.add_argument('--namespace', default='', help='namespace of the graph')
     parser.add_argument(
@@ -51,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 def ros_arguments(args: argparse.Namespace) -> list[str]:
     """Return the ROS arguments of the recorder node for a parsed command line."""
     words = ['--ros-args', '-p', f"bag:='{args.out}'"]
-    words += ['-p', f"cameras:='{args.cameras}'"]
+    words += ['-p', f"cameras:='{args.cameras}'", '-p', f'split_mb:={args.split_mb}']
     words += ['-p', f'use_sim_time:={str(args.sim_time).lower()}']
     for source, target in _remappings(args.remap):
         words += ['-r', f'{source}:={target}']
