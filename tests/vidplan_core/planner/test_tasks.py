@@ -59,6 +59,11 @@ def test_only_the_kinds_that_are_there_are_read() -> None:
         read_instruction({'pick': REACH}, 'move to the carrot')
 
 
+def test_a_fold_that_chooses_among_cloths_is_refused() -> None:
+    with pytest.raises(InstructionError, match='chooses among cloths by place'):
+        read_instruction({'fold': REACH}, 'fold the left towel')
+
+
 @pytest.mark.parametrize('verb', list(KINDS))
 def test_every_kind_is_found_by_the_verb_of_its_example(verb: str, system) -> None:
     kind = KINDS.find(verb)

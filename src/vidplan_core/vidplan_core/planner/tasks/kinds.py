@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from vidplan_core.errors import InstructionError
-from vidplan_core.language.instruction import FOLD, REACH, Instruction, noun_phrase, parse_instruction
+from vidplan_core.language.instruction import (
+    FOLD,
+    REACH,
+    Instruction,
+    noun_phrase,
+    parse_instruction,
+)
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.tasks.fold import Folding
 from vidplan_core.planner.tasks.handling import Picking, Placing
