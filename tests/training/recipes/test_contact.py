@@ -107,12 +107,13 @@ def head_and_inputs(rows: int) -> tuple[ValueHead, HeadInput]:
     config = HeadConfig(
         CHANNELS, 4, 17, 12, 8, widths=(8, 8, 8), embedding=16, attention_heads=2, text=6, maps=2,
         offsets=5, bins='power', bin_count=24, bin_high=64.0, gamma=0.97, unit='frames', outcome=3,
+        axes=4, relations=16,
     )  # fmt: skip
     latents = torch.randn(rows, 4, CHANNELS, 12, 8)
     inputs = HeadInput(
         latents, latents, latents[:, 0], torch.randn(rows, 4, 17), torch.zeros(rows),
         torch.zeros(rows), torch.randn(rows, 6), torch.rand(rows, 2, 12, 8),
-        torch.randn(rows, 4, 5), torch.rand(rows, 4, 3),
+        torch.randn(rows, 4, 5), torch.rand(rows, 4, 3), torch.randn(rows, 4, 4),
     )  # fmt: skip
     return ValueHead(config), inputs
 
@@ -152,7 +153,7 @@ def test_rows_that_are_no_branches_are_not_ordered() -> None:
 def test_places_and_poses_are_withheld_in_some_rows() -> None:
     _, inputs = head_and_inputs(64)
     found = withheld(inputs, torch.Generator().manual_seed(0))
-    for name in ('offsets', 'actions'):
+    for name in ('offsets', 'actions', 'axes'):
         kept: Tensor = getattr(found, name).abs().sum((1, 2)) > 0
         assert 0 < int(kept.sum()) < 64
     assert found.predicted is inputs.predicted

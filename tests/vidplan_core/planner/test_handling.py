@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import flange_pose, tcp_position
 from vidplan_core.geometry.robot_files import default_robot
-from vidplan_core.geometry.se3 import so3_log
+from vidplan_core.geometry.se3 import so3_exp, so3_log
 from vidplan_core.geometry.workspace import PLANNING_BOX
 from vidplan_core.planner.dynamics import GRIPPER_SPEED, commanded_course
 from vidplan_core.planner.interfaces import Start
@@ -25,7 +25,12 @@ from vidplan_core.planner.motion.retreat import RISE_M, retreat
 from vidplan_core.planner.motion.turning import LEVER_M, TurningMotions
 from vidplan_core.planner.planner import above_margin, first_candidate
 from vidplan_core.planner.proposals.policy import LEAST_SPREAD_M, OTHERWISE, candidates
-from vidplan_core.planner.proposals.primitives import REACH_M, primitives
+from vidplan_core.planner.proposals.primitives import (
+    MOST_TURN_RAD,
+    REACH_M,
+    primitives,
+    turn_across,
+)
 from vidplan_core.planner.tasks.progress import TaskProgress
 
 FRAMES, PERIOD_S = 5, 0.2
@@ -116,13 +121,37 @@ def test_samples_that_are_the_same_are_spread_around_the_first() -> None:
 def test_primitives_go_where_things_are() -> None:
     tool = torch.tensor([0.5, 0.0, 0.2])
     places = torch.tensor([[0.55, 0.05, 0.03], [0.4, -0.2, 0.03]])
-    motion, grip = primitives(tool, places, 1.0)
-    assert motion.shape == (10, 4)
+    motion, grip = primitives(tool, places, torch.tensor(1.2), 1.0)
+    assert motion.shape == (12, 4)
     assert float(motion[:, :3].norm(dim=1).max()) <= REACH_M + 1e-6
-    torch.testing.assert_close((tool + motion[0, :3])[:2], places[0, :2])
-    assert grip[1] == 0.0
-    assert grip[2] == 1.0
-    assert (motion[2] == 0.0).all()
+    for over, turn in ((0, MOST_TURN_RAD), (2, 0.0)):
+        torch.testing.assert_close((tool + motion[over, :3])[:2], places[0, :2])
+        assert float(motion[over, 3]) == pytest.approx(LEVER_M * turn)
+    assert grip[3] == 0.0
+    assert grip[4] == 1.0
+    assert (motion[4] == 0.0).all()
+
+
+@pytest.mark.parametrize('long_rad', [-1.4, -0.3, 0.0, 0.8, 1.5])
+@pytest.mark.parametrize('hand_rad', [0.0, 0.7, -2.0])
+def test_fingers_close_across_long_things(long_rad: float, hand_rad: float) -> None:
+    robot = default_robot()
+    down = so3_exp(torch.tensor([math.pi, 0.0, 0.0]))
+    hand = so3_exp(torch.tensor([0.0, 0.0, hand_rad])) @ down
+    axes = torch.tensor([0.8 * math.cos(2 * long_rad), 0.8 * math.sin(2 * long_rad), 0.8, 1.0])
+    turn = turn_across(robot, axes, hand)
+    assert abs(float(turn)) <= 0.5 * math.pi + 1e-6
+    tips = so3_exp(torch.tensor([0.0, 0.0, float(turn)])) @ hand @ torch.tensor(robot.fingertips).T
+    opening = (tips[:2, :].T @ torch.tensor([math.cos(long_rad), math.sin(long_rad)])).std()
+    across = (tips[:2, :].T @ torch.tensor([-math.sin(long_rad), math.cos(long_rad)])).std()
+    assert float(across) > 3.0 * float(opening)
+
+
+@pytest.mark.parametrize(
+    'axes', [[0.1, 0.0, 0.1, 1.0], [0.8, 0.0, 0.8, 0.1]], ids=['round', 'dim']
+)
+def test_no_turn_where_it_is_not_known_how_a_thing_lies(axes: list[float]) -> None:
+    assert float(turn_across(default_robot(), torch.tensor(axes), torch.eye(3))) == 0.0
 
 
 def situation(commanded: float, measured: float) -> Any:

@@ -75,7 +75,7 @@ def system(value: HeightValue | None = None, **changes: object) -> PlanningSyste
         ('no_uncertainty', 4, True, True),
         ('discard', 4, True, True),
         ('value_only', 4, True, True),
-        ('basis_only', 10, True, True),
+        ('basis_only', 12, True, True),
     ],
 )
 def test_every_method_places(method: str, candidates: int, imagines: bool, refines: bool) -> None:
@@ -129,7 +129,7 @@ def test_without_progress_others_are_tried_then_it_backs_off_then_it_ends() -> N
     with pytest.raises(NoProgressError, match='after 1 retries'):
         planner.plan(task, looks(first_s=15.0))
     # The policy's samples, primitives beside them, one that backs off, and all of it again.
-    assert counts[:6] == [4, 4, 4, 14, 14, 1]
+    assert counts[:6] == [4, 4, 4, 16, 16, 1]
     assert task.progress.retries == 1
 
 

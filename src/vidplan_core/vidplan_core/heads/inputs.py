@@ -28,6 +28,8 @@ class HeadInput:
         offsets: where the tool is beside that, (batch, frames, numbers), likewise.
         outcome: what the new frames are expected to measure, (batch, frames, numbers), for heads
             that read it; see `world_model/outcome.py`.
+        axes: how the hand is turned beside the target, (batch, frames, numbers), likewise; see
+            `heads/axes.py`.
     """
 
     predicted: Tensor
@@ -40,6 +42,7 @@ class HeadInput:
     maps: Tensor | None = None
     offsets: Tensor | None = None
     outcome: Tensor | None = None
+    axes: Tensor | None = None
 
     @classmethod
     def of(
@@ -48,6 +51,7 @@ class HeadInput:
         text: Tensor | None = None,
         maps: Tensor | None = None,
         offsets: Tensor | None = None,
+        axes: Tensor | None = None,
     ) -> HeadInput:
         """Read an imagination; one text and its maps are shared by all its candidates."""
         latents, last = imagination.latents, imagination.last
@@ -67,6 +71,7 @@ class HeadInput:
             maps,
             offsets,
             None if imagination.outcome is None else imagination.outcome.numbers,
+            axes,
         )
 
     def __len__(self) -> int:

@@ -50,7 +50,9 @@ class HeadConfig:
     `patch` latent elements a side are one place of the highest level: 2 halves a CPU's time.
     `bins`, `bin_count` and `bin_high` are those of `Bins`. `gamma` is a value head's discount
     per frame, `unit` what its bins count: 'value', or 'frames' that are left to a success.
-    `outcome` is how many numbers per frame of the world model's readout are read.
+    `outcome` is how many numbers per frame of the world model's readout are read, `axes` how many
+    tell how the hand is turned beside what is named. `relations` is the width of the network that
+    a value head reads all those numbers with, 0 for none.
     """
 
     channels: int = 8
@@ -72,6 +74,8 @@ class HeadConfig:
     text_probe: tuple[float, ...] = ()
     unit: str = 'value'
     outcome: int = 0
+    axes: int = 0
+    relations: int = 0
 
     def __post_init__(self) -> None:
         if len(self.widths) != 3 or any(width % GROUPS for width in self.widths):

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
+from vidplan_core.heads.axes import beside_axes
 from vidplan_core.heads.estimate import expectation
 from vidplan_core.heads.grounding import InstructionGrounding, ground
 from vidplan_core.heads.inputs import HeadInput
@@ -36,29 +38,71 @@ def text_probe(scorer: SemanticScorer) -> tuple[float, ...]:
     return tuple(round(value, 4) for value in numbers.float().tolist())
 
 
+class Relations(nn.Module):
+    """Reads where tool, target and destination are, what the hand feels, and what was looked at.
+
+    Convolutions that are only modulated by such numbers learn slowly what a centimetre is worth.
+    What it adds to the logits is nothing before it is trained.
+    """
+
+    def __init__(self, config: HeadConfig, looked: int) -> None:
+        super().__init__()
+        known = config.features + config.offsets + config.outcome + config.axes + config.text
+        width, self.reads_axes = config.relations, config.axes > 0
+        self.layers = nn.Sequential(
+            nn.Linear(looked + known, width), nn.SiLU(),
+            nn.Linear(width, width), nn.SiLU(),
+            nn.Linear(width, width), nn.SiLU(),
+            nn.Linear(width, config.bin_count),
+        )  # fmt: skip
+        for parameter in self.layers[-1].parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, looked: Tensor, inputs: HeadInput) -> Tensor:
+        """Logits (batch, frames, bins) beside features (batch, frames, numbers) of the views."""
+        if self.reads_axes and inputs.axes is None:
+            raise ModelError('this head reads how things lie and was given nothing of it')
+        frames = looked.shape[1]
+        text = None if inputs.text is None else inputs.text[:, None].expand(-1, frames, -1)
+        numbers = (inputs.actions, inputs.offsets, inputs.outcome, inputs.axes, text)
+        known = [part.to(looked) for part in numbers if part is not None]
+        logits: Tensor = self.layers(torch.cat([looked, *known], -1))
+        return logits
+
+
 class ValueHead(Head):
     """Distribution of the value of each new frame."""
 
     def __init__(self, config: HeadConfig) -> None:
         super().__init__(config)
         width = config.widths[0]
+        looked = (POOLS + 1) * width + config.embedding
         self.where = nn.Conv2d(width, POOLS, 1)
+        self.relations = Relations(config, looked) if config.relations else None
         self.out = nn.Sequential(
-            nn.Linear((POOLS + 1) * width + config.embedding, 4 * width),
+            nn.Linear(looked, 4 * width),
             nn.SiLU(),
             nn.Linear(4 * width, config.bin_count),
         )
 
     def forward(self, inputs: HeadInput) -> Tensor:
         """Logits (batch, frames, bins)."""
+        return self.logits_of(self.looked(inputs), inputs)
+
+    def looked(self, inputs: HeadInput) -> Tensor:
+        """Features (batch, frames, numbers) of what the views show."""
         embedding = self.network.embedding(inputs)
         features = self.network.features(inputs, embedding)
         flat = features.flatten(0, 1)
         places = self.where(flat).flatten(2).softmax(dim=-1)
-        looked = torch.einsum('bpn,bcn->bpc', places, flat.flatten(2)).flatten(1)
-        pooled = torch.cat([looked, flat.mean(dim=(2, 3)), embedding], dim=1)
-        logits: Tensor = self.out(pooled)
-        return logits.unflatten(0, features.shape[:2])
+        pools = torch.einsum('bpn,bcn->bpc', places, flat.flatten(2)).flatten(1)
+        pooled = torch.cat([pools, flat.mean(dim=(2, 3)), embedding], dim=1)
+        return pooled.unflatten(0, features.shape[:2])
+
+    def logits_of(self, looked: Tensor, inputs: HeadInput) -> Tensor:
+        """Logits (batch, frames, bins) of features that `looked` gave."""
+        logits: Tensor = self.out(looked)
+        return logits if self.relations is None else logits + self.relations(looked, inputs)
 
     def logits(self, inputs: HeadInput) -> Tensor:
         """Logits (batch, frames, bins) in the precision of the latents, at least float32."""
@@ -109,10 +153,23 @@ class ValueHead(Head):
 
 def value_input(imagination: Imagination, grounding: InstructionGrounding) -> HeadInput:
     """What a value head reads of an imagination, for instructions grounded before it."""
-    beside, count = None, len(imagination.latents)
+    beside, turned, count = None, None, len(imagination.latents)
     if grounding.places is not None:
         beside = offsets(grounding.places.expand(count, -1, -1), imagination.chunk)
-    return HeadInput.of(imagination, grounding.text, grounding.maps, beside)
+    if grounding.axes is not None:
+        turned = beside_target(grounding.axes.expand(count, -1, -1), imagination.chunk)
+    return HeadInput.of(imagination, grounding.text, grounding.maps, beside, turned)
+
+
+def beside_target(axes: Tensor, chunk: PoseChunk) -> Tensor:
+    """How the hand is turned beside the target in new frames, (batch, new frames, AXIS).
+
+    Args:
+        axes: (batch, 2, 4), as `InstructionGrounding` has them.
+        chunk: flange poses (batch, frames), frame 0 the present.
+    """
+    rotation = chunk.rotation[:, 1:]
+    return beside_axes(axes[:, None, 0].expand(*rotation.shape[:2], -1), rotation)
 
 
 def value_inputs(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from vidplan_core.errors import ConfigError
-from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.planner.config import WORDS, PlannerConfig
 from vidplan_core.planner.dynamics import NoDynamics, PresentDynamics
 from vidplan_core.planner.interfaces import Objective
 from vidplan_core.planner.objective.combination import discard_doubted
@@ -30,6 +30,7 @@ from vidplan_core.planner.planner import (
 )
 from vidplan_core.planner.proposals.primitives import Primitives
 from vidplan_core.planner.proposals.shortlist import Shortlist
+from vidplan_core.planner.proposals.sources import policy_source
 from vidplan_core.planner.tasks.task_kind import TaskKind
 from vidplan_core.registry import Registry
 
@@ -98,9 +99,9 @@ def _ascended(kind: TaskKind, parts: PlannerParts) -> Objective | None:
 
 
 def _choice(kind: TaskKind, parts: PlannerParts) -> Choice:
-    """The best; where a policy proposes, the first unless the best is better by a margin."""
-    proposed = kind.by_pictures and kind.imagined
-    return above_margin(parts.config.margin) if proposed else best_candidate
+    """The best; where a policy proposes that sees, the first unless it is worse by a margin."""
+    trusted = kind.by_pictures and kind.imagined and parts.config.base != WORDS
+    return above_margin(parts.config.margin) if trusted else best_candidate
 
 
 def _refinement(kind: TaskKind, config: PlannerConfig) -> Refinement | None:
@@ -147,7 +148,11 @@ def policy(kind: TaskKind, parts: PlannerParts) -> Composition | None:
 
 def random_of_n(kind: TaskKind, parts: PlannerParts) -> Composition | None:
     """Any of the policy's samples, without imagining."""
-    return _unimagined(kind, parts, random_candidate)
+    composed = _unimagined(kind, parts, random_candidate)
+    if composed is None:
+        return None
+    planner = replace(composed.planner, source=policy_source(parts))
+    return replace(composed, planner=planner)
 
 
 def _unimagined(kind: TaskKind, parts: PlannerParts, choose: Choice) -> Composition | None:

@@ -19,7 +19,9 @@ METHODS = ('vidplan', 'no_refine', 'random', 'kinematic', 'policy', 'one_sample'
            'no_imagination', 'no_uncertainty', 'discard', 'value_only', 'basis_only')  # fmt: skip
 # The base that is no policy of the models, and the source of that name.
 SERVER, POLICY_SERVER = 'server', 'policy_server'
-BASES = ('grounded', 'words', SERVER)
+# The policy of the models that is not given where things are.
+WORDS = 'words'
+BASES = ('grounded', WORDS, SERVER)
 _LENGTH = {'unit': 'm', 'low': 0.001, 'high': 0.3}
 _WEIGHT = {'low': 0.0, 'high': 1000.0}
 
@@ -56,7 +58,8 @@ class PlannerConfig:
     )
     margin: float = knob(
         0.08,
-        "by which a candidate must score above the policy's first to be taken instead",
+        "by which a candidate must score above the policy's first to be taken instead; a policy "
+        'that reads words only has no such lead',
         low=0.0,
         high=1000.0,
     )

@@ -8,7 +8,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.heads.grounding import VERBS, fitted_maps, places_of
+from vidplan_core.heads.axes import axes_of
+from vidplan_core.heads.grounding import (
+    VERBS,
+    InstructionGrounding,
+    fitted_maps,
+    places_of,
+)
 from vidplan_core.language.instruction import PLACE
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.world_model import WorldModel
@@ -22,8 +28,8 @@ class Grounder:
 
     @torch.no_grad()
     def read(self, relevancy: Tensor, chunk: PoseChunk, verb: Tensor, kind: Tensor,
-             words: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
-        """Text, maps and places, as `grounding.ground` gives them, of rows.
+             words: tuple[str, ...]) -> InstructionGrounding:
+        """Ground rows, as `grounding.ground` does.
 
         Args:
             relevancy: of all kinds in the present, (rows, kinds, views, rows, columns).
@@ -40,4 +46,6 @@ class Grounder:
         said = [functional.one_hot(verb, len(VERBS)).to(known), known[kind],
                 known[bowl] * place[:, 0, 0]]  # fmt: skip
         places = places_of(self._scorer, config.cameras, maps, chunk)
-        return torch.cat(said, 1), fitted_maps(maps, config), places
+        axes = axes_of(config.cameras, maps, places, chunk)
+        fitted = fitted_maps(maps, config)
+        return InstructionGrounding(torch.cat(said, 1), fitted, places, maps, axes)

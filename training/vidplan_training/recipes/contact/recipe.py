@@ -23,7 +23,7 @@ from vidplan_core.heads.network import save_head
 from vidplan_core.heads.uncertainty import FOLDER as UNCERTAINTY
 from vidplan_core.heads.uncertainty import load_uncertainty
 from vidplan_core.heads.value import FOLDER as VALUE
-from vidplan_core.heads.value import ValueHead, load_value
+from vidplan_core.heads.value import ValueHead
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.checkpoint import load_world_model, save_world_model
 from vidplan_core.world_model.world_model import WorldModel
@@ -45,6 +45,7 @@ from vidplan_training.recipes.contact.model import (
     Shares,
     with_readout,
 )
+from vidplan_training.recipes.contact.pool import SharedSamples
 from vidplan_training.recipes.contact.readout import (
     LIFT_HOP,
     calibrate,
@@ -52,12 +53,15 @@ from vidplan_training.recipes.contact.readout import (
     readout_loss,
     readout_report,
 )
+from vidplan_training.recipes.contact.relations import (
+    head_of,
+    look,
+    relations_loss,
+)
 from vidplan_training.recipes.contact.settings import ContactRecipe, StageSettings
 from vidplan_training.recipes.contact.uncertainty import ErrorSampler, error_loss, error_report
 from vidplan_training.recipes.contact.value import (
-    BRANCHES,
     PICTURES,
-    ValueBatch,
     ValueSampler,
     frames_loss,
     value_config,
@@ -117,7 +121,8 @@ def _gather(
     scorer = SemanticScorer.load(recipe.models / 'semantic', device)
     annotator = Annotator(model.autoencoder, scorer, device)
     statistics = Statistics.of(model.config)
-    gathered = Gathered(annotator, statistics, relevancy='value' in recipe.stages)
+    looks = bool({'value', 'relations'} & set(recipe.stages))
+    gathered = Gathered(annotator, statistics, relevancy=looks)
     todo = jobs(recipe.data, recipe.first, recipe.episodes, recipe.shard, recipe.frames)
     found: list[Shard] = []
     asked = {job.folder for job in todo}
@@ -219,33 +224,6 @@ def _train_uncertainty(run: ContactRun) -> None:
     run.tell('uncertainty', {'before': before, 'after': after})
 
 
-class _Pool:
-    """Samples that a stretch of iterations shares, `size` batches `reuse` times each."""
-
-    def __init__(
-        self, samples: ValueSampler, batch: int, size: int, reuse: int, seed: int
-    ) -> None:
-        self._samples, self._batch, self._seed = samples, batch, seed
-        self._size, self._iterations = size, size * reuse
-        self._number = -1
-        self._kept: ValueBatch | None = None
-
-    def at(self, iteration: int) -> ValueBatch:
-        """Half of a pool: whole branch sets first, then other windows."""
-        number = iteration // self._iterations
-        sets, size = max(1, self._batch // 2 // BRANCHES), self._size
-        if number != self._number or self._kept is None:
-            rng = torch.Generator().manual_seed(7_000_003 * self._seed + number)
-            self._kept = self._samples.make(rng, size * sets, size * self._batch // 2)
-            self._number = number
-        rng = torch.Generator().manual_seed(iteration)
-        chosen = torch.randperm(size * sets, generator=rng)[:sets]
-        first = (chosen[:, None] * BRANCHES + torch.arange(BRANCHES)).flatten()
-        others = torch.randperm(size * self._batch // 2, generator=rng)[: self._batch // 2]
-        index = torch.cat([first, size * sets * BRANCHES + others])
-        return self._kept.rows(index.to(self._kept.to_go.device))
-
-
 def _train_value(run: ContactRun) -> None:
     recipe, model = run.recipe, run.model
     scorer = SemanticScorer.load(recipe.models / 'semantic', model.mean.device)
@@ -255,7 +233,7 @@ def _train_value(run: ContactRun) -> None:
     check = ValueSampler(model, scorer, run.held_out)
     before = check_value(head, check, 'imagined')
     print(f'value before: {json.dumps(before)}', flush=True)
-    pool = _Pool(samples, recipe.value.batch, recipe.pool, recipe.reuse, recipe.seed)
+    pool = SharedSamples(samples, recipe.value.batch, recipe.pool, recipe.reuse, recipe.seed)
     _train(run, 'value', head.train(), lambda i: frames_loss(head, pool.at(i)))
     head.eval().requires_grad_(False)
     save_head(recipe.out / VALUE, head)
@@ -263,14 +241,30 @@ def _train_value(run: ContactRun) -> None:
     run.tell('value', {'before': before} | found)
 
 
+def _train_relations(run: ContactRun) -> None:
+    """What reads relations, after the rest of the head."""
+    recipe, model = run.recipe, run.model
+    scorer = SemanticScorer.load(recipe.models / 'semantic', model.mean.device)
+    torch.manual_seed(recipe.seed)
+    head = _value_head(run, scorer).requires_grad_(False)
+    check = ValueSampler(model, scorer, run.held_out)
+    before = check_value(head, check, 'imagined')
+    print(f'value before: {json.dumps(before)}', flush=True)
+    samples = ValueSampler(model, scorer, run.training)
+    rows = look(head, samples, recipe.looked, recipe.seed, recipe.work / 'looked')
+    assert head.relations is not None
+    head.relations.requires_grad_(True)
+    batch = recipe.relations.batch
+    _train(run, 'relations', head, lambda i: relations_loss(head, rows, batch, i))
+    head.requires_grad_(False)
+    save_head(recipe.out / VALUE, head)
+    found = {picture: check_value(head, check, picture) for picture in PICTURES}
+    run.tell('relations', {'before': before} | found)
+
+
 def _value_head(run: ContactRun, scorer: SemanticScorer) -> ValueHead:
-    """The head of the models where it has these sizes, else a new one."""
-    config, device = value_config(run.model, scorer, VALUE_WIDTHS), run.model.mean.device
-    if (run.recipe.models / VALUE).is_dir():
-        known = load_value(run.recipe.models, device)
-        if known.config == config:
-            return known.requires_grad_(True)
-    return ValueHead(config).to(device)
+    config = value_config(run.model, scorer, VALUE_WIDTHS)
+    return head_of(run.recipe.models, config, run.model.mean.device)
 
 
 TRAIN: dict[str, Callable[[ContactRun], None]] = {
@@ -279,6 +273,7 @@ TRAIN: dict[str, Callable[[ContactRun], None]] = {
     'jumps': _train_jumps,
     'uncertainty': _train_uncertainty,
     'value': _train_value,
+    'relations': _train_relations,
 }
 
 

@@ -11,7 +11,7 @@ from vidplan_training.collect.contact.run import FRAMES
 from vidplan_training.engine.config import TrainerConfig
 from vidplan_training.settings.knobs import Settings, nested, required
 
-STAGES = ('model', 'jumps', 'readout', 'uncertainty', 'value')
+STAGES = ('model', 'jumps', 'readout', 'uncertainty', 'value', 'relations')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,10 @@ class ContactRecipe(Settings):
     imagined: int = knob(1000, 'windows of any kind that the readout learns from', low=8)
     uncertainty: StageSettings = nested(lambda: _stage(800, 48))
     value: StageSettings = nested(lambda: _stage(2900, 192, 1e-3))
+    relations: StageSettings = nested(lambda: _stage(8000, 256, 1e-3))
+    looked: int = knob(
+        400, 'groups of 8 branch sets and 64 windows that relations are learnt from', low=1
+    )
     pool: int = knob(3, 'batches that the value learns from before others are imagined', low=1)
     reuse: int = knob(5, 'times that each of them is used', low=1)
     checked: int = knob(512, 'held-out windows of a check', low=8)

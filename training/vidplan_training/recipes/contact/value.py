@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vidplan_core.heads.axes import AXIS
 from vidplan_core.heads.grounding import MAPS, VERBS
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.network import HeadConfig
-from vidplan_core.heads.places import FEATURES, offsets
-from vidplan_core.heads.value import ValueHead, text_probe
+from vidplan_core.heads.places import FEATURES
+from vidplan_core.heads.value import ValueHead, text_probe, value_input
 from vidplan_core.language.instruction import PICK, PLACE
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.context import Context
@@ -33,6 +34,7 @@ from vidplan_training.recipes.contact.model import fed_back
 from vidplan_training.recipes.world_model.recipe import split_clip
 
 BINS, MOST_FRAMES, GAMMA = 24, 64.0, 0.97
+RELATIONS = 256
 NEVER = 95.0
 SHARE_TRUE, SHARE_BLIND, SHARE_STILL = 0.35, 0.3, 0.3  # true pictures; without places; poses
 SHARE_ABSENT, SHARE_PICK = 0.08, 0.35
@@ -74,7 +76,8 @@ def value_config(model: WorldModel, scorer: SemanticScorer, widths: tuple[int, .
         model.mean.shape[2], config.frames - 1, 17, config.latent_height, config.latent_width,
         widths=widths, text=len(VERBS) + 2 * len(scorer.encode_text(['bowl'])[0]), maps=MAPS,
         offsets=FEATURES, bins='power', bin_count=BINS, bin_high=MOST_FRAMES, gamma=GAMMA,
-        text_probe=text_probe(scorer), unit='frames', outcome=NUMBERS,
+        text_probe=text_probe(scorer), unit='frames', outcome=NUMBERS, axes=AXIS,
+        relations=RELATIONS,
     )  # fmt: skip
 
 
@@ -160,10 +163,8 @@ class ValueSampler:
         look = new[:, 0] - 1 - hop  # the last frame that is seen, not imagined
         relevancy = self.episodes.relevancy[self.episodes.seen[look]]
         looked_from = self.episodes.chunk(look[:, None], 0)
-        text, maps, places = self.grounder.read(
-            relevancy, looked_from, verb, kind, self._words(rng)
-        )
-        inputs = HeadInput.of(imagination, text, maps, offsets(places, parts.chunk))
+        grounding = self.grounder.read(relevancy, looked_from, verb, kind, self._words(rng))
+        inputs = value_input(imagination, grounding)
         inputs = shown(model, imagination, inputs, parts.future[:, 1:], picture, rng)
         to_go = self.episodes.to_go[new, verb[:, None], kind[:, None]]
         # What is not in the scene is never reached, picked or placed.
@@ -236,12 +237,20 @@ def withheld(inputs: HeadInput, rng: torch.Generator) -> HeadInput:
     places = (torch.rand(rows, 1, 1, generator=rng) >= SHARE_BLIND).float().to(device)
     poses = (torch.rand(rows, 1, 1, generator=rng) >= SHARE_STILL).float().to(device)
     assert inputs.offsets is not None
-    return replace(inputs, offsets=inputs.offsets * places, actions=inputs.actions * poses)
+    assert inputs.axes is not None
+    return replace(
+        inputs, offsets=inputs.offsets * places, axes=inputs.axes * places,
+        actions=inputs.actions * poses,
+    )  # fmt: skip
 
 
 def frames_loss(head: ValueHead, samples: ValueBatch) -> Tensor:
     """Cross-entropy of the bins of frames to go, and the order of branches of a set."""
-    logits = head(samples.inputs).float()
+    return loss_of(head, head(samples.inputs).float(), samples)
+
+
+def loss_of(head: ValueHead, logits: Tensor, samples: ValueBatch) -> Tensor:
+    """`frames_loss` of logits (rows, frames, bins) that a head gave."""
     known = ~samples.to_go.isnan()
     number = head.bins.index(torch.where(known, samples.to_go, 0.0))
     each = functional.cross_entropy(logits.flatten(0, 1), number.flatten(), reduction='none')

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The basis of handling: over things, down to them, up, aside, closing and opening."""
+"""The basis of handling: over things, across them, down to them, up, closing and opening."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -11,12 +12,15 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.planner.interfaces import Situation
 from vidplan_core.planner.motion.turning import LEVER_M, TurningMotions
 from vidplan_core.planner.parts import PlannerParts
 
 OVER_M, TRAVEL_M, RELEASE_M, GRASP_M = 0.11, 0.20, 0.13, 0.02  # heights of the tool
-TURN_RAD = 0.6
+TURN_RAD, MOST_TURN_RAD = 0.6, 0.9
+# Elongation and certainty from which on it matters how a thing lies.
+LONG, SEEN = 0.3, 0.3
 REACH_M = 0.14  # of one chunk
 
 
@@ -37,21 +41,47 @@ class Primitives:
 
     @torch.no_grad()
     def propose(self, situation: Situation) -> PoseChunk:
-        """Candidates (10, frames)."""
-        if situation.grounding is None or situation.grounding.places is None:
+        """Candidates (12, frames)."""
+        grounding, start = situation.grounding, situation.start
+        if grounding is None or grounding.places is None:
             raise ConfigError('primitives are for tasks whose target is seen with known cameras')
-        start = situation.start
-        tool = tcp_position(start.position, start.rotation, self.motions.robot)
-        motion, grip = primitives(tool, situation.grounding.places[0, :, :3].to(tool), start.grip)
+        robot = self.motions.robot
+        tool = tcp_position(start.position, start.rotation, robot)
+        axes = torch.zeros(4) if grounding.axes is None else grounding.axes[0, 0]
+        across = turn_across(robot, axes.to(tool), start.rotation)
+        places = grounding.places[0, :, :3].to(tool)
+        motion, grip = primitives(tool, places, across, start.grip)
         return self.motions.chunk(start, motion, grip)
 
 
-def primitives(tool: Tensor, places: Tensor, grip: float) -> tuple[Tensor, Tensor]:
-    """Motions (10, 4), as `TurningMotions` has them, and closedness (10,).
+def turn_across(robot: RobotModel, axes: Tensor, rotation: Tensor) -> Tensor:
+    """The shortest turn about the vertical after which the fingers close across a thing, rad.
+
+    0 for things that are not long, or not seen well, and for hands without fingertips.
+
+    Args:
+        robot: whose fingertips say which way they close.
+        axes: how the thing lies, (4,), as `axes_of` has it.
+        rotation: of the flange, (3, 3).
+    """
+    if not robot.fingertips or float(axes[2]) < LONG or float(axes[3]) < SEEN:
+        return axes.new_zeros(())
+    tips = axes.new_tensor(robot.fingertips)[:, :2]
+    closing = torch.linalg.svd(tips - tips.mean(0)).Vh[0]
+    x, y = (rotation[:2, :2] @ closing).unbind(0)
+    turn = 0.5 * torch.atan2(axes[1], axes[0]) - torch.atan2(y, x) - 0.5 * math.pi
+    return torch.remainder(turn + 0.5 * math.pi, math.pi) - 0.5 * math.pi
+
+
+def primitives(
+    tool: Tensor, places: Tensor, across: Tensor, grip: float
+) -> tuple[Tensor, Tensor]:
+    """Motions (12, 4), as `TurningMotions` has them, and closedness (12,).
 
     Args:
         tool: tool centre point (3,), base frame, m.
         places: of target and destination, (2, 3).
+        across: turn after which the fingers close across the target, (), rad.
         grip: closedness that is commanded now.
     """
     target, bowl = places
@@ -62,7 +92,10 @@ def primitives(tool: Tensor, places: Tensor, grip: float) -> tuple[Tensor, Tenso
 
     up = at(tool, TRAVEL_M)
     still = torch.zeros_like(up)
+    turn = float(across.clamp(-MOST_TURN_RAD, MOST_TURN_RAD))
     rows = [
+        (at(target, OVER_M), turn, grip),
+        (at(target, GRASP_M), turn, 0.0),
         (at(target, OVER_M), 0.0, grip),
         (at(target, GRASP_M), 0.0, 0.0),
         (still, 0.0, 1.0),

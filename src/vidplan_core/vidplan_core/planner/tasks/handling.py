@@ -10,13 +10,13 @@ from torch import Tensor
 
 from vidplan_core.heads.bundle import Heads
 from vidplan_core.language.instruction import PICK, PLACE
-from vidplan_core.planner.config import SERVER
+from vidplan_core.planner.config import SERVER, WORDS
 from vidplan_core.planner.interfaces import ProposalSource, Situation, Start
 from vidplan_core.planner.motion.turning import TurningMotions
 from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.proposals.primitives import Primitives
-from vidplan_core.planner.proposals.sources import Fallback, policy_source
+from vidplan_core.planner.proposals.sources import Fallback, JoinedProposals, policy_source
 from vidplan_core.planner.tasks.folding.memory import ClothMemory
 from vidplan_core.planner.tasks.task_kind import CycleLook
 
@@ -62,8 +62,14 @@ class Handling:
         return TurningMotions.build(parts)
 
     def source(self, parts: PlannerParts) -> ProposalSource:
-        """The policy; primitives beside it where it came no nearer."""
-        return Fallback(policy_source(parts), Primitives.build(parts))
+        """The policy; primitives beside it where it came no nearer.
+
+        Beside one that reads words only they are always there: it often means another thing.
+        """
+        policy, basis = policy_source(parts), Primitives.build(parts)
+        if parts.config.base == WORDS:
+            return JoinedProposals([policy, basis])
+        return Fallback(policy, basis)
 
     def objective(self, parts: PlannerParts) -> TermObjective:
         """The terms that the configuration weighs for handling."""
