@@ -18,7 +18,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
 from vidplan_core.heads.axes import beside_axes
 from vidplan_core.heads.estimate import expectation
-from vidplan_core.heads.grounding import InstructionGrounding, ground
+from vidplan_core.heads.grounding import VERBS, InstructionGrounding, ground
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.network import Head, HeadConfig, load_head
 from vidplan_core.heads.places import offsets
@@ -28,6 +28,7 @@ from vidplan_core.world_model.world_model import Imagination, WorldModel
 
 FOLDER = 'value'
 POOLS = 4
+FORGOTTEN = 0.3  # of the features of the views, while relations are trained
 # Its embedding identifies whether the scorer is the one that a head was trained with.
 PROBE_PHRASE, PROBE_NUMBERS, PROBE_TOLERANCE = 'bowl', 8, 0.02
 
@@ -42,13 +43,16 @@ class Relations(nn.Module):
     """Reads where tool, target and destination are, what the hand feels, and what was looked at.
 
     Convolutions that are only modulated by such numbers learn slowly what a centimetre is worth.
-    What it adds to the logits is nothing before it is trained.
+    Of the words it reads the verb only: with all of them it learns scenes by heart. What it adds
+    to the logits is nothing before it is trained.
     """
 
     def __init__(self, config: HeadConfig, looked: int) -> None:
         super().__init__()
-        known = config.features + config.offsets + config.outcome + config.axes + config.text
+        known = config.features + config.offsets + config.outcome + config.axes
+        known += len(VERBS) if config.text else 0
         width, self.reads_axes = config.relations, config.axes > 0
+        self.forgets = nn.Dropout(FORGOTTEN)
         self.layers = nn.Sequential(
             nn.Linear(looked + known, width), nn.SiLU(),
             nn.Linear(width, width), nn.SiLU(),
@@ -63,10 +67,11 @@ class Relations(nn.Module):
         if self.reads_axes and inputs.axes is None:
             raise ModelError('this head reads how things lie and was given nothing of it')
         frames = looked.shape[1]
-        text = None if inputs.text is None else inputs.text[:, None].expand(-1, frames, -1)
-        numbers = (inputs.actions, inputs.offsets, inputs.outcome, inputs.axes, text)
+        verb = None if inputs.text is None else inputs.text[:, None, : len(VERBS)]
+        verb = None if verb is None else verb.expand(-1, frames, -1)
+        numbers = (inputs.actions, inputs.offsets, inputs.outcome, inputs.axes, verb)
         known = [part.to(looked) for part in numbers if part is not None]
-        logits: Tensor = self.layers(torch.cat([looked, *known], -1))
+        logits: Tensor = self.layers(torch.cat([self.forgets(looked), *known], -1))
         return logits
 
 

@@ -255,8 +255,8 @@ def _train_relations(run: ContactRun) -> None:
     assert head.relations is not None
     head.relations.requires_grad_(True)
     batch = recipe.relations.batch
-    _train(run, 'relations', head, lambda i: relations_loss(head, rows, batch, i))
-    head.requires_grad_(False)
+    _train(run, 'relations', head.train(), lambda i: relations_loss(head, rows, batch, i))
+    head.eval().requires_grad_(False)
     save_head(recipe.out / VALUE, head)
     found = {picture: check_value(head, check, picture) for picture in PICTURES}
     run.tell('relations', {'before': before} | found)

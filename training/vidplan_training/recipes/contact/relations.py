@@ -20,6 +20,7 @@ from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.recipes.contact.value import BRANCHES, ValueBatch, ValueSampler, loss_of
 
 SETS, OTHERS = 8, 64  # at once
+OFF = 0.15  # standard deviation of noise on offsets, as they are encoded
 
 
 def head_of(models: Path, config: HeadConfig, device: torch.device) -> ValueHead:
@@ -133,8 +134,17 @@ def _without_pictures(batch: ValueBatch) -> ValueBatch:
     return replace(batch, inputs=bare)
 
 
+def _misplaced(inputs: HeadInput, rng: torch.Generator) -> HeadInput:
+    """Inputs whose places are a little off, the same in all frames, where they are known."""
+    known = inputs.offsets
+    assert known is not None
+    noise = torch.randn((len(known), 1, known.shape[2]), generator=rng).to(known)
+    return replace(inputs, offsets=known + OFF * noise * (known != 0))
+
+
 def relations_loss(head: ValueHead, rows: LookedRows, batch: int, iteration: int) -> Tensor:
     """`frames_loss` of a batch that is the same for the same iteration."""
     rng = torch.Generator().manual_seed(iteration)
     looked, samples = rows.batch(batch, rng)
+    samples = replace(samples, inputs=_misplaced(samples.inputs, rng))
     return loss_of(head, head.logits_of(looked, samples.inputs).float(), samples)

@@ -56,9 +56,12 @@ class ContactRecipe(Settings):
     imagined: int = knob(1000, 'windows of any kind that the readout learns from', low=8)
     uncertainty: StageSettings = nested(lambda: _stage(800, 48))
     value: StageSettings = nested(lambda: _stage(2900, 192, 1e-3))
-    relations: StageSettings = nested(lambda: _stage(8000, 256, 1e-3))
+    relations: StageSettings = nested(
+        lambda: StageSettings(batch=256, trainer=TrainerConfig(
+            1200, 1.5e-3, weight_decay=0.1, warmup=100, ema=0.99, save_every=250))
+    )  # fmt: skip
     looked: int = knob(
-        400, 'groups of 8 branch sets and 64 windows that relations are learnt from', low=1
+        160, 'groups of 8 branch sets and 64 windows that relations are learnt from', low=1
     )
     pool: int = knob(3, 'batches that the value learns from before others are imagined', low=1)
     reuse: int = knob(5, 'times that each of them is used', low=1)
