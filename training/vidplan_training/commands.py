@@ -85,6 +85,13 @@ _ALL = (
         'recipes.heads.recipe:run',
     ),
     Command(
+        'heads',
+        'train and judge both heads on episodes of any source, in one run',
+        'evaluation.settings:HeadsRecipe',
+        'evaluation.heads:run',
+        recipe=False,
+    ),
+    Command(
         'novelty',
         'remember what training scenes look like, to notice strange ones',
         'recipes.novelty:NoveltyRecipe',

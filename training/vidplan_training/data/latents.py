@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidplan_core.errors import ConfigError
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.se3 import quaternion_to_matrix
@@ -188,6 +189,9 @@ class ClipDataset:
         ages: how many frames before the present each history frame lies, the present's 0 last.
         frames: from the present on.
         stats: to normalise by.
+
+    Raises:
+        ConfigError: all episodes are shorter than that.
     """
 
     def __init__(
@@ -198,9 +202,15 @@ class ClipDataset:
         self._offsets = np.array([*(-age for age in ages), *range(1, frames)])
         self._windows = np.maximum(self._episodes.lengths - frames + 1, 0)
         self._ends = np.cumsum(self._windows)
+        if not len(self):
+            longest = self._episodes.lengths.max(initial=0)
+            raise ConfigError(
+                f'clips of {frames} frames are needed, the longest of {len(self._windows)} '
+                f'episodes has {longest}'
+            )
 
     def __len__(self) -> int:
-        return int(self._ends[-1])
+        return int(self._windows.sum())
 
     def clips(self, indices: np.ndarray) -> Clips:
         """Clips of window indices; an episode's start is preceded by itself, at rest."""

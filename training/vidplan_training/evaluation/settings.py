@@ -130,6 +130,24 @@ class EvaluateValue(ValueSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HeadsRecipe(EvaluationSettings, AnyEpisodes):
+    """Train the uncertainty head and, where episodes are labelled, the value head; judge both.
+
+    What is not said here is that of the presets of `uncertainty-head` and `value-head`.
+    """
+
+    out: Path = knob(Path('outputs/heads/models'), 'models folder to write, with both heads')
+    work: Path = knob(Path('outputs/heads/work'), 'folder of checkpoints to resume from')
+    sizes: str | None = knob(None, 'preset of both heads, such as full; none: their defaults')
+    iterations: int | None = knob(None, "of each training; none: the preset's", low=1)
+    batch: int | None = knob(None, "rollouts per iteration; none: the preset's", low=1)
+    pool: int = knob(64, 'rollouts that 8 iterations share, at most', low=1)
+    checked: int | None = knob(None, "held-out rollouts of a check; none: the preset's", low=1)
+    clips: int = knob(200, 'two per held-out episode, to judge the uncertainty by', low=1)
+    scenes: int = knob(100, 'for the best of six, with source=cell only', low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluateContact(EvaluationSettings):
     """Imagine closings 0 to 5 cm off, and eight chunks from moments of a task, of fresh scenes.
 

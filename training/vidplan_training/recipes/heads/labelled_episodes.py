@@ -25,10 +25,14 @@ from vidplan_training.recipes.heads.value_episodes import (
 )
 
 
+class NoLabelsError(ConfigError):
+    """No episode says what was asked for and whether it came."""
+
+
 def value_episodes(found: Sequence[Shard], stats: Statistics, gamma: float) -> ValueEpisodes:
     """Episodes to learn values from: of the simulated cell, or with a data set's labels.
 
-    Raises ConfigError when no robot's episode can be used.
+    Raises NoLabelsError when no robot's episode can be used.
     """
     if 'kinds' in found[0].meta:
         return ValueEpisodes(found, stats, gamma)
@@ -103,7 +107,9 @@ def _usable(found: Sequence[Shard]) -> tuple[list[Shard], dict[str, Instruction]
     if lost:
         print(f'{len(usable)} of {len(found)} episodes are labelled; left out: {reasons}')
     if not usable:
-        raise ConfigError(f'none of {len(found)} episodes says what was asked and done: {reasons}')
+        raise NoLabelsError(
+            f'none of {len(found)} episodes says what was asked and done: {reasons}'
+        )
     return usable, asked
 
 
