@@ -48,6 +48,7 @@ def parts_of(args: argparse.Namespace) -> list[Part]:
     bench = (*python, '-m', 'vidplan.cli.main', 'bench', 'engine', '--size', args.size)
     bench += ('--device', args.device, '--value', 'picture', '--params', 'config/full_size.yaml')
     bench += ('--repeats', str(args.repeats), '--limit', '6' if full else '2')
+    bench += () if full else ('--candidates', '2', '--iterations', '1')
     small = 'small' if full else args.size
     agreement = (*python, AGREEMENT, '--device', args.device, '--size', small)
     training = (*python, TRAINING, '--out', str(out), '--device', args.device)
@@ -62,8 +63,8 @@ def parts_of(args: argparse.Namespace) -> list[Part]:
     compiled = ('--compile', '--channels-last', '--only', 'forward', 'forward_batch', 'plan')
     chosen = [
         part('agreement', 60, *agreement),
-        part('eager', 200, *bench, '--steps', '1', '2', '4'),
-        part('compiled', BENCH_S, *bench, '--steps', '1', '4', *compiled),
+        part('eager', 200, *bench, '--steps', *(('1', '2', '4') if full else ('1', '2'))),
+        part('compiled', BENCH_S, *bench, '--steps', '1', *(('4',) if full else ()), *compiled),
         part('training', args.training_s, *training),
     ]
     return [part for part in chosen if not args.only or part.name in args.only]
@@ -150,13 +151,13 @@ def tell(log: IO[str], line: str) -> None:
 
 def machine(device: str) -> dict[str, Any]:
     """What everything runs on; `missing` says why a device cannot be used."""
-    import torch
-
-    about: dict[str, Any] = {
-        'device': device,
-        'torch': torch.__version__,
-        'python': platform.python_version(),
-    }
+    about: dict[str, Any] = {'device': device, 'python': platform.python_version()}
+    try:
+        import torch
+    except ImportError:
+        why = f'{sys.executable} has no PyTorch; name one that has by PYTHON=...'
+        return {**about, 'card': None, 'missing': why}
+    about['torch'] = torch.__version__
     if device == 'cpu':
         return {**about, 'card': platform.machine()}
     if not torch.cuda.is_available():

@@ -100,6 +100,9 @@ def test_a_missing_gpu_is_told_before_anything_runs(
     assert bench.main([str(tmp_path)]) == 2
     assert 'no CUDA device here; say --device cpu' in capsys.readouterr().err
     assert json.loads((tmp_path / bench.RESULT).read_text())['parts'] == {}
+    monkeypatch.setitem(sys.modules, 'torch', None)
+    assert bench.main([str(tmp_path), '--device', 'cpu']) == 2
+    assert 'has no PyTorch' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('size', ['tiny', 'full'])

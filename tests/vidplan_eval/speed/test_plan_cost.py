@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from tests.fakes.tiny import tiny_ctrl_world, tiny_world_model
 from vidplan_core.errors import ConfigError
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.world_model.world_model import WorldModel
+from vidplan_eval.speed import engine_bench
 from vidplan_eval.speed.engine import Engine, EngineConfig
 from vidplan_eval.speed.engine_bench import count_tflop
 from vidplan_eval.speed.plan_cost import plan_cost
@@ -61,6 +63,22 @@ def test_planning_does_less_than_the_reference_loop() -> None:
     assert model.backbone.unet.attn_processors.keys() == own.keys()
     kinds = {type(p).__name__ for p in model.backbone.unet.attn_processors.values()}
     assert 'OneToken' in kinds
+
+
+def test_the_share_of_the_reference_is_of_as_many_candidates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter(range(10_000))  # every look at the clock is one second later
+    monkeypatch.setattr(engine_bench, 'process_time', lambda: next(clock))
+    done: list[str] = []
+    engine = SimpleNamespace(
+        as_planned=lambda batch: done.append(f'{batch} planned'),
+        one_by_reference=lambda: done.append('reference'),
+    )
+    row = engine_bench.share_of_reference(engine, 6, runs=2)
+    assert row['share'] == pytest.approx(1 / 6)
+    assert row['interval'] == pytest.approx((1 / 6, 1 / 6))
+    assert done == ['6 planned', 'reference'] * 3
 
 
 def test_the_reference_imagines_every_frame_of_every_view() -> None:

@@ -62,7 +62,7 @@ def recipe_of(kind: type[H], command: str, settings: HeadsRecipe, folder: str) -
     shared = {**episodes_of(settings), **places, 'work': settings.work / f'{folder}.pt'}
     shared |= chosen(settings, {'batch': 'batch', 'iterations': 'trainer.iterations'})
     recipe = resolve(kind, preset, {**shared, 'seed': settings.seed})
-    fewer = {} if settings.checked is None else {'checked': settings.checked}
+    fewer: dict[str, Any] = {} if settings.checked is None else {'checked': settings.checked}
     return replace(recipe, pool=max(min(recipe.pool, settings.pool), recipe.batch), **fewer)
 
 

@@ -154,10 +154,14 @@ class Engine:
 
     def by_reference(self, batch: int) -> None:
         """The same candidates one after the other, everything encoded and decoded."""
+        for _ in range(batch):
+            self.one_by_reference()
+
+    def one_by_reference(self) -> None:
+        """One candidate by the plain loop."""
         assert self.reference is not None
         with self.reference.general_attention():
-            for _ in range(batch):
-                self.reference.chunk(1)
+            self.reference.chunk(1)
 
     @torch.no_grad()
     def encode(self) -> Tensor:

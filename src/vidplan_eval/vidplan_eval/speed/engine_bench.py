@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from math import prod
+from time import process_time
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from vidplan_core.metrics.intervals import bootstrap_interval
 from vidplan_eval.speed.engine import Engine
 from vidplan_eval.speed.timing import Effort, Stage, measure, peak_memory_mb, wait
 
@@ -57,6 +60,30 @@ def bench_engine(
         result['peak_memory_mb'] = peak_memory_mb(engine.device)
         report('.'.join(path), row, result)
     return result
+
+
+def share_of_reference(engine: Engine, batch: int, runs: int) -> Row:
+    """Processor time of a batch as it is planned, of that of the plain loop, on one thread.
+
+    One after the other, again and again, so that a machine that grows busy slows both down.
+
+    Args:
+        engine: with a reference loop, on a CPU.
+        batch: candidates.
+        runs: pairs, after one that is not counted.
+    """
+    pairs = [
+        (_processor_s(partial(engine.as_planned, batch)), _processor_s(engine.one_by_reference))
+        for _ in range(runs + 1)
+    ][1:]
+    shares = [planned / (batch * plain) for planned, plain in pairs]
+    return {'share': sum(shares) / runs, 'interval': bootstrap_interval(shares), 'runs': runs}
+
+
+def _processor_s(stage: Stage) -> float:
+    began = process_time()
+    stage()
+    return process_time() - began
 
 
 def _counted(stage: Stage) -> float | None:

@@ -63,6 +63,7 @@ def add_parser(subparsers: Any) -> None:
         '--count', action='store_true', help='not of size cell: count a plan, time nothing'
     )
     parser.add_argument('--only', nargs='+', default=(), metavar='STAGE', help='such as reference')
+    parser.add_argument('--beside', type=positive, metavar='N', help='N times beside a plain loop')
     parser.add_argument('--quick', action='store_true', help='one forward only, timed once')
     parser.add_argument('--repeats', type=positive, default=40, help='measurements per stage')
     parser.add_argument('--limit', type=above_zero, default=30.0, help='per stage, s')
@@ -108,6 +109,11 @@ def run(args: argparse.Namespace) -> int:
         if args.json is not None:  # after every stage: what is stopped keeps what it measured
             write_json(args.json, {**so_far, **beside_it})
 
+    if args.beside and beside is not None:
+        rows = {str(n): _beside(engine, n, args.beside) for n in (1, args.candidates)}
+        if args.json is not None:
+            write_json(args.json, {'share_of_reference': rows, **beside_it})
+        return 0
     result = bench_engine(engine, effort, lambda: _prepare(args, engine), report, only)
     print(f'{"recompilations":24s} {result["recompilations"]:9d}')
     print(f'{"peak memory":24s} {result["peak_memory_mb"]:9.0f} MB')
@@ -125,6 +131,20 @@ def _cost(args: argparse.Namespace) -> dict[str, float] | None:
     for part, tflop in cost.items():
         print(f'{part:24s} {tflop:9.3f} TFLOP of a plan')
     return cost
+
+
+def _beside(engine: Engine, batch: int, runs: int) -> dict[str, Any]:
+    """Measure and print a share."""
+    from vidplan_eval.speed.engine_bench import share_of_reference
+
+    row = share_of_reference(engine, batch, runs)
+    low, high = row['interval']
+    print(
+        f'{batch} as planned: {row["share"]:.3f} of a plain loop (95 % interval {low:.3f} .. '
+        f'{high:.3f}, {runs} runs)',
+        flush=True,
+    )
+    return row
 
 
 def _prepare(args: argparse.Namespace, engine: Engine) -> None:
