@@ -26,6 +26,7 @@ lint: setup  ## style and types
 docs: setup  ## the documentation site, in outputs/site; a broken link is an error
 	@$(WITH_ENV) pip install --quiet --disable-pip-version-check -r requirements/docs.txt
 	@$(WITH_ENV) python scripts/write_docs.py --check
+	@$(WITH_ENV) python scripts/write_api.py
 	@$(WITH_ENV) zensical build --strict --clean
 
 clean:  ## remove what was built; the virtual environment stays

@@ -59,6 +59,12 @@ REMEDIES = {
     'NO_LOG_FOLDER': 'Set HOME or ROS_LOG_DIR to a folder that can be written.',
     'ROS_ERROR': '`vidplan doctor` looks at the domain and the middleware.',
     'RUN_FAILED': 'The message quotes the last lines of the process; its log is in the run.',
+    'PAGE_FAILED': 'The message says which part of the graph does not answer: is `vidplan up` '
+    'running, in the same domain and namespace?',
+    'PORT_IN_USE': 'Another page or server has the port: choose one by `--port`.',
+    'POLICY_SERVER_FAILED': 'Is the server up? [Policy server](policy_server.md) says how to ask.',
+    'VIDEO_FAILED': 'The message names the file: is there room, and an encoder (PyAV)?',
+    'WORKER_DIED': 'A process of an evaluation ended, often for memory: fewer `--workers`.',
     'GOAL_FAILED': 'Is `vidplan up` running, in the same domain and namespace?',
     'MACHINE_ERROR': 'The message is that of the operating system.',
     'INTERNAL_ERROR': 'Say `--debug` for the place, and report it.',

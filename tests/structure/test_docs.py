@@ -15,8 +15,8 @@ PAGES = sorted((ROOT / 'docs').glob('*.md'))
 _LINK = re.compile(r'\]\(([^)#\s]+)(?:#[^)]*)?\)')
 
 
-def writer() -> ModuleType:
-    spec = importlib.util.spec_from_file_location('write_docs', ROOT / 'scripts/write_docs.py')
+def writer(name: str = 'write_docs') -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / f'scripts/{name}.py')
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     assert spec.loader is not None
@@ -44,7 +44,8 @@ def test_a_broken_link_would_be_found(tmp_path: Path) -> None:
 
 def test_every_page_is_in_the_navigation() -> None:
     listed = re.findall(r'"([\w/]+\.md)"', (ROOT / 'zensical.toml').read_text(encoding='utf-8'))
-    assert sorted(listed) == sorted(page.name for page in PAGES)
+    written = [f'api/{package}.md' for package in writer('write_api').PACKAGES]
+    assert sorted(listed) == sorted([*written, *(page.name for page in PAGES)])
 
 
 def test_written_pages_are_as_the_code_says() -> None:
@@ -56,3 +57,33 @@ def test_every_error_of_a_goal_has_a_remedy() -> None:
     module = writer()
     assert module.codes().keys() <= module.REMEDIES.keys()
     assert module.codes()['TARGET_NOT_FOUND'][0] == 102
+
+
+def test_every_error_of_a_command_has_a_remedy() -> None:
+    codes = re.compile(r"(?:\bcode = |CommandFault\(\s*)'([A-Z_]+)'")
+    found = {
+        code
+        for path in (ROOT / 'src').rglob('*.py')
+        for code in codes.findall(path.read_text(encoding='utf-8'))
+    }
+    assert {'INVALID_BAG', 'DISK_FULL'} <= found
+    assert found - {'SUCCESS', 'VIDPLAN_ERROR'} <= writer().REMEDIES.keys()
+
+
+def test_the_reference_is_made_of_docstrings(tmp_path: Path) -> None:
+    source = tmp_path / 'tool'
+    source.mkdir()
+    (source / '_hidden.py').write_text('def f(): pass\n')
+    (source / 'arm.py').write_text(
+        '"""Arms of `a_b` and c_d."""\n\ndef move(to: float, *, slow: bool = False) -> int:\n'
+        '    """Go there.\n\n    to: in m.\n    """\n\ndef _inner(): pass\n\nclass Arm(Base):\n'
+        '    """One."""\n\n    def stop(self) -> None:\n        """At *once*."""\n'
+    )
+    assert writer('write_api').page('tool', source).splitlines() == [
+        '# tool', '', 'Written from the docstrings.', '',
+        '## tool.arm', '', 'Arms of `a_b` and c\\_d.', '',
+        '### `move(to: float, *, slow: bool=False) -> int`', '', 'Go there.', '',
+        '```text', 'to: in m.', '```', '',
+        '### `class Arm(Base)`', '', 'One.', '',
+        '- `stop(self) -> None`: At \\*once\\*.', '',
+    ]  # fmt: skip
