@@ -15,6 +15,11 @@ class WorldModelParameters:
     """Where the models are, how they run, and what is shown of them."""
 
     models: str = knob('', "folder of the models; '': the cell models of this package")
+    require_manifest: bool = knob(
+        True,
+        'refuse models without manifest.json, which says what belongs to them (vidplan models '
+        'seal DIR); one that does not hold is always refused',
+    )
     device: str = knob('cpu', 'where the models run: cpu, cuda, cuda:1 ...')
     robot: str = knob(
         DEFAULT_ROBOT,

@@ -25,6 +25,7 @@ from vidplan.ros.services import ServiceError, answer
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import ModelError
 from vidplan_core.geometry.robot_files import load_robot
+from vidplan_core.models.manifest import check_manifest
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_msgs.srv import Rollout
 
@@ -66,6 +67,7 @@ class WorldModelNode(ManagedNode):
             torch.set_num_threads(self.parameters.threads)
         started_s = time.monotonic()
         folder = self.folder
+        check_manifest(folder, self.parameters.require_manifest)
         robot = self.parameters.pace.slow(load_robot(self.parameters.robot))
         self._host.load(folder, self._config, self.parameters.device, robot)
         self._loaded_s = time.monotonic() - started_s

@@ -8,6 +8,7 @@ picture's width and height, so that they hold at every resolution.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,9 @@ class Camera:
     trust_m: float
 
     def __post_init__(self) -> None:
+        numbers = *self.position, *(n for row in self.rotation for n in row), *self.focal
+        if not all(math.isfinite(number) for number in (*numbers, self.trust_m)):
+            raise ModelError(f'the numbers of a camera must be finite, got {self}')
         if self.mount not in ('base', 'flange'):
             raise ModelError(f"a camera is mounted on 'base' or 'flange', not '{self.mount}'")
         if len(self.position) != 3 or [len(row) for row in self.rotation] != [3, 3, 3]:

@@ -99,6 +99,6 @@ def load_bound(folder: Path) -> LowerBound | None:
         )
     except (ValueError, TypeError, KeyError) as error:
         raise ModelError(f'{path} holds no conformal bound: {error!r}') from error
-    if not (0.0 < bound.alpha < 1.0 and bound.margin <= 1.0):
+    if not (0.0 < bound.alpha < 1.0 and -1.0 <= bound.margin <= 1.0):
         raise ModelError(f'{path}: alpha {bound.alpha} and margin {bound.margin} cannot be')
     return bound

@@ -20,6 +20,7 @@ from torch.nn import functional
 from vidplan_core.errors import ModelError
 from vidplan_core.heads.bins import Bins
 from vidplan_core.heads.inputs import HeadInput
+from vidplan_core.models.fields import require_ranges
 from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
 from vidplan_core.models.precision import fast_precision
 from vidplan_core.world_model.config import WorldModelConfig
@@ -78,6 +79,12 @@ class HeadConfig:
     relations: int = 0
 
     def __post_init__(self) -> None:
+        require_ranges(
+            self, channels=(1, 1024), frames=(1, 1024), features=(0, 16384), rows=(1, 8192),
+            columns=(1, 8192), widths=(1, 16384), embedding=(1, 16384), attention_heads=(1, 1024),
+            text=(0, 16384), maps=(0, 64), offsets=(0, 1024), bin_count=(2, 4096),
+            bin_high=(1e-6, 1e6), gamma=(0.0, 1.0), outcome=(0, 1024),
+        )  # fmt: skip
         if len(self.widths) != 3 or any(width % GROUPS for width in self.widths):
             raise ModelError(f'a head has three widths, multiples of {GROUPS}: {self.widths}')
         if self.patch < 1 or self.rows % self.patch or self.columns % self.patch:

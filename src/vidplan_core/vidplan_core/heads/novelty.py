@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidplan_core.errors import ModelError
+from vidplan_core.models.fields import require_ranges
 from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
 from vidplan_core.world_model.config import WorldModelConfig
 
@@ -43,6 +44,9 @@ class NoveltyConfig:
     bank: int = 12000
     usual: tuple[float, ...] = (0.0, 0.0)
     spread: tuple[float, ...] = (1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        require_ranges(self, channels=(1, 1024), views=(1, 64), bank=(1, 1e6), spread=(1e-9, 1e6))
 
     def check_fits(self, config: WorldModelConfig, channels: int) -> None:
         """Raise ModelError when a world model's latents have another shape."""

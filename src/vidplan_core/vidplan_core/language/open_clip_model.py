@@ -16,11 +16,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
+from vidplan_core.models.fields import check_kind, require_range
 from vidplan_core.models.torchvision_shim import ensure_torchvision
 
 CONFIG_FILE = 'open_clip_config.json'
 WEIGHTS_FILE = 'open_clip_model.safetensors'
 LOCAL_PREFIX = 'local-dir:'
+
+# Larger than any model of open_clip's.
+_LARGEST = {'layers': 256, 'width': 16384, 'context_length': 4096, 'vocab_size': 1_000_000}
 
 Tokenizer = Callable[[Sequence[str]], Tensor]
 
@@ -110,6 +114,7 @@ def save_open_clip(model: nn.Module, config: dict[str, Any], folder: Path) -> No
 def _check_folder(folder: Path) -> None:
     """Compare the weights file with the model that the description asks for."""
     description = _read_config(folder / CONFIG_FILE)
+    _check_sizes(folder / CONFIG_FILE, description['model_cfg'])
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():
         raise ModelError(f'{weights} is missing: run `vidplan-train semantic --set out={folder}`')
@@ -125,6 +130,20 @@ def _check_folder(folder: Path) -> None:
             raise ModelError(f"{weights}: tensor '{name}' is {found[name]}, expected {shape}")
     for name in found.keys() - expected.keys():
         raise ModelError(f"{weights}: tensor '{name}' is not part of {CONFIG_FILE}'s model")
+
+
+def _check_sizes(path: Path, model: dict[str, Any]) -> None:
+    """Raise ModelError for towers that nobody could build in any time or memory."""
+    for tower in ('vision_cfg', 'text_cfg'):
+        sizes = model.get(tower)
+        if not isinstance(sizes, dict):
+            raise ModelError(f"{path} has no '{tower}' block")
+        for name, high in _LARGEST.items():
+            value = sizes.get(name, 0)
+            # A ResNet has a list of layers.
+            for one in value if isinstance(value, list) else [value]:
+                check_kind(f'{path}: {tower}.{name}', int, one)
+                require_range(f'{path}: {tower}.{name}', one, 0, high)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

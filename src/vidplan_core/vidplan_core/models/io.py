@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import torch
 from safetensors import SafetensorError
@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
+from vidplan_core.models.fields import check_kind
 from vidplan_core.models.tensors import fill, mismatches, not_finite, refuse, shapes, unshared
 
 T = TypeVar('T')
@@ -92,20 +93,22 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
-    """Build a configuration from json values; raises ModelError naming unknown keys.
+    """Build a configuration from json values; raises ModelError naming keys and wrong values.
 
-    Lists become tuples, unless a field's metadata say by `FROM_JSON` how it is read.
+    Numbers must be finite. Lists become tuples, unless a field's metadata say by `FROM_JSON` how
+    it is read.
     """
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise ModelError(f'{kind.__name__} has no key {unknown}; known keys: {sorted(known)}')
-    return kind(
-        **{
-            name: known[name].metadata.get(FROM_JSON, _tuples)(value)
-            for name, value in values.items()
-        }
-    )
+    kinds = get_type_hints(kind)
+    read = {
+        name: known[name].metadata.get(FROM_JSON, _tuples)(value) for name, value in values.items()
+    }
+    for name, value in read.items():
+        check_kind(f'{kind.__name__}.{name}', kinds[name], value)
+    return kind(**read)
 
 
 def _tuples(value: Any) -> Any:

@@ -22,6 +22,7 @@ from vidplan_core.heads.policy.files import check_policy, load_policy
 from vidplan_core.heads.policy.network import ChunkPolicy
 from vidplan_core.language.instruction import REACH
 from vidplan_core.language.semantic import SemanticScorer
+from vidplan_core.models.manifest import check_manifest
 from vidplan_core.planner.compositions import compose
 from vidplan_core.planner.config import SERVER, PlannerConfig
 from vidplan_core.planner.interfaces import Score, Situation
@@ -112,9 +113,11 @@ class PlanningSystem:
         Its heads, uncertainty/ and value/, and its policies are used where they are there.
 
         Raises:
-            ModelError: a file is missing, corrupt or does not fit.
+            ModelError: a file is missing, corrupt, does not fit, or is not what `manifest.json`
+                says.
             ConfigError: as for a system of loaded models.
         """
+        check_manifest(models)
         world_model = load_world_model(models, device)
         chosen = config or PlannerConfig()
         set_precision(world_model, chosen.precision)

@@ -12,6 +12,7 @@ from vidplan_core.errors import ModelError
 from vidplan_core.geometry.camera import Camera
 from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.geometry.camera_layout import CameraLayout
+from vidplan_core.models.fields import require_ranges
 from vidplan_core.models.io import FROM_JSON, from_dict
 from vidplan_core.world_model.autoencoders.config import STRIDE
 from vidplan_core.world_model.backbones.interface import BackboneConfig, ClipFormat
@@ -66,6 +67,7 @@ class WorldModelConfig:
 
     def __post_init__(self) -> None:
         self._check_cameras()
+        self._check_numbers()
         past = self.history_frames - 1
         if self.history_idx and len(self.history_idx) != past:
             raise ModelError(f'history_idx needs {past} places, got {self.history_idx}')
@@ -73,6 +75,18 @@ class WorldModelConfig:
             raise ModelError(
                 f'history_idx holds 0 (first frame) or places before -1 (the present), not '
                 f'{self.history_idx}'
+            )
+
+    def _check_numbers(self) -> None:
+        require_ranges(
+            self, height=(8, 8192), width=(8, 8192), frame_period_s=(0.001, 60.0),
+            history_frames=(1, 1024), frames=(2, 1024), history_stride=(1, 1024),
+            history_noise=(0.0, 1e3), present_noise=(0.0, 1e3), residual_std=(1e-6, 1e6),
+            latent_std=(1e-6, 1e6), sigma_min=(1e-6, 1e6), sigma_max=(1e-6, 1e6),
+        )  # fmt: skip
+        if self.sigma_min >= self.sigma_max:
+            raise ModelError(
+                f'sigma_min must be below sigma_max, got {self.sigma_min} and {self.sigma_max}'
             )
 
     def _check_cameras(self) -> None:

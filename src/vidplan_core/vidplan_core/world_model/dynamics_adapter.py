@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError, ModelError
 from vidplan_core.geometry.fk import flange_pose
+from vidplan_core.models.fields import require_ranges
 from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
 from vidplan_core.models.tensors import mismatches, not_finite, refuse, shapes
 from vidplan_core.world_model.released.import_source import read_tensors
@@ -58,6 +59,11 @@ class DynamicsAdapterConfig:
         for name in ('velocity_p01', 'velocity_p99', 'delta_p01', 'delta_p99'):
             if len(getattr(self, name)) != JOINTS:
                 raise ModelError(f'{name} needs {JOINTS} numbers, one per joint')
+        require_ranges(self, steps=(1, 1024), rate_hz=(0.1, 1e4), hidden=(1, 16384))
+        for what in ('velocity', 'delta'):
+            low, high = getattr(self, f'{what}_p01'), getattr(self, f'{what}_p99')
+            if any(below >= above for below, above in zip(low, high, strict=True)):
+                raise ModelError(f'{what}_p01 must be below {what}_p99, got {low} and {high}')
 
 
 class DynamicsAdapter(nn.Module):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidplan_core.data.action import PoseChunk
+from vidplan_core.models.fields import require_ranges
 
 FOLDER = 'outcome'
 NUMBERS = 3  # per frame
@@ -32,6 +33,12 @@ class OutcomeConfig:
     widths: tuple[int, ...] = (48, 64, 96)
     embedding: int = 96
     pools: int = 6
+
+    def __post_init__(self) -> None:
+        require_ranges(
+            self, channels=(1, 1024), rows=(1, 8192), columns=(1, 8192), frames=(1, 1024),
+            features=(1, 16384), widths=(1, 16384), embedding=(1, 16384), pools=(1, 1024),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`vidplan models`: turn checkpoints of others into model folders."""
+"""`vidplan models`: turn checkpoints of others into model folders, and seal those."""
 
 from __future__ import annotations
 
@@ -49,6 +49,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     importing.add_argument(
         '--spec', type=existing_file, metavar='FILE', help="json of another size than Ctrl-World's"
     )
+    sealing = actions.add_parser(
+        'seal',
+        help='write down which files belong to a models folder',
+        description='Writes manifest.json: the SHA-256 of every description and of all weights. '
+        'From then on nothing plans with the folder where a file is missing, changed or new.',
+    )
+    sealing.add_argument('path', type=existing_folder, metavar='DIR', help='a models folder')
     return parser
 
 
@@ -58,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ModelError: the checkpoint cannot be read or does not fit.
     """
+    if args.action == 'seal':
+        return _seal(args.path)
     if args.path.is_dir():
         return _show_folder(args.path)
     from vidplan_core.world_model.released.import_checkpoint import convert, read_released
@@ -69,6 +78,14 @@ def run(args: argparse.Namespace) -> int:
         convert(args.path, found, args.out, args.base)
         _show_folder(args.out)
         _tell_what_is_missing(args.out)
+    return 0
+
+
+def _seal(folder: Path) -> int:
+    from vidplan_core.models.manifest import seal
+
+    path, files = seal(folder)
+    print(f'{path}: {len(files)} files')
     return 0
 
 

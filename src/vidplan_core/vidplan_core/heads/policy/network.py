@@ -17,6 +17,7 @@ from torch.nn import functional
 from vidplan_core.errors import ModelError
 from vidplan_core.heads.network import GROUPS, ConditionedBlock
 from vidplan_core.heads.policy.inputs import BESIDE, BODY, PolicyInput
+from vidplan_core.models.fields import require_ranges
 
 NUMBERS = 5  # x, y, z, turn about the vertical, closedness
 POSITION_CHANNELS = 4
@@ -53,6 +54,10 @@ class PolicyConfig:
     text_probe: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        require_ranges(
+            self, channels=(1, 1024), rows=(1, 8192), columns=(1, 8192), views=(1, 64),
+            text=(0, 16384), width=(1, 16384), embedding=(1, 16384), pools=(1, 1024),
+        )  # fmt: skip
         if len(self.scale) != NUMBERS or min(self.scale) <= 0.0:
             raise ModelError(f'scale needs {NUMBERS} positive numbers, got {self.scale}')
         sizes = (self.rows // max(self.views, 1), self.columns)

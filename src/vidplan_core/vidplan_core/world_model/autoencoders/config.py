@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vidplan_core.models.fields import require_ranges
+
 # Pixels per latent element, in each direction.
 STRIDE = 8
 
@@ -20,3 +22,6 @@ class AutoencoderConfig:
     widths: tuple[int, ...] = (32, 64, 128)
     blocks: int = 2
     kind: str = 'convolutional'
+
+    def __post_init__(self) -> None:
+        require_ranges(self, latent_channels=(1, 1024), widths=(1, 16384), blocks=(0, 64))

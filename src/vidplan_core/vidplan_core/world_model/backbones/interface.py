@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from vidplan_core.errors import ConfigError
+from vidplan_core.errors import ConfigError, ModelError
+from vidplan_core.models.fields import require_ranges
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,11 @@ class BackboneConfig:
     retired: ClassVar[frozenset[str]] = frozenset()
     takes_cameras: ClassVar[bool] = False
     own_precision: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        require_ranges(self, widths=(1, 16384))
+        if not 1 <= len(self.widths) <= 8:
+            raise ModelError(f'a backbone has 1 .. 8 levels, got the widths {self.widths}')
 
     @property
     def reads_text(self) -> bool:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
+from vidplan_core.models.fields import require_ranges
 from vidplan_core.models.torchvision_shim import ensure_torchvision
 from vidplan_core.world_model.backbones.interface import (
     Backbone,
@@ -65,6 +66,8 @@ class SvdConfig(BackboneConfig):
     own_precision: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        require_ranges(self, layers_per_block=(1, 16), attention_head_dim=(1, 1024))
         if any(width % 32 or width % self.attention_head_dim for width in self.widths):
             raise ModelError(
                 f'widths {self.widths} must be multiples of 32 (groups of the normalisation) and '

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
+from vidplan_core.models.fields import require_ranges
 from vidplan_core.models.torchvision_shim import ensure_torchvision
 from vidplan_core.world_model.backbones.interface import (
     Backbone,
@@ -55,6 +56,13 @@ class UNet2DConfig(BackboneConfig):
         'present_scale', 'target_time', 'target_scale',
     })  # fmt: skip
     takes_cameras: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_ranges(
+            self, layers_per_block=(1, 16), attention_head_dim=(1, 1024),
+            position_channels=(0, 1024), token_dim=(1, 16384),
+        )  # fmt: skip
 
 
 class UNet2D(Backbone):
