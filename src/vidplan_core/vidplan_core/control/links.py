@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,6 +19,8 @@ Indices = NDArray[np.intp]
 
 # The base and the first link stand on the table.
 _ABOVE_THE_TABLE = 2
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
 # An arm that stands too near already may go on if it comes no nearer than this, m.
 _NO_NEARER_M = 1e-3
 
@@ -51,7 +54,7 @@ class LinkCapsules:
         frames = rows[:, 0].astype(np.intp)
         positions, rotations = (values[:, frames] for values in at)
         ends = [
-            positions + (rotations @ rows[:, columns, None])[..., 0]
+            positions + (rotations * rows[:, None, columns]).sum(-1)
             for columns in (slice(1, 4), slice(4, 7))
         ]
         return cls(frames, ends[0], ends[1], rows[:, 7])
@@ -63,19 +66,26 @@ class LinkCapsules:
     def apart(self, within_m: float = np.inf) -> tuple[Array, Indices, Indices]:
         """Distances (N, P) of the pairs that may not touch, m, and their capsules (P,), (P,).
 
-        Pairs that never come nearer than `within_m` may be left out.
+        Pairs that never come nearer than `within_m` may be left out; of postures in which one
+        does not, its distance is a lower bound above that.
         """
         first, second = _pairs(tuple(self.frames.tolist()))
         middle = (self.start + self.end) / 2
         around = np.linalg.norm(self.end[0] - self.start[0], axis=-1) / 2 + self.radius
-        between = np.linalg.norm(middle[:, first] - middle[:, second], axis=-1).min(0)
+        found = np.linalg.norm(middle[:, first] - middle[:, second], axis=-1)
+        found -= around[first] + around[second]
         # Written so that NaN counts as near.
-        near = ~(between - around[first] - around[second] > within_m)
-        first, second = first[near], second[near]
+        near = ~(found > within_m)
+        kept = near.any(0)
+        first, second, found, near = first[kept], second[kept], found[:, kept], near[:, kept]
+        posture, pair = np.nonzero(near)
+        one, other = first[pair], second[pair]
         distance = _between_segments(
-            self.start[:, first], self.end[:, first], self.start[:, second], self.end[:, second]
-        )
-        return distance - self.radius[first] - self.radius[second], first, second
+            self.start[posture, one], self.end[posture, one],
+            self.start[posture, other], self.end[posture, other],
+        )  # fmt: skip
+        found[near] = distance - self.radius[one] - self.radius[other]
+        return found, first, second
 
     def from_box(self, box: WorkspaceBox, within_m: float = np.inf) -> Array:
         """Distance (N, C) of each capsule from a box, m, to 0.1 mm.
@@ -172,17 +182,19 @@ def _nearest(clear: Array, margin_m: float) -> tuple[int, float] | None:
 
 def _nearest_on(start: Array, way: Array, lower: Array, upper: Array) -> Array:
     """Distance (K,) of axes from `start` (K, 3) along `way` (K, 3) from a box, m."""
-    low, high = np.zeros(len(start)), np.ones(len(start))
-    # Distance to a convex body is convex along the axis: ternary search keeps the least.
-    for _ in range(20):
-        third = (high - low) / 3
-        left, right = (
-            _from_box(start + part[:, None] * way, lower, upper)
-            for part in (low + third, high - third)
-        )
+    def away(part: Array) -> Array:
+        return _from_box(start + part[:, None] * way, lower, upper)
+
+    low, width = np.zeros(len(start)), np.ones(len(start))
+    left, right = away(low + (1 - _GOLDEN)), away(low + _GOLDEN)
+    # Distance to a convex body is convex along the axis: golden section search keeps the least.
+    for _ in range(17):
         nearer = left < right
-        high, low = np.where(nearer, high - third, high), np.where(nearer, low, low + third)
-    return _from_box(start + ((low + high) / 2)[:, None] * way, lower, upper)
+        low = np.where(nearer, low, low + (1 - _GOLDEN) * width)
+        width = _GOLDEN * width
+        fresh = away(low + np.where(nearer, 1 - _GOLDEN, _GOLDEN) * width)
+        left, right = np.where(nearer, fresh, right), np.where(nearer, left, fresh)
+    return np.minimum(left, right)
 
 
 def _from_box(point: Array, lower: Array, upper: Array) -> Array:

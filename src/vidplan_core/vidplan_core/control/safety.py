@@ -118,7 +118,7 @@ class CommandChecker:
         times = np.union1d(np.linspace(0, path.duration_s, steps), path.times_s)
         if (found := path.violation(self.robot.hard_limits)) is not None:
             raise CommandRejectedError(LIMIT, f'{found}; plan a slower or a shorter motion')
-        positions, rotations = arm_frames(self.robot, path.sample(times)[0])
+        positions, rotations = arm_frames(self.robot, path.positions(times))
         self._check_boxes(positions[:, -1], rotations[:, -1], 'sample')
         stride = max(1, int(self.config.link_period_s / self.config.sample_period_s))
         kept = np.append(np.arange(0, len(times) - 1, stride), len(times) - 1)
@@ -152,16 +152,17 @@ class CommandChecker:
         if not command.points:
             raise CommandRejectedError(WRONG_SIZE, 'a trajectory needs at least one point')
         width = len(command.joint_names)
-        for point in command.points:
-            state = point.q, point.dq, point.ddq
+        states = [(point.q, point.dq, point.ddq) for point in command.points]
+        for state in states:
             shapes = [np.shape(values) for values in state]
             if shapes != [(width,)] * 3:
                 raise CommandRejectedError(
                     WRONG_SIZE,
                     f'points need {width} positions, velocities and accelerations, got {shapes}',
                 )
-            plan_checks.require_finite('points', [point.time_from_start_s, *np.ravel(state)])
+        plan_checks.require_finite('points', states)
         times = np.array([0.0, *(point.time_from_start_s for point in command.points)])
+        plan_checks.require_finite('times of points', times)
         if (np.diff(times) <= 0).any():
             raise CommandRejectedError(
                 INVALID, f'times of points must rise from above 0, got {times[1:].tolist()}'

@@ -80,7 +80,10 @@ class IkSolver:
         self._model = mujoco.MjModel.from_xml_string(arm_mjcf(robot.chain))
         self._data = mujoco.MjData(self._model)
         self._site = self._model.site(_FLANGE).id
-        self._jacobian = np.zeros((6, len(robot.home)))
+        joints = len(robot.home)
+        self._jacobian, self._still = np.zeros((6, joints)), np.zeros(joints)
+        self._regular = _POSTURE**2 * np.eye(joints)
+        self._unbound = np.zeros((0, joints)), np.zeros(joints, np.int32)
 
     def track(
         self,
@@ -152,11 +155,11 @@ class IkSolver:
     def _step(self, error: Array, drift: Array, lower: Array, upper: Array) -> Array:
         """Return the step (7,) between bounds that makes the most of the error (6,), rad."""
         weighted = _WEIGHTS[:, None] * self._jacobian
-        square = weighted.T @ weighted + _POSTURE**2 * np.eye(len(drift))
+        square = weighted.T @ weighted + self._regular
         linear = -(weighted.T @ (_WEIGHTS * error) + _POSTURE**2 * drift)
-        none, free = np.zeros((0, len(drift))), np.zeros(len(drift), np.int32)
+        none, free = self._unbound
         step, _, found, _ = daqp.solve(square, linear, none, upper, lower, free)
-        return np.asarray(step) if found > 0 else np.zeros_like(drift)
+        return np.asarray(step) if found > 0 else self._still
 
 
 def _turn(rotation: Array) -> tuple[Array, float]:

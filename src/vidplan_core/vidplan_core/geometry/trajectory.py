@@ -196,10 +196,11 @@ def _stretched(
     stretch = 1.0
     for _ in range(_TRIES):
         plan = _spline(times, waypoints, stretch * start, stretch**2 * rate).slowed(stretch)
-        if plan.violation(limits) is None:
+        excess = plan.excess(limits)
+        if excess < _LEAST and plan.violation(limits) is None:
             return plan
         # The start stays as fast as it is: that makes this a guess.
-        stretch *= max(_LEAST, plan.excess(limits))
+        stretch *= max(_LEAST, excess)
         if stretch > _LONGEST_STRETCH:
             return None
     return None
