@@ -19,6 +19,7 @@ from vidplan_core.geometry.fk import flange_pose, tcp_position
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.se3 import so3_exp, so3_log
 from vidplan_core.geometry.workspace import PLANNING_BOX
+from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.planner.dynamics import GRIPPER_SPEED, commanded_course
 from vidplan_core.planner.interfaces import Start
 from vidplan_core.planner.motion.retreat import RISE_M, retreat
@@ -31,6 +32,7 @@ from vidplan_core.planner.proposals.primitives import (
     primitives,
     turn_across,
 )
+from vidplan_core.planner.tasks.handling import seen_apart
 from vidplan_core.planner.tasks.progress import TaskProgress
 
 FRAMES, PERIOD_S = 5, 0.2
@@ -181,3 +183,13 @@ def test_progress_is_a_rise_and_a_loss_starts_anew() -> None:
     assert (progress.best, progress.idle) == (0.1, 0)
     progress.retry()
     assert (progress.best, progress.retries) == (0.0, 1)
+
+
+@pytest.mark.parametrize(
+    ('x', 'certainty', 'apart'), [(0.2, 1.0, True), (0.05, 1.0, False), (0.2, 0.4, False)]
+)
+def test_what_is_seen_elsewhere_is_not_in_it(x: float, certainty: float, apart: bool) -> None:
+    places = torch.tensor([[[0.5 + x, 0.0, 0.02, certainty], [0.5, 0.0, 0.03, 1.0]]])
+    grounding = InstructionGrounding(torch.zeros(1, 3), torch.zeros(1, 2, 4, 4), places)
+    assert seen_apart(grounding) is apart
+    assert not seen_apart(replace(grounding, places=None))

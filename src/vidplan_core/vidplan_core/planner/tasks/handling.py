@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from torch import Tensor
 
 from vidplan_core.heads.bundle import Heads
+from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.language.instruction import PICK, PLACE
 from vidplan_core.planner.config import SERVER, WORDS
 from vidplan_core.planner.interfaces import ProposalSource, Situation, Start
@@ -24,6 +25,9 @@ from vidplan_core.planner.tasks.task_kind import CycleLook
 DONE = 0.4
 # A hand that is more closed than it was commanded, by this much, has not let go yet.
 OPENING = 0.15
+# Things this far from each other in the plane of the table are not in each other, m; certainty
+# from which on a place counts as seen.
+APART_M, SURE = 0.12, 0.8
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,23 @@ class Handling:
         """Probability that the task is done when the arm comes to rest, in [0, 1].
 
         It is 0 while the fingers open: what they still hold lies in the bowl in imagination only.
+        And it is 0 where the target is seen to lie apart from its destination.
         """
         assert situation.grounding is not None
         assert situation.rest is not None
         measured = float(situation.context.poses.closedness[0, -1])
-        if measured - situation.start.grip > OPENING:
+        if measured - situation.start.grip > OPENING or seen_apart(situation.grounding):
             return 0.0
         return float(self.heads.done(situation.rest, situation.grounding)[0, -1])
+
+
+def seen_apart(grounding: InstructionGrounding) -> bool:
+    """Whether target and destination are both seen, and not in one place."""
+    if grounding.places is None:
+        return False
+    target, destination = grounding.places[0]
+    apart = float((target[:2] - destination[:2]).norm())
+    return bool(min(target[3], destination[3]) >= SURE) and apart > APART_M
 
 
 @dataclass(frozen=True)
