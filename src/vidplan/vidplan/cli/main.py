@@ -21,7 +21,7 @@ from vidplan.cli.parser import OneLineParser
 COMMANDS = (
     'run', 'up', 'goal', 'page', 'record', 'replay', 'report', 'view', 'bag', 'data', 'score',
     'evaluate', 'landscape', 'bench', 'serve-policy', 'models', 'config', 'parse', 'doctor',
-    'completion',
+    'security', 'completion',
 )  # fmt: skip
 
 #: Where a command is that does not lie beside this file.
@@ -33,7 +33,7 @@ _PLACES = {
     **{name: f'measuring.{name}' for name in ('score', 'landscape', 'bench')},
     **{
         name: f'machine.{name}'
-        for name in ('models', 'config', 'parse', 'doctor', 'completion')
+        for name in ('models', 'config', 'parse', 'doctor', 'security', 'completion')
     },
     'page': 'serving.page',
     'serve-policy': 'serving.serve_policy',
