@@ -20,7 +20,7 @@ from vidplan_eval.bags.rosbag import Bag
 from vidplan_eval.bags.storage.stored import BagError
 from vidplan_eval.datasets.episode_bag import write_episode_bag
 from vidplan_eval.datasets.errors import EpisodeError
-from vidplan_eval.datasets.lerobot import LeRobotSource
+from vidplan_eval.datasets.lerobot import CAMERAS, Columns, LeRobotSource
 from vidplan_eval.datasets.lerobot_writer import LeRobotWriter
 
 LAYOUT = default_layout().resized(32, 64)
@@ -114,6 +114,29 @@ def test_an_episode_without_joints_is_no_bag(tmp_path: Path) -> None:
     with pytest.raises(EpisodeError, match='joint positions'):
         write_episode_bag(made, VIEWS, tmp_path / 'bag')
     assert not (tmp_path / 'bag').exists()
+
+
+def test_other_names_are_given_on_the_command_line(
+    bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / 'data'
+    words = ['--version', 'v2.1', '--size', '32x64']
+    assert main(['bag', 'export', str(bag), '--out', str(data), *words]) == 0
+    (table,) = (data / 'data').rglob('*.parquet')
+    named = parquet.read_table(table)
+    grip = Columns().gripper
+    parquet.write_table(
+        named.rename_columns(['grip' if c == grip else c for c in named.column_names]), table
+    )
+    assert main(['data', 'check', str(data)]) == 1
+    assert 'name yours by `columns`' in capsys.readouterr().out
+    right = ['--columns', 'gripper=grip', '--cameras', ','.join(CAMERAS)]
+    main(['data', 'check', str(data), *right])
+    assert 'missing column' not in capsys.readouterr().out
+    assert main(['bag', 'import', str(data), str(tmp_path / 'bags'), *right]) == 1
+    assert 'action.joint_velocity' in capsys.readouterr().out  # which only a robot commands
+    assert main(['data', 'check', str(data), '--cameras', 'a,b,c']) == 2
+    assert 'by `cameras`' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,10 @@ def _import_fault(error: ImportError) -> CommandFault:
             f'{error}: ROS 2 Jazzy and the built workspace are needed here; `source env.sh` in a '
             'shell without another ROS (`vidplan doctor` says more)',
         )
+    if name.startswith('vidplan'):
+        return CommandFault(
+            'NOT_INSTALLED', f'{error}: parts of two versions are installed; run `make setup`'
+        )
     return CommandFault('NOT_INSTALLED', f'{error}: run `make setup`, or pip install {name}')
 
 

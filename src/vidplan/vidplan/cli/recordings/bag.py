@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,7 @@ def _add_import(actions: Any) -> None:
         'data', type=existing_folder, help="folder in LeRobot's or in Ctrl-World's layout"
     )
     parser.add_argument('out', type=output_folder, help='folder in which every episode gets a bag')
+    add_names(parser)
     parser.add_argument('--episodes', type=positive, metavar='N', help='the first N; default: all')
     parser.add_argument(
         '--robot', default='fer_hand', help="whose joint names are written; DROID's"
@@ -76,6 +78,24 @@ def _add_export(actions: Any) -> None:
     parser.add_argument('--instruction', default='', help='default: the goal in each bag')
     parser.add_argument('--json', type=output_file, metavar='FILE', help='write what was lost')
     add_map(parser)
+
+
+def add_names(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how a LeRobot data set names things."""
+    parser.add_argument(
+        '--cameras',
+        type=lambda words: tuple(words.split(',')),
+        metavar='A,B,C',
+        help="LeRobot: videos or images of the left, right and wrist view; default DROID's",
+    )
+    parser.add_argument(
+        '--columns',
+        nargs='+',
+        default=[],
+        metavar='NAME=COLUMN',
+        help='LeRobot: pose=, gripper=, joints=, success= or text=, such as '
+        "pose=observation.state[0:6]; default DROID's",
+    )
 
 
 def add_map(parser: argparse.ArgumentParser) -> None:
@@ -136,18 +156,24 @@ def _info(args: argparse.Namespace) -> int:
     return 0
 
 
-def open_data(path: Path, frame_period_s: float = 0.2) -> Source:
-    """Return the episodes of a folder, whichever layout it has.
+def open_data(
+    path: Path,
+    frame_period_s: float = 0.2,
+    cameras: Sequence[str] | None = None,
+    columns: Sequence[str] = (),
+) -> Source:
+    """Return the episodes of a folder, whichever layout it has; names as of `add_names`.
 
     Raises:
-        ConfigError: it has none that is known.
+        ConfigError: it has none that is known, or not what is named.
     """
     from vidplan_core.errors import ConfigError
     from vidplan_eval.datasets.ctrl_world import CtrlWorldSource
-    from vidplan_eval.datasets.lerobot import LeRobotSource
+    from vidplan_eval.datasets.lerobot import CAMERAS, Columns, LeRobotSource
 
     if (path / 'meta' / 'info.json').is_file():
-        return LeRobotSource(path, frame_period_s=frame_period_s)
+        names = Columns.named(columns)
+        return LeRobotSource(path, cameras or CAMERAS, frame_period_s, columns=names)
     if (path / 'annotation').is_dir():
         return CtrlWorldSource(path)
     raise ConfigError(f'{path} has neither meta/info.json (LeRobot) nor annotation/ (Ctrl-World)')
@@ -157,7 +183,7 @@ def _import(args: argparse.Namespace) -> int:
     from vidplan_eval.datasets.episode_bag import write_episode_bag
     from vidplan_eval.datasets.errors import EpisodeError
 
-    source = open_data(args.data)
+    source = open_data(args.data, cameras=args.cameras, columns=args.columns)
     ids = [*source.ids(held_out=False), *source.ids(held_out=True)][: args.episodes]
     failed = 0
     for number, name in enumerate(ids, 1):

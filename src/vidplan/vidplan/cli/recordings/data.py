@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vidplan.cli.arguments import existing_folder, output_file, positive
-from vidplan.cli.recordings.bag import open_data
+from vidplan.cli.recordings.bag import add_names, open_data
 
 if TYPE_CHECKING:
     from vidplan_eval.datasets.check import CheckedData
@@ -32,6 +32,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         '--out', type=output_file, metavar='FILE', help='report with pictures, HTML'
     )
     check.add_argument('--json', type=output_file, metavar='FILE', help='write the findings')
+    add_names(check)
     check.add_argument('--episodes', type=positive, metavar='N', help='the first N; default: all')
     return parser
 
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from vidplan_eval.datasets.check_page import write_check_page
     from vidplan_eval.results import write_json
 
-    source = open_data(args.data)
+    source = open_data(args.data, cameras=args.cameras, columns=args.columns)
     ids = [*source.ids(held_out=False), *source.ids(held_out=True)][: args.episodes]
     found = check_source(source, ids)
     _print(found)
