@@ -73,5 +73,10 @@ def test_models_are_needed_and_not_written_over(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=f'has no {part}/'):
             link_models(tmp_path, tmp_path / 'out')
         (tmp_path / part).mkdir()
+    link_models(tmp_path, tmp_path / 'out')
+    (tmp_path / 'out' / 'world_model').unlink()
+    (tmp_path / 'out' / 'world_model').mkdir()
+    with pytest.raises(ConfigError, match='world_model is not that of'):
+        link_models(tmp_path, tmp_path / 'out')
     with pytest.raises(ConfigError, match='choose another out'):
         link_models(tmp_path, tmp_path)

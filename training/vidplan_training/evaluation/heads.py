@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from vidplan_core.errors import ConfigError
 from vidplan_core.heads.uncertainty import FOLDER as UNCERTAINTY
 from vidplan_core.heads.value import FOLDER as VALUE
+from vidplan_core.models.manifest import MANIFEST
 from vidplan_training.data.readers.source import AnyEpisodes
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.settings import EvaluateUncertainty, EvaluateValue, HeadsRecipe
@@ -84,7 +85,8 @@ def link_models(models: Path, out: Path) -> None:
     """Let a new models folder have everything of another but its heads.
 
     Raises:
-        ConfigError: it is the same folder, or it lacks what heads are trained or judged by.
+        ConfigError: it is the same folder or has other models' parts, or a part is missing that
+            heads are trained or judged by.
     """
     for needed in ('world_model', 'autoencoder', 'semantic'):
         if not (models / needed).is_dir():
@@ -93,6 +95,10 @@ def link_models(models: Path, out: Path) -> None:
         raise ConfigError(f'{out} is the folder of the models; choose another out')
     out.mkdir(parents=True, exist_ok=True)
     for part in sorted(models.iterdir()):
+        if part.name in (UNCERTAINTY, VALUE, MANIFEST):  # a seal is of other heads
+            continue
         link = out / part.name
-        if part.name not in (UNCERTAINTY, VALUE) and not (link.exists() or link.is_symlink()):
+        if not link.is_symlink() and not link.exists():
             link.symlink_to(part.resolve())
+        if link.resolve() != part.resolve():
+            raise ConfigError(f'{link} is not that of {models}; choose another out')
