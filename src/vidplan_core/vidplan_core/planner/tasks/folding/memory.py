@@ -27,7 +27,10 @@ SIDE_M = (0.14, 0.26)  # of what the hand can fold
 FOLDED = 0.8  # overlap with the ideal half in all views that show all of the cloth
 STOPPED = 0.04  # fingers that close less than this between two looks have stopped
 BEGUN, OPEN, EMPTY = 0.4, 0.3, 0.985  # closedness: closing; let go; closed on nothing
-NEAR_M, LOWEST_LOOK_M, FAR_LOOK_RAD = 0.03, 0.05, 1.5
+NEAR_M, LOWEST_LOOK_M = 0.03, 0.05
+# Along the arc, while the wrist camera sees the corner opposite: later the one that is carried
+# hides it, and would lead the hand back.
+FAR_LOOK_RAD = (1.5, 2.1)
 MOST_MOVED_M = 0.035  # that a closer look corrects a corner by
 TIP_M = 0.003  # by which a corner ends after the last pixel of its colour
 SINKS_M = 0.015  # of the height that looks are made from, while the arm is on its way there
@@ -165,7 +168,7 @@ class ClothMemory:
     def _look_at_far(self, look: ClothLook) -> None:
         """Half way along the arc, take the corner opposite from the wrist camera."""
         assert self.way is not None
-        if float(self.way.angle(look.present.tool)) < FAR_LOOK_RAD:
+        if not FAR_LOOK_RAD[0] < float(self.way.angle(look.present.tool)) < FAR_LOOK_RAD[1]:
             return
         far = seen_tip(look, self.way.far, -self.way.toward)
         if far is not None:
