@@ -34,7 +34,7 @@ FAR_LOOK_RAD = (1.5, 2.1)
 MOST_MOVED_M = 0.035  # that a closer look corrects a corner by
 TIP_M = 0.003  # by which a corner ends after the last pixel of its colour
 SINKS_M = 0.015  # of the height that looks are made from, while the arm is on its way there
-PATIENCE = 3  # looks that show nothing
+MOST_LOOKS = 3  # looks that show nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ class ClothMemory:
         self._looks += 1
         if self.overlap >= FOLDED:
             return Waiting(0.0, done=True)
-        if self._looks >= PATIENCE:
+        if self._looks >= MOST_LOOKS:
             self._fail()
         return Waiting(0.0)
 
@@ -147,7 +147,7 @@ class ClothMemory:
     def _unseen(self, error: TargetNotFoundError) -> Stage:
         """Stay and look again, but not for ever."""
         self.missed += 1
-        if self.missed >= PATIENCE:
+        if self.missed >= MOST_LOOKS:
             raise error
         return Waiting(0.0)
 
@@ -160,7 +160,7 @@ class ClothMemory:
         way = near[0]
         tip = seen_tip(look, way.tip, way.toward)
         self._looks += 1
-        if tip is None and self._looks < PATIENCE:
+        if tip is None and self._looks < MOST_LOOKS:
             return
         moved = np.zeros(2) if tip is None else tip + TIP_M * way.toward - way.tip
         self.ways, self.looked, self._looks = [way.shifted(moved)], True, 0
