@@ -20,7 +20,7 @@ from vidplan_core.heads.bundle import Heads
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.heads.policy.network import ChunkPolicy, PolicyConfig
 from vidplan_core.planner.config import PlannerConfig
-from vidplan_core.planner.interfaces import Start
+from vidplan_core.planner.interfaces import Situation, Start
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_core.world_model.world_model import Imagination
 
@@ -104,14 +104,25 @@ def test_a_task_is_done_when_two_looks_say_so() -> None:
     assert len(first.scores) == 1
 
 
-def test_nothing_is_done_while_the_fingers_open() -> None:
+def test_nothing_is_done_while_the_fingers_open_or_apart_from_the_bowl() -> None:
     planner = system(HeightValue(done=0.9))
     task = planner.new_task(WORDS)
     closed = [replace(look, closedness=0.6) for look in looks()]
     opening = replace(planner.session.situation(task, closed), start=open_hand(planner, closed))
     kind = planner.session.compositions['place'].kind
-    assert kind.finished(opening) == 0.0
-    assert kind.finished(planner.session.situation(task, looks())) == pytest.approx(0.9)
+    assert kind.finished(in_bowl(opening)) == 0.0
+    beside = planner.session.situation(task, looks())
+    assert kind.finished(in_bowl(beside)) == pytest.approx(0.9)
+    assert kind.finished(beside) == 0.0
+
+
+def in_bowl(situation: Situation) -> Situation:
+    """The target is seen where the bowl is."""
+    grounding = situation.grounding
+    assert grounding is not None
+    assert grounding.places is not None
+    there = replace(grounding, places=grounding.places[:, [1, 1]])
+    return replace(situation, grounding=there)
 
 
 def open_hand(planner: PlanningSystem, history: list[Observation]) -> Start:

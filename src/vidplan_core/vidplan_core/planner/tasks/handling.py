@@ -96,12 +96,13 @@ class Handling:
         """Probability that the task is done when the arm comes to rest, in [0, 1].
 
         It is 0 while the fingers open: what they still hold lies in the bowl in imagination only.
-        And it is 0 where the target is seen to lie apart from its destination.
+        And it is 0 where what is placed is seen to lie apart from its destination.
         """
         assert situation.grounding is not None
         assert situation.rest is not None
         measured = float(situation.context.poses.closedness[0, -1])
-        if measured - situation.start.grip > OPENING or seen_apart(situation.grounding):
+        apart = self.verb == PLACE and seen_apart(situation.grounding)
+        if apart or measured - situation.start.grip > OPENING:
             return 0.0
         return float(self.heads.done(situation.rest, situation.grounding)[0, -1])
 
