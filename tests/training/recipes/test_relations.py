@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ import torch
 from tests.training.recipes.test_contact import head_and_inputs
 from vidplan_core.errors import ModelError
 from vidplan_core.heads.value import ValueHead
+from vidplan_training.recipes.contact import recipe
 from vidplan_training.recipes.contact.relations import LookedRows, relations_loss, with_relations
 from vidplan_training.recipes.contact.value import BRANCHES, ValueBatch
 
@@ -21,6 +24,17 @@ def test_new_relations_change_nothing() -> None:
     known = ValueHead(replace(full.config, axes=0, relations=0))
     head = with_relations(known, full.config)
     assert torch.equal(head.logits(inputs), known.logits(inputs))
+
+
+@pytest.mark.parametrize(('report', 'folder'), [({}, 'models'), ({'value': {}}, 'out')])
+def test_relations_go_on_from_the_value_of_the_same_run(
+    monkeypatch: pytest.MonkeyPatch, report: dict[str, Any], folder: str
+) -> None:
+    started: list[Path] = []
+    monkeypatch.setattr(recipe, '_improve_value', lambda *words: started.append(words[2]))
+    asked = SimpleNamespace(models=Path('models'), out=Path('out'))
+    recipe.TRAIN['relations'](SimpleNamespace(recipe=asked, report=report))  # type: ignore[arg-type]
+    assert started == [Path(folder)]
 
 
 def test_axes_must_be_given() -> None:

@@ -20,7 +20,9 @@ _PICTURES = (
     'world_model/prediction', 'world_model/uncertainty', 'world_model/futures', 'reward/relevancy',
     'reward/overlay', 'planner/markers',
 )  # fmt: skip
-_TOLD = ('adapter/status', '/diagnostics', 'observation', 'plan', 'planner/goal', 'planner/result')
+_REPORTS = (
+    'adapter/status', '/diagnostics', 'observation', 'plan', 'planner/goal', 'planner/result',
+)  # fmt: skip
 _COMMANDS = ('fr3_arm_controller/joint_trajectory', 'gripper/command')
 _PARAMETERS = (
     'describe_parameters', 'get_parameter_types', 'get_parameters', 'list_parameters',
@@ -74,9 +76,9 @@ RIGHTS: dict[str, Rights] = {
               'franka_gripper/move', 'franka_gripper/grasp',
               'robotiq_gripper_controller/gripper_cmd'),
     ),
-    'recorder': Rights(subscribe=(*_VIEWS, *_JOINTS, *_COMMANDS, *_TOLD, *_PICTURES)),
+    'recorder': Rights(subscribe=(*_VIEWS, *_JOINTS, *_COMMANDS, *_REPORTS, *_PICTURES)),
     OPERATOR: Rights(
-        subscribe=(*_TOLD, *_PICTURES), call=('plan_task',),
+        subscribe=(*_REPORTS, *_PICTURES), call=('plan_task',),
         request=('adapter/stop', 'adapter/rearm', 'adapter/recover', 'stitcher/accept_views',
                  'world_model/rollout', 'reward/score'),
     ),

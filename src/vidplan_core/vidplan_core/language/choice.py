@@ -91,7 +91,7 @@ class PlaceChoice:
     Attributes:
         by: 'left', 'right', 'front', 'back', 'middle', 'near', 'far' or 'beside'.
         other: name of the thing that it stands so to; '' for the order among themselves, where
-            `near` and `far` are told from the tool.
+            `near` and `far` are measured from the tool.
         number: in that order, from 1.
     """
 

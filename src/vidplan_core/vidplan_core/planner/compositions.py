@@ -56,9 +56,11 @@ class Composition:
 def vidplan(kind: TaskKind, parts: PlannerParts) -> Composition:
     """The method of the paper: imagine, score with every head that is there, refine."""
     config = parts.config
+    if not kind.imagined:
+        return _judged_as_proposed(kind, parts)
     planner = Planner(
         source=kind.source(parts),
-        dynamics=parts.dynamics if kind.imagined else NoDynamics(),
+        dynamics=parts.dynamics,
         objective=kind.objective(parts),
         choose=_choice(kind, parts),
         refinement=_refinement(kind, config),
@@ -66,6 +68,19 @@ def vidplan(kind: TaskKind, parts: PlannerParts) -> Composition:
         ascended=_ascended(kind, parts),
         refining=parts.refining,
         shortlist=_shortlist(kind, parts),
+    )
+    return Composition(kind, planner, kind.done)
+
+
+def _judged_as_proposed(kind: TaskKind, parts: PlannerParts) -> Composition:
+    """The best motion by what is known of it without imagining, and nothing to refine."""
+    planner = Planner(
+        source=kind.source(parts),
+        dynamics=NoDynamics(),
+        objective=kind.objective(parts),
+        choose=best_candidate,
+        refinement=None,
+        motions=kind.motions(parts),
     )
     return Composition(kind, planner, kind.done)
 
@@ -89,8 +104,6 @@ def _shortlist(kind: TaskKind, parts: PlannerParts) -> Shortlist | None:
 
 def _ascended(kind: TaskKind, parts: PlannerParts) -> Objective | None:
     """What refinement ascends where that is not what candidates are chosen by."""
-    if not kind.imagined:
-        return None
     weights = {name: weight for name, weight in parts.config.refine_weights.items() if weight}
     if not weights:
         return None
@@ -100,14 +113,12 @@ def _ascended(kind: TaskKind, parts: PlannerParts) -> Objective | None:
 
 def _choice(kind: TaskKind, parts: PlannerParts) -> Choice:
     """The best; where a policy proposes that sees, the first unless it is worse by a margin."""
-    trusted = kind.by_pictures and kind.imagined and parts.config.base != WORDS
+    trusted = kind.by_pictures and parts.config.base != WORDS
     return above_margin(parts.config.margin) if trusted else best_candidate
 
 
-def _refinement(kind: TaskKind, config: PlannerConfig) -> Refinement | None:
-    """Anywhere within reach; of what a policy proposes, near by; none without imagination."""
-    if not kind.imagined:
-        return None
+def _refinement(kind: TaskKind, config: PlannerConfig) -> Refinement:
+    """Anywhere within reach; of what a policy proposes, near by."""
     if not kind.by_pictures:
         return Refinement(config.refine_iterations, config.refine_step_m, config.reach_m)
     near = config.support_m

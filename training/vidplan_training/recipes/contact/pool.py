@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import torch
 
-from vidplan_training.recipes.contact.value import BRANCHES, ValueBatch, ValueSampler
+from vidplan_training.recipes.contact.value import BRANCHES, ValueBatch, ValueSampler, rows_of
 
 
 class SharedSamples:
@@ -29,7 +29,6 @@ class SharedSamples:
             self._number = number
         rng = torch.Generator().manual_seed(iteration)
         chosen = torch.randperm(size * sets, generator=rng)[:sets]
-        first = (chosen[:, None] * BRANCHES + torch.arange(BRANCHES)).flatten()
         others = torch.randperm(size * self._batch // 2, generator=rng)[: self._batch // 2]
-        index = torch.cat([first, size * sets * BRANCHES + others])
+        index = torch.cat([rows_of(chosen), size * sets * BRANCHES + others])
         return self._kept.rows(index.to(self._kept.to_go.device))

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -225,46 +226,47 @@ def _train_uncertainty(run: ContactRun) -> None:
 
 
 def _train_value(run: ContactRun) -> None:
-    recipe, model = run.recipe, run.model
-    scorer = SemanticScorer.load(recipe.models / 'semantic', model.mean.device)
-    samples = ValueSampler(model, scorer, run.training)
-    torch.manual_seed(recipe.seed)
-    head = _value_head(run, scorer)
-    check = ValueSampler(model, scorer, run.held_out)
-    before = check_value(head, check, 'imagined')
-    print(f'value before: {json.dumps(before)}', flush=True)
-    pool = SharedSamples(samples, recipe.value.batch, recipe.pool, recipe.reuse, recipe.seed)
-    _train(run, 'value', head.train(), lambda i: frames_loss(head, pool.at(i)))
-    head.eval().requires_grad_(False)
-    save_head(recipe.out / VALUE, head)
-    found = {picture: check_value(head, check, picture) for picture in PICTURES}
-    run.tell('value', {'before': before} | found)
+    recipe = run.recipe
+
+    def learn(head: ValueHead, samples: ValueSampler) -> None:
+        pool = SharedSamples(samples, recipe.value.batch, recipe.pool, recipe.reuse, recipe.seed)
+        _train(run, 'value', head, lambda i: frames_loss(head, pool.at(i)))
+
+    _improve_value(run, 'value', recipe.models, learn)
 
 
 def _train_relations(run: ContactRun) -> None:
-    """What reads relations, after the rest of the head."""
+    """What reads relations, after the rest of the head, which the same run may have trained."""
+    recipe = run.recipe
+
+    def learn(head: ValueHead, samples: ValueSampler) -> None:
+        head.requires_grad_(False)
+        rows = look(head.eval(), samples, recipe.looked, recipe.seed, recipe.work / 'looked')
+        assert head.relations is not None
+        head.relations.requires_grad_(True)
+        batch = recipe.relations.batch
+        _train(run, 'relations', head.train(), lambda i: relations_loss(head, rows, batch, i))
+
+    _improve_value(run, 'relations', recipe.out if 'value' in run.report else recipe.models, learn)
+
+
+def _improve_value(
+    run: ContactRun, stage: str, models: Path, learn: Callable[[ValueHead, ValueSampler], None]
+) -> None:
+    """Let the value of a models folder learn; write it, and report how it orders branches."""
     recipe, model = run.recipe, run.model
     scorer = SemanticScorer.load(recipe.models / 'semantic', model.mean.device)
+    samples = ValueSampler(model, scorer, run.training)
     torch.manual_seed(recipe.seed)
-    head = _value_head(run, scorer).requires_grad_(False)
+    head = head_of(models, value_config(model, scorer, VALUE_WIDTHS), model.mean.device)
     check = ValueSampler(model, scorer, run.held_out)
     before = check_value(head, check, 'imagined')
     print(f'value before: {json.dumps(before)}', flush=True)
-    samples = ValueSampler(model, scorer, run.training)
-    rows = look(head, samples, recipe.looked, recipe.seed, recipe.work / 'looked')
-    assert head.relations is not None
-    head.relations.requires_grad_(True)
-    batch = recipe.relations.batch
-    _train(run, 'relations', head.train(), lambda i: relations_loss(head, rows, batch, i))
+    learn(head.train(), samples)
     head.eval().requires_grad_(False)
     save_head(recipe.out / VALUE, head)
     found = {picture: check_value(head, check, picture) for picture in PICTURES}
-    run.tell('relations', {'before': before} | found)
-
-
-def _value_head(run: ContactRun, scorer: SemanticScorer) -> ValueHead:
-    config = value_config(run.model, scorer, VALUE_WIDTHS)
-    return head_of(run.recipe.models, config, run.model.mean.device)
+    run.tell(stage, {'before': before} | found)
 
 
 TRAIN: dict[str, Callable[[ContactRun], None]] = {

@@ -17,7 +17,13 @@ from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.network import HeadConfig
 from vidplan_core.heads.value import FOLDER, ValueHead, load_value
 from vidplan_training.engine.progress_log import ProgressLog
-from vidplan_training.recipes.contact.value import BRANCHES, ValueBatch, ValueSampler, loss_of
+from vidplan_training.recipes.contact.value import (
+    BRANCHES,
+    ValueBatch,
+    ValueSampler,
+    loss_of,
+    rows_of,
+)
 
 SETS, OTHERS = 8, 64  # at once
 OFF = 0.15  # standard deviation of noise on offsets, as they are encoded
@@ -60,10 +66,9 @@ class LookedRows:
     def batch(self, rows: int, rng: torch.Generator) -> tuple[Tensor, ValueBatch]:
         """Features and rows, half of them whole branch sets."""
         chosen = torch.randint(self.sets, (max(1, rows // 2 // BRANCHES),), generator=rng)
-        first = (chosen[:, None] * BRANCHES + torch.arange(BRANCHES)).flatten()
         low, high = self.sets * BRANCHES, len(self.looked)
         others = torch.randint(low, high, (rows // 2 if high > low else 0,), generator=rng)
-        index = torch.cat([first, others]).to(self.looked.device)
+        index = torch.cat([rows_of(chosen), others]).to(self.looked.device)
         return self.looked[index].float(), self.samples.rows(index)
 
     def save(self, path: Path) -> None:

@@ -81,6 +81,11 @@ def value_config(model: WorldModel, scorer: SemanticScorer, widths: tuple[int, .
     )  # fmt: skip
 
 
+def rows_of(sets: Tensor) -> Tensor:
+    """Numbers of the rows of branch sets (sets,), where all sets come first."""
+    return (sets[:, None] * BRANCHES + torch.arange(BRANCHES)).flatten()
+
+
 class ValueSampler:
     """Makes samples of episodes and branches; the same for the same generator."""
 

@@ -2,7 +2,7 @@
 """Which of several things of one name is meant, by where the views show them.
 
 Left, right, front and back are those of the pictures of the cameras that stand beside the robot:
-what one of them shows otherwise than another is not decided. Near and far are told from the tool.
+what one of them shows otherwise than another is not decided. Near and far are from the tool.
 """
 
 from __future__ import annotations

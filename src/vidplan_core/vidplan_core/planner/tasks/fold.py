@@ -10,7 +10,6 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from vidplan_core.errors import IkError
 from vidplan_core.geometry.fk import tcp_position
@@ -19,7 +18,6 @@ from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.se3 import so3_exp
 from vidplan_core.language.instruction import FOLD
 from vidplan_core.planner.interfaces import ProposalSource, Situation, Start
-from vidplan_core.planner.motion.turning import TurningMotions
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.target.cloth import ClothFinder, ClothSighting
 from vidplan_core.planner.target.locating import TargetLocator
@@ -28,6 +26,7 @@ from vidplan_core.planner.tasks.folding.memory import ClothLook, ClothMemory
 from vidplan_core.planner.tasks.folding.planning import FoldMoves, SecondsToGo, stage_of
 from vidplan_core.planner.tasks.folding.stages import LEAVE_M, LIFT_M, Stage, Waiting
 from vidplan_core.planner.tasks.folding.way import FoldWay
+from vidplan_core.planner.tasks.seen_task import SeenTask
 from vidplan_core.planner.tasks.task_kind import CycleLook
 
 REACH = IkTolerance(position_m=0.003, rotation_rad=0.02)
@@ -35,7 +34,7 @@ POSE_S = 2.0  # that the arm may take from pose to pose
 
 
 @dataclass(frozen=True, eq=False)
-class Folding:
+class Folding(SeenTask):
     """Fold a cloth along its diagonal and leave it.
 
     Attributes:
@@ -46,7 +45,6 @@ class Folding:
 
     verb: ClassVar[str] = FOLD
     example: ClassVar[str] = 'fold the towel'
-    by_pictures: ClassVar[bool] = True
     imagined: ClassVar[bool] = False
 
     locator: TargetLocator
@@ -58,18 +56,6 @@ class Folding:
         """Make it; whoever localises with known cameras can fold."""
         return cls(parts.locator, parts.robot, parts.config.retries)
 
-    def goal(self, target: Tensor) -> Tensor:
-        """The cloth itself."""
-        return target
-
-    def gripper(self, start: Start) -> float:
-        """As it is commanded."""
-        return start.grip
-
-    def motions(self, parts: PlannerParts) -> TurningMotions:
-        """Down to the table, with turns."""
-        return TurningMotions.build(parts)
-
     def source(self, parts: PlannerParts) -> ProposalSource:
         """What the stage of the fold leaves open."""
         return FoldMoves.build(parts)
@@ -77,10 +63,6 @@ class Folding:
     def objective(self, parts: PlannerParts) -> SecondsToGo:
         """The time that is left."""
         return SecondsToGo(parts.robot)
-
-    def done(self, position: Tensor, rotation: Tensor, target: Tensor) -> bool:
-        """Never by where the hand is: `finished` says it by what is seen."""
-        return False
 
     def watch(self, memory: ClothMemory, look: CycleLook) -> Stage:
         """Take in a look; errors as for `ClothMemory.stage`."""

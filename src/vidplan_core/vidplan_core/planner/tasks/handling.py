@@ -6,19 +6,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from torch import Tensor
-
 from vidplan_core.heads.bundle import Heads
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.language.instruction import PICK, PLACE
 from vidplan_core.planner.config import SERVER, WORDS
-from vidplan_core.planner.interfaces import ProposalSource, Situation, Start
-from vidplan_core.planner.motion.turning import TurningMotions
+from vidplan_core.planner.interfaces import ProposalSource, Situation
 from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.proposals.primitives import Primitives
 from vidplan_core.planner.proposals.sources import Fallback, JoinedProposals, policy_source
 from vidplan_core.planner.tasks.folding.memory import ClothMemory
+from vidplan_core.planner.tasks.seen_task import SeenTask
 from vidplan_core.planner.tasks.task_kind import CycleLook
 
 # The probability from which on a task counts as done.
@@ -31,7 +29,7 @@ APART_M, SURE = 0.12, 0.8
 
 
 @dataclass(frozen=True)
-class Handling:
+class Handling(SeenTask):
     """A task that a policy knows and whose end a value head sees.
 
     Attributes:
@@ -40,7 +38,6 @@ class Handling:
 
     verb: ClassVar[str]
     example: ClassVar[str]
-    by_pictures: ClassVar[bool] = True
     imagined: ClassVar[bool] = True
 
     heads: Heads
@@ -52,18 +49,6 @@ class Handling:
         if not known or not parts.heads.sees_the_end:
             return None
         return cls(parts.heads)
-
-    def goal(self, target: Tensor) -> Tensor:
-        """The target itself."""
-        return target
-
-    def gripper(self, start: Start) -> float:
-        """As it is commanded."""
-        return start.grip
-
-    def motions(self, parts: PlannerParts) -> TurningMotions:
-        """Down to the table, with turns."""
-        return TurningMotions.build(parts)
 
     def source(self, parts: PlannerParts) -> ProposalSource:
         """The policy; primitives beside it where it came no nearer.
@@ -84,10 +69,6 @@ class Handling:
             usual_uncertainty=known.handling_usual_uncertainty,
         )
         return TermObjective.build(replace(parts, config=config))
-
-    def done(self, position: Tensor, rotation: Tensor, target: Tensor) -> bool:
-        """Never by where the hand is: `finished` says it by what is seen."""
-        return False
 
     def watch(self, memory: ClothMemory, look: CycleLook) -> None:
         """It has no stages."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the looks of one task have told of a cloth, and which stage of the fold that makes."""
+"""What the looks of one task have shown of a cloth, and which stage of the fold that makes."""
 
 from __future__ import annotations
 

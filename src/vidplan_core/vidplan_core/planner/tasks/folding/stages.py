@@ -2,8 +2,8 @@
 """What a fold needs next: which motions could be made, and how long each leaves to the end.
 
 A motion costs the seconds that are left after it, those that a failure would cost by its
-probability among them. The world model has never seen cloth; what a motion does to one is told by
-geometry: what the fingers hold goes where they go, and folds along the middle.
+probability among them. The world model has never seen cloth; what a motion does to one follows
+from geometry: what the fingers hold goes where they go, and folds along the middle.
 """
 
 from __future__ import annotations
