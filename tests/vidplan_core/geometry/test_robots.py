@@ -21,7 +21,7 @@ from vidplan_core.control.commands import PlanCommand
 from vidplan_core.control.config import AdapterConfig
 from vidplan_core.errors import CommandRejectedError, ConfigError
 from vidplan_core.geometry.camera_files import default_layout
-from vidplan_core.geometry.fk import flange_pose, tcp_position, tcp_rotation
+from vidplan_core.geometry.fk import flange_pose, hand_yaw, tcp_position, tcp_rotation
 from vidplan_core.geometry.ik import IkSolver, arm_mjcf
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot, load_robot
@@ -51,6 +51,30 @@ def test_three_robots_are_shipped_and_the_hand_is_the_default() -> None:
     assert NAMES == ['fer_hand', 'fr3_hand', 'fr3_robotiq']
     assert default_robot() is default_robot()
     assert default_robot().name == 'fr3_hand'
+
+
+@every_robot
+def test_the_fingers_part_along_the_normal_of_the_line_across_them(name: str) -> None:
+    robot = load_robot(name)
+    across = robot.across_fingers
+    assert np.linalg.norm(across) == pytest.approx(1.0)
+    assert across[np.abs(across).argmax()] > 0.0
+    np.testing.assert_allclose(
+        robot.tool.rotation, tcp_rotation(torch.eye(3, dtype=torch.float64), robot), atol=1e-12
+    )
+    tips = np.array(robot.fingertips) @ robot.tool.rotation
+    parted, wide = np.ptp(tips @ np.cross([0.0, 0.0, 1.0], across)), np.ptp(tips @ across)
+    assert parted > robot.gripper.opening_m - 0.005
+    assert wide < 0.5 * parted
+
+
+@every_robot
+def test_the_yaw_of_the_hand_is_that_of_the_line_across_its_fingers(name: str) -> None:
+    robot = load_robot(name)
+    _, rotation = flange(robot, robot.home)
+    tips = (rotation @ np.array(robot.fingertips).T)[:2]
+    yaw = float(hand_yaw(torch.tensor(rotation), robot))
+    assert np.ptp(np.array([np.cos(yaw), np.sin(yaw)]) @ tips) < 0.03
 
 
 @every_robot

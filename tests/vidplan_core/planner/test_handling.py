@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import flange_pose, tcp_position
-from vidplan_core.geometry.robot_files import default_robot
+from vidplan_core.geometry.robot import RobotModel
+from vidplan_core.geometry.robot_files import default_robot, load_robot
 from vidplan_core.geometry.se3 import so3_exp, so3_log
 from vidplan_core.geometry.workspace import PLANNING_BOX
 from vidplan_core.heads.grounding import InstructionGrounding
@@ -134,10 +135,17 @@ def test_primitives_go_where_things_are() -> None:
     assert (motion[4] == 0.0).all()
 
 
+@pytest.fixture
+def robot(request: Any) -> RobotModel:
+    return load_robot(request.param)
+
+
 @pytest.mark.parametrize('long_rad', [-1.4, -0.3, 0.0, 0.8, 1.5])
 @pytest.mark.parametrize('hand_rad', [0.0, 0.7, -2.0])
-def test_fingers_close_across_long_things(long_rad: float, hand_rad: float) -> None:
-    robot = default_robot()
+@pytest.mark.parametrize('robot', ['fer_hand', 'fr3_hand', 'fr3_robotiq'], indirect=True)
+def test_fingers_close_across_long_things(
+    robot: RobotModel, long_rad: float, hand_rad: float
+) -> None:
     down = so3_exp(torch.tensor([math.pi, 0.0, 0.0]))
     hand = so3_exp(torch.tensor([0.0, 0.0, hand_rad])) @ down
     axes = torch.tensor([0.8 * math.cos(2 * long_rad), 0.8 * math.sin(2 * long_rad), 0.8, 1.0])

@@ -128,6 +128,16 @@ def tcp_rotation(rotation: Tensor, robot: RobotModel | None = None) -> Tensor:
     return rotation @ euler_xyz_to_matrix(rotation.new_tensor(rpy))
 
 
+def hand_yaw(rotation: Tensor, robot: RobotModel | None = None) -> Tensor:
+    """Return the headings (...), rad, of the line across the fingers for flanges (..., 3, 3).
+
+    The fingers close across what lies along it.
+    """
+    robot = robot or default_robot()
+    line = tcp_rotation(rotation, robot) @ rotation.new_tensor(robot.across_fingers)
+    return torch.atan2(line[..., 1], line[..., 0])
+
+
 def damped_velocity(jacobians: Tensor, twist: Tensor, damping: float) -> Tensor:
     """Return joint velocities (..., 7) for twists (..., 6): J^T (J J^T + damping^2 I)^-1 twist."""
     gram = jacobians @ jacobians.mT

@@ -5,6 +5,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.limits import JointLimits
@@ -38,6 +42,15 @@ class ToolTransform:
     def __post_init__(self) -> None:
         _require_finite('the tool', self.position, 3)
         _require_finite('the tool', self.rpy, 3)
+
+    @property
+    def rotation(self) -> NDArray[np.float64]:
+        """Of the tool on the flange, (3, 3)."""
+        (a, b, c), (d, e, f) = np.cos(self.rpy), np.sin(self.rpy)
+        x = np.array([[1, 0, 0], [0, a, -d], [0, d, a]])
+        y = np.array([[b, 0, e], [0, 1, 0], [-e, 0, b]])
+        z = np.array([[c, -f, 0], [f, c, 0], [0, 0, 1]])
+        return z @ y @ x
 
 
 @dataclass(frozen=True)
@@ -166,6 +179,20 @@ class RobotModel:
     def joint_names(self) -> tuple[str, ...]:
         """Joint names, base first."""
         return self.limits.names
+
+    @cached_property
+    def across_fingers(self) -> NDArray[np.float64]:
+        """Unit vector (3,) across the fingers, tool frame.
+
+        Normal to the tool's z axis and to the line along which the fingers close, of both the one
+        whose larger component is positive: x of the Franka hand. Without fingertips, x.
+        """
+        if not self.fingertips:
+            return np.array([1.0, 0.0, 0.0])
+        tips = (np.array(self.fingertips, np.float64) @ self.tool.rotation)[:, :2]
+        x, y = np.linalg.svd(tips - tips.mean(0))[2][1]
+        sign = np.sign(max(x, y, key=abs))
+        return np.array([sign * x, sign * y, 0.0])
 
     def with_prefix(self, prefix: str) -> RobotModel:
         """Return the robot whose joints are named `<prefix>_<name>`; itself for an empty prefix.

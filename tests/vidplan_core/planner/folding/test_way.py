@@ -35,11 +35,12 @@ def test_the_corner_comes_down_short_of_the_other() -> None:
 
 
 @pytest.mark.parametrize('near', [-3.0, -0.5, 0.0, 1.0, 3.1])
-def test_the_fingers_close_across_the_diagonal(near: float) -> None:
-    yaw = WAY.yaw(near)
+@pytest.mark.parametrize('home', [0.0, -0.75 * np.pi])
+def test_the_fingers_close_across_the_diagonal(near: float, home: float) -> None:
+    yaw = WAY.yaw(near, home)
     along = abs(float(np.dot([np.cos(yaw), np.sin(yaw)], WAY.toward)))
     assert along == pytest.approx(1.0)
-    assert abs(yaw) <= np.pi / 2 + 0.2
+    assert abs(yaw - home) <= np.pi / 2 + 0.2
 
 
 def test_a_square_folded_so_is_the_half_and_a_flat_one_is_not() -> None:

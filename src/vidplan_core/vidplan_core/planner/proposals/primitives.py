@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError
-from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.fk import hand_yaw, tcp_position
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.planner.interfaces import Situation
 from vidplan_core.planner.motion.turning import LEVER_M, TurningMotions
@@ -66,10 +66,7 @@ def turn_across(robot: RobotModel, axes: Tensor, rotation: Tensor) -> Tensor:
     """
     if not robot.fingertips or float(axes[2]) < LONG or float(axes[3]) < SEEN:
         return axes.new_zeros(())
-    tips = axes.new_tensor(robot.fingertips)[:, :2]
-    closing = torch.linalg.svd(tips - tips.mean(0)).Vh[0]
-    x, y = (rotation[:2, :2] @ closing).unbind(0)
-    turn = 0.5 * torch.atan2(axes[1], axes[0]) - torch.atan2(y, x) - 0.5 * math.pi
+    turn = 0.5 * torch.atan2(axes[1], axes[0]) - hand_yaw(rotation, robot)
     return torch.remainder(turn + 0.5 * math.pi, math.pi) - 0.5 * math.pi
 
 

@@ -99,7 +99,8 @@ class Folding(SeenTask):
         )
 
         def reaches(way: FoldWay) -> bool:
-            turn = start.rotation.new_tensor([0.0, 0.0, way.yaw(hand.yaw) - hand.yaw])
+            yaw = way.yaw(hand.yaw, hand.home_yaw)
+            turn = start.rotation.new_tensor([0.0, 0.0, yaw - hand.yaw])
             rotation = so3_exp(turn) @ start.rotation
             tool = tcp_position(torch.zeros_like(start.position), rotation, self.robot)
             away = way.release + np.append(-LEAVE_M * way.toward, LIFT_M)

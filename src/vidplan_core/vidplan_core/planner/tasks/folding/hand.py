@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.geometry.fk import tcp_position, tcp_rotation
+from vidplan_core.geometry.fk import flange_pose, hand_yaw, tcp_position
 from vidplan_core.geometry.robot import RobotModel
 
 
@@ -19,13 +21,15 @@ class Hand:
 
     Attributes:
         tool: tool centre point (3,), base frame, m.
-        yaw: of the tool's x axis about the vertical, rad; the fingers close across it.
+        yaw: of the line across the fingers about the vertical, within half a turn of home, rad.
         grip: closedness that is commanded.
+        home_yaw: what `yaw` is at home, where the last joint is far from its ends, rad.
     """
 
     tool: np.ndarray
     yaw: float
     grip: float
+    home_yaw: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +40,13 @@ class HandPaths:
         tool: (candidates, frames, 3), base frame, m.
         yaw: in the end, (candidates,), rad.
         grip: closedness that is commanded, (candidates,).
+        home_yaw: as of `Hand`.
     """
 
     tool: np.ndarray
     yaw: np.ndarray
     grip: np.ndarray
+    home_yaw: float = 0.0
 
     @property
     def end(self) -> np.ndarray:
@@ -67,13 +73,27 @@ class Move:
 def hand_at(position: Tensor, rotation: Tensor, grip: float, robot: RobotModel) -> Hand:
     """The hand of a flange at (3,) m, (3, 3)."""
     tool = tcp_position(position, rotation, robot).double().cpu().numpy()
-    axis = tcp_rotation(rotation, robot)[:, 0].double().cpu().numpy()
-    return Hand(tool, float(np.arctan2(axis[1], axis[0])), grip)
+    return Hand(tool, float(_yaw(rotation, robot)), grip, home_yaw(robot))
 
 
 def hand_paths(chunk: PoseChunk, robot: RobotModel) -> HandPaths:
     """The hands of chunks (candidates, frames)."""
     tool = tcp_position(chunk.position, chunk.rotation, robot)
-    axis = tcp_rotation(chunk.rotation[:, -1], robot)[..., 0].double().cpu().numpy()
+    yaw = _yaw(chunk.rotation[:, -1], robot)
     grip = chunk.closedness[:, -1].double().cpu().numpy()
-    return HandPaths(tool.double().cpu().numpy(), np.arctan2(axis[:, 1], axis[:, 0]), grip)
+    return HandPaths(tool.double().cpu().numpy(), yaw, grip, home_yaw(robot))
+
+
+def _yaw(rotation: Tensor, robot: RobotModel) -> np.ndarray:
+    """The yaws (...) of flanges (..., 3, 3), within half a turn of home."""
+    home = home_yaw(robot)
+    turn = hand_yaw(rotation.double(), robot).cpu().numpy() - home
+    yaw: np.ndarray = home + np.arctan2(np.sin(turn), np.cos(turn))
+    return yaw
+
+
+@lru_cache(maxsize=32)
+def home_yaw(robot: RobotModel) -> float:
+    """Of the line across the fingers at home, rad."""
+    home = torch.tensor(robot.home, dtype=torch.float64)
+    return float(hand_yaw(flange_pose(home, robot)[1], robot))

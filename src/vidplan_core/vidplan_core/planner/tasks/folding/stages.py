@@ -73,7 +73,7 @@ class Reaching:
         found = [Move(hand.tool, None, 1.0)] if self.looked else []
         found.append(Move(np.append(hand.tool[:2], OVER_M), None, 0.0))
         for way in self.ways:
-            yaw = way.yaw(hand.yaw)
+            yaw = way.yaw(hand.yaw, hand.home_yaw)
             found.append(Move(way.over, yaw, 0.0))
             if self.looked:
                 found.append(Move(way.grasp, yaw, 0.0))
@@ -87,7 +87,7 @@ class Reaching:
     def _by(self, way: FoldWay, paths: HandPaths) -> np.ndarray:
         gap = way.grasp - paths.end
         beside = np.linalg.norm(gap[:, :2], axis=-1)
-        turn = np.abs(paths.yaw - np.array([way.yaw(yaw) for yaw in paths.yaw]))
+        turn = np.abs(paths.yaw - [way.yaw(yaw, paths.home_yaw) for yaw in paths.yaw])
         down = (beside < BESIDE_M) & (turn < BESIDE_RAD) & self.looked
         height = paths.end[:, 2]
         around = np.maximum(OVER_M - height, 0.0) + beside + np.abs(

@@ -84,16 +84,16 @@ class FoldWay:
             found = np.arccos(np.clip((along - short) / self.radius_m, -1.0, 1.0))
         return found
 
-    def yaw(self, near: float) -> float:
+    def yaw(self, near: float, home: float = 0.0) -> float:
         """Hand yaw that closes the fingers across the diagonal, of both the nearer to `near`.
 
-        Half a turn gives the same grasp; the last joint stays well inside its range.
+        Half a turn gives the same grasp; near `home` the last joint stays well inside its range.
         """
-        yaw = float(np.arctan2(self.toward[1], self.toward[0]))
-        turned = yaw + np.pi * np.round((near - yaw) / np.pi)
+        yaw = float(np.arctan2(self.toward[1], self.toward[0])) - home
+        turned = yaw + np.pi * np.round((near - home - yaw) / np.pi)
         while abs(turned) > np.pi / 2 + 0.2:
             turned -= np.pi * np.sign(turned)
-        return float(turned)
+        return float(turned + home)
 
     def shifted(self, by: np.ndarray) -> FoldWay:
         """The same where the cloth lies elsewhere by (2,) m."""
