@@ -50,6 +50,16 @@ def test_a_long_delay_is_lost_not_replayed() -> None:
     assert run(pacer, clock, 1.0, 0.01) == pytest.approx(100, abs=1)
 
 
+def test_another_pace_counts_from_when_it_is_set() -> None:
+    clock = FakeTime()
+    pacer = RealTimePacer(0.01, 1.0, max_backlog_s=1.0, now=clock)
+    clock.now_s += 0.2
+    pacer.follow(0.25)
+    assert pacer.wanted == 0.25
+    clock.now_s += 0.4
+    assert pacer.due() == 20 + 10
+
+
 def test_forgiven_time_does_not_pass() -> None:
     clock = FakeTime()
     pacer = RealTimePacer(0.01, now=clock)

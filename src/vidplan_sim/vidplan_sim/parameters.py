@@ -59,6 +59,10 @@ class CellParameters:
         section='Time.',
     )
     real_time_factor: float = _knob(
-        1.0, 'simulated seconds per real second; a busy machine may reach less', low=0.01, high=1.0
+        1.0,
+        'simulated seconds per real second; a busy machine may reach less; may be set at any time',
+        low=0.01,
+        high=1.0,
+        mutable=True,
     )
     publish_truth: bool = _knob(True, 'cell/truth: where things really are, for evaluators only')

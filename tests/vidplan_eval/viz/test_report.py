@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -15,7 +16,7 @@ from vidplan_eval.viz import charts, report
 from vidplan_eval.viz.imagination import executed_steps
 from vidplan_eval.viz.report import write_run_report
 from vidplan_eval.viz.runlog import RunLog
-from vidplan_eval.viz.summary import deadlines
+from vidplan_eval.viz.summary import deadlines, due_s
 from vidplan_eval.viz.video import write_run_video
 
 VOID = {'meta', 'img', 'br', 'link'}
@@ -90,6 +91,14 @@ def test_late_and_missing_plans_are_counted(factor, late):
     assert (found['late'], found['timed'], found['missing']) == (late, 3, 2)
     assert found['p99_s'] is None  # of three there is no 99th percentile
     assert f'{late} of 3' in cards_of(log)
+
+
+def test_a_plan_may_take_as_long_as_simulated_time_then_passed():
+    log = run_log()
+    plan = replace(log.plans[0], start_s=log.plans[0].stamp_s + 0.4, real_time_factor=0.1)
+    assert due_s(log, plan) == pytest.approx(4.0)
+    log.real_time_factor = 0.5
+    assert due_s(log, replace(plan, real_time_factor=math.nan)) == pytest.approx(0.8)
 
 
 def cards_of(log) -> str:

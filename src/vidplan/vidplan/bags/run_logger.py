@@ -50,6 +50,7 @@ class RunLogger(Node):
         self._candidates: dict[int, np.ndarray] = {}
         self._latencies_s: dict[int, float] = {}
         self._time_ratios: dict[int, float] = {}
+        self._paces: dict[int, float] = {}
         for kind, name, callback, profile in (
             (Observation, 'observation', self._on_observation, qos.OBSERVATION),
             (Plan, 'plan', self._on_plan, qos.OBSERVATION),
@@ -72,6 +73,13 @@ class RunLogger(Node):
         self._latencies_s[cycle] = latency_s
         if not math.isnan(time_ratio):
             self._time_ratios[cycle] = time_ratio
+
+    def note_pace(self, cycle: int, real_time_factor: float) -> bool:
+        """Keep how fast simulated time passed in a cycle; False where that is known already."""
+        if cycle < 1 or cycle in self._paces:
+            return False
+        self._paces[cycle] = real_time_factor
+        return True
 
     def so_far(self) -> RunLog:
         """Put the plans that came so far into the log and return it.
@@ -123,6 +131,7 @@ class RunLogger(Node):
             heat=_frames(self._heats.get(key, _NO_STRIP), frames - 1),
             futures=_frames(self._futures.get(key, _NO_STRIP), len(plan.candidate_scores)),
             time_ratio=self._time_ratios.get(plan.cycle, math.nan),
+            real_time_factor=self._paces.get(plan.cycle, math.nan),
         )
 
     def _on_observation(self, message: Observation) -> None:

@@ -18,6 +18,7 @@ from vidplan_core.errors import VidPlanError
 
 if TYPE_CHECKING:
     from vidplan.bags.run_logger import RunLogger
+    from vidplan.bringup.cell_pace import CellPace
     from vidplan.bringup.process import ProcessGroup
     from vidplan.bringup.scene_choice import SceneChoice
     from vidplan.cli.terminal import StatusLine
@@ -60,7 +61,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         '--real-time-factor',
         type=above_zero,
         metavar='X',
-        help='simulated seconds per real second; default: a twelfth per processor core, up to 1',
+        help='simulated seconds per real second; default: a twelfth per processor core, up to 1, '
+        'or as much less as plans need to be in time',
     )
     parser.add_argument(
         '--record', action=argparse.BooleanOptionalAction, default=True, help='write a bag too'
@@ -95,16 +97,6 @@ def run(args: argparse.Namespace) -> int:
     return status
 
 
-def affordable_factor() -> float:
-    """Return how fast simulated time may run, so that a plan is ready before it is due.
-
-    On one core, a plan takes about 0.7 s and comes 0.4 s of simulated time after its observation;
-    rendering, the other nodes and the recording want their share too.
-    """
-    # A core without fast bfloat16 plans for up to 5 s, and plans may be 1.5 simulated s old.
-    return min(1.0, len(os.sched_getaffinity(0)) / 12)
-
-
 def keep_to_ourselves() -> None:
     """Choose a ROS domain that no robot and no other run uses, unless one was chosen."""
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
@@ -127,6 +119,7 @@ def orderly_end() -> Iterator[None]:
 
 
 def _run_goal(args: argparse.Namespace, choice: SceneChoice, out: Path) -> GoalEnd:
+    from vidplan.bringup.cell_pace import affordable_factor
     from vidplan.bringup.graph import CELL
     from vidplan.bringup.process import ProcessGroup
     from vidplan.bringup.scene_choice import OBJECTS
@@ -166,6 +159,8 @@ def _converse(
     logs: LogFiles,
 ) -> tuple[GoalEnd, dict[str, str]]:
     """Wait until all is ready, send the goal, and listen until it ends."""
+    from vidplan.bringup.cell_pace import CellPace, asks_cell
+
     with listener(log) as (logger, client):
 
         def alive() -> bool:
@@ -173,7 +168,9 @@ def _converse(
 
         _wait_until_ready(client, logger, alive, progress, logs, group)
         logger.keep()
-        end = _follow(args, client, logger, alive, progress)
+        kept = args.real_time_factor is not None
+        pace = CellPace(log.real_time_factor, asks_cell(logger), keep=kept)
+        end = _follow(args, client, logger, alive, progress, pace)
         client.spin_until(lambda: False, _LINGER_S)
         logger.finish(end)
         return end, _facts(choice, logger)
@@ -226,11 +223,14 @@ def _follow(
     logger: RunLogger,
     alive: Callable[[], bool],
     progress: StatusLine,
+    pace: CellPace,
 ) -> GoalEnd:
     from vidplan_msgs.action import PlanTask
 
     def tell(feedback: Any) -> None:
         logger.note_cycle(feedback.cycle, feedback.plan_latency_s, feedback.time_ratio)
+        if logger.note_pace(feedback.cycle, pace.factor):
+            pace.note(feedback.plan_latency_s)
         progress.feedback(feedback)
         if args.viewer is not None:
             args.viewer.update(logger.so_far())

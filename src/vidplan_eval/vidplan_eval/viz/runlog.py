@@ -62,6 +62,8 @@ class PlanRecord:
             of `scores`; empty where nobody decoded them.
         time_ratio: Time that the arm took over the time that it was given; NaN where unknown.
         notes: What was out of the ordinary, such as a policy server that gave no answer.
+        real_time_factor: Seconds of the stamps per second of the machine while it planned; NaN:
+            as the log says.
     """
 
     stamp_s: float
@@ -82,6 +84,7 @@ class PlanRecord:
     futures: np.ndarray = field(default_factory=lambda: NO_PICTURES)
     time_ratio: float = math.nan
     notes: tuple[str, ...] = ()
+    real_time_factor: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class RunLog:
         plans: Planning cycles in order of time.
         result: How the goal ended, None while it runs.
         bag: Folder of the recorded bag, '' if none.
-        real_time_factor: Seconds of the stamps per second of the machine that planned.
+        real_time_factor: Seconds of the stamps per second of the machine that planned, at first.
         replayed: The imagined frames are those of the motion that was executed, to their end;
             otherwise each plan's motion is executed until the next plan takes over.
     """

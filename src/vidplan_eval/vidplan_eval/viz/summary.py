@@ -69,7 +69,9 @@ def deadlines(log: RunLog) -> dict[str, Any]:
 def due_s(log: RunLog, plan: PlanRecord) -> float | None:
     """Return how long a plan may take, s of this machine's clock; None where nothing is due."""
     ahead_s = plan.start_s - plan.stamp_s
-    return ahead_s / log.real_time_factor if ahead_s > 0.0 and not log.replayed else None
+    known = isfinite(plan.real_time_factor)
+    factor = plan.real_time_factor if known else log.real_time_factor
+    return ahead_s / factor if ahead_s > 0.0 and not log.replayed else None
 
 
 def late_by(plan: PlanRecord, due: float) -> float:

@@ -19,6 +19,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import CameraInfo, Image, JointState
@@ -65,6 +66,7 @@ class CellNode(Node):
         )
         self._create_inputs()
         self._pacer = RealTimePacer(self._tick_s, self._values.real_time_factor)
+        self.add_post_set_parameters_callback(self._on_parameters)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = self.create_timer(self._tick_s, self._on_timer, clock=steady)
         self._slow_timer = self.create_timer(1.0, self._publish_diagnostics, clock=steady)
@@ -182,6 +184,11 @@ class CellNode(Node):
                 f'gripper command rejected: {error}', throttle_duration_sec=1.0
             )
 
+    def _on_parameters(self, parameters: list[Parameter]) -> None:
+        for one in parameters:
+            if one.name == 'real_time_factor':
+                self._pacer.follow(one.value)
+
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         now_s = self.time_s
         self._cell.reset(self._scene())
@@ -195,7 +202,7 @@ class CellNode(Node):
 
     def _publish_diagnostics(self) -> None:
         factor = self._pacer.factor()
-        wanted = self._values.real_time_factor
+        wanted = self._pacer.wanted
         durations = sorted(self._cameras.durations_s) or [float('nan')]
         values = {
             'real_time_factor': factor,

@@ -41,6 +41,7 @@ class RealTimePacer:
         self._max_backlog_s = max_backlog_s
         self._now = now
         self._start_s = now()
+        self._before_s = 0.0  # simulated time that was due when the factor was set last
         self._ticks = 0
         self._lost_s = 0.0
         self._recent: deque[tuple[float, int]] = deque([(self._start_s, 0)])
@@ -49,6 +50,17 @@ class RealTimePacer:
     def lost_s(self) -> float:
         """Simulated time by which the simulation has fallen behind for good, s."""
         return self._lost_s
+
+    @property
+    def wanted(self) -> float:
+        """Simulated seconds per real second that are aimed at."""
+        return self._factor
+
+    def follow(self, factor: float) -> None:
+        """Let simulated time pass by another factor from now on; what is due stays due."""
+        now_s = self._now()
+        self._before_s += (now_s - self._start_s) * self._factor
+        self._start_s, self._factor = now_s, factor
 
     def due(self) -> int:
         """Return the number of ticks to simulate now, and count them as simulated."""
@@ -75,7 +87,7 @@ class RealTimePacer:
         return (last - first) * self._tick_s / (last_s - first_s)
 
     def _backlog_s(self, now_s: float) -> float:
-        passed_s = (now_s - self._start_s) * self._factor
+        passed_s = self._before_s + (now_s - self._start_s) * self._factor
         return passed_s - self._lost_s - self._ticks * self._tick_s
 
     def _remember(self, now_s: float) -> None:
