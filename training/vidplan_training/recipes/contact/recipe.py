@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vidplan_core.errors import ConfigError
 from vidplan_core.heads.network import save_head
 from vidplan_core.heads.uncertainty import FOLDER as UNCERTAINTY
 from vidplan_core.heads.uncertainty import load_uncertainty
@@ -28,7 +29,6 @@ from vidplan_core.heads.value import ValueHead
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.checkpoint import load_world_model, save_world_model
 from vidplan_core.world_model.world_model import WorldModel
-from vidplan_sim.expert.rule import PHASES
 from vidplan_training.collect.contact.measure import measure, table
 from vidplan_training.collect.contact.run import collect, jobs
 from vidplan_training.data.dataset import Shard
@@ -55,6 +55,7 @@ from vidplan_training.recipes.contact.readout import (
     readout_report,
 )
 from vidplan_training.recipes.contact.relations import (
+    LookedRows,
     head_of,
     look,
     relations_loss,
@@ -67,7 +68,8 @@ from vidplan_training.recipes.contact.value import (
     frames_loss,
     value_config,
 )
-from vidplan_training.recipes.contact.value_check import branch_choices, means
+from vidplan_training.recipes.contact.value_check import check_value, order_of
+from vidplan_training.recipes.contact.visits import visit
 
 VALUE_WIDTHS = (32, 64, 96)
 
@@ -242,12 +244,29 @@ def _train_relations(run: ContactRun) -> None:
     def learn(head: ValueHead, samples: ValueSampler) -> None:
         head.requires_grad_(False)
         rows = look(head.eval(), samples, recipe.looked, recipe.seed, recipe.work / 'looked')
+        visits, others = _visits(run)
+        rows = rows if visits is None else LookedRows.cat([rows, visits])
+        before = None if others is None else order_of(head, others)
         assert head.relations is not None
         head.relations.requires_grad_(True)
         batch = recipe.relations.batch
         _train(run, 'relations', head.train(), lambda i: relations_loss(head, rows, batch, i))
+        if others is not None:
+            run.tell('visits', {'before': before, 'after': order_of(head.eval(), others)})
 
     _improve_value(run, 'relations', recipe.out if 'value' in run.report else recipe.models, learn)
+
+
+def _visits(run: ContactRun) -> tuple[LookedRows | None, LookedRows | None]:
+    """Moments that a planner with the models visits, of both splits."""
+    recipe = run.recipe
+    if recipe.visits and 'value' in run.report:
+        raise ConfigError(
+            'visits are looked at by the value of `models`; train stage relations in a run of its '
+            'own, from the models folder that stage value wrote'
+        )
+    seeds = range(recipe.first_visit, recipe.first_visit + recipe.visits)
+    return visit(recipe.models, recipe.work / 'visits', seeds, recipe.workers)
 
 
 def _improve_value(
@@ -277,14 +296,3 @@ TRAIN: dict[str, Callable[[ContactRun], None]] = {
     'value': _train_value,
     'relations': _train_relations,
 }
-
-
-def check_value(head: ValueHead, samples: ValueSampler, picture: str) -> dict[str, Any]:
-    """How the head orders held-out branches when it is shown a kind of picture."""
-    found = branch_choices(head, samples, picture)
-    phases = samples.episodes.phase[samples.sets[:, 0].to(samples.episodes.device)].tolist()
-    by_phase = {
-        name: means([c for c, p in zip(found, phases, strict=True) if PHASES[p] == name])
-        for name in PHASES[:-1]
-    }
-    return means(found) | {'by_phase': by_phase}

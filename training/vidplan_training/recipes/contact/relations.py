@@ -88,6 +88,13 @@ class LookedRows:
         samples = ValueBatch.cat([batch for _, batch in halves])
         return LookedRows(looked, samples, sum(part.sets for part in parts))
 
+    def renumbered(self, first: int) -> LookedRows:
+        """The same rows, whose branch sets are numbered from another number on."""
+        group = self.samples.group.clone()
+        numbers = torch.arange(first, first + self.sets).repeat_interleave(BRANCHES)
+        group[: self.sets * BRANCHES] = numbers.to(group)
+        return replace(self, samples=replace(self.samples, group=group))
+
     def part(self, branches: bool) -> tuple[Tensor, ValueBatch]:
         """The branch sets, or the other rows."""
         ends = (0, self.sets * BRANCHES) if branches else (self.sets * BRANCHES, len(self.looked))
@@ -122,14 +129,15 @@ def look(
 def _look_once(head: ValueHead, samples: ValueSampler, number: int, seed: int) -> LookedRows:
     rng = torch.Generator().manual_seed(9_000_011 * seed + number)
     batch = samples.make(rng, SETS, OTHERS)
-    looked, bare = head.looked(batch.inputs).half(), _without_pictures(batch)
+    looked, bare = head.looked(batch.inputs).half(), without_pictures(batch)
     # A set that is drawn twice is no larger one.
     rows = torch.arange(SETS * BRANCHES).to(bare.group)
     bare.group[: len(rows)] = number * SETS + rows // BRANCHES
     return LookedRows(looked, bare, SETS)
 
 
-def _without_pictures(batch: ValueBatch) -> ValueBatch:
+def without_pictures(batch: ValueBatch) -> ValueBatch:
+    """Rows that leave out what only the rest of the head reads."""
     inputs = batch.inputs
     bare = replace(
         inputs, predicted=inputs.predicted[:, :0], noisy=inputs.noisy[:, :0],

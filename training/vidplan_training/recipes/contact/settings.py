@@ -63,6 +63,11 @@ class ContactRecipe(Settings):
     looked: int = knob(
         160, 'groups of 8 branch sets and 64 windows that relations are learnt from', low=1
     )
+    visits: int = knob(
+        0, 'episodes of planning with these models whose candidates relations are learnt from, '
+        'too', low=0
+    )
+    first_visit: int = knob(670_000, 'seed of the first of them', low=0)
     pool: int = knob(3, 'batches that the value learns from before others are imagined', low=1)
     reuse: int = knob(5, 'times that each of them is used', low=1)
     checked: int = knob(512, 'held-out windows of a check', low=8)

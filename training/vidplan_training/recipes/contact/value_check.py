@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vidplan_core.heads.value import ValueHead
+from vidplan_sim.expert.rule import PHASES
+from vidplan_training.recipes.contact.relations import LookedRows
 from vidplan_training.recipes.contact.value import BRANCHES, ValueSampler
 
 WITHIN_FRAMES = 2.0  # one decision
@@ -78,3 +81,23 @@ def means(found: list[Choice]) -> dict[str, float]:
     return {n: float(np.nanmean([getattr(choice, n) for choice in found])) for n in names} | {
         'sets': len(found)
     }
+
+
+def check_value(head: ValueHead, samples: ValueSampler, picture: str) -> dict[str, Any]:
+    """How the head orders held-out branches when it is shown a kind of picture."""
+    found = branch_choices(head, samples, picture)
+    phases = samples.episodes.phase[samples.sets[:, 0].to(samples.episodes.device)].tolist()
+    by_phase = {
+        name: means([c for c, p in zip(found, phases, strict=True) if PHASES[p] == name])
+        for name in PHASES[:-1]
+    }
+    return means(found) | {'by_phase': by_phase}
+
+
+@torch.no_grad()
+def order_of(head: ValueHead, rows: LookedRows) -> dict[str, float]:
+    """How the head orders branch sets that were looked at."""
+    count = rows.sets * BRANCHES
+    looked, samples = rows.looked[:count].float(), rows.samples.rows(torch.arange(count))
+    logits = head.logits_of(looked, samples.inputs)
+    return means(choices(head, logits, samples.to_go[:, -1], BRANCHES))
