@@ -260,7 +260,9 @@ def _train_relations(run: ContactRun) -> None:
 def _visits(run: ContactRun) -> tuple[LookedRows | None, LookedRows | None]:
     """Moments that a planner with the models visits, of both splits."""
     recipe = run.recipe
-    if recipe.visits and 'value' in run.report:
+    if 'value' in run.report:
+        if not recipe.visits:
+            return None, None
         raise ConfigError(
             'visits are looked at by the value of `models`; train stage relations in a run of its '
             'own, from the models folder that stage value wrote'

@@ -64,8 +64,8 @@ class ContactRecipe(Settings):
         160, 'groups of 8 branch sets and 64 windows that relations are learnt from', low=1
     )
     visits: int = knob(
-        0, 'episodes of planning with these models whose candidates relations are learnt from, '
-        'too', low=0
+        0, 'episodes of planning with these models to record: relations are learnt from what was '
+        'considered in them, too, and in those that are in work/visits already', low=0
     )
     first_visit: int = knob(670_000, 'seed of the first of them', low=0)
     pool: int = knob(3, 'batches that the value learns from before others are imagined', low=1)

@@ -9,7 +9,7 @@ come to, and the value learns to order them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -206,20 +206,30 @@ class VisitWork:
         return run
 
 
+def _recorded(
+    models: Path, folder: Path, seeds: Sequence[int], workers: int
+) -> Iterable[int]:
+    """Load models only where an episode is missing."""
+    return share_out(VisitWork(models, folder), seeds, workers) if seeds else ()
+
+
 def visit(
     models: Path, folder: Path, seeds: Sequence[int], workers: int
 ) -> tuple[LookedRows | None, LookedRows | None]:
-    """Record the episodes of seeds that are not in a folder yet; branch sets of both splits."""
+    """Record the episodes of seeds that a folder lacks; all its branch sets, of both splits.
+
+    Earlier rounds in the same folder are learnt from, too: only the part of the value that reads
+    relations may differ between them.
+    """
     missing = [seed for seed in seeds if not (folder / f'visit_{seed}.pt').exists()]
     progress = ProgressLog('visited (episodes)', len(missing))
-    for number, _ in enumerate(share_out(VisitWork(models, folder), missing, workers), 1):
+    for number, _ in enumerate(_recorded(models, folder, missing, workers), 1):
         progress.update(number)
     splits: tuple[list[LookedRows], list[LookedRows]] = [], []
     sets = 0
-    for seed in seeds:
-        if (folder / f'visit_{seed}.pt').exists():
-            rows = LookedRows.load(folder / f'visit_{seed}.pt')
-            splits[seed % HELD_OUT == 0].append(rows.renumbered(sets))
-            sets += rows.sets
+    for seed in sorted(int(file.stem.split('_')[1]) for file in folder.glob('visit_*.pt')):
+        rows = LookedRows.load(folder / f'visit_{seed}.pt')
+        splits[seed % HELD_OUT == 0].append(rows.renumbered(sets))
+        sets += rows.sets
     training, held_out = (LookedRows.cat(part) if part else None for part in splits)
     return training, held_out
