@@ -19,7 +19,7 @@ from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from vidplan.page.ros_link import RosLink
+from vidplan.page.ros_link import RosLink, end_words
 from vidplan.page.watch import PageError
 from vidplan.ros import qos
 from vidplan.ros.images import to_image
@@ -116,3 +116,16 @@ def test_watch_send_and_stop(graph: tuple[RosLink, FakeGraph]) -> None:
     assert fake.stops == 1
     soon(fake.canceled.is_set)
     soon(lambda: link.watch.state()['goal']['result'] == 'CANCELED: by the client')
+
+
+@pytest.mark.parametrize(
+    ('result', 'words'),
+    [
+        (PlanTask.Result(success=True, target='fish'), 'SUCCESS: put the fish in the bowl'),
+        (PlanTask.Result(error_code=103, error_msg='not done'), 'TIME_LIMIT: not done'),
+        (PlanTask.Result(error_code=999, error_msg='new'), 'ERROR_999: new'),
+    ],
+    ids=['done', 'not done', 'a code of another version'],
+)
+def test_the_end_says_what_was_done(result: PlanTask.Result, words: str) -> None:
+    assert end_words('put the fish in the bowl', result) == words

@@ -66,6 +66,21 @@ def test_the_page_is_self_contained(tmp_path):
         assert words in page.words
 
 
+@pytest.mark.parametrize(
+    ('instruction', 'words'),
+    [
+        ('put the carrot in the bowl', 'put the carrot in the bowl; at rest above the carrot'),
+        ('2026-11-28_bag', 'at rest above the carrot'),
+    ],
+)
+def test_the_headline_says_what_was_done(tmp_path, instruction, words):
+    log = replace(run_log(), instruction=instruction)
+    page = read(write_run_report(log, tmp_path / 'a.html'))
+    assert f'SUCCESS{words}' in page.words
+    assert json.loads((tmp_path / 'a.json').read_text())['message'] == words
+    assert replace(log, result=replace(log.result, success=False)).verdict == log.result.message
+
+
 def test_the_numbers_lie_beside_the_page(tmp_path):
     log = run_log()
     write_run_report(log, tmp_path / 'a.html', facts={'scene': '7'}, details={'more': [1]})

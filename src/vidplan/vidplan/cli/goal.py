@@ -87,7 +87,7 @@ def _follow(args: argparse.Namespace, node: Any, executor: Any, interrupted: lis
         end = client.follow(
             goal, progress.feedback, lambda: bool(interrupted), accept_within_s=args.wait
         )
-    return tell_end(end)
+    return tell_end(end, args.instruction)
 
 
 def _interrupt(interrupted: list[int]) -> None:
@@ -97,12 +97,14 @@ def _interrupt(interrupted: list[int]) -> None:
     interrupted.append(1)
 
 
-def tell_end(end: Any) -> int:
-    """Print how a goal ended and return the exit status."""
+def tell_end(end: Any, instruction: str) -> int:
+    """Print how the goal of an instruction ended and return the exit status."""
+    from vidplan_core.language.deeds import deed_words
+
     result = end.result
     words = f'{result.cycles} cycles, {result.duration_s:.1f} s'
     if end.success:
-        print(f'SUCCESS: moved to the {result.target} ({words})')
+        print(f'SUCCESS: {deed_words(instruction, result.target)} ({words})')
         return 0
     print(f'{end.code}: {result.error_msg} ({words})', file=sys.stderr)
     return EXIT_FAILED

@@ -18,6 +18,7 @@ from vidplan.page.watch import PageError, Watch
 from vidplan.ros import qos
 from vidplan.ros.images import image_to_rgb
 from vidplan.tasks.endings import Ending
+from vidplan_core.language.deeds import deed_words
 from vidplan_core.language.instruction import parse_instruction
 from vidplan_msgs.action import PlanTask
 from vidplan_msgs.msg import AdapterStatus, Observation
@@ -105,9 +106,11 @@ class RosLink(Node):
             PlanTask.Goal(instruction=instruction),
             feedback_callback=lambda message: self._on_feedback(number, message.feedback),
         )
-        sent.add_done_callback(lambda done: self._on_accepted(number, done.result()))
+        sent.add_done_callback(
+            lambda done: self._on_accepted(number, instruction, done.result())
+        )
 
-    def _on_accepted(self, number: int, handle: Any) -> None:
+    def _on_accepted(self, number: int, instruction: str, handle: Any) -> None:
         if not handle.accepted:
             self._tell(number, phase='ended', result='rejected: the planner is not active')
             return
@@ -116,13 +119,11 @@ class RosLink(Node):
             return
         self._handle = handle
         handle.get_result_async().add_done_callback(
-            lambda done: self._on_result(number, done.result().result)
+            lambda done: self._on_result(number, instruction, done.result().result)
         )
 
-    def _on_result(self, number: int, result: PlanTask.Result) -> None:
-        code = 'SUCCESS' if result.success else _ending(result.error_code)
-        words = f'{code}: {result.error_msg}' if result.error_msg else code
-        self.watch.tell('goal', phase='ended', result=words)
+    def _on_result(self, number: int, instruction: str, result: PlanTask.Result) -> None:
+        self.watch.tell('goal', phase='ended', result=end_words(instruction, result))
         if number == self._number:
             self._handle = None
 
@@ -151,6 +152,13 @@ class RosLink(Node):
 
     def _shows(self, name: str) -> Callable[[Image], None]:
         return lambda message: self.watch.see(name, image_to_rgb(message))
+
+
+def end_words(instruction: str, result: PlanTask.Result) -> str:
+    """Return how a goal ended: its code, and what was done or why not."""
+    if result.success:
+        return f'SUCCESS: {deed_words(instruction, result.target)}'
+    return f'{_ending(result.error_code)}: {result.error_msg}'
 
 
 def _ending(code: int) -> str:

@@ -86,7 +86,7 @@ def _verdict(log: RunLog) -> str:
     kind = 'good' if log.result.success else 'bad'
     return (
         f'<p class="verdict {kind}">{escape(log.result.code)}</p>'
-        f'<p>{escape(log.result.message)}</p>'
+        f'<p>{escape(log.verdict)}</p>'
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vidplan_core.geometry.camera_files import default_layout
+from vidplan_core.language.deeds import deed_words
 
 NO_PICTURES = np.zeros((0, 0, 0, 3), np.uint8)
 
@@ -128,6 +129,14 @@ class RunLog:
     bag: str = ''
     replayed: bool = False
     real_time_factor: float = 1.0
+
+    @property
+    def verdict(self) -> str:
+        """In words, how it ended: what was done, or why not; '' while it runs."""
+        if self.result is None:
+            return ''
+        done = deed_words(self.instruction, self.target) if self.result.success else ''
+        return '; '.join(words for words in (done, self.result.message) if words)
 
     def seen_near(self, stamp_s: float) -> SeenFrame | None:
         """Return the observation nearest in time to `stamp_s`, None if nothing was seen."""

@@ -31,7 +31,7 @@ def run_summary(
         'target': log.target,
         'success': None if result is None else result.success,
         'code': '' if result is None else result.code,
-        'message': '' if result is None else result.message,
+        'message': log.verdict,
         'duration_s': None if result is None else result.duration_s,
         'seed': log.seed,
         'bag': log.bag,

@@ -122,8 +122,10 @@ def _draw_header(picture: Image.Image, log: RunLog, index: int, plan: PlanRecord
     drawing.text(picture, (MARGIN, 46), facts, size=16, colour=drawing.MUTED)
     if log.result is not None and log.seen[index].stamp_s >= ending_s(log):
         colour = drawing.GOOD if log.result.success else drawing.BAD
-        at = (picture.width - MARGIN, 24)
-        drawing.text(picture, at, log.result.code, size=24, colour=colour, anchor='rm')
+        right = picture.width - MARGIN
+        drawing.text(picture, (right, 24), log.result.code, size=24, colour=colour, anchor='rm')
+        words = drawing.fit(log.verdict, picture.width // 2, 16)
+        drawing.text(picture, (right, 54), words, size=16, colour=colour, anchor='rm')
 
 
 def _draw_seen(picture: Image.Image, log: RunLog, seen: SeenFrame) -> None:
