@@ -432,6 +432,30 @@ def test_replaced_plan_does_not_close_the_gripper() -> None:
     assert drive(adapter, arm, 1.5) == []
 
 
+@pytest.mark.parametrize('early_s', [0.02, 0.1, 0.25, 0.39])
+def test_plans_that_come_early_do_not_put_off_the_gripper(early_s: float) -> None:
+    adapter, arm = ready()
+    adapter.on_gripper_state(0.0)
+    arm.accept(adapter.on_plan(plan_from(adapter, 0.0, (0.02, 0, 0), closedness=1.0), 0.0))
+    sent = []
+    for plan_id in range(2, 6):
+        start_s = 0.4 * (plan_id - 1)
+        now_s = start_s - early_s
+        arm.tell(adapter, now_s)
+        sent.append(adapter.poll(now_s).closedness)
+        plan = plan_from(
+            adapter, now_s, (0.01, 0, 0), closedness=1.0, start_s=start_s, plan_id=plan_id
+        )
+        assert adapter.committed(now_s).closedness[-1] == 1.0
+        command = adapter.on_plan(plan, now_s)
+        assert command.gripper == ()
+        arm.accept(command)
+    arm.tell(adapter, 1.3)
+    sent.append(adapter.poll(1.3).closedness)
+    assert [one for one in sent if one is not None] == [1.0]
+    assert sent.index(1.0) <= 1
+
+
 def test_gripper_follows_in_position_mode() -> None:
     config = AdapterConfig(gripper=GripperRule(mode='position', deadband=0.1))
     adapter, arm = ready(config=config)

@@ -216,12 +216,12 @@ class ActionAdapter:
         if splice_s > now_s:
             path = self._timeline.ahead(now_s, splice_s).then(path)
         due = plan.start_s + plan.period_s * np.arange(len(plan.closedness))
-        present = self._gripper.present(float(plan.closedness[0]))
+        present = self._gripper.present(float(plan.closedness[0]), splice_s)
         events = self.config.gripper.events(present, due[1:], plan.closedness[1:])
         names = self._robot.joint_names
         command = TrajectoryCommand.from_path(path, now_s, names, plan.plan_id, events)
         self._checker.check_trajectory(command, *self._timeline.desired(now_s))
-        self._gripper.replace(events)
+        self._gripper.replace(events, splice_s)
         self._timeline.sent = Sent(now_s, path, plan.plan_id, plan.stamp_s, time_ratio)
         self._rejection = ''
         return command

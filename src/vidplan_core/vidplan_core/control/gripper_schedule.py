@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -82,12 +83,18 @@ class GripperSchedule:
         """Take in the measured closedness, which counts until the first command."""
         self._measured = closedness
 
-    def replace(self, events: tuple[GripperEvent, ...]) -> None:
-        """Forget what was scheduled; schedule this."""
-        self._events = events
+    def replace(self, events: tuple[GripperEvent, ...], from_s: float = -math.inf) -> None:
+        """Forget what was scheduled from a time on; schedule this.
 
-    def present(self, fallback: float = 0.0) -> float:
-        """Return the closedness last commanded, else measured, else the fallback."""
+        What is due before a motion takes over belongs to the one before: were it forgotten, plans
+        that come early would put off the gripper for ever.
+        """
+        self._events = (*self._before(from_s), *events)
+
+    def present(self, fallback: float = 0.0, before_s: float = -math.inf) -> float:
+        """Return the closedness commanded last, up to a time to come; else measured, or given."""
+        if events := self._before(before_s):
+            return events[-1].closedness
         if self._commanded is not None:
             return self._commanded
         return fallback if self._measured is None else self._measured
@@ -100,6 +107,9 @@ class GripperSchedule:
         self._events = self._events[len(due) :]
         self._commanded = due[-1].closedness
         return self._commanded
+
+    def _before(self, time_s: float) -> tuple[GripperEvent, ...]:
+        return tuple(event for event in self._events if event.time_s < time_s)
 
     def at(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the scheduled closedness (K,) at times (K,)."""
