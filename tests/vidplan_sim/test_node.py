@@ -142,6 +142,13 @@ def test_gripper_and_reset(ros: Any, cell: CellNode) -> None:
     cell.set_parameters([Parameter('seed', value=4)])
     assert ros.call(Trigger, 'cell/reset', Trigger.Request()).success
     ros.spin_until(lambda: truths[-1].seed == 4 and fingers[-1].position[0] > 0.03)
+    cell.set_parameters([Parameter('towel', value=True), Parameter('objects', value=6)])
+    refused = ros.call(Trigger, 'cell/reset', Trigger.Request())
+    assert (refused.success, refused.message) == (False, 'distractors must be 0 to 5, got 6')
+    cell.set_parameters([Parameter('objects', value=2)])
+    assert ros.call(Trigger, 'cell/reset', Trigger.Request()).success
+    ros.spin_until(lambda: 'towel' in truths[-1].names)
+    assert len(truths[-1].names) == 4
     assert (np.diff(stamps(truths)) > 0.0).all()
     assert cell.time_s > before_s
 

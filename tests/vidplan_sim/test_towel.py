@@ -12,7 +12,14 @@ from vidplan_sim.cell import Cell
 from vidplan_sim.objects import cloth
 from vidplan_sim.render.views import SEGMENT_NAMES
 from vidplan_sim.scene import ObjectPlacement, Scene, TowelPlacement, random_scene
-from vidplan_sim.towel_scenes import BOWL_GAP_M, GAP_M, beyond_edge, towel_scene
+from vidplan_sim.towel_scenes import (
+    BOWL_GAP_M,
+    GAP_M,
+    MOST_DISTRACTORS,
+    beyond_edge,
+    cell_scene,
+    towel_scene,
+)
 
 LYING = Scene(0, (), bowl=ObjectPlacement('bowl', 0.35, 0.3), towel=TowelPlacement(0.5, 0.0, 0.4))
 
@@ -83,3 +90,33 @@ def test_the_mesh_covers_the_square_once() -> None:
     first, second = b - a, c - a
     areas = 0.5 * np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0])
     assert areas.sum() == pytest.approx(cloth.SIDE_M**2)
+
+
+@pytest.mark.parametrize('seed', [3, 1_000_000])
+@pytest.mark.parametrize('objects', [0, 2, 5])
+def test_a_cell_gets_the_scene_that_it_asks_for(seed: int, objects: int) -> None:
+    assert cell_scene(seed, objects) == random_scene(seed, objects or None)
+    folded = cell_scene(seed, objects, towel=True)
+    decided = min(len(random_scene(seed).objects), MOST_DISTRACTORS)
+    assert folded == towel_scene(seed, objects or decided)
+
+
+def test_a_towel_leaves_room_for_five() -> None:
+    with pytest.raises(ValueError, match='distractors must be 0 to 5, got 6'):
+        cell_scene(0, 6, towel=True)
+
+
+def test_another_cell_shows_the_same_moment(cell: Cell) -> None:
+    cell.reset(LYING)
+    cell.step(0.04)
+    seen = cell.render()
+    other = Cell(48, 80)
+    try:
+        other.restore(cell.save())
+        assert np.array_equal(other.cloth(), cell.cloth())
+        assert all(np.array_equal(seen[view], shown) for view, shown in other.render().items())
+        cell.step(0.04)
+        other.step(0.04)
+        assert np.array_equal(other.cloth(), cell.cloth())
+    finally:
+        other.close()

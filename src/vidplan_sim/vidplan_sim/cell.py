@@ -35,10 +35,11 @@ class SimulationDiverged(RuntimeError):
 
 @dataclass(frozen=True)
 class CellState:
-    """A moment of an episode that `Cell.restore` can return to."""
+    """A moment that `Cell.restore` can return to; `cloth` (vertices, 3), m, is what is shown."""
 
     scene: Scene
     physics: np.ndarray
+    cloth: np.ndarray
     controller: object
     ticks: int
     gripper_goal: float
@@ -115,8 +116,7 @@ class Cell:
             self._tick()
         self._update_frames()
         if any(self._data.warning[int(kind)].number for kind in _DIVERGED):
-            raise SimulationDiverged(
-                f'the physics of scene {self._scene} diverged before {self.time_s:.3f} s')
+            raise SimulationDiverged(f'scene {self._scene} diverged before {self.time_s:.3f} s')
 
     def send_trajectory(self, names: Sequence[str], points: Sequence[Point],
                         start_s: float | None = None) -> None:
@@ -238,11 +238,11 @@ class Cell:
 
     def save(self) -> CellState:
         """This moment, to branch from."""
-        scene = self._require_scene()
         physics = np.empty(mujoco.mj_stateSize(self._model, _STATE))
         mujoco.mj_getState(self._model, self._data, physics, _STATE)
-        return CellState(scene, physics, self.controller.snapshot(), self._ticks,
-                         self._gripper_goal, self._gripper_set_point)
+        return CellState(self._require_scene(), physics, self._data.flexvert_xpos.copy(),
+                         self.controller.snapshot(), self._ticks, self._gripper_goal,
+                         self._gripper_set_point)
 
     def restore(self, state: CellState) -> None:
         """Return to a saved moment, exactly; also one of another scene or another cell."""
@@ -255,6 +255,7 @@ class Cell:
         self._ticks = state.ticks
         self._gripper_goal, self._gripper_set_point = state.gripper_goal, state.gripper_set_point
         self._update_frames()
+        self._data.flexvert_xpos[:] = state.cloth
 
     def close(self) -> None:
         """Free the renderer."""

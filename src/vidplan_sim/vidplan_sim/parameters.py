@@ -28,10 +28,15 @@ class CellParameters:
         low=0,
         high=2**53,
         mutable=True,
-        section='Scene. A change of these two takes effect at the next call of cell/reset.',
+        section='Scene. A change of these three takes effect at the next call of cell/reset.',
     )
     objects: int = _knob(
         0, 'objects beside the bowl; 0: the seed decides', low=0, high=MAX_OBJECTS, mutable=True
+    )
+    towel: bool = _knob(
+        False,
+        'a towel of cloth lies spread out, to be folded; up to 5 objects lie beside it',
+        mutable=True,
     )
     image_height: int = _knob(
         192,

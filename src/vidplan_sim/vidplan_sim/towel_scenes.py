@@ -42,6 +42,23 @@ def towel_scene(seed: int, distractors: int = 0) -> Scene:
     return replace(scene, towel=towel, bowl=bowl, objects=tuple(others[:distractors]))
 
 
+def cell_scene(seed: int, objects: int = 0, *, towel: bool = False) -> Scene:
+    """The scene that a cell is asked for: `random_scene`, or `towel_scene` where it has a towel.
+
+    Args:
+        seed: of the scene.
+        objects: beside the bowl; 0 lets the seed decide.
+        towel: whether a towel of cloth lies there.
+
+    Raises:
+        ValueError: an impossible number of objects, or a negative seed.
+    """
+    if not towel:
+        return random_scene(seed, objects or None)
+    number = objects or min(len(random_scene(seed).objects), MOST_DISTRACTORS)
+    return towel_scene(seed, number)
+
+
 def _towel(rng: np.random.Generator) -> TowelPlacement:
     x, y = (float(rng.uniform(*bounds)) for bounds in TOWEL_AREA_M)
     return TowelPlacement(x, y, float(rng.uniform(-np.pi, np.pi)), float(rng.uniform(-0.02, 0.02)))

@@ -194,6 +194,23 @@ def test_the_scene_shows_what_is_asked_for(name: str) -> None:
     assert name in {one.kind for one in random_scene(choice.seed, OBJECTS).objects}
 
 
+@pytest.mark.parametrize(
+    ('instruction', 'target', 'seed', 'towel'),
+    [
+        ('fold the towel', '', FIRST_EVALUATION_SEED, True),
+        ('fold the cloth in half', 'pink towel', FIRST_EVALUATION_SEED, True),
+        ('put the towel in the bowl', '', None, False),
+        ('', 'towel', None, False),
+    ],
+)
+def test_what_is_folded_is_cloth(
+    instruction: str, target: str, seed: int | None, towel: bool
+) -> None:
+    choice = choose_scene(instruction, target)
+    assert (choice.kind, choice.towel) == ('towel', towel)
+    assert seed in (None, choice.seed)
+
+
 def test_a_given_seed_is_taken() -> None:
     assert choose_scene('move to the carrot', seed=7).seed == 7
 

@@ -145,6 +145,7 @@ _CELL = Process(
     parameters=(
         ('seed', Value('seed')),
         ('objects', Value('objects')),
+        ('towel', Value('towel')),
         ('real_time_factor', Value('real_time_factor')),
     ),
     parameter_files=('cell_params_file',),
@@ -194,6 +195,7 @@ CELL = Graph(
         Argument('cell_params_file', 'share:config/cell.yaml', 'Parameters of the cell, YAML.'),
         Argument('seed', 1_000_000, 'Seed of the scene; from 1000000 up for evaluation.'),
         Argument('objects', 0, 'Number of objects beside the bowl, 1 .. 6; 0: the seed decides.'),
+        Argument('towel', False, 'A towel of cloth lies there, to be folded.'),
         Argument('real_time_factor', 1.0, 'Simulated seconds per real second, up to 1.'),
     ),
     # The cell's gripper listens to a topic, whatever the robot's file says of the real one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vidplan_core.language.instruction import parse_instruction
+from vidplan_core.language.instruction import FOLD, parse_instruction
 
 FIRST_EVALUATION_SEED = 1_000_000
 OBJECTS = 4
@@ -15,10 +15,17 @@ _SEEDS = 100
 
 @dataclass(frozen=True)
 class SceneChoice:
-    """A seed, and the kind of object in it that is meant; '' if the cell has none of the kind."""
+    """A scene of the cell.
+
+    Attributes:
+        seed: of the scene.
+        kind: of the object in it that is meant; '' if the cell has none of the kind.
+        towel: whether a towel of cloth lies there.
+    """
 
     seed: int
     kind: str
+    towel: bool = False
 
 
 def choose_scene(
@@ -31,16 +38,24 @@ def choose_scene(
 ) -> SceneChoice:
     """Return the scene for an instruction: the given seed, or the first that shows the target.
 
+    What is to be folded is cloth, which lies in a scene of any seed that is asked for it.
+
     A phrase that no kind of object fits gets the first scene all the same: that the planner does
     not find it is for the planner to say.
 
     Raises:
         InstructionError: no phrase to look for.
     """
+    from vidplan_sim.objects.cloth import NAME
     from vidplan_sim.scene import random_scene
 
-    phrase = target.strip().lower() or parse_instruction(instruction).target
-    kind = kind_of(phrase)
+    name = target.strip().lower()
+    if instruction.strip() or not name:
+        asked = parse_instruction(instruction)
+        if asked.verb == FOLD:
+            return SceneChoice(first if seed is None else seed, NAME, towel=True)
+        name = name or asked.target
+    kind = kind_of(name)
     if seed is not None or not kind:
         return SceneChoice(first if seed is None else seed, kind)
     for candidate in range(first, first + _SEEDS):

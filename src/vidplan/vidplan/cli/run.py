@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from vidplan.tasks.goal_client import GoalClient, GoalEnd
 
 EXIT_FAILED = 1
-_READY_S = 180.0
+# As long as all processes live: models load slowly on a busy machine.
+_READY_S = 600.0
 # What the cameras saw last is still on its way when the result is there.
 _LINGER_S = 0.7
 
@@ -86,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     args.viewer = start_viewer(out) if args.view else None
     with orderly_end():
         end = _run_goal(args, choice, out)
-    status = tell_end(end)
+    status = tell_end(end, args.instruction)
     for name in ('run.mp4', 'report.html'):
         if (out / name).exists():
             print(f'  {out / name}')
@@ -127,7 +128,7 @@ def _run_goal(args: argparse.Namespace, choice: SceneChoice, out: Path) -> GoalE
     from vidplan_eval.viz.runlog import RunLog
 
     given: dict[str, object] = {
-        'seed': choice.seed, 'objects': OBJECTS,
+        'seed': choice.seed, 'objects': OBJECTS, 'towel': choice.towel,
         'record': args.record, 'record_dir': str(out / 'bag'),
         'real_time_factor': args.real_time_factor or affordable_factor(),
     }  # fmt: skip

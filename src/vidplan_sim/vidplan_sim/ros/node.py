@@ -37,7 +37,8 @@ from vidplan_sim.ros import messages
 from vidplan_sim.ros.camera_thread import CameraThread
 from vidplan_sim.ros.pacing import RealTimePacer
 from vidplan_sim.ros.parameters import declare_parameters
-from vidplan_sim.scene import Scene, random_scene
+from vidplan_sim.scene import Scene
+from vidplan_sim.towel_scenes import cell_scene
 
 BASE_FRAME = 'base'
 _GRIPPER_HZ = 30.0
@@ -71,8 +72,7 @@ class CellNode(Node):
         self._timer = self.create_timer(self._tick_s, self._on_timer, clock=steady)
         self._slow_timer = self.create_timer(1.0, self._publish_diagnostics, clock=steady)
         self.get_logger().info(
-            f'seed {self._cell.scene.seed}: '
-            + ', '.join(placement.kind for placement in self._cell.scene.objects)
+            f'seed {self._cell.scene.seed}: ' + ', '.join(self._cell.truth())
         )
 
     def _create_publishers(self) -> None:
@@ -110,8 +110,10 @@ class CellNode(Node):
         return self._start_s + self._cell.time_s
 
     def _scene(self) -> Scene:
-        objects = self.get_parameter('objects').value
-        return random_scene(self.get_parameter('seed').value, objects or None)
+        seed, objects, towel = (
+            self.get_parameter(name).value for name in ('seed', 'objects', 'towel')
+        )
+        return cell_scene(seed, objects, towel=towel)
 
     def _on_timer(self) -> None:
         for _ in range(self._pacer.due()):
@@ -191,7 +193,12 @@ class CellNode(Node):
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         now_s = self.time_s
-        self._cell.reset(self._scene())
+        try:
+            scene = self._scene()
+        except ValueError as error:  # no room for so many objects beside a towel
+            response.success, response.message = False, str(error)
+            return response
+        self._cell.reset(scene)
         self._start_s = now_s
         self._last_tcp = None
         self._pacer.forgive()
