@@ -15,7 +15,7 @@ from tests.training.recordings import write_ctrl_world, write_lerobot
 from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.dynamics_adapter import DynamicsAdapterConfig, load_dynamics_adapter
 from vidplan_eval.datasets.ctrl_world import CtrlWorldSource
-from vidplan_eval.datasets.lerobot import LeRobotSource
+from vidplan_eval.datasets.lerobot import Columns, LeRobotSource
 from vidplan_training.cli import main
 from vidplan_training.engine.batch_shard import BatchShard
 from vidplan_training.recipes.adapter.data import MotionWindows, percentiles
@@ -52,6 +52,13 @@ def test_episodes_shorter_than_a_chunk_are_said(tmp_path: Path) -> None:
     write_lerobot(tmp_path, 'v2.1', [12, 12, 12])
     with pytest.raises(ConfigError, match='2 too short'):
         MotionWindows(LeRobotSource(tmp_path), False, 15)
+
+
+def test_episodes_without_commands_are_said(tmp_path: Path) -> None:
+    write_lerobot(tmp_path, 'v2.1', [20, 20])
+    source = LeRobotSource(tmp_path, columns=Columns(velocity='none'))
+    with pytest.raises(ConfigError, match='1 missing column'):
+        MotionWindows(source, False, 15)
 
 
 def test_it_learns_to_follow(tmp_path: Path) -> None:

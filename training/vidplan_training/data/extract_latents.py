@@ -209,5 +209,6 @@ def _annotation(episode: RecordedEpisode, files: list[dict[str, str]]) -> dict[s
         note |= {
             name: array.tolist()
             for name, array in zip((POSE, JOINTS, GRIPPER, VELOCITY), arrays, strict=True)
+            if array is not None
         }
     return note

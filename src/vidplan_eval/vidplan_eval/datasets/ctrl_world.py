@@ -103,7 +103,7 @@ class CtrlWorldSource:
             if videos
             else None,
             latents=partial(stack_latents, episode, latents, self._scale) if latents else None,
-            joints=partial(_joints, episode, file, note) if VELOCITY in note else None,
+            joints=partial(_joints, episode, file, note) if JOINTS in note else None,
         )
 
     def _poses(self, episode: str, file: Path, note: dict[str, Any]) -> Poses:
@@ -167,14 +167,16 @@ def stack_latents(episode: str, files: list[Path], scale: float) -> Tensor:
 
 
 def _joints(episode: str, file: Path, note: dict[str, Any]) -> Joints:
-    missing = [name for name in (POSE, JOINTS, VELOCITY, GRIPPER) if name not in note]
+    missing = [name for name in (POSE, JOINTS, GRIPPER) if name not in note]
     if missing:
         raise EpisodeError(episode, MISSING_COLUMN, file, f'no {missing}')
-    widths = {POSE: 6, JOINTS: 7, VELOCITY: 7, GRIPPER: None}
-    arrays = {n: numbers(note[n], episode, file, n, width) for n, width in widths.items()}
+    widths = {POSE: 6, JOINTS: 7, GRIPPER: None, VELOCITY: 7}
+    present = {name: width for name, width in widths.items() if name in note}
+    arrays = {n: numbers(note[n], episode, file, n, width) for n, width in present.items()}
     check_lengths(episode, file, {name: len(array) for name, array in arrays.items()})
-    pose, position, velocity, gripper = arrays.values()
-    return Joints(pose, position, velocity, gripper, 1.0 / RATE_HZ)
+    return Joints(
+        arrays[POSE], arrays[JOINTS], arrays.get(VELOCITY), arrays[GRIPPER], 1.0 / RATE_HZ
+    )
 
 
 def _read_json(episode: str, file: Path) -> dict[str, Any]:

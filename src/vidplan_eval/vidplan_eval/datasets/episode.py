@@ -65,14 +65,15 @@ class Joints:
 
     pose: of the flange as recorded, x, y, z (m), roll, pitch, yaw (rad), (steps, 6).
     position: (steps, 7), rad.
-    velocity: commands (steps, 7), as the policy gives them (DROID: within [-1, 1]).
+    velocity: commands (steps, 7), as the policy gives them (DROID: within [-1, 1]); None where
+        none were recorded.
     closedness: (steps,).
     period_s: between steps.
     """
 
     pose: np.ndarray
     position: np.ndarray
-    velocity: np.ndarray
+    velocity: np.ndarray | None
     closedness: np.ndarray
     period_s: float
 

@@ -19,6 +19,7 @@ import torch
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import flange_pose
+from vidplan_core.geometry.se3 import matrix_to_euler_xyz
 from vidplan_eval.datasets.episode import (
     Joints,
     Picture,
@@ -56,7 +57,7 @@ class Columns:
         where the table has none, it follows from `joints`.
     gripper: 0 open .. 1 closed.
     joints: 7 angles, rad.
-    velocity: 7 commanded joint velocities, for the adapter only.
+    velocity: optional, 7 commanded joint velocities, for the adapter only.
     success, text: optional, the same in every row.
     """
 
@@ -137,12 +138,13 @@ class LeRobotSource:
         """See `Source`."""
         entry, names = self._layout.entries[int(episode)], self._columns
         rows = _rows(episode, entry)
-        gripper = _numbers(rows, names.gripper, episode, entry)[:: self._stride]
+        gripper = _numbers(rows, names.gripper, episode, entry)
+        pose = self._pose(rows, episode, entry)
         self._check_videos(episode, entry, len(rows))
         return RecordedEpisode(
             id=episode,
             file=entry.table,
-            poses=self._poses(rows, gripper, episode, entry),
+            poses=Poses.from_euler(pose[:: self._stride], gripper[:: self._stride]),
             frame_period_s=self.frame_period_s,
             text=entry.text or str(_first(rows, names.text) or ''),
             success=_success(rows, names.success),
@@ -150,18 +152,14 @@ class LeRobotSource:
             joints=partial(self._joints, episode, entry),
         )
 
-    def _poses(
-        self, rows: pyarrow.Table, gripper: np.ndarray, episode: str, entry: ListedEpisode
-    ) -> Poses:
+    def _pose(self, rows: pyarrow.Table, episode: str, entry: ListedEpisode) -> np.ndarray:
+        """As recorded, or as it follows from the joints: (rows, 6), see `Columns.pose`."""
         names = self._columns
-        has_joints = _column(names.joints)[0] in rows.column_names
-        if _column(names.pose)[0] in rows.column_names or not has_joints:
-            pose = _numbers(rows, names.pose, episode, entry, 6)
-            return Poses.from_euler(pose[:: self._stride], gripper)
-        joints = _numbers(rows, names.joints, episode, entry, 7)[:: self._stride]
+        if _has(rows, names.pose) or not _has(rows, names.joints):
+            return _numbers(rows, names.pose, episode, entry, 6)
+        joints = _numbers(rows, names.joints, episode, entry, 7)
         position, rotation = flange_pose(torch.from_numpy(joints))
-        grip = torch.from_numpy(gripper).float()
-        return Poses(position.float(), rotation.float(), grip)
+        return torch.cat([position, matrix_to_euler_xyz(rotation)], dim=-1).numpy()
 
     def _check_videos(self, episode: str, entry: ListedEpisode, rows: int) -> None:
         """The metadata, the table and the videos must have the same number of steps."""
@@ -195,10 +193,11 @@ class LeRobotSource:
 
     def _joints(self, episode: str, entry: ListedEpisode) -> Joints:
         rows, names = _rows(episode, entry), self._columns
+        commanded = _has(rows, names.velocity)
         return Joints(
-            _numbers(rows, names.pose, episode, entry, 6),
+            self._pose(rows, episode, entry),
             _numbers(rows, names.joints, episode, entry, 7),
-            _numbers(rows, names.velocity, episode, entry, 7),
+            _numbers(rows, names.velocity, episode, entry, 7) if commanded else None,
             _numbers(rows, names.gripper, episode, entry),
             1.0 / self._layout.rate_hz,
         )
@@ -250,6 +249,11 @@ def _column(name: str) -> tuple[str, slice]:
     except ValueError as error:
         raise ConfigError(f"column '{name}'; a part is written name[first:after]") from error
     return column, slice(first, after)
+
+
+def _has(rows: pyarrow.Table, name: str) -> bool:
+    """Whether a table has a column, of which a part may be named."""
+    return _column(name)[0] in rows.column_names
 
 
 def _numbers(

@@ -54,6 +54,9 @@ class MotionWindows:
                 if episode.joints is None:
                     raise EpisodeError(episode.id, MISSING_COLUMN, episode.file, 'no joints')
                 joints = episode.joints()
+                if joints.velocity is None:
+                    detail = 'no commanded joint velocities'
+                    raise EpisodeError(episode.id, MISSING_COLUMN, episode.file, detail)
                 count = len(joints.position) - steps
                 if count < 1:
                     detail = f'{len(joints.position)} steps, a window has {steps + 1}'
