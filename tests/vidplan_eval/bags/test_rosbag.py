@@ -136,6 +136,8 @@ def test_feedback_of_an_action_survives(tmp_path):
         term_names=['relevancy'],
         term_values=np.array([0.7]),
         time_ratio=1.0,
+        past_stamps=[],
+        committed_stamp=STORE.types['builtin_interfaces/msg/Time'](sec=1, nanosec=2),
     )
     uuid = STORE.types['unique_identifier_msgs/msg/UUID'](np.arange(16, dtype=np.uint8))
     data = bytes(STORE.serialize_cdr(STORE.types[kind](uuid, feedback), kind))

@@ -14,7 +14,7 @@ from vidplan.parameters.planner import PlannerParameters
 from vidplan.planning_server.markers import plan_markers
 from vidplan.planning_server.planning_host import PlanningHost
 from vidplan.ros import qos
-from vidplan.ros.conversions import observation_from_message
+from vidplan.ros.conversions import observation_from_message, stamp
 from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter, RateMeter, Status
 from vidplan.ros.lifecycle import ManagedNode
 from vidplan.ros.parameters import declare
@@ -229,8 +229,6 @@ class PlannerNode(ManagedNode):
 
 
 def _stamp_of(observation: Observation) -> Any:
-    from vidplan.ros.conversions import stamp
-
     return stamp(observation.stamp_s)
 
 
@@ -259,6 +257,8 @@ def feedback_message(progress: Progress) -> PlanTask.Feedback:
         target=progress.target,
         term_names=list(progress.terms),
         term_values=[float(value) for value in progress.terms.values()],
+        past_stamps=[stamp(past_s) for past_s in progress.past_s],
+        committed_stamp=stamp(progress.committed_s),
     )
 
 

@@ -6,16 +6,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from vidplan.ros import qos
-from vidplan.ros.conversions import pose_arrays, pose_message, seconds, stamp
+from vidplan.ros.conversions import pose_message, seconds, stamp
 from vidplan.tasks.arm import ArmReport, ArmStatus
 from vidplan.tasks.observation_feed import WakeEvent
-from vidplan_core.control.commands import CommittedMotion
+from vidplan_core.planner.motion.committed import motion_of_status
 from vidplan_msgs.msg import AdapterStatus, Plan
 
 if TYPE_CHECKING:
@@ -115,26 +114,8 @@ def arm_report(message: AdapterStatus) -> ArmReport:
         refusal=problem if message.rejected_plan_id else '',
         active_plan_id=message.active_plan_id,
         rejected_plan_id=message.rejected_plan_id,
-        committed=committed_motion(message),
+        committed=motion_of_status(message),
         rests_at_s=now_s + message.remaining_s,
         heard_s=time.monotonic(),
-        time_ratio=message.time_ratio,
-    )
-
-
-def committed_motion(message: AdapterStatus) -> CommittedMotion | None:
-    """Return what the arm will do anyway; None if the adapter does not say."""
-    if not message.committed_poses:
-        return None
-    positions, quaternions = pose_arrays(message.committed_poses)
-    # An adapter that tells no joints tells none of them.
-    joints = len(message.committed_joint_positions) // len(positions) or 7
-    return CommittedMotion(
-        seconds(message.header.stamp) + np.array(message.committed_times_s),
-        positions,
-        quaternions,
-        np.array(message.committed_closedness),
-        q=np.reshape(message.committed_joint_positions, (-1, joints)),
-        dq=np.reshape(message.committed_joint_velocities, (-1, joints)),
         time_ratio=message.time_ratio,
     )

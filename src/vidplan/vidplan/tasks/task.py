@@ -79,7 +79,12 @@ class Request:
 
 @dataclass
 class Progress:
-    """Where a task is; the fields of the action's feedback."""
+    """Where a task is; the fields of the action's feedback.
+
+    Attributes:
+        past_s: Stamps of the observations that the last plan was made from, oldest first [s].
+        committed_s: Stamp of the status whose committed motion it continues [s]; 0 without one.
+    """
 
     phase: Phase = Phase.OBSERVING
     cycle: int = 0
@@ -90,6 +95,8 @@ class Progress:
     elapsed_s: float = 0.0
     target: str = ''
     terms: dict[str, float] = field(default_factory=dict)
+    past_s: tuple[float, ...] = ()
+    committed_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -214,6 +214,8 @@ class TaskRunner:
             abandoned.set()
             raise
         self._note(plan)
+        self._progress.past_s = tuple(seen.stamp_s for seen in history)
+        self._progress.committed_s = 0.0 if committed is None else float(committed.times_s[0])
         return plan, report.rests_at_s if report else -math.inf
 
     def _result(self, future: Future[PlanResult]) -> PlanResult:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -147,11 +148,23 @@ class ObservationStream:
         return sorted(int(order[index]) for index in grid(np.array(stamps)[order], period_s))
 
     def _from_observations(self) -> Iterator[Observation]:
-        wanted = set(self._wanted)
-        for place, stored in enumerate(self._bag.stored([self._bag.topic(OBSERVATION)])):
-            message = self._bag.decoded(stored) if place in wanted else None
-            if message is not None:
-                yield _stitched(self._bag, message, self._layout, header_stamp_s(stored.data))
+        wanted, places = set(self._wanted), count()
+        return stitched_observations(self._bag, self._layout, lambda _: next(places) in wanted)
+
+
+def stitched_observations(
+    bag: Bag, layout: CameraLayout, wanted: Callable[[float], bool]
+) -> Iterator[Observation]:
+    """Yield the observations that the graph recorded, those whose stamps, s, are wanted.
+
+    Raises:
+        BagError: one is not of the layout.
+    """
+    for stored in bag.stored([bag.topic(OBSERVATION)]):
+        stamp_s = header_stamp_s(stored.data)
+        message = bag.decoded(stored) if wanted(stamp_s) else None
+        if message is not None:
+            yield _stitched(bag, message, layout, stamp_s)
 
 
 def read_observations(
@@ -168,9 +181,9 @@ def read_observations(
     return observations
 
 
-def require_observations(bag: Bag, count: int) -> None:
+def require_observations(bag: Bag, found: int) -> None:
     """Raise BagError where there was no observation in the end, and say what was skipped."""
-    if not count:
+    if not found:
         reasons = [f'{topic}: {skipped.reason}' for topic, skipped in bag.skipped.items()]
         raise BagError(f'{bag.path} has no usable observation{_after(reasons)}')
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vidplan.cli.arguments import (
     device,
     existing_bag,
+    existing_file,
     models,
     output_file,
     output_folder,
@@ -19,6 +20,7 @@ from vidplan.cli.arguments import (
     seed,
 )
 from vidplan.cli.recordings.bag import add_map, bag_source
+from vidplan.cli.recordings.replay_cycles import run_again
 from vidplan.cli.recordings.replay_result import print_result, replay_result, write_pictures
 from vidplan.cli.terminal import StatusLine
 
@@ -52,9 +54,17 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('--target', default='', help='phrase to look for')
     parser.add_argument('--models', type=models, metavar='DIR', help='default: the shipped ones')
     parser.add_argument('--device', type=device, default='cpu')
-    parser.add_argument('--seed', type=seed, default=0, help='of the imagination noise')
+    parser.add_argument('--seed', type=seed, help='of the imagination noise (default 0)')
     parser.add_argument(
         '--plan-every', type=positive, default=2, metavar='N', help='frames between two plans'
+    )
+    parser.add_argument('--params', type=existing_file, metavar='YAML', help='how to plan')
+    parser.add_argument(
+        '--again',
+        action='store_true',
+        help='only make the plans of the recorded run again, each from what it was made from, and '
+        'compare scores, value and uncertainty with what was planned online; exit 1 if one '
+        'differs',
     )
     parser.add_argument(
         '--pictures-s',
@@ -73,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         VidPlanError: an unusable bag, model or instruction.
     """
+    if args.again:
+        return run_again(args)
     from vidplan_eval.bags.observations import sees_sensors
     from vidplan_eval.bags.rosbag import Bag
     from vidplan_eval.replay.hindsight import recorded_task
@@ -121,7 +133,7 @@ def _meter(args: argparse.Namespace, system: PlanningSystem) -> FidelityMeter:
 
     head = system.heads.uncertainty_head
     sampling = system.config.sampling
-    return FidelityMeter(system.world_model, system.device, sampling, args.seed, head)
+    return FidelityMeter(system.world_model, system.device, sampling, system.config.seed, head)
 
 
 def _study(

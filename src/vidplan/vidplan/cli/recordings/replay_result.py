@@ -50,7 +50,7 @@ def replay_result(
         'views': list(model.views),
         'sampling_steps': system.config.steps,
         'sampler': system.config.sampler,
-        'seed': args.seed,
+        'seed': system.config.seed,
         'steps': fidelity_table(fidelity.of(every), model.views, model.frame_period_s),
         'steps_in_motion': fidelity_table(
             fidelity.of(in_motion), model.views, model.frame_period_s

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,11 +13,30 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.action import PoseChunk
+from vidplan_core.data.readings import pose_arrays, seconds
 
 Array = NDArray[np.floating]
 
 # Motions smaller than this are none, m.
 STILL_M = 1e-4
+
+
+def motion_of_status(message: Any) -> CommittedMotion | None:
+    """Of an AdapterStatus, whoever made the message; None if the adapter does not say."""
+    if not len(message.committed_poses):
+        return None
+    positions, quaternions = pose_arrays(message.committed_poses)
+    # An adapter that tells no joints tells none of them.
+    joints = len(message.committed_joint_positions) // len(positions) or 7
+    return CommittedMotion(
+        seconds(message.header.stamp) + np.array(message.committed_times_s),
+        positions,
+        quaternions,
+        np.array(message.committed_closedness),
+        q=np.reshape(message.committed_joint_positions, (-1, joints)),
+        dq=np.reshape(message.committed_joint_velocities, (-1, joints)),
+        time_ratio=message.time_ratio,
+    )
 
 
 def rests(motion: CommittedMotion, time_s: float) -> bool:
