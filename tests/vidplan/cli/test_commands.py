@@ -206,8 +206,10 @@ def test_the_scene_shows_what_is_asked_for(name: str) -> None:
 def test_what_is_folded_is_cloth(
     instruction: str, target: str, seed: int | None, towel: bool
 ) -> None:
+    from vidplan_sim.objects import cloth
+
     choice = choose_scene(instruction, target)
-    assert (choice.kind, choice.towel) == ('towel', towel)
+    assert (choice.kind, choice.towel) == (cloth.NAME, towel)
     assert seed in (None, choice.seed)
 
 

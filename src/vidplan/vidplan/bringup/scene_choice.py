@@ -9,6 +9,8 @@ from vidplan_core.language.instruction import FOLD, parse_instruction
 
 FIRST_EVALUATION_SEED = 1_000_000
 OBJECTS = 4
+# Kind of the cell's cloth; its own module loads MuJoCo, which no wrong call should wait for.
+CLOTH = 'towel'
 # Four of some fourteen kinds stand in each scene: a named one is there after a few seeds.
 _SEEDS = 100
 
@@ -46,14 +48,13 @@ def choose_scene(
     Raises:
         InstructionError: no phrase to look for.
     """
-    from vidplan_sim.objects.cloth import NAME
     from vidplan_sim.scene import random_scene
 
     name = target.strip().lower()
     if instruction.strip() or not name:
         asked = parse_instruction(instruction)
         if asked.verb == FOLD:
-            return SceneChoice(first if seed is None else seed, NAME, towel=True)
+            return SceneChoice(first if seed is None else seed, CLOTH, towel=True)
         name = name or asked.target
     kind = kind_of(name)
     if seed is not None or not kind:
