@@ -88,6 +88,21 @@ def test_every_method_places(method: str, candidates: int, imagines: bool, refin
     assert not found.done
 
 
+def test_while_the_fingers_travel_the_primitives_stay() -> None:
+    planner = system(method='basis_only')
+    task = planner.new_task(WORDS)
+    for grip, count in ((0.0, 12), (1.0, 2), (1.0, 12)):
+        course = task.gripper.travelling(grip, 0.4 * task.cycle)
+        situation = replace(planner.session.situation(planner.new_task(WORDS), looks()),
+                            gripping=course)  # fmt: skip
+        found = planner.session.compositions['place'].planner.source.propose(situation)
+        assert len(found) == count
+        if course:
+            torch.testing.assert_close(found.position[:, -1], found.position[:, 0])
+            assert found.closedness[:, -1].tolist() == [1.0, 0.0]
+        task.cycle += 1
+
+
 def test_the_best_value_is_taken() -> None:
     planner = system(method='no_refine', uncertainty_weight=0.0, uncertainty_discount=0.0)
     found = planner.plan(planner.new_task(WORDS), looks())

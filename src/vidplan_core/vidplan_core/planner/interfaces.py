@@ -73,6 +73,7 @@ class Situation:
         rest: coming to rest at once, imagined; None where nobody asked.
         stage: of a task that has stages, as its kind sees it; None for the others.
         chosen: which of several things of its name the target is; None where its name says it.
+        gripping: whether the fingers are still on their way to what they were commanded.
     """
 
     context: Context
@@ -91,6 +92,7 @@ class Situation:
     rest: Imagination | None = None
     stage: object | None = None
     chosen: Chosen | None = None
+    gripping: bool = False
 
     @property
     def of_scene(self) -> dict[str, float]:

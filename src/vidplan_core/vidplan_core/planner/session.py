@@ -65,6 +65,7 @@ class Session:
         self.motions = MotionSpace.build(parts)
         self.encoded = EncodedFrames(parts.world_model)
         self.retreats = TurningMotions.build(parts)
+        self._ahead_s = parts.config.committed_frames * parts.world_model.config.frame_period_s
 
     def plan(
         self,
@@ -114,28 +115,29 @@ class Session:
         past, images = self._encode(history, task.instruction.words)
         position, rotation = past.poses.position[:, -1], past.poses.rotation[:, -1]
         things = task.things(Chooser(parts.locator, images, position, rotation))
-        grounding = None
-        if kind.by_pictures and kind.imagined:
+        grounding, imagined = None, kind.by_pictures and kind.imagined
+        if imagined:
             keep = partial(things.kept, parts.locator, position=position, rotation=rotation)
             grounding = parts.heads.seen_grounding(images, past.poses, task.instruction, keep)
         known = None if grounding is None or grounding.seen is None else grounding.seen[:, 0]
         target = task.instruction.target
         sighting = parts.locator.look(images, position, rotation, target, known, things.target)
         place = self._remember(task, sighting, images)
-        head = parts.heads.novelty
-        novelty = None if head is None else float(head.score(past.latents[:, -1])[0])
+        novelty = parts.heads.novelty
+        strange = None if novelty is None else float(novelty.score(past.latents[:, -1])[0])
         context, start = self._hand_over(past, history[-1], committed, kind)
         if grounding is not None:
+            grounding = task.destination.settled(grounding)
             grounding = carried_along(grounding, past.poses, context.poses, start.grip)
         found = Situation(
             context, start, task.instruction, place, kind.goal(place), kind.gripper(start),
-            parts.config.seed * SEEDS_APART + task.cycle, sighting, novelty, grounding,
+            parts.config.seed * SEEDS_APART + task.cycle, sighting, strange, grounding,
             stuck=task.progress.idle >= parts.config.max_idle_cycles,
             seen=images[0] if context is past else None, chosen=things.target,
             stage=kind.watch(task.cloth, CycleLook(images, past.poses, sighting, target, start)),
+            gripping=task.gripper.travelling(start.grip, history[-1].stamp_s + self._ahead_s),
         )  # fmt: skip
-        rests = kind.by_pictures and kind.imagined
-        return replace(found, rest=self._at_rest(found)) if rests else found
+        return replace(found, rest=self._at_rest(found)) if imagined else found
 
     def _encode(self, history: Sequence[Observation], words: str) -> tuple[Context, Tensor]:
         """Encode the history; a network may read the words of the instruction, too.
@@ -190,8 +192,7 @@ class Session:
         model = self.parts.world_model.config
         chunk = chunk_ahead(committed, present.stamp_s, model.frames, model.frame_period_s)
         chunk = chunk.to(torch.float32).to(self.parts.device)
-        # What the gripper measures, not what it was commanded, is the present.
-        chunk.closedness[:, 0] = context.poses.closedness[:, -1]
+        chunk.closedness[:, 0] = context.poses.closedness[:, -1]  # measured, not commanded
         time_s = present.stamp_s + ahead * model.frame_period_s
         angles, speeds = angles_at(committed, time_s), speeds_at(committed, time_s)
         rates = rates_at(committed, time_s)
@@ -257,12 +258,11 @@ class Session:
         at_rest = bool(np.abs(present.dq).max() < REST_RAD_S)
         target = situation.target.detach().float().cpu()
         way = composition.kind.goal(target) - tcp_position(position, rotation, parts.robot)
-        ahead_s = parts.config.committed_frames * parts.world_model.config.frame_period_s
         assert situation.sighting is not None
         return PlanResult(
             done=at_rest and self._done(task, composition, position, rotation, target),
             chunk=plan.chunk,
-            start_s=present.stamp_s + ahead_s,
+            start_s=present.stamp_s + self._ahead_s,
             candidates=plan.candidates,
             scores=plan.scores.float().tolist(),
             best=plan.best,

@@ -13,7 +13,9 @@ import torch
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.language.instruction import Instruction
+from vidplan_core.planner.motion.gripper_course import GripperCourse
 from vidplan_core.planner.target.choosing import Chooser, ChosenThings
+from vidplan_core.planner.target.destination import DestinationMemory
 from vidplan_core.planner.target.memory import TargetMemory
 from vidplan_core.planner.tasks.folding.memory import ClothMemory
 from vidplan_core.planner.tasks.progress import TaskProgress
@@ -34,6 +36,8 @@ class Task:
         handled: whether the gripper was commanded to be closed.
         cloth: what is known of the cloth that is to be folded.
         chosen: which of several things are meant; None until somebody looked.
+        destination: where the target is to be put.
+        gripper: when its command changed.
     """
 
     instruction: Instruction
@@ -44,6 +48,8 @@ class Task:
     handled: bool = False
     cloth: ClothMemory = field(default_factory=ClothMemory)
     chosen: ChosenThings | None = None
+    destination: DestinationMemory = field(default_factory=DestinationMemory)
+    gripper: GripperCourse = field(default_factory=GripperCourse)
 
     def things(self, chooser: Chooser) -> ChosenThings:
         """Which things are meant: chosen at the first look, and followed from then on.

@@ -22,6 +22,7 @@ TURN_RAD, MOST_TURN_RAD = 0.6, 0.9
 # Elongation and certainty from which on it matters how a thing lies.
 LONG, SEEN = 0.3, 0.3
 REACH_M = 0.14  # of one chunk
+STILL = [4, 5]  # primitives that stay, closing and opening
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Primitives:
 
     @torch.no_grad()
     def propose(self, situation: Situation) -> PoseChunk:
-        """Candidates (12, frames)."""
+        """Candidates (12, frames); while the fingers are on their way, (2, frames) that stay."""
         grounding, start = situation.grounding, situation.start
         if grounding is None or grounding.places is None:
             raise ConfigError('primitives are for tasks whose target is seen with known cameras')
@@ -51,6 +52,8 @@ class Primitives:
         across = turn_across(robot, axes.to(tool), start.rotation)
         places = grounding.places[0, :, :3].to(tool)
         motion, grip = primitives(tool, places, across, start.grip)
+        if situation.gripping:  # what moves before they hold leaves the thing behind
+            motion, grip = motion[STILL], grip[STILL]
         return self.motions.chunk(start, motion, grip)
 
 
