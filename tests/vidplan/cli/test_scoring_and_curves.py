@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from tests.fakes.run_logs import run_log
 from vidplan.cli.main import main
+from vidplan_core.language.semantic import SemanticScorer
 from vidplan_eval.viz.curves import draw_curves, term_curves
 from vidplan_sim.cell import Cell
 from vidplan_sim.scene import random_scene
@@ -39,6 +41,20 @@ def test_a_phrase_is_found_in_picture_files(tmp_path: Path, capsys) -> None:
     assert 'not found' in capsys.readouterr().out
     (tmp_path / 'broken.png').write_text('no picture')
     assert main(['score', str(tmp_path / 'broken.png'), '--phrase', 'bowl', *common]) == 2
+
+
+def test_no_room_beside_a_picture_is_said_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / 'a.png'
+    Image.new('RGB', (8, 8)).save(picture)
+    # The superuser, who may run this, is denied nothing.
+    monkeypatch.setattr('os.access', lambda place, mode: not mode & os.W_OK)
+    monkeypatch.setattr(SemanticScorer, 'load', lambda *_, **__: pytest.fail('loaded models'))
+    assert main(['score', str(picture), '--phrase', 'bowl']) == 2
+    said = capsys.readouterr().err
+    assert 'cannot be written: permission denied; name another by --out DIR' in said
+    assert said.count('\n') == 1
 
 
 def test_pictures_of_any_size_are_scored(tmp_path: Path, capsys) -> None:

@@ -163,6 +163,13 @@ def test_pictures_video_and_report_are_written(tmp_path, bag_path, tiny_models):
     out = tmp_path / 'out'
     assert replay.run(arguments(str(bag_path), '--out', str(out))) == 0
     written = {path.name for path in out.iterdir()}
+    page = (out / 'replay.html').read_text()
+    table = page[page.index('PSNR by view and step'):].split('</table>')[0]
+    numbers = json.loads((out / 'replay.json').read_text())['replay']
+    assert table.count('<tr>') == 1 + len(numbers['steps_in_motion'])
+    cell = numbers['steps_in_motion'][0]['wrist']
+    names = ('imagined_db', 'copied_db', 'reconstructed_db')
+    assert ' / '.join(f'{cell[name]:.1f}' for name in names) in table
     assert written >= {'curves.png', 'replay.html', 'replay.mp4', 'rollout.png', 'worst_1.png'}
 
 

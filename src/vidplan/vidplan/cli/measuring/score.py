@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from vidplan.cli.arguments import device, existing_file, models, output_file, output_folder
@@ -30,7 +32,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score, draw and print every picture; 0 if any shows the phrase, else 1."""
+    """Score, draw and print every picture; 0 if any shows the phrase, else 1.
+
+    Raises:
+        ConfigError: there is no writing beside a picture, and no other place was named.
+    """
+    if args.out is None:
+        _require_room_beside(args.images)
     from vidplan.planning_server.scoring import overlay_picture, score_pictures
     from vidplan_core.language.semantic import SemanticScorer
     from vidplan_eval.results import write_json
@@ -56,3 +64,14 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         write_json(args.json, {'phrase': args.phrase, 'images': rows})
     return 0 if any(row['found'] for row in rows) else 1
+
+
+def _require_room_beside(images: Sequence[Path]) -> None:
+    """Find out before any work."""
+    from vidplan_core.errors import ConfigError
+
+    for folder in {image.parent for image in images}:
+        try:
+            output_folder(str(folder))
+        except argparse.ArgumentTypeError as error:
+            raise ConfigError(f'{error} by --out DIR') from None

@@ -126,12 +126,35 @@ def write_pictures(
     facts = {'windows': str(result['windows']), **_facts(result)}
     report = write_run_report(
         log, folder / 'replay.html', video_path=video, facts=facts,
-        sections=_calibration_section(result['calibration']), details={'replay': result},
+        sections=_fidelity_section(result) + _calibration_section(result['calibration']),
+        details={'replay': result},
     )  # fmt: skip
     written = [video, report, *_rollouts(folder, log, found, meter)]
     if any(plan.terms for plan in log.plans):
         written.append(save_png(draw_curves(log), folder / 'curves.png'))
     print(f'wrote {", ".join(str(path) for path in written)}')
+
+
+def _fidelity_section(result: dict[str, Any]) -> str:
+    """PSNR by view and step, where the arm moved if it did, as HTML."""
+    from vidplan_eval.viz.report import table
+
+    moved = result['steps_in_motion'][0]['all']['imagined_db'] is not None
+    rows = result['steps_in_motion' if moved else 'steps']
+    views = [*result['views'], 'all']
+    cells = [
+        [f'+{entry["time_s"]:.1f}', *(_psnr_cell(entry[view]) for view in views)]
+        for entry in rows
+    ]
+    of = result['windows_in_motion'] if moved else result['windows']
+    words = f'imagined / copied / reconstructed, dB, of {of} windows{" in motion" * moved}'
+    return f'<h2>PSNR by view and step</h2><p>{words}.</p>{table(["t [s]", *views], cells)}'
+
+
+def _psnr_cell(entry: dict[str, float | None]) -> str:
+    names = ('imagined_db', 'copied_db', 'reconstructed_db')
+    values = [entry[name] for name in names]
+    return ' / '.join('n/a' if value is None else f'{value:.1f}' for value in values)
 
 
 def _calibration_section(rows: Sequence[dict[str, Any]]) -> str:
