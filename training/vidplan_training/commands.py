@@ -64,6 +64,13 @@ _ALL = (
         'WorldModelRecipe',
     ),
     _recipe('flow-map', 'distil the world model into few steps', 'flow_map', 'FlowMapRecipe'),
+    Command(
+        'memory',
+        "count what a training takes of each GPU's memory",
+        'recipes.world_model.memory:MemorySettings',
+        'recipes.world_model.memory:run',
+        recipe=False,
+    ),
     _recipe(
         'contact',
         'collect and train what foresees touching, in one run',

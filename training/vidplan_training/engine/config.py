@@ -35,6 +35,11 @@ class TrainerConfig(Settings):
         'of the networks; auto: what `accelerate launch` was asked for, or bf16 on a GPU',
         choices=('auto', *PRECISIONS),
     )
+    shard: bool = knob(
+        False,
+        "spread a world model's weights, gradients and optimiser over all processes (FSDP); also "
+        'on by `accelerate launch --use_fsdp`',
+    )
     log: Path | None = knob(None, 'folder for TensorBoard; none: beside the checkpoint')
     log_every: int = knob(10, 'iterations between points of the curves', low=1)
 

@@ -99,6 +99,11 @@ def _buckets(gradients: Sequence[Tensor]) -> Iterator[list[Tensor]]:
         yield bucket
 
 
+def fsdp_asked_for() -> bool:
+    """Whether `accelerate launch --use_fsdp`, or its configuration, started this process."""
+    return _flag('ACCELERATE_USE_FSDP')
+
+
 def _on_cpus() -> bool:
     """Whether CPUs were asked for, or several processes were started where no GPU is."""
     several = 'LOCAL_RANK' in os.environ and not torch.cuda.is_available()

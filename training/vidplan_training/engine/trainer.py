@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +19,17 @@ from vidplan_training.engine.batch_shard import WHOLE, BatchShard
 from vidplan_training.engine.config import PRECISIONS, TrainerConfig
 from vidplan_training.engine.curves import Curves
 from vidplan_training.engine.interruption import Interruption
-from vidplan_training.engine.processes import Processes
+from vidplan_training.engine.processes import Processes, fsdp_asked_for
 from vidplan_training.engine.progress_log import ProgressLog
-from vidplan_training.engine.training_state import fill, write_state
+from vidplan_training.engine.sharding import (
+    clip_gradients,
+    gathered,
+    make_whole,
+    shard,
+    spread_like,
+    whole_parameters,
+)
+from vidplan_training.engine.training_state import fill, fill_optimizer, write_state
 
 LossFunction = Callable[[int], Tensor]
 Report = Callable[[int], 'str | Mapping[str, float]']
@@ -42,6 +51,11 @@ class Trainer:
         self.module, self.config, self.checkpoint = module, config, checkpoint
         self._precision = _precision(config.precision, self.device)
         module.to(self.device)
+        stored = fill(module, checkpoint) if checkpoint.exists() else None
+        self.processes.synchronise(module)
+        self.sharded = self.processes.count > 1 and (config.shard or fsdp_asked_for())
+        if self.sharded:
+            shard(module, self.processes.count, self.device)
         trained = [p for p in module.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
             trained, config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
@@ -52,8 +66,8 @@ class Trainer:
         self.iteration, self.gradient_norm = 0, math.nan
         self._shard, self._divided = WHOLE, False
         self._interruption, self._stopping = Interruption(), False
-        self._resume()
-        self.processes.synchronise(module)
+        if stored is not None:
+            self._resume(stored)
 
     @property
     def device(self) -> torch.device:
@@ -85,7 +99,7 @@ class Trainer:
                     curves.close()
         self.save()
         if self._stopping:
-            self._print(f'stopped at iteration {self.iteration}; run again to go on')
+            self.tell(f'stopped at iteration {self.iteration}; run again to go on')
             raise SystemExit(128 + (self._interruption.signal or 15))
 
     def step(self, loss_function: LossFunction) -> float:
@@ -100,9 +114,9 @@ class Trainer:
         value = self._backward(loss_function)
         if not math.isfinite(value):
             raise FloatingPointError(f'loss is {value} at iteration {self.iteration}')
-        self.processes.average_gradients(self.module.parameters())
-        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.config.clip)
-        self.gradient_norm = float(norm)
+        self.processes.average_gradients(whole_parameters(self.module))
+        clip = clip_gradients if self.sharded else nn.utils.clip_grad_norm_
+        self.gradient_norm = float(clip([*self.module.parameters()], self.config.clip))
         if not math.isfinite(self.gradient_norm):
             raise FloatingPointError(
                 f'the gradient is {self.gradient_norm} at iteration {self.iteration}'
@@ -114,13 +128,14 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint atomically."""
+        state = {
+            'iteration': self.iteration,
+            'module': dict(self.module.state_dict()),
+            'average': self.average,
+            'optimizer': self.optimizer.state_dict(),
+        }
+        state = gathered(state, self.main) if self.sharded else state
         if self.main:
-            state = {
-                'iteration': self.iteration,
-                'module': self.module.state_dict(),
-                'average': self.average,
-                'optimizer': self.optimizer.state_dict(),
-            }
             write_state(self.checkpoint, state)
         self.processes.wait()
 
@@ -129,6 +144,7 @@ class Trainer:
         with torch.no_grad():
             for name, parameter in self.module.named_parameters():
                 parameter.copy_(self.average[name])
+        make_whole(self.module)
         return self.module.eval()
 
     @property
@@ -165,13 +181,16 @@ class Trainer:
             if self.iteration % config.save_every == 0:
                 self.save()
                 note += self._report(report, curves)
-                self._print(f'[{self.iteration}] {note}')
+                self.tell(f'[{self.iteration}] {note}')
             if self.main:
                 progress.update(self.iteration, note)
 
     def _report(self, report: Report | None, curves: Curves | None) -> str:
-        """Ask for a report, in the main process; the others wait at their next gradient."""
-        if not self.main:
+        """Ask for a report, in the main process; the others wait at their next gradient.
+
+        Of a sharded network each process has a part, so that all must ask.
+        """
+        if not self.main and not self.sharded:
             return ''
         found = report(self.iteration) if report else ''
         if isinstance(found, Mapping):
@@ -229,16 +248,18 @@ class Trainer:
         for name, parameter in self.module.named_parameters():
             self.average[name].lerp_(parameter, 1.0 - decay)
 
-    def _resume(self) -> None:
-        if not self.checkpoint.exists():
-            return
-        state = fill(self.module, self.optimizer, self.checkpoint)
+    def _resume(self, state: Mapping[str, Any]) -> None:
+        """Go on where a checkpoint was written; the module has its weights already."""
+        fill_optimizer(self.optimizer, state, self.checkpoint)
         if self.config.ema:
-            self.average = {n: value.to(self.device) for n, value in state['average'].items()}
+            own = dict(self.module.named_parameters())
+            for name, value in state['average'].items():
+                self.average[name] = spread_like(value.to(self.device), own[name])
         self.iteration = state['iteration']
-        self._print(f'resumed {self.checkpoint} at iteration {self.iteration}')
+        self.tell(f'resumed {self.checkpoint} at iteration {self.iteration}')
 
-    def _print(self, line: str) -> None:
+    def tell(self, line: str) -> None:
+        """Print a line, once for all processes."""
         if self.main:
             print(line, flush=True)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
 from vidplan_core.models.tensors import mismatches, shapes
+from vidplan_training.engine.sharding import spread_optimizer
 
 PARTS = ('iteration', 'module', 'average', 'optimizer')
 
@@ -44,8 +45,8 @@ def read_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def fill(module: nn.Module, optimizer: torch.optim.Optimizer, path: Path) -> dict[str, Any]:
-    """Load weights and optimiser from a checkpoint and return all of it.
+def fill(module: nn.Module, path: Path) -> dict[str, Any]:
+    """Load weights from a checkpoint and return all of it.
 
     Raises ModelError naming the first tensors that do not fit the model.
     """
@@ -60,11 +61,19 @@ def fill(module: nn.Module, optimizer: torch.optim.Optimizer, path: Path) -> dic
             'another file to start a new training'
         )
     module.load_state_dict(state['module'])
-    try:
-        optimizer.load_state_dict(state['optimizer'])
-    except (KeyError, ValueError) as error:
-        raise ModelError(f'the optimiser in {path} is of another model: {error}') from error
     return state
+
+
+def fill_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any], path: Path) -> None:
+    """Load the state of an optimiser, spread as its parameters are.
+
+    Raises ModelError where it does not fit.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group['params']]
+    try:
+        optimizer.load_state_dict(spread_optimizer(state['optimizer'], parameters))
+    except (IndexError, KeyError, ValueError) as error:
+        raise ModelError(f'the optimiser in {path} is of another model: {error}') from error
 
 
 def _differences(part: str, wanted: Mapping[str, Tensor], stored: Any) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vidplan_core.errors import ConfigError
 from vidplan_core.models.io import load_weights
 from vidplan_core.world_model.checkpoint import save_world_model, world_model_config
 from vidplan_core.world_model.sampling.sampler import SamplingConfig
@@ -79,7 +80,10 @@ def _train(
     trainer: Trainer, flow_map: FlowMap, teacher: WorldModel, recipe: FlowMapRecipe
 ) -> None:
     data, check = clips_for(teacher.config, recipe)
-    held_out = _held_out(trainer, teacher, check, recipe) if trainer.main else None
+    if trainer.sharded and recipe.objective.variant == 'lsd':
+        raise ConfigError("trainer.shard cannot differentiate twice: choose variant 'psd'")
+    checked = trainer.main or trainer.sharded  # of a sharded network each process has a part
+    held_out = _held_out(trainer, teacher, check, recipe) if checked else None
 
     def loss(iteration: int) -> Tensor:
         shard = trainer.shard
@@ -94,7 +98,7 @@ def _train(
 
     if held_out is not None:
         before = '  '.join(f'{k} {v:.4g}' for k, v in held_out.measure(flow_map.model).items())
-        print(f'{len(data)} training clips; held out before: {before}', flush=True)
+        trainer.tell(f'{len(data)} training clips; held out before: {before}')
     if recipe.checkpointing:
         flow_map.model.backbone.keep_no_activations()
     if recipe.compile:
