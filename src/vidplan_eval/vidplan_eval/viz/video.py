@@ -140,8 +140,9 @@ def _draw_imagined(picture: Image.Image, log: RunLog, seen: SeenFrame) -> None:
     imagined = imagined_at(log, seen.stamp_s)
     if imagined is None:
         _caption(picture, 1, 'imagined')
+        words = 'no plan yet' if plan_at(log, seen.stamp_s) is None else 'nothing is imagined'
         for row in range(len(log.views)):
-            blank = drawing.empty_tile(TILE_WIDTH, TILE_HEIGHT, 'no plan yet')
+            blank = drawing.empty_tile(TILE_WIDTH, TILE_HEIGHT, words)
             picture.paste(blank, (_column(1), _row(row)))
         return
     ahead_s = max(seen.stamp_s - imagined.plan.stamp_s, 0.0)
