@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.vidplan_core.control.arm import plan_from, ready
-from vidplan_core.control import rejection
+from vidplan_core.control import links, rejection
 from vidplan_core.control.commands import PlanCommand
 from vidplan_core.control.config import AdapterConfig, SafetyConfig
 from vidplan_core.control.links import LinkCapsules, Margins, collision, fingertip_heights
@@ -116,6 +116,28 @@ def test_distances_are_those_of_dense_points() -> None:
         exact = np.linalg.norm(gaps, axis=-1).min((1, 2))
         expected = exact - capsules.radius[first] - capsules.radius[second]
         np.testing.assert_allclose(apart[row], expected, atol=3e-3)
+
+
+def test_axes_are_as_far_from_a_box_as_a_search_finds() -> None:
+    random = np.random.default_rng(0)
+    lower, upper = np.array([0.3, 0.1, 0.2]), np.array([0.5, 0.4, 0.6])
+    start, way = random.uniform(-0.2, 1.0, (400, 3)), random.normal(0.0, 0.4, (400, 3))
+    way[:40, 1:] = 0.0  # along a side
+    way[40:50] = 0.0  # balls
+    start[:5], way[390:] = (lower + upper) / 2, 1e-12
+
+    def away(part: np.ndarray) -> np.ndarray:
+        point = start + part[:, None] * way
+        return np.linalg.norm(point - np.clip(point, lower, upper), axis=-1)
+
+    low, high = np.zeros(400), np.ones(400)
+    for _ in range(200):  # ternary: convex along the axis
+        one, other = low + (high - low) / 3, high - (high - low) / 3
+        nearer = away(one) <= away(other)
+        low, high = np.where(nearer, low, one), np.where(nearer, other, high)
+    found = links._nearest_on(start, way, lower, upper)
+    np.testing.assert_allclose(found, np.minimum(away(low), away(high)), atol=1e-7)
+    assert np.isnan(links._nearest_on(start * np.nan, way, lower, upper)).all()
 
 
 def test_home_is_clear_and_an_arm_in_a_box_is_not() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidplan_core.geometry import trajectory
 from vidplan_core.geometry.limits import JointLimits
 from vidplan_core.geometry.path import JointTrajectoryPlan
 from vidplan_core.geometry.robot_files import default_robot
@@ -200,6 +201,19 @@ def test_cut_and_then_are_the_same_motion() -> None:
     times = np.linspace(-0.1, plan.duration_s + 0.1, 200)
     for first, second in zip(plan.sample(times), joined.sample(times), strict=True):
         np.testing.assert_allclose(first, second, atol=1e-9)
+
+
+@pytest.mark.parametrize('count', [2, 3, 5, 12])
+def test_a_spline_is_known_from_its_knots(count: int) -> None:
+    """The oracle is SciPy's, whose end conditions are exact up to rounding only."""
+    random = np.random.default_rng(count)
+    times = (0.0, *np.cumsum(random.uniform(0.03, 0.4, count - 1)).tolist())
+    found, spline = trajectory._knot_weights(times), trajectory.rest_spline(times)
+    for order in (1, 2):
+        expected = spline(np.array(times), order)
+        tolerance = 1e-9 * np.abs(expected).max()
+        np.testing.assert_allclose(found[order - 1], expected, atol=tolerance)
+        assert not found[order - 1, -1].any()
 
 
 def test_rests_after_its_end() -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,7 +18,6 @@ Indices = NDArray[np.intp]
 
 # The base and the first link stand on the table.
 _ABOVE_THE_TABLE = 2
-_GOLDEN = (math.sqrt(5) - 1) / 2
 
 # An arm that stands too near already may go on if it comes no nearer than this, m.
 _NO_NEARER_M = 1e-3
@@ -88,7 +86,7 @@ class LinkCapsules:
         return found, first, second
 
     def from_box(self, box: WorkspaceBox, within_m: float = np.inf) -> Array:
-        """Distance (N, C) of each capsule from a box, m, to 0.1 mm.
+        """Distance (N, C) of each capsule from a box, m.
 
         Of postures that come no nearer than `within_m` it is a lower bound above that.
         """
@@ -181,20 +179,25 @@ def _nearest(clear: Array, margin_m: float) -> tuple[int, float] | None:
 
 
 def _nearest_on(start: Array, way: Array, lower: Array, upper: Array) -> Array:
-    """Distance (K,) of axes from `start` (K, 3) along `way` (K, 3) from a box, m."""
-    def away(part: Array) -> Array:
-        return _from_box(start + part[:, None] * way, lower, upper)
+    """Distance (K,) of axes from `start` (K, 3) along `way` (K, 3) from a box, m.
 
-    low, width = np.zeros(len(start)), np.ones(len(start))
-    left, right = away(low + (1 - _GOLDEN)), away(low + _GOLDEN)
-    # Distance to a convex body is convex along the axis: golden section search keeps the least.
-    for _ in range(17):
-        nearer = left < right
-        low = np.where(nearer, low, low + (1 - _GOLDEN) * width)
-        width = _GOLDEN * width
-        fresh = away(low + np.where(nearer, 1 - _GOLDEN, _GOLDEN) * width)
-        left, right = np.where(nearer, fresh, right), np.where(nearer, left, fresh)
-    return np.minimum(left, right)
+    The squared distance is convex along an axis, and its slope linear between the parts of the
+    way at which the axis crosses a side's plane.
+    """
+    with np.errstate(divide='ignore', invalid='ignore'):
+        crossed = np.concatenate(((lower - start) / way, (upper - start) / way), 1)
+    parts = np.zeros((len(start), 8))
+    parts[:, 1:7], parts[:, 7] = np.clip(np.nan_to_num(crossed), 0.0, 1.0), 1.0
+    parts.sort(1)
+    points = start[:, None] + parts[..., None] * way[:, None]
+    away = points - np.minimum(np.maximum(points, lower), upper)
+    slope = (away * way[:, None]).sum(-1)
+    last = np.clip((slope <= 0).sum(1) - 1, 0, 6)
+    each = np.arange(len(start))
+    falls, rises = slope[each, last], slope[each, last + 1]
+    share = np.clip(-falls / np.maximum(rises - falls, 1e-300), 0.0, 1.0)
+    part = parts[each, last] + share * (parts[each, last + 1] - parts[each, last])
+    return _from_box(start + part[:, None] * way, lower, upper)
 
 
 def _from_box(point: Array, lower: Array, upper: Array) -> Array:

@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
@@ -27,7 +26,7 @@ from vidplan_core.control.rejection import (
     WRONG_SIZE,
 )
 from vidplan_core.errors import CommandRejectedError
-from vidplan_core.geometry.fk import ArmFrames, arm_frames, tcp_position
+from vidplan_core.geometry.fk import ArmFrames, arm_frames
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot
 
@@ -125,7 +124,7 @@ class CommandChecker:
         self._check_links((positions[kept], rotations[kept]))
 
     def _check_boxes(self, positions: Array, rotations: Array, what: str) -> None:
-        tools = tcp_position(_tensor(positions), _tensor(rotations), self.robot).numpy()
+        tools = positions + rotations @ np.array(self.robot.tool.position)
         found = self.config.tool_box.violation(tools, f'the tool at {what}')
         found = found or self.config.flange_box.violation(positions, f'the flange at {what}')
         if found is not None:
@@ -173,7 +172,3 @@ class CommandChecker:
                 NOT_AT_REST,
                 f'the last velocity and acceleration must be zero, got {last.dq} and {last.ddq}',
             )
-
-
-def _tensor(values: ArrayLike) -> torch.Tensor:
-    return torch.from_numpy(np.asarray(values, dtype=np.float64))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections import Counter
@@ -180,6 +181,7 @@ def try_plans(plans: int, seed: int, path: Path | None) -> dict[str, Any]:
     settings = {'seed': seed, 'block': _BLOCK, 'episode': _EPISODE}
     law = Law.resume(path, settings)
     trial = AdapterTrial(law, seed)
+    gc.freeze()  # as the adapter's process does
     while law.plans < plans:
         trial.block(law.plans // _BLOCK)
         if path is not None:
