@@ -4,20 +4,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from vidplan_core.geometry.camera_files import default_layout
 from vidplan_eval.bags import recording
+from vidplan_eval.bags import writer as writing
+from vidplan_eval.bags.bag_types import typestore
 from vidplan_eval.bags.rosbag import Bag
+from vidplan_eval.bags.writer import BagTopic, BagWriter
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
+from vidplan.bags import recorder  # noqa: E402
 from vidplan.bags.recorder import message_class  # noqa: E402
 
 pytestmark = pytest.mark.ros
@@ -42,6 +48,22 @@ RECORDED = recording.recorded(default_layout().views)
 def test_every_recorded_type_has_a_class(entry):
     pytest.importorskip(entry.type_name.partition('/')[0])
     message_class(entry.type_name)()
+
+
+@pytest.mark.fault('disk_full')
+def test_a_full_disk_is_named(tmp_path, monkeypatch, capfd):
+    kind = 'std_msgs/msg/Float64'
+    data = typestore().serialize_cdr(typestore().types[kind](1.0), kind)
+    writer = BagWriter(tmp_path / 'bag', [BagTopic('plan', '/plan', kind)])
+    monkeypatch.setattr(shutil, 'disk_usage', lambda path: SimpleNamespace(free=2**20))
+    monkeypatch.setattr(writing, 'FLUSH_S', 0.0)
+    full = SimpleNamespace(writer=writer, close=writer.close, destroy_node=lambda: None)
+    monkeypatch.setattr(recorder, '_spin', lambda *_: writer.write('plan', 1, data))
+    for call in ('init', 'try_shutdown'):
+        monkeypatch.setattr(recorder.rclpy, call, lambda **_: None)
+    monkeypatch.setattr(recorder.signal, 'signal', lambda *_: None)
+    assert recorder.record(lambda: full) == recorder.EXIT_FAILED
+    assert 'RECORDING_FAILED: ' in capfd.readouterr().err
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)

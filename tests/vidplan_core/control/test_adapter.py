@@ -329,6 +329,35 @@ def test_dead_planner_leaves_the_arm_at_rest() -> None:
     assert adapter.status(2.0).verdict.reason == watchdog.PLAN_OVERDUE
 
 
+@pytest.mark.fault('server_paused')
+def test_plans_of_a_planner_that_was_paused_are_refused() -> None:
+    """What it was about to send when it was stopped comes when it goes on."""
+    adapter, arm = ready()
+    arm.accept(adapter.on_plan(plan_from(adapter, 0.0, (0.1, 0, 0)), 0.0))
+    arm.tell(adapter, 0.4)
+    held_back = plan_from(adapter, 0.4, (0.0, 0.1, 0), plan_id=2)
+    arm.tell(adapter, 3.0)
+    assert adapter.status(3.0).verdict.reason == watchdog.PLAN_OVERDUE
+    assert rejected(adapter, held_back, 3.0) == rejection.STALE
+    assert not adapter.status(3.0).moving
+
+
+@pytest.mark.fault('adapter_paused')
+def test_an_adapter_that_was_paused_moves_nothing_when_it_goes_on() -> None:
+    """The arm has come to rest without it; joint states and plans that waited are old."""
+    adapter, arm = ready()
+    arm.accept(adapter.on_plan(plan_from(adapter, 0.0, (0.1, 0, 0)), 0.0))
+    waiting = plan_from(adapter, 0.0, (0.0, 0.1, 0), plan_id=2)
+    q, dq, _ = arm.state(0.02)
+    adapter.on_joint_state(0.02, NAMES, q, dq, 2.5)
+    assert rejected(adapter, waiting, 2.5) in (rejection.STALE, rejection.NO_STATE)
+    arm.tell(adapter, 2.5)
+    assert rejected(adapter, waiting, 2.5) == rejection.STALE
+    assert adapter.poll(2.5).trajectory is None
+    np.testing.assert_array_equal(arm.state(2.5)[1], 0)
+    assert adapter.status(2.5).verdict.reason == watchdog.PLAN_OVERDUE
+
+
 @pytest.mark.parametrize(
     ('joint_state_s', 'rest_at_s', 'reason'),
     [

@@ -89,6 +89,7 @@ def test_a_killed_recorder_loses_half_a_second_at_most(tmp_path: Path) -> None:
     assert counted_by_another_reader(tmp_path / 'bag') == len(found)
 
 
+@pytest.mark.fault('disk_full')
 def test_a_full_disk_ends_a_recording_that_can_be_read(tmp_path: Path) -> None:
     process = start(tmp_path / 'bag', limit=30_000)
     output, _ = process.communicate(timeout=120)
@@ -101,6 +102,7 @@ def test_a_full_disk_ends_a_recording_that_can_be_read(tmp_path: Path) -> None:
     assert counted_by_another_reader(tmp_path / 'bag') == len(found)
 
 
+@pytest.mark.fault('disk_full')
 def test_a_nearly_full_disk_ends_it_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

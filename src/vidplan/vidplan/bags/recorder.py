@@ -174,10 +174,10 @@ def record(
         check_arguments(args)
         recorder = create()
         _spin(recorder, stop, duration_s)
-    except VidPlanError as error:
-        report_start_failure(error)
-        return EXIT_CONFIG
-    except OSError as error:
+    except (VidPlanError, OSError) as error:
+        if recorder is None and isinstance(error, VidPlanError):
+            report_start_failure(error)
+            return EXIT_CONFIG
         print(f'RECORDING_FAILED: {error}', file=sys.stderr, flush=True)
         return EXIT_FAILED
     finally:
