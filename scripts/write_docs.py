@@ -32,7 +32,8 @@ REMEDIES = {
     'missing? Topics are launch arguments (`--show-args`).',
     'STALE_OBSERVATION': 'A sensor stopped, or clocks differ between machines: `vidplan doctor`.',
     'INVALID_OBSERVATION': 'The message names the sensor and the number. Look at cables, '
-    'encodings, units (rad, m) and lens caps.',
+    'encodings, units (rad, m) and lens caps. A new place of a camera wants '
+    '`ros2 service call /stitcher/accept_views std_srvs/srv/Trigger`.',
     'MODEL_ERROR': 'Another models folder, or more memory; `vidplan models import DIR` reads one.',
     'INVALID_MODEL': 'The message names the file. A pointer of git-lfs wants `git lfs pull`.',
     'PLAN_TOO_LATE': 'Fewer candidates or refinements, fewer other processes, a GPU: `vidplan '

@@ -12,7 +12,7 @@ pytest.importorskip('rclpy', reason='needs ROS 2')
 pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
 from action_msgs.msg import GoalStatus
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
@@ -22,6 +22,7 @@ from tests.vidplan.planning_server.server_graph import ROS_ARGS as ROS_ARGS
 from tests.vidplan.planning_server.server_graph import Graph
 from vidplan.planning_server.markers import candidate_paths
 from vidplan.ros import qos
+from vidplan.ros.diagnostics import DOUBT
 from vidplan.tasks.endings import Ending
 from vidplan_core.errors import ModelError
 from vidplan_msgs.action import PlanTask
@@ -153,13 +154,34 @@ def test_stitcher_dies_in_mid_motion(graph: Graph) -> None:
     diagnostics = graph.ros.node.create_publisher(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
     graph.ros.connect(diagnostics)
     told = DiagnosticStatus(
-        level=DiagnosticStatus.ERROR, name='stitcher: observation', message="view 'left' is stale"
-    )
+        level=DiagnosticStatus.ERROR, name='stitcher: observation', message="view 'left' is stale",
+        hardware_id='/stitcher',
+    )  # fmt: skip
     diagnostics.publish(DiagnosticArray(status=[told]))
     status, result = graph.end(handle)
     assert status == STATUS.STATUS_ABORTED
     assert result.error_code == PlanTask.Result.STALE_OBSERVATION
     assert "view 'left' is stale" in result.error_msg
+    rest(graph)
+
+
+@pytest.mark.fault('camera_frozen', 'camera_noise', 'camera_moved')
+def test_views_that_are_not_believed_end_the_goal(graph: Graph) -> None:
+    graph.system.cycles = 1000
+    handle = graph.send()
+    graph.until_moving()
+    diagnostics = graph.ros.node.create_publisher(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
+    graph.ros.connect(diagnostics)
+    told = [
+        DiagnosticStatus(name='stitcher: observation', hardware_id=f'{robot}/stitcher',
+                         values=[KeyValue(key=DOUBT, value=f"view 'left' of {robot!r} is frozen")])
+        for robot in ('', '/other')
+    ]  # fmt: skip
+    diagnostics.publish(DiagnosticArray(status=told))
+    status, result = graph.end(handle)
+    assert status == STATUS.STATUS_ABORTED
+    assert result.error_code == PlanTask.Result.INVALID_OBSERVATION
+    assert result.error_msg == "view 'left' of '' is frozen"
     rest(graph)
 
 

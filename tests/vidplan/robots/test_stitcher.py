@@ -21,6 +21,7 @@ from std_srvs.srv import Trigger
 from tests.vidplan.robots.fake_robot import BLACK, COLOURS, HOME, FakeRobot
 from vidplan.robots.stitcher_node import Stitcher
 from vidplan.ros.conversions import observation_from_message, stamp
+from vidplan.ros.diagnostics import DOUBT
 from vidplan.ros.images import image_to_rgb
 from vidplan_core.data.readings import seconds
 from vidplan_core.errors import ConfigError, ObservationError
@@ -325,7 +326,11 @@ def test_frozen_pictures_are_refused_until_somebody_accepts_them(
     )
     robot = FakeRobot(ros.node)
     received = ros.collect(Observation, 'observation')
+    statuses = ros.collect(DiagnosticArray, '/diagnostics')
     ros.connect(*robot.publishers)
+
+    def doubt() -> str:
+        return {pair.key: pair.value for pair in statuses[-1].status[0].values}[DOUBT]
 
     def show(q: Any, until: Callable[[], Any]) -> None:
         for _ in range(200):
@@ -338,7 +343,10 @@ def test_frozen_pictures_are_refused_until_somebody_accepts_them(
     show(HOME, lambda: received)
     there = [HOME[0] + 0.3, *HOME[1:]]
     show(there, lambda: 'is frozen' in node.problem())
+    show(there, lambda: 'is frozen' in doubt())
+    assert statuses[-1].status[0].level == DiagnosticStatus.ERROR
     assert ros.call(Trigger, 'stitcher/accept_views', Trigger.Request()).success
     count = len(received)
     show(there, lambda: len(received) > count)
+    show(there, lambda: doubt() == '')
     assert node.problem() == ''

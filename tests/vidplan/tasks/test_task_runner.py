@@ -266,6 +266,23 @@ def test_cameras_stop_in_mid_motion(bench: Bench) -> None:
     assert bench.arm.report().at_rest
 
 
+@pytest.mark.fault('camera_frozen', 'camera_noise', 'camera_moved')
+def test_views_that_are_not_believed_end_the_goal_at_once(bench: Bench) -> None:
+    bench.system.cycles = 1000
+    words, doubted_s = "view 'left' is frozen", []
+
+    def doubt() -> None:
+        doubted_s.append(bench.now_s())
+        bench.feed.note_doubt(words)
+
+    outcome = bench.run(on_progress=while_executing(doubt))
+    assert (outcome.ending, outcome.message) == (Ending.INVALID_OBSERVATION, words)
+    assert bench.arm.report().at_rest
+    assert bench.now_s() - doubted_s[0] < 1.0
+    bench.feed.note_doubt('')
+    assert bench.feed.problem() is None
+
+
 @pytest.mark.fault('clock_still')
 def test_everything_stands_still_with_the_clock() -> None:
     steady_s = [0.0]
@@ -299,7 +316,7 @@ def test_no_adapter(bench: Bench) -> None:
     assert outcome.ending is Ending.NO_ADAPTER
 
 
-@pytest.mark.fault('adapter_killed')
+@pytest.mark.fault('adapter_killed', 'adapter_paused')
 def test_adapter_dies_in_mid_motion(bench: Bench) -> None:
     bench.system.cycles = 1000
     bench.system.plan_s = 0.001

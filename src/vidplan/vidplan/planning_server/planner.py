@@ -15,7 +15,16 @@ from vidplan.planning_server.markers import plan_markers
 from vidplan.planning_server.planning_host import PlanningHost
 from vidplan.ros import qos
 from vidplan.ros.conversions import observation_from_message, stamp
-from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter, RateMeter, Status
+from vidplan.ros.diagnostics import (
+    DOUBT,
+    ERROR,
+    OK,
+    WARN,
+    Diagnostics,
+    DurationMeter,
+    RateMeter,
+    Status,
+)
 from vidplan.ros.lifecycle import ManagedNode
 from vidplan.ros.parameters import declare
 from vidplan.tasks.endings import Ending, TaskEnd
@@ -160,9 +169,13 @@ class PlannerNode(ManagedNode):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         feed = self._host.feed
+        ours = f'{self.get_namespace().rstrip("/")}/stitcher'  # robots share the topic
         for status in message.status:
-            if feed is not None and status.name == _STITCHER_STATUS:
+            found = status.name, status.hardware_id
+            if feed is not None and found == (_STITCHER_STATUS, ours):
                 feed.note_source('' if status.level == DiagnosticStatus.OK else status.message)
+                feed.note_doubt({pair.key: pair.value for pair in status.values}.get(DOUBT, ''))
+                self._host.wake.set()
 
     def _execute(self, active: ActiveGoal) -> tuple[Ending, PlanTask.Result]:
         context = self._task_context

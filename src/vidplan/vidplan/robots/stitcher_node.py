@@ -18,7 +18,16 @@ from vidplan.robots.joint_buffer import JointBuffer, JointSample
 from vidplan.robots.robot import gripper_closedness
 from vidplan.ros import qos
 from vidplan.ros.conversions import joint_values, observation_message, seconds
-from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter, RateMeter, Status
+from vidplan.ros.diagnostics import (
+    DOUBT,
+    ERROR,
+    OK,
+    WARN,
+    Diagnostics,
+    DurationMeter,
+    RateMeter,
+    Status,
+)
 from vidplan.ros.images import image_to_rgb
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import run_node
@@ -187,13 +196,21 @@ class Stitcher(Node):
         try:
             self._monitor.check(images.stamp_s, images.images, position, rotation)
         except ObservationError as error:
-            self._doubt = str(error)
+            self._note_doubt(str(error))
             raise
-        self._doubt = ''
+        self._note_doubt('')
+
+    def _note_doubt(self, doubt: str) -> None:
+        """Keep why the views are not believed; at once whoever plans hears that it changed."""
+        changed = bool(doubt) != bool(self._doubt)
+        self._doubt = doubt
+        if changed:
+            self.diagnostics.publish()
 
     def _on_accept(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._monitor.reset()
-        self._doubt, response.success = '', True
+        self._note_doubt('')
+        response.success = True
         response.message = 'the views are believed as they are now'
         return response
 
@@ -239,6 +256,7 @@ class Stitcher(Node):
         values: dict[str, object] = {f'{k}_hz': meter.hz for k, meter in self._rates.items()}
         values['observations'] = self._rates['observation'].count
         values['age_s'] = self._rates['observation'].age_s
+        values[DOUBT] = self._doubt
         values |= self._latency.values('latency') | self._work.values('work')
         reason = self.problem()
         # Steady time: a stalled clock hides the age of stamps, not that nothing arrives.
@@ -247,7 +265,7 @@ class Stitcher(Node):
             return Status(OK, 'publishing', values)
         reason = reason or 'no new images arrive: are the cameras and the clock running?'
         self.get_logger().warning(f'no observation: {reason}', throttle_duration_sec=5.0)
-        return Status(ERROR if silent else WARN, reason, values)
+        return Status(ERROR if silent or self._doubt else WARN, reason, values)
 
 
 def main(args: list[str] | None = None) -> int:

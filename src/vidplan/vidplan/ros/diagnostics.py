@@ -19,6 +19,9 @@ WARN = DiagnosticStatus.WARN
 ERROR = DiagnosticStatus.ERROR
 STALE = DiagnosticStatus.STALE
 
+#: Key under which the stitcher says why it does not believe the views; empty when it does.
+DOUBT = 'doubt'
+
 
 @dataclass(frozen=True)
 class Status:

@@ -54,6 +54,7 @@ class ObservationFeed:
         self._heard_s: float | None = None
         self._invalid = ''
         self._source_problem = ''
+        self._doubt = ''
 
     def push(self, observation: Observation) -> None:
         """Take in a good observation."""
@@ -76,6 +77,11 @@ class ObservationFeed:
         """Note what the stitcher says about its inputs; empty when all is well."""
         with self._lock:
             self._source_problem = problem
+
+    def note_doubt(self, doubt: str) -> None:
+        """Note why the stitcher does not believe the views; empty when it does again."""
+        with self._lock:
+            self._doubt = doubt
 
     @property
     def source_problem(self) -> str:
@@ -107,7 +113,7 @@ class ObservationFeed:
         """Return why no task can go on, None when observations are fresh."""
         with self._lock:
             newest, heard_s = self._history.newest, self._heard_s
-            invalid, source = self._invalid, self._source_problem
+            invalid, source = self._doubt or self._invalid, self._source_problem
         if invalid:
             return TaskEnd(Ending.INVALID_OBSERVATION, invalid)
         because = f': {source}' if source else '; is the stitcher running?'

@@ -44,7 +44,7 @@ class PlausibilityConfig:
         high=128.0,
     )
     frozen_after_m: float = knob(
-        0.03,
+        0.02,
         'way of the flange after which a picture that has not changed is frozen; a turn of 1 rad '
         'counts as 0.2 m',
         unit='m',
