@@ -13,8 +13,8 @@ help:  ## this list
 setup:  ## system packages, virtual environment, workspace (seconds when already done)
 	@scripts/setup.sh
 
-demo: setup  ## the simulated arm moves to the carrot; video and report in outputs/
-	@$(WITH_ENV) vidplan run "move to the carrot"
+demo: setup  ## the simulated arm puts the carrot in the bowl; video and report in outputs/
+	@$(WITH_ENV) vidplan run "put the carrot in the bowl" --models models/cell_contact
 
 test: setup lint  ## style, types and all tests
 	@$(WITH_ENV) python -m pytest

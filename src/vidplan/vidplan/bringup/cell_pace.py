@@ -22,8 +22,6 @@ FASTER = 1.15
 LEAST, MOST = 0.01, 1.0  # bounds of the cell's parameter
 # Changes that are smaller than this are not worth a message.
 NOTABLE = 0.1
-
-
 # Simulated time from an observation to where its plan takes over, s.
 AHEAD_S = PlannerConfig().committed_frames * RunLog('').frame_period_s
 

@@ -48,7 +48,7 @@ BASES = ('words', 'words', 'grounded')
 # How often the planner's own choice is carried out; the simulator's best mostly otherwise.
 OWN = (0.25, 0.5, 0.75, 0.95)
 SHARE_BEST = 0.85
-HELD_OUT = 7  # every so manieth seed is kept for a check
+HELD_OUT = 7  # seeds that it divides are kept for a check
 
 
 class WatchedValue:
