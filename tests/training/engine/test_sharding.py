@@ -21,6 +21,8 @@ from vidplan_training.engine.lora import add_lora
 from vidplan_training.engine.trainer import Trainer
 
 FIRST, LAST, BATCH = 3, 6, 4
+# Each process runs this module, from where it finds the other ones of the tests.
+ROOT, NAME = Path(__file__).resolve().parents[3], 'tests.training.engine.test_sharding'
 
 
 class Chain(Backbone):
@@ -63,9 +65,9 @@ def train(folder: Path, last: int, spread: bool) -> dict[str, Tensor]:
 @pytest.mark.slow
 def test_two_processes_learn_save_and_go_on_as_one_does(tmp_path: Path) -> None:
     """Spread all the way with a break, and whole after a beginning that was spread."""
-    launcher = ['torch.distributed.run', '--standalone', '--nproc-per-node', '2']
-    command = [sys.executable, '-m', *launcher, __file__, str(tmp_path)]
-    subprocess.run(command, check=True, timeout=280)
+    launcher = ['torch.distributed.run', '--standalone', '--nproc-per-node', '2', '--module']
+    command = [sys.executable, '-m', *launcher, NAME, str(tmp_path)]
+    subprocess.run(command, check=True, timeout=280, cwd=ROOT)
     for last in (FIRST, LAST):
         alone = train(tmp_path / 'one', last, spread=False)
         for process in range(2):
