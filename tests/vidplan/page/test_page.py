@@ -131,6 +131,12 @@ def test_a_port_that_is_taken_is_named(server: PageServer, robot: PageRobot) -> 
         PageServer(robot, '127.0.0.1', server.server_port)
 
 
+STOP = (
+    '(({x, y, width, height}) => [x, y, width, height])'
+    "(document.getElementById('stop').getBoundingClientRect())"
+)
+
+
 @pytest.mark.skipif(chromium() is None, reason='needs Chromium')
 @pytest.mark.parametrize('size', [(1024, 900), (768, 1024)], ids=['desk', 'tablet'])
 def test_type_send_watch_stop_and_lose_the_robot(
@@ -145,10 +151,7 @@ def test_type_send_watch_stop_and_lose_the_robot(
         assert robot.sent == ['put the carrot in the bowl']
         tab.wait_for("document.getElementById('facts').textContent.includes('executing')")
 
-        stop = tab.ask(
-            "(({x, y, width, height}) => [x, y, width, height])"
-            "(document.getElementById('stop').getBoundingClientRect())"
-        )
+        stop = tab.ask(STOP)
         assert stop[2] > 0.8 * size[0]  # a hand in a hurry hits it
         assert stop[3] > 60
         place = {'x': stop[0] + stop[2] / 2, 'y': stop[1] + stop[3] / 2, 'button': 'left'}
@@ -159,6 +162,7 @@ def test_type_send_watch_stop_and_lose_the_robot(
 
         clock.now += 10.0
         tab.wait_for("document.getElementById('lost').textContent.startsWith('ROBOT LOST')")
+        assert tab.ask(STOP) == stop  # it stays where it is while the page changes
         tab.wait_for("document.querySelector('figure').classList.contains('old')")
         server.shutdown()
         server.server_close()
