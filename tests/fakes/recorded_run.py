@@ -73,8 +73,8 @@ def status(stamp_s: float, seen: Observation) -> Any:
 
 
 def feedback(cycle: int, result: PlanResult, past: list[Observation], committed_s: float) -> Any:
-    """What the planner tells of a cycle, from 1."""
-    told = blank(
+    """What the planner says of a cycle, from 1."""
+    found = blank(
         'vidplan_msgs/action/PlanTask_Feedback',
         cycle=cycle,
         score=result.score,
@@ -84,7 +84,7 @@ def feedback(cycle: int, result: PlanResult, past: list[Observation], committed_
         past_stamps=[time(seen.stamp_s) for seen in past],
         committed_stamp=time(committed_s),
     )
-    return blank(TYPES[FEEDBACK], feedback=told)
+    return blank(TYPES[FEEDBACK], feedback=found)
 
 
 def record_run(folder: Path, system: PlanningSystem, without: tuple[str, ...] = ()) -> Path:
@@ -98,9 +98,9 @@ def record_run(folder: Path, system: PlanningSystem, without: tuple[str, ...] = 
         past = [seen[6 * cycle - 3], seen[6 * cycle]]
         now_s, committed = past[-1].stamp_s + 0.01, None
         if cycle > 1:  # the arm stands before the first plan
-            told = status(now_s, past[-1])
-            rows.append((now_s, STATUS, told))
-            committed = motion_of_status(told)
+            reported = status(now_s, past[-1])
+            rows.append((now_s, STATUS, reported))
+            committed = motion_of_status(reported)
         result = system.plan(task, past, committed)
         made = feedback(cycle, result, past, 0.0 if committed is None else now_s)
         scores = np.array(result.scores, np.float32)

@@ -33,6 +33,9 @@ class FakePlan:
     refinement: tuple[float, ...] = ()
     done: bool = False
     start_s: float = 0.4
+    terms: object = None
+    _imagined: object = None
+    _heat: object = None
 
 
 class FakePlanner:

@@ -153,11 +153,11 @@ def test_stitcher_dies_in_mid_motion(graph: Graph) -> None:
     graph.stitcher.running = False
     diagnostics = graph.ros.node.create_publisher(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
     graph.ros.connect(diagnostics)
-    told = DiagnosticStatus(
+    problem = DiagnosticStatus(
         level=DiagnosticStatus.ERROR, name='stitcher: observation', message="view 'left' is stale",
         hardware_id='/stitcher',
     )  # fmt: skip
-    diagnostics.publish(DiagnosticArray(status=[told]))
+    diagnostics.publish(DiagnosticArray(status=[problem]))
     status, result = graph.end(handle)
     assert status == STATUS.STATUS_ABORTED
     assert result.error_code == PlanTask.Result.STALE_OBSERVATION
@@ -172,12 +172,12 @@ def test_views_that_are_not_believed_end_the_goal(graph: Graph) -> None:
     graph.until_moving()
     diagnostics = graph.ros.node.create_publisher(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
     graph.ros.connect(diagnostics)
-    told = [
+    doubts = [
         DiagnosticStatus(name='stitcher: observation', hardware_id=f'{robot}/stitcher',
                          values=[KeyValue(key=DOUBT, value=f"view 'left' of {robot!r} is frozen")])
         for robot in ('', '/other')
     ]  # fmt: skip
-    diagnostics.publish(DiagnosticArray(status=told))
+    diagnostics.publish(DiagnosticArray(status=doubts))
     status, result = graph.end(handle)
     assert status == STATUS.STATUS_ABORTED
     assert result.error_code == PlanTask.Result.INVALID_OBSERVATION

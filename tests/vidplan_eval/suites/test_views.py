@@ -43,7 +43,7 @@ def test_every_fault_brings_the_arm_to_rest(name: str) -> None:
     rest_s = measured.seconds_to_rest(monitor, seen, FAULTS[name], begin, 0)
     way_m = PlausibilityConfig().frozen_after_m
     slow = 'frozen' in name or name == 'old_pictures'
-    expected_s = (way_m / SPEED_M_S + PERIOD_S if slow else 0.0) + measured.TOLD_S + REST_S
+    expected_s = (way_m / SPEED_M_S + PERIOD_S if slow else 0.0) + measured.REACTION_S + REST_S
     assert rest_s == pytest.approx(expected_s, abs=PERIOD_S + 1e-6)
     assert measured.seconds_to_rest(monitor, seen, None, begin, 0) is None
 

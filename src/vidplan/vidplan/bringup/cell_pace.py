@@ -19,11 +19,11 @@ CELL_NODE, NAME = 'cell', 'real_time_factor'
 SHARE = 0.75
 # Faster in steps of this factor only; slower at once.
 FASTER = 1.15
-LEAST, MOST = 0.01, 1.0  # bounds of the cell's parameter
+LEAST = 0.01  # that the cell's parameter may be
 # Changes that are smaller than this are not worth a message.
 NOTABLE = 0.1
 # Simulated time from an observation to where its plan takes over, s.
-AHEAD_S = PlannerConfig().committed_frames * RunLog('').frame_period_s
+AHEAD_S = PlannerConfig.committed_frames * RunLog.frame_period_s
 
 
 def affordable_factor() -> float:

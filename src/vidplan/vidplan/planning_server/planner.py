@@ -152,7 +152,7 @@ class PlannerNode(ManagedNode):
     def show(self, plan: Any, observation: Observation) -> None:
         """Publish candidates, choice and target as markers."""
         if self._markers.get_subscription_count():
-            when = _stamp_of(observation)
+            when = stamp(observation.stamp_s)
             self._markers.publish(plan_markers(plan, when, self.parameters.base_frame))
 
     def _on_observation(self, message: ObservationMessage) -> None:
@@ -239,10 +239,6 @@ class PlannerNode(ManagedNode):
         if problem is not None:
             return Status(ERROR if self._goals.busy else WARN, str(problem), values)
         return Status(OK, 'planning' if self._goals.busy else 'waits for a goal', values)
-
-
-def _stamp_of(observation: Observation) -> Any:
-    return stamp(observation.stamp_s)
 
 
 def timing(parameters: PlannerParameters, frame_period_s: float) -> Timing:

@@ -46,11 +46,9 @@ class ToolTransform:
     @property
     def rotation(self) -> NDArray[np.float64]:
         """Of the tool on the flange, (3, 3)."""
-        (a, b, c), (d, e, f) = np.cos(self.rpy), np.sin(self.rpy)
-        x = np.array([[1, 0, 0], [0, a, -d], [0, d, a]])
-        y = np.array([[b, 0, e], [0, 1, 0], [-e, 0, b]])
-        z = np.array([[c, -f, 0], [f, c, 0], [0, 0, 1]])
-        return z @ y @ x
+        from scipy.spatial.transform import Rotation  # takes longer to load than all else here
+
+        return np.asarray(Rotation.from_euler('xyz', self.rpy).as_matrix())
 
 
 @dataclass(frozen=True)

@@ -107,8 +107,8 @@ def online_cycles(bag: Bag) -> list[OnlineCycle]:
         elif role == PLAN:  # the first of a cycle; others are sent where that is refused
             scores.setdefault(message.cycle, tuple(map(float, message.candidate_scores)))
         elif message.feedback.cycle:
-            told = message.feedback
-            cycles.setdefault(told.cycle, _online(bag, told))
+            feedback = message.feedback
+            cycles.setdefault(feedback.cycle, _online(bag, feedback))
     if not cycles:
         raise BagError(f'{bag.path} has no feedback of a goal; it has {bag.present()}')
     return [
@@ -117,17 +117,17 @@ def online_cycles(bag: Bag) -> list[OnlineCycle]:
     ]
 
 
-def _online(bag: Bag, told: Any) -> OnlineCycle:
-    stamps = getattr(told, 'past_stamps', None)
+def _online(bag: Bag, feedback: Any) -> OnlineCycle:
+    stamps = getattr(feedback, 'past_stamps', None)
     if stamps is None:
-        raise BagError(f'{bag.path} was recorded before feedback told what plans are made from')
+        raise BagError(f'{bag.path} was recorded before feedback had what plans are made from')
     return OnlineCycle(
-        cycle=int(told.cycle),
+        cycle=int(feedback.cycle),
         past=tuple(_ticks(seconds(stamp)) for stamp in stamps),
-        committed=_ticks(seconds(told.committed_stamp)),
-        best=int(told.best_candidate),
-        score=float(told.score),
-        terms=dict(zip(told.term_names, map(float, told.term_values), strict=True)),
+        committed=_ticks(seconds(feedback.committed_stamp)),
+        best=int(feedback.best_candidate),
+        score=float(feedback.score),
+        terms=dict(zip(feedback.term_names, map(float, feedback.term_values), strict=True)),
     )
 
 

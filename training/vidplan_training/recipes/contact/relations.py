@@ -129,11 +129,9 @@ def look(
 def _look_once(head: ValueHead, samples: ValueSampler, number: int, seed: int) -> LookedRows:
     rng = torch.Generator().manual_seed(9_000_011 * seed + number)
     batch = samples.make(rng, SETS, OTHERS)
-    looked, bare = head.looked(batch.inputs).half(), without_pictures(batch)
+    looked = head.looked(batch.inputs).half()
     # A set that is drawn twice is no larger one.
-    rows = torch.arange(SETS * BRANCHES).to(bare.group)
-    bare.group[: len(rows)] = number * SETS + rows // BRANCHES
-    return LookedRows(looked, bare, SETS)
+    return LookedRows(looked, without_pictures(batch), SETS).renumbered(number * SETS)
 
 
 def without_pictures(batch: ValueBatch) -> ValueBatch:

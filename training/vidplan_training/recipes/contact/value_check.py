@@ -97,7 +97,6 @@ def check_value(head: ValueHead, samples: ValueSampler, picture: str) -> dict[st
 @torch.no_grad()
 def order_of(head: ValueHead, rows: LookedRows) -> dict[str, float]:
     """How the head orders branch sets that were looked at."""
-    count = rows.sets * BRANCHES
-    looked, samples = rows.looked[:count].float(), rows.samples.rows(torch.arange(count))
-    logits = head.logits_of(looked, samples.inputs)
+    looked, samples = rows.part(branches=True)
+    logits = head.logits_of(looked.float(), samples.inputs)
     return means(choices(head, logits, samples.to_go[:, -1], BRANCHES))

@@ -12,14 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan_core.control.commands import CommittedMotion
-from vidplan_core.data.observation import Observation
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.value import ValueHead, value_input
@@ -29,9 +26,9 @@ from vidplan_core.planner.system import PlanningSystem
 from vidplan_core.world_model.world_model import Imagination
 from vidplan_eval.lockstep import LockStep, LockstepPlanner, Pace
 from vidplan_eval.suites.judged import GRACE_S
-from vidplan_eval.suites.pick_place.judge import Witness, true_moment
+from vidplan_eval.suites.pick_place.episode import begin
 from vidplan_eval.suites.pick_place.names import LIMIT_S, TASKS
-from vidplan_eval.suites.pick_place.oracle import BranchWorth, Worth
+from vidplan_eval.suites.pick_place.oracle import BranchingPlanner, BranchWorth, Worth
 from vidplan_eval.suites.pick_place.scenes import MOST_DISTRACTORS, pick_place_episode
 from vidplan_eval.suites.workers import share_out
 from vidplan_eval.world import World
@@ -77,66 +74,46 @@ class WatchedValue:
         return self._head.value_of(self._head.logits_of(looked, inputs).float())
 
 
-class VisitingPlanner:
+class VisitingPlanner(BranchingPlanner):
     """A planner whose cycles become branch sets; what is carried out is not always its choice."""
 
     def __init__(
         self, planner: LockstepPlanner, watched: WatchedValue, worth: Worth,
         rng: np.random.Generator,
     ) -> None:  # fmt: skip
-        self._planner, self._watched, self._worth, self._rng = planner, watched, worth, rng
+        super().__init__(planner, worth)
+        self._watched, self._rng = watched, rng
         self._own = rng.choice(OWN)
         self.sets: list[tuple[Tensor, ValueBatch]] = []
 
-    def new_task(self, instruction: str, target: str = '') -> Any:
-        """Read the instruction, as the planner does."""
-        return self._planner.new_task(instruction, target)
-
-    def plan(
-        self,
-        task: Any,
-        history: list[Observation],
-        committed: CommittedMotion | None,
-        should_stop: Callable[[], bool],
-    ) -> PlanResult:
-        """The planner's plan with its own choice, the simulator's or any of a set."""
-        self._watched.seen = None
-        plan = self._planner.plan(task, history, committed, should_stop)
+    def branched(self, plan: PlanResult) -> Sequence[int]:
+        """The planner's choice, its next best, and any others; none where it looked at too few."""
         seen, count = self._watched.seen, len(plan.scores)
-        if plan.done or count < BRANCHES or seen is None or len(seen[0]) != count:
-            return plan
-        chosen = self._set_of(plan)
-        stamp_s = history[-1].stamp_s
-        frames = [
-            self._worth.frames(plan.candidates.select(i), stamp_s, plan.start_s) for i in chosen
-        ]
-        self._keep(seen, chosen, frames)
-        index = self._carried_out(plan, chosen[int(np.argmin(frames))], chosen)
-        chunk = plan.candidates.select(index)
-        return replace(plan, best=index, chunk=chunk, score=plan.scores[index], refinement=())
-
-    def _set_of(self, plan: PlanResult) -> list[int]:
-        """Candidates (BRANCHES,): the planner's choice, its next best, and any."""
+        if count < BRANCHES or seen is None or len(seen[0]) != count:
+            return ()
         order = [plan.best, *(i for i in np.argsort(plan.scores)[::-1] if i != plan.best)]
         any_other = self._rng.permutation(order[BEST:])[: BRANCHES - BEST]
         return [int(i) for i in (*order[:BEST], *any_other)]
 
-    def _keep(
-        self, seen: tuple[Tensor, HeadInput], chosen: list[int], frames: list[float]
-    ) -> None:
-        index = torch.tensor(chosen)
-        to_go = torch.full(seen[1].actions.shape[:2], float('nan'))[index]
-        to_go[:, -1] = torch.tensor([min(f, float(MOST_FRAMES)) for f in frames])
-        group = torch.full((BRANCHES,), len(self.sets))
-        self.sets.append((seen[0][index], ValueBatch(seen[1].rows(index), to_go, group)))
-
-    def _carried_out(self, plan: PlanResult, best: int, chosen: list[int]) -> int:
+    def taken(self, plan: PlanResult, frames: dict[int, float]) -> int:
+        """Keep the set; the planner's own choice, the simulator's or any."""
+        self._keep(frames)
         draw = self._rng.random()
         if draw < self._own:
             return plan.best
         if draw < self._own + SHARE_BEST * (1.0 - self._own):
-            return best
-        return int(self._rng.choice(chosen))
+            return min(frames, key=frames.__getitem__)
+        return int(self._rng.choice(list(frames)))
+
+    def _keep(self, frames: dict[int, float]) -> None:
+        assert self._watched.seen is not None
+        looked, inputs = self._watched.seen
+        self._watched.seen = None  # a plan without a choice looks at nothing
+        index = torch.tensor(list(frames))
+        to_go = torch.full(inputs.actions.shape[:2], float('nan'))[index]
+        to_go[:, -1] = torch.tensor(list(frames.values())).clamp_max(float(MOST_FRAMES))
+        group = torch.full((BRANCHES,), len(self.sets))
+        self.sets.append((looked[index], ValueBatch(inputs.rows(index), to_go, group)))
 
 
 class VisitRecorder:
@@ -159,9 +136,7 @@ class VisitRecorder:
         rng, world = np.random.default_rng([seed, 77]), self._world
         task, base = str(rng.choice(list(TASKS))), BASES[rng.integers(len(BASES))]
         episode = pick_place_episode(task, seed, int(rng.integers(MOST_DISTRACTORS + 1)))
-        world.reset(episode.scene)
-        witness = Witness(episode.kind, true_moment(world.cell), LIMIT_S)
-        world.watch = lambda: witness.see(true_moment(world.cell))
+        witness = begin(world, episode, LIMIT_S)
         system, watched = self._systems[base]
         worth = BranchWorth(world, self._branches, episode.kind)
         planner = VisitingPlanner(system, watched, worth, rng)

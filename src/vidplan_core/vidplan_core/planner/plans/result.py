@@ -55,7 +55,7 @@ class Task:
         """Which things are meant: chosen at the first look, and followed from then on.
 
         Raises:
-            TargetNotFoundError: which ones cannot be told.
+            TargetNotFoundError: which ones is not clear.
         """
         if self.chosen is None:
             self.chosen = chooser.things_of(self.instruction)

@@ -22,7 +22,6 @@ TURN_RAD, MOST_TURN_RAD = 0.6, 0.9
 # Elongation and certainty from which on it matters how a thing lies.
 LONG, SEEN = 0.3, 0.3
 REACH_M = 0.14  # of one chunk
-STILL = [4, 5]  # primitives that stay, closing and opening
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,8 @@ class Primitives:
         places = grounding.places[0, :, :3].to(tool)
         motion, grip = primitives(tool, places, across, start.grip)
         if situation.gripping:  # what moves before they hold leaves the thing behind
-            motion, grip = motion[STILL], grip[STILL]
+            stays = (motion == 0.0).all(1)
+            motion, grip = motion[stays], grip[stays]
         return self.motions.chunk(start, motion, grip)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from vidplan_core.heads.grounding import InstructionGrounding
 
 LOOKS = 7
-# A look counts from this certainty.
+# Certainty from which on a place counts as seen.
 SURE = 0.8
 
 

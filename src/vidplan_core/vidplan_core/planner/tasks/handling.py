@@ -15,6 +15,7 @@ from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.proposals.primitives import Primitives
 from vidplan_core.planner.proposals.sources import Fallback, JoinedProposals, policy_source
+from vidplan_core.planner.target.destination import SURE
 from vidplan_core.planner.tasks.folding.memory import ClothMemory
 from vidplan_core.planner.tasks.seen_task import SeenTask
 from vidplan_core.planner.tasks.task_kind import CycleLook
@@ -23,9 +24,8 @@ from vidplan_core.planner.tasks.task_kind import CycleLook
 DONE = 0.4
 # A hand that is more closed than it was commanded, by this much, has not let go yet.
 OPENING = 0.15
-# Things this far from each other in the plane of the table are not in each other, m; certainty
-# from which on a place counts as seen.
-APART_M, SURE = 0.12, 0.8
+# Things this far from each other in the plane of the table are not in each other, m.
+APART_M = 0.12
 
 
 @dataclass(frozen=True)

@@ -94,12 +94,18 @@ def run_pick_place(
     return run_judged(row, world, lambda: _run(method, world, episode, row, limit_s))
 
 
-def _run(
-    method: Method, world: World, episode: PickPlaceEpisode, row: PickPlaceRow, limit_s: float
-) -> Run:
+def begin(world: World, episode: PickPlaceEpisode, limit_s: float) -> Witness:
+    """Set a world up for an episode; returns who watches the truth in it from now on."""
     world.reset(episode.scene)
     witness = Witness(episode.kind, true_moment(world.cell), limit_s)
     world.watch = lambda: witness.see(true_moment(world.cell))
+    return witness
+
+
+def _run(
+    method: Method, world: World, episode: PickPlaceEpisode, row: PickPlaceRow, limit_s: float
+) -> Run:
+    witness = begin(world, episode, limit_s)
     run = method.follow(world, episode, lambda: witness.placed_for(GRACE_S))
     run.log.seed = episode.seed
     world.advance_to(world.now_s + SETTLE_S)

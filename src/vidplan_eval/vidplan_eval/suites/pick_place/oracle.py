@@ -7,7 +7,8 @@ is the one after which the expert needs the fewest frames to have the target in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -66,8 +67,11 @@ class BranchWorth:
         return touch(branch.cell).held == self._kind
 
 
-class OraclePlanner:
-    """A planner's candidates, chosen by what becomes of them."""
+class BranchingPlanner(ABC):
+    """A planner whose candidates are carried out in branches before one of them is taken.
+
+    Subclasses say which candidates are worth a branch, and which one is taken then.
+    """
 
     def __init__(self, planner: LockstepPlanner, worth: Worth) -> None:
         self._planner, self._worth = planner, worth
@@ -83,21 +87,43 @@ class OraclePlanner:
         committed: CommittedMotion | None,
         should_stop: Callable[[], bool],
     ) -> PlanResult:
-        """The planner's plan with the best candidate; among equals the planner's score decides."""
+        """The planner's plan with the candidate that is taken; its own where none is branched."""
         plan = self._planner.plan(task, history, committed, should_stop)
-        if plan.done or len(plan.scores) < 2:
-            return plan
         stamp_s = history[-1].stamp_s
-        chunks = [plan.candidates.select(index) for index in range(len(plan.scores))]
-        frames = [self._worth.frames(chunk, stamp_s, plan.start_s) for chunk in chunks]
-        best = min(range(len(chunks)), key=lambda index: (frames[index], -plan.scores[index]))
+        frames = {
+            index: self._worth.frames(plan.candidates.select(index), stamp_s, plan.start_s)
+            for index in ([] if plan.done else self.branched(plan))
+        }
+        if not frames:
+            return plan
+        taken = self.taken(plan, frames)
         return replace(
             plan,
-            best=best,
-            chunk=chunks[best],
-            score=plan.scores[best],
-            terms={'frames_to_go': frames[best]},
+            best=taken,
+            chunk=plan.candidates.select(taken),
+            score=plan.scores[taken],
+            terms={'frames_to_go': frames[taken]},
             refinement=(),
             _imagined=lambda: NO_PICTURES,
             _heat=lambda: NO_PICTURES,
         )
+
+    @abstractmethod
+    def branched(self, plan: PlanResult) -> Sequence[int]:
+        """Indices of the candidates to carry out in branches."""
+
+    @abstractmethod
+    def taken(self, plan: PlanResult, frames: dict[int, float]) -> int:
+        """Index of the candidate to take, one of those whose frames to go are known."""
+
+
+class OraclePlanner(BranchingPlanner):
+    """A planner's candidates, chosen by what becomes of them."""
+
+    def branched(self, plan: PlanResult) -> Sequence[int]:
+        """All, where there is a choice."""
+        return range(len(plan.scores)) if len(plan.scores) > 1 else ()
+
+    def taken(self, plan: PlanResult, frames: dict[int, float]) -> int:
+        """The one with the fewest frames to go; among equals the planner's score decides."""
+        return min(frames, key=lambda index: (frames[index], -plan.scores[index]))

@@ -36,7 +36,7 @@ class Look:
         pictures: by view.
         position: of the flange (3,), m.
         rotation: of the flange (3, 3).
-        rest_s: how long the arm moves on if it is told to stop now.
+        rest_s: how long the arm moves on if it has to stop now.
     """
 
     stamp_s: float

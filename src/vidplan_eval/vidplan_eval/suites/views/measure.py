@@ -29,8 +29,8 @@ _MOVING_M_S, _BEFORE, _AFTER = 0.05, 13, 20
 # An arm that rests later than this after a fault began does so too late, s; while the flange is
 # slower than this, m/s, there is nothing to stop, and the time does not count.
 IN_TIME_S, _STANDING_M_S = 1.0, 0.01
-# What passes at most until the adapter is told: the task's longest nap and one control period.
-TOLD_S = 0.07
+# What passes at most until the adapter hears of it: the task's longest nap and one control period.
+REACTION_S = 0.07
 
 
 def seconds_to_rest(
@@ -46,7 +46,7 @@ def seconds_to_rest(
     for number, look in enumerate(looks[begin:], begin):
         pictures = fault(look.pictures, began, old, random) if fault else look.pictures
         if doubted(monitor, look, pictures):
-            return _moving_s(looks[begin : number + 1]) + TOLD_S + look.rest_s
+            return _moving_s(looks[begin : number + 1]) + REACTION_S + look.rest_s
     return None
 
 
