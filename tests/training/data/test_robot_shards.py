@@ -181,7 +181,7 @@ def test_pictures_and_joints_in_the_table_and_vectors_of_states_are_read(tmp_pat
     absent = dict.fromkeys((NAMES.pose, NAMES.gripper, NAMES.joints, NAMES.success))
     rewards = [0.0] * 30 + [1.0]
     write_table(table, [recording], **absent, state=state, **images, **{'next.reward': rewards})
-    columns = Columns.named(['joints=state[0:7]', 'gripper=state[7:8]'])
+    columns = Columns.named(['joints=state[0:7]', 'gripper=state[7]'])
     episode = LeRobotSource(tmp_path, columns=columns).read('0')
     position, _ = flange_pose(torch.from_numpy(recording.joints[::3]))
     torch.testing.assert_close(episode.poses.position, position.float())

@@ -50,8 +50,8 @@ CAMERAS = (
 class Columns:
     """Names in the tables; the values are DROID's.
 
-    A name may end with a part of a vector, `observation.state[0:6]`, counted from 0, the end
-    not included.
+    A name may end with a part of a vector, `observation.state[0:6]` or `observation.state[6]`,
+    counted from 0, the end not included.
 
     pose: x, y, z (m), extrinsic xyz roll, pitch, yaw (rad) of the flange in the base frame;
         where the table has none, it follows from `joints`.
@@ -239,16 +239,19 @@ def _picture(
 def _column(name: str) -> tuple[str, slice]:
     """A column's name and the part of its vectors that is meant.
 
-    Raises ConfigError for a part that is no `[first:after]`.
+    Raises ConfigError for a part that is neither `[first:after]` nor `[number]`.
     """
     column, bracket, part = name.partition('[')
     if not bracket:
         return name, slice(None)
     try:
-        first, after = (int(number) for number in part.removesuffix(']').split(':'))
+        first, *after = (int(number) for number in part.removesuffix(']').split(':'))
+        (end,) = after or [first + 1]
     except ValueError as error:
-        raise ConfigError(f"column '{name}'; a part is written name[first:after]") from error
-    return column, slice(first, after)
+        raise ConfigError(
+            f"column '{name}'; a part is written name[first:after] or name[number]"
+        ) from error
+    return column, slice(first, end)
 
 
 def _has(rows: pyarrow.Table, name: str) -> bool:
