@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vidplan_sim.expert.ending import NEAR_M
 from vidplan_sim.objects.everyday import KINDS
 from vidplan_sim.scene import Scene, random_scene
 
@@ -15,7 +16,6 @@ from vidplan_sim.scene import Scene, random_scene
 FIRST_EVALUATION_SEED = 1_000_000
 OBJECTS = 4
 
-NEAR_M = 0.05
 ABOVE_M = 0.15
 
 

@@ -18,6 +18,7 @@ from vidplan_eval.viz.report import write_run_report
 from vidplan_eval.viz.runlog import RunLog
 from vidplan_eval.viz.summary import deadlines, due_s
 from vidplan_eval.viz.video import write_run_video
+from vidplan_sim.expert.ending import true_ending
 
 VOID = {'meta', 'img', 'br', 'link'}
 
@@ -79,6 +80,21 @@ def test_the_headline_says_what_was_done(tmp_path, instruction, words):
     assert f'SUCCESS{words}' in page.words
     assert json.loads((tmp_path / 'a.json').read_text())['message'] == words
     assert replace(log, result=replace(log.result, success=False)).verdict == log.result.message
+
+
+@pytest.mark.parametrize(('success', 'height_m'), [(True, 0.3), (True, 0.05), (False, 0.05)])
+def test_the_headline_says_where_planner_and_truth_differ(tmp_path, success, height_m):
+    places = {'carrot': np.array([0.5, 0.02, height_m]), 'bowl': np.array([0.5, 0.0, 0.02])}
+    truth = true_ending('place', 'carrot', places, places, np.zeros(3))
+    log = replace(
+        run_log(success=success), instruction='put the carrot in the bowl', truth=truth
+    )
+    page = read(write_run_report(log, tmp_path / 'a.html'))
+    numbers = json.loads((tmp_path / 'a.json').read_text())
+    assert numbers['ground_truth']['done'] == (height_m < 0.1)
+    assert '2.0 cm from the middle of the bowl' in page.words
+    assert ('not by ground truth' in page.words) == (success != truth.done)
+    assert ('put the carrot in the bowl;' in numbers['message']) == (success and truth.done)
 
 
 def test_the_numbers_lie_beside_the_page(tmp_path):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -20,6 +20,9 @@ from vidplan.tasks.goal_client import GoalEnd
 from vidplan_eval.viz.runlog import PlanRecord, RunLog, RunResult, SeenFrame
 from vidplan_msgs.msg import Observation, Plan, Truth
 
+if TYPE_CHECKING:
+    from vidplan_sim.expert.ending import TrueEnding
+
 _PLANNER_STATUS = 'planner: planning'
 
 
@@ -33,6 +36,7 @@ class RunLogger(Node):
         planner_ready: Whether the planner waits for a goal with everything it needs.
         planner_says: Its own words.
         truth: Where things really are, if the robot is simulated.
+        truth_before: The same when it began to keep observations.
     """
 
     def __init__(self, log: RunLog, **kwargs: Any) -> None:
@@ -41,6 +45,7 @@ class RunLogger(Node):
         self.planner_ready = False
         self.planner_says = 'starts'
         self.truth: Truth | None = None
+        self.truth_before: Truth | None = None
         self._keeping = False
         self._plans: dict[int, Plan] = {}
         self._strips: dict[int, np.ndarray] = {}
@@ -67,6 +72,7 @@ class RunLogger(Node):
     def keep(self) -> None:
         """Keep observations from now on."""
         self._keeping = True
+        self.truth_before = self.truth
 
     def note_cycle(self, cycle: int, latency_s: float, time_ratio: float) -> None:
         """Keep what the feedback of a cycle, from 1, reports; a time ratio of NaN is not known."""
@@ -99,13 +105,15 @@ class RunLogger(Node):
         )
         return self._log
 
-    def distance_m(self, name: str) -> float:
-        """Return the true horizontal distance from the tool to an object [m], NaN if unknown."""
-        truth = self.truth
-        if truth is None or name not in truth.names:
-            return math.nan
-        place = truth.poses[list(truth.names).index(name)].position
-        return math.hypot(place.x - truth.tcp.x, place.y - truth.tcp.y)
+    def true_ending(self, verb: str, kind: str) -> TrueEnding | None:
+        """Judge what became of an object of the simulated cell; None where nobody knows."""
+        from vidplan_sim.expert.ending import true_ending  # loads MuJoCo
+
+        before, now = self.truth_before, self.truth
+        if before is None or now is None:
+            return None
+        tool = np.array([now.tcp.x, now.tcp.y, now.tcp.z])
+        return true_ending(verb, kind, _places(before), _places(now), tool)
 
     def _record(self, key: int) -> PlanRecord:
         plan = self._plans[key]
@@ -174,6 +182,7 @@ class RunLogger(Node):
 
     def _on_truth(self, message: Truth) -> None:
         self.truth = message
+        self.truth_before = self.truth_before or message
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
@@ -184,6 +193,13 @@ class RunLogger(Node):
 
 _NO_STRIP = np.zeros((0, 0, 3), np.uint8)
 _NO_MAPS = np.zeros((0, 0, 0), np.float32)
+
+
+def _places(truth: Truth) -> dict[str, np.ndarray]:
+    """Centres (3,) by name, base frame, m."""
+    centres = [pose.position for pose in truth.poses]
+    places = [np.array([centre.x, centre.y, centre.z]) for centre in centres]
+    return dict(zip(truth.names, places, strict=True))
 
 
 def _nanoseconds(stamp: Any) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vidplan_core.language.instruction import FOLD, parse_instruction
+from vidplan_core.language.instruction import FOLD, PLACE, REACH, parse_instruction
 
 FIRST_EVALUATION_SEED = 1_000_000
 OBJECTS = 4
@@ -64,6 +64,19 @@ def choose_scene(
         if kind == 'bowl' or any(placement.kind == kind for placement in scene.objects):
             return SceneChoice(candidate, kind)
     return SceneChoice(first, kind)
+
+
+def judged_verb(instruction: str) -> str:
+    """Return the verb by which the cell's truth judges the end, '' where it cannot.
+
+    Raises:
+        InstructionError: words that are no instruction; none, for a mere target, is a reach.
+    """
+    if not instruction.strip():
+        return REACH
+    asked = parse_instruction(instruction)
+    elsewhere = asked.verb == PLACE and kind_of(asked.destination or '') != 'bowl'
+    return '' if elsewhere else asked.verb
 
 
 def kind_of(phrase: str) -> str:

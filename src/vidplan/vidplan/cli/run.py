@@ -43,7 +43,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'run',
         help='show it: simulated cell, graph, goal, video and report in one command',
         description='Starts the simulated cell and the graph, sends the goal, and writes a video '
-        'and a one-page report. Exits with 0 if the planner judges the goal done.',
+        'and a one-page report. Exits with 0 if the planner judges the goal done; what the ground '
+        'truth of the cell says stands beside.',
     )
     parser.add_argument('instruction', help='such as "move to the carrot"')
     parser.add_argument('--target', default='', help='phrase to look for, instead of the noun')
@@ -86,8 +87,10 @@ def run(args: argparse.Namespace) -> int:
     keep_to_ourselves()
     args.viewer = start_viewer(out) if args.view else None
     with orderly_end():
-        end = _run_goal(args, choice, out)
+        end, truth = _run_goal(args, choice, out)
     status = tell_end(end, args.instruction)
+    if truth:
+        print(f'  {truth}')
     for name in ('run.mp4', 'report.html'):
         if (out / name).exists():
             print(f'  {out / name}')
@@ -119,7 +122,8 @@ def orderly_end() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _run_goal(args: argparse.Namespace, choice: SceneChoice, out: Path) -> GoalEnd:
+def _run_goal(args: argparse.Namespace, choice: SceneChoice, out: Path) -> tuple[GoalEnd, str]:
+    """How the goal ended, and what the cell's ground truth says to that."""
     from vidplan.bringup.cell_pace import affordable_factor
     from vidplan.bringup.graph import CELL
     from vidplan.bringup.process import ProcessGroup
@@ -148,7 +152,7 @@ def _run_goal(args: argparse.Namespace, choice: SceneChoice, out: Path) -> GoalE
         _write(log, out, facts)
         if args.viewer is not None:
             args.viewer.finish(log)
-    return end
+    return end, log.truth_words
 
 
 def _converse(
@@ -161,6 +165,7 @@ def _converse(
 ) -> tuple[GoalEnd, dict[str, str]]:
     """Wait until all is ready, send the goal, and listen until it ends."""
     from vidplan.bringup.cell_pace import CellPace, asks_cell
+    from vidplan.bringup.scene_choice import judged_verb
 
     with listener(log) as (logger, client):
 
@@ -174,7 +179,8 @@ def _converse(
         end = _follow(args, client, logger, alive, progress, pace)
         client.spin_until(lambda: False, _LINGER_S)
         logger.finish(end)
-        return end, _facts(choice, logger)
+        log.truth = logger.true_ending(judged_verb(args.instruction), choice.kind)
+        return end, _facts(choice, log)
 
 
 @contextmanager
@@ -242,12 +248,9 @@ def _follow(
     return client.follow(goal, tell, lambda: False, alive)
 
 
-def _facts(choice: SceneChoice, logger: RunLogger) -> dict[str, str]:
+def _facts(choice: SceneChoice, log: Any) -> dict[str, str]:
     facts = {'scene seed': str(choice.seed), 'command': ' '.join(['vidplan', *sys.argv[1:]])}
-    distance_m = logger.distance_m(choice.kind)
-    if distance_m == distance_m:  # not NaN
-        facts[f'ground truth: tool to {choice.kind}, horizontally'] = f'{distance_m * 100:.1f} cm'
-    return facts
+    return facts | ({'ground truth': log.truth.words} if log.truth else {})
 
 
 def _write(log: Any, out: Path, facts: dict[str, str]) -> None:

@@ -83,9 +83,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _verdict(log: RunLog) -> str:
     if log.result is None:
         return '<p class="verdict bad">no result</p>'
-    kind = 'good' if log.result.success else 'bad'
+    kind = 'good' if log.result.success and not log.misjudged else 'bad'
+    code = log.result.code + (' by the planner, not by ground truth' if log.misjudged else '')
     return (
-        f'<p class="verdict {kind}">{escape(log.result.code)}</p>'
+        f'<p class="verdict {kind}">{escape(code)}</p>'
         f'<p>{escape(log.verdict)}</p>'
     )
 

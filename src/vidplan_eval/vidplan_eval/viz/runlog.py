@@ -6,11 +6,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.language.deeds import deed_words
+
+if TYPE_CHECKING:
+    from vidplan_sim.expert.ending import TrueEnding
 
 NO_PICTURES = np.zeros((0, 0, 0, 3), np.uint8)
 
@@ -114,6 +118,7 @@ class RunLog:
         result: How the goal ended, None while it runs.
         bag: Folder of the recorded bag, '' if none.
         real_time_factor: Seconds of the stamps per second of the machine that planned, at first.
+        truth: How it really ended, if the robot is the simulated cell.
         replayed: The imagined frames are those of the motion that was executed, to their end;
             otherwise each plan's motion is executed until the next plan takes over.
     """
@@ -129,6 +134,14 @@ class RunLog:
     bag: str = ''
     replayed: bool = False
     real_time_factor: float = 1.0
+    truth: TrueEnding | None = None
+
+    @property
+    def misjudged(self) -> bool:
+        """Whether the planner said one thing and the ground truth says the other."""
+        if self.result is None or self.truth is None:
+            return False
+        return self.result.success != self.truth.done
 
     @property
     def verdict(self) -> str:
@@ -136,7 +149,20 @@ class RunLog:
         if self.result is None:
             return ''
         done = deed_words(self.instruction, self.target) if self.result.success else ''
-        return '; '.join(words for words in (done, self.result.message) if words)
+        if self.misjudged:  # what was not done is not told as done
+            done = ''
+        true = self.truth_words
+        return '; '.join(words for words in (done, self.result.message, true) if words)
+
+    @property
+    def truth_words(self) -> str:
+        """What the ground truth says, beside what the planner said; '' where it is unknown."""
+        if self.truth is None:
+            return ''
+        if not self.misjudged:
+            return f'ground truth: {self.truth.words}'
+        wrong = 'not done' if not self.truth.done else 'done'
+        return f'by ground truth it is {wrong}: {self.truth.words}'
 
     def seen_near(self, stamp_s: float) -> SeenFrame | None:
         """Return the observation nearest in time to `stamp_s`, None if nothing was seen."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
@@ -32,6 +33,7 @@ def run_summary(
         'success': None if result is None else result.success,
         'code': '' if result is None else result.code,
         'message': log.verdict,
+        'ground_truth': None if log.truth is None else asdict(log.truth),
         'duration_s': None if result is None else result.duration_s,
         'seed': log.seed,
         'bag': log.bag,

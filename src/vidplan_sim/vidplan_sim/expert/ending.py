@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a goal in the simulated cell really ended: what its ground truth says, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vidplan_sim.expert.decision import PICK, PLACE, REACH
+from vidplan_sim.expert.rule import LIFTED_M
+from vidplan_sim.expert.script import IN_BOWL_HEIGHT_M, IN_BOWL_RADIUS_M
+
+BOWL = 'bowl'
+NEAR_M = 0.05  # from the tool to what it has moved to, horizontally
+Places = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class TrueEnding:
+    """What became of the named object.
+
+    Attributes:
+        done: whether it is as the instruction wants it.
+        words: the same, such as 'the carrot is 1.2 cm from the middle of the bowl, in it'.
+        numbers: by name, with units, for JSON.
+    """
+
+    done: bool
+    words: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+def true_ending(
+    verb: str, kind: str, before: Places, now: Places, tool: np.ndarray
+) -> TrueEnding | None:
+    """Judge an object by the truth at the end; None where the truth does not tell.
+
+    Args:
+        verb: of the instruction; what is placed is placed in the bowl.
+        kind: of the object.
+        before, now: centres (3,) by kind at the start and at the end, base frame, m.
+        tool: tool centre point (3,) at the end.
+    """
+    if any(kind not in places for places in (before, now)):
+        return None
+    if verb == REACH:
+        return _reached(kind, now, tool)
+    if verb == PICK:
+        return _picked(kind, before, now)
+    return _placed(kind, now) if verb == PLACE and BOWL in now else None
+
+
+def _reached(kind: str, now: Places, tool: np.ndarray) -> TrueEnding:
+    away_m = float(np.linalg.norm(tool[:2] - now[kind][:2]))
+    words = f'the tool is {away_m * 100:.1f} cm from the {kind}, horizontally'
+    return TrueEnding(away_m <= NEAR_M, words, {'tool_to_target_m': away_m})
+
+
+def _picked(kind: str, before: Places, now: Places) -> TrueEnding:
+    lifted_m = float(now[kind][2] - before[kind][2])
+    done = lifted_m > LIFTED_M
+    height = f'{lifted_m * 100:.1f} cm above where it lay'
+    words = f'the {kind} is {height}' + ('' if done else ', not lifted')
+    return TrueEnding(done, words, {'lifted_m': lifted_m})
+
+
+def _placed(kind: str, now: Places) -> TrueEnding:
+    gap = now[kind] - now[BOWL]
+    away_m, height_m = float(np.hypot(gap[0], gap[1])), float(now[kind][2])
+    done = away_m < IN_BOWL_RADIUS_M and height_m < IN_BOWL_HEIGHT_M
+    where = 'in it' if done else 'above it' if away_m < IN_BOWL_RADIUS_M else 'not in it'
+    words = f'the {kind} is {away_m * 100:.1f} cm from the middle of the {BOWL}, {where}'
+    return TrueEnding(done, words, {'target_to_bowl_m': away_m, 'target_height_m': height_m})
