@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from vidplan_sim.expert.decision import PICK, PLACE, REACH
 from vidplan_sim.expert.rule import LIFTED_M
-from vidplan_sim.expert.script import IN_BOWL_HEIGHT_M, IN_BOWL_RADIUS_M
+from vidplan_sim.expert.script import IN_BOWL_RADIUS_M, lies_in_bowl
 
 BOWL = 'bowl'
 NEAR_M = 0.05  # from the tool to what it has moved to, horizontally
@@ -29,7 +29,7 @@ class TrueEnding:
 
     done: bool
     words: str
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    numbers: Mapping[str, float]
 
 
 def true_ending(
@@ -67,9 +67,9 @@ def _picked(kind: str, before: Places, now: Places) -> TrueEnding:
 
 
 def _placed(kind: str, now: Places) -> TrueEnding:
-    gap = now[kind] - now[BOWL]
-    away_m, height_m = float(np.hypot(gap[0], gap[1])), float(now[kind][2])
-    done = away_m < IN_BOWL_RADIUS_M and height_m < IN_BOWL_HEIGHT_M
+    away_m = float(np.linalg.norm((now[kind] - now[BOWL])[:2]))
+    done = lies_in_bowl(now[kind], now[BOWL])
     where = 'in it' if done else 'above it' if away_m < IN_BOWL_RADIUS_M else 'not in it'
     words = f'the {kind} is {away_m * 100:.1f} cm from the middle of the {BOWL}, {where}'
-    return TrueEnding(done, words, {'target_to_bowl_m': away_m, 'target_height_m': height_m})
+    numbers = {'target_to_bowl_m': away_m, 'target_height_m': float(now[kind][2])}
+    return TrueEnding(done, words, numbers)

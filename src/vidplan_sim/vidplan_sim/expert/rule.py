@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from vidplan_sim.expert.decision import PICK, REACH, Decision, PickPlaceTask
-from vidplan_sim.expert.script import IN_BOWL_HEIGHT_M, IN_BOWL_RADIUS_M
+from vidplan_sim.expert.script import IN_BOWL_HEIGHT_M, lies_in_bowl
 
 REACH_M, TURN_RAD = 0.14, 0.9  # the most of one chunk
 DECISION_FRAMES = 2  # a chunk is replaced halfway
@@ -60,8 +60,7 @@ class View:
     @property
     def in_bowl(self) -> bool:
         """Whether the target's centre is inside the bowl's rim."""
-        apart = float(np.linalg.norm((self.target - self.bowl)[:2]))
-        return apart < IN_BOWL_RADIUS_M and bool(self.target[2] < IN_BOWL_HEIGHT_M)
+        return lies_in_bowl(self.target, self.bowl)
 
     @property
     def falling(self) -> bool:

@@ -62,9 +62,14 @@ def run_expert(cell: Cell, kind: str, *, step: Step | None = None) -> bool:
 def in_bowl(cell: Cell, kind: str) -> bool:
     """Whether an object's centre is inside the bowl's rim and not held above it."""
     truth = cell.truth()
-    offset = truth[kind] - truth['bowl']
-    return bool(np.hypot(offset[0], offset[1]) < IN_BOWL_RADIUS_M
-                and truth[kind][2] < IN_BOWL_HEIGHT_M)
+    return lies_in_bowl(truth[kind], truth['bowl'])
+
+
+def lies_in_bowl(place: np.ndarray, bowl: np.ndarray) -> bool:
+    """Whether a centre (3,) is inside the rim of the bowl with centre (3,), base frame, m."""
+    gap = place - bowl
+    beside = bool(np.hypot(gap[0], gap[1]) < IN_BOWL_RADIUS_M)
+    return beside and bool(place[2] < IN_BOWL_HEIGHT_M)
 
 
 def grasp_yaw(rotation: np.ndarray, near: float) -> float:

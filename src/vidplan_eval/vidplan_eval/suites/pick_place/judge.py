@@ -18,7 +18,7 @@ import numpy as np
 from vidplan_eval.suites.lasting import Lasting
 from vidplan_sim.cell import Cell
 from vidplan_sim.expert.looking import touch
-from vidplan_sim.expert.script import IN_BOWL_HEIGHT_M, IN_BOWL_RADIUS_M
+from vidplan_sim.expert.script import lies_in_bowl
 
 BOWL = 'bowl'
 MOVED_M = 0.015
@@ -47,9 +47,7 @@ class TrueMoment:
 
     def inside(self, kind: str) -> bool:
         """Whether an object lies in the bowl and nobody holds it."""
-        gap = self.places[kind] - self.places[BOWL]
-        beside = float(np.hypot(gap[0], gap[1])) < IN_BOWL_RADIUS_M
-        return beside and float(self.places[kind][2]) < IN_BOWL_HEIGHT_M and kind != self.held
+        return lies_in_bowl(self.places[kind], self.places[BOWL]) and kind != self.held
 
 
 def true_moment(cell: Cell) -> TrueMoment:
