@@ -83,7 +83,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _verdict(log: RunLog) -> str:
     if log.result is None:
         return '<p class="verdict bad">no result</p>'
-    kind = 'good' if log.result.success and not log.misjudged else 'bad'
+    kind = 'good' if log.succeeded else 'bad'
     code = log.result.code + (' by the planner, not by ground truth' if log.misjudged else '')
     return (
         f'<p class="verdict {kind}">{escape(code)}</p>'

@@ -69,8 +69,8 @@ class RerunView:
         """Write the rest and how the run ended, and close the recording."""
         self.update(log)
         if log.result is not None:
-            level = 'INFO' if log.result.success else 'ERROR'
-            words = f'{log.result.code}: {log.result.message}'
+            level = 'INFO' if log.succeeded else 'ERROR'
+            words = f'{log.result.code}: {log.verdict}'
             self._log('log', self._rr.TextLog(words, level=level))
         self._stream.flush()
         self._stream.disconnect()

@@ -144,15 +144,18 @@ class RunLog:
         return self.result.success != self.truth.done
 
     @property
+    def succeeded(self) -> bool:
+        """Whether the planner says so, and no ground truth says otherwise."""
+        return self.result is not None and self.result.success and not self.misjudged
+
+    @property
     def verdict(self) -> str:
         """In words, how it ended: what was done, or why not; '' while it runs."""
         if self.result is None:
             return ''
-        done = deed_words(self.instruction, self.target) if self.result.success else ''
-        if self.misjudged:  # what was not done is not told as done
-            done = ''
-        true = self.truth_words
-        return '; '.join(words for words in (done, self.result.message, true) if words)
+        done = deed_words(self.instruction, self.target) if self.succeeded else ''
+        parts = done, self.result.message, self.truth_words
+        return '; '.join(words for words in parts if words)
 
     @property
     def truth_words(self) -> str:
@@ -161,8 +164,8 @@ class RunLog:
             return ''
         if not self.misjudged:
             return f'ground truth: {self.truth.words}'
-        wrong = 'not done' if not self.truth.done else 'done'
-        return f'by ground truth it is {wrong}: {self.truth.words}'
+        state = 'done' if self.truth.done else 'not done'
+        return f'by ground truth it is {state}: {self.truth.words}'
 
     def seen_near(self, stamp_s: float) -> SeenFrame | None:
         """Return the observation nearest in time to `stamp_s`, None if nothing was seen."""

@@ -121,7 +121,7 @@ def _draw_header(picture: Image.Image, log: RunLog, index: int, plan: PlanRecord
             facts += f'   plan {plan.latency_s * 1e3:.0f} ms'
     drawing.text(picture, (MARGIN, 46), facts, size=16, colour=drawing.MUTED)
     if log.result is not None and log.seen[index].stamp_s >= ending_s(log):
-        colour = drawing.GOOD if log.result.success and not log.misjudged else drawing.BAD
+        colour = drawing.GOOD if log.succeeded else drawing.BAD
         right = picture.width - MARGIN
         drawing.text(picture, (right, 24), log.result.code, size=24, colour=colour, anchor='rm')
         words = drawing.fit(log.verdict, picture.width // 2, 16)
