@@ -216,8 +216,7 @@ def _wait_until_ready(
     deadline_s = time.monotonic() + _READY_S
     while not logger.planner_ready:
         if not alive():
-            # Waiting for no time reads what is left of their output.
-            ended = [child.name for child in group.children if child.wait(0.0)]
+            ended = [child.name for child in group.newly_ended()]
             raise RunError(f'{", ".join(ended)} ended at the start: {logs.tail(ended[0])}')
         if time.monotonic() > deadline_s:
             raise RunError(f'not ready after {_READY_S:.0f} s: {logger.planner_says}')
