@@ -13,7 +13,7 @@ from vidplan_core.models import precision
 @pytest.fixture
 def rounding(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that is fast in bfloat16."""
-    monkeypatch.setattr(precision, 'has_amx', lambda: True)
+    monkeypatch.setattr(precision, 'has_bfloat16', lambda: True)
 
 
 @pytest.mark.usefixtures('rounding')
@@ -49,7 +49,7 @@ def test_narrow_weights_imagine_the_same() -> None:
 
 
 def test_slow_machines_keep_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, 'has_amx', lambda: False)
+    monkeypatch.setattr(precision, 'has_bfloat16', lambda: False)
     model = tiny_world_model()
     precision.narrow(model.backbone, torch.device('cpu'))
     assert {p.dtype for p in model.backbone.parameters()} == {torch.float32}

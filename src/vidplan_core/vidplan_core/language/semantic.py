@@ -22,7 +22,7 @@ from vidplan_core.language.relevancy import (
 )
 from vidplan_core.language.semantic_config import TYPES, SemanticConfig, read_config
 from vidplan_core.language.view_fitting import TowerSize, in_tiles
-from vidplan_core.models.precision import has_amx
+from vidplan_core.models.precision import has_bfloat16
 
 _CACHED_PHRASES = 512
 
@@ -196,7 +196,7 @@ def _normalisation(model: Any, device: torch.device) -> tuple[Tensor, Tensor]:
 
 def _autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
     if precision == 'auto':
-        return torch.bfloat16 if device.type == 'cuda' or has_amx() else None
+        return torch.bfloat16 if device.type == 'cuda' or has_bfloat16() else None
     return TYPES[precision]
 
 

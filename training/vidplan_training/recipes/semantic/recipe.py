@@ -19,7 +19,7 @@ from vidplan_core.language.open_clip_model import WEIGHTS_FILE, open_clip_module
 from vidplan_core.language.relevancy import Centring
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.language.semantic_config import SemanticConfig, write_config
-from vidplan_core.models.precision import has_amx
+from vidplan_core.models.precision import has_bfloat16
 from vidplan_training.engine.trainer import Trainer
 from vidplan_training.recipes.semantic.card import write_card
 from vidplan_training.recipes.semantic.check import MADE_UP, calibrate, score_scenes, summarise
@@ -134,7 +134,7 @@ class SemanticLoss:
         """Return patch embeddings of all images and pooled ones of the first few."""
         tower = self._model.visual
         mean, std = self._preprocess['mean'][0], self._preprocess['std'][0]
-        with torch.autocast('cpu', torch.bfloat16, enabled=has_amx()):
+        with torch.autocast('cpu', torch.bfloat16, enabled=has_bfloat16()):
             tokens = tower._embeds((images - mean) / std)
             *blocks, last = tower.transformer.resblocks
             for block in blocks:
