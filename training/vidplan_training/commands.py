@@ -77,6 +77,12 @@ _ALL = (
         'contact',
         'ContactRecipe',
     ),
+    _recipe(
+        'success',
+        'train what sees whether a thing is held, or lies where it was to be put',
+        'success',
+        'SuccessRecipe',
+    ),
     _recipe('policy', 'train the policy whose chunks are planned from', 'policy', 'PolicyRecipe'),
     _recipe('semantic', 'train the semantic scorer', 'semantic', 'SemanticRecipe'),
     Command(

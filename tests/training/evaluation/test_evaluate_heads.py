@@ -12,7 +12,7 @@ import torch
 
 from tests.fakes.tiny import CHANNELS, save_models, tiny_world_model
 from tests.fakes.tiny_scorer import TEXT, TinyScorer
-from vidplan_core.heads.estimate import ErrorEstimate
+from vidplan_core.heads.distribution.estimate import ErrorEstimate
 from vidplan_core.heads.network import HeadConfig, save_head
 from vidplan_core.heads.novelty import Novelty, NoveltyConfig, save_novelty
 from vidplan_core.heads.uncertainty import UncertaintyHead

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidplan_core.errors import ConfigError
-from vidplan_core.heads.bins import KINDS, Bins
-from vidplan_core.heads.estimate import (
+from vidplan_core.heads.distribution.bins import KINDS, Bins
+from vidplan_core.heads.distribution.estimate import (
     ErrorEstimate,
     entropy,
     expectation,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidplan_core.heads.bins import Bins
+from vidplan_core.heads.distribution.bins import Bins
 from vidplan_core.metrics.calibration import ErrorCalibration, Reliability
 from vidplan_core.metrics.episode_sums import EpisodeMeans, EpisodeSums
 from vidplan_core.metrics.ranking import (

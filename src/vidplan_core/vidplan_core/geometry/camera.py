@@ -91,11 +91,30 @@ class Camera:
             position: flange position (..., 3), used by a camera on the flange.
             rotation: flange rotation (..., 3, 3).
         """
+        place, _ = self._seen(points, position, rotation)
+        return place.expand(torch.broadcast_shapes(place.shape, (*position.shape[:-1], 2)))
+
+    def window(
+        self, points: Tensor, half_m: float, position: Tensor, rotation: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Places (..., 2) of points, as `project`, and how far a length reaches there, (..., 2).
+
+        Args:
+            points: (..., 3), base frame, m.
+            half_m: length across the line of sight, m.
+            position, rotation: as for `project`.
+        """
+        place, depth = self._seen(points, position, rotation)
+        return place, half_m * position.new_tensor(self.focal) / depth
+
+    def _seen(
+        self, points: Tensor, position: Tensor, rotation: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Places (..., 2) in the picture, and depths (..., 1), m."""
         own_position, own_rotation = self._pose(position, position, rotation)
         seen = (own_rotation.mT @ (points - own_position)[..., None])[..., 0]
         depth = seen[..., 2:].clamp_min(1e-3)
-        place = 0.5 + position.new_tensor(self.focal) * seen[..., :2] / depth
-        return place.expand(torch.broadcast_shapes(place.shape, (*position.shape[:-1], 2)))
+        return 0.5 + position.new_tensor(self.focal) * seen[..., :2] / depth, depth
 
     def _pose(self, like: Tensor, position: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor]:
         """Position (..., 3) and rotation (..., 3, 3) of the optical frame in the base frame."""

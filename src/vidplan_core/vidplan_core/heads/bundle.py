@@ -22,6 +22,8 @@ from vidplan_core.heads.grounding import (
 )
 from vidplan_core.heads.novelty import FOLDER as NOVELTY_FOLDER
 from vidplan_core.heads.novelty import Novelty, load_novelty
+from vidplan_core.heads.success.network import FOLDER as SUCCESS_FOLDER
+from vidplan_core.heads.success.network import SuccessEstimator, load_success
 from vidplan_core.heads.uncertainty import FOLDER as UNCERTAINTY_FOLDER
 from vidplan_core.heads.uncertainty import load_uncertainty
 from vidplan_core.heads.value import FOLDER as VALUE_FOLDER
@@ -89,6 +91,7 @@ class Heads:
             the cameras show.
         bound: turns expected values into values that are reached with known probability.
         novelty: knows what training scenes look like; None where nobody does.
+        success: sees whether an instruction is fulfilled; None where only a value head says it.
     """
 
     uncertainty_head: UncertaintyEstimator | None = None
@@ -97,6 +100,7 @@ class Heads:
     ground_views: ViewsGrounder | None = None
     bound: LowerBound | None = None
     novelty: Novelty | None = None
+    success: SuccessEstimator | None = None
 
     def __post_init__(self) -> None:
         if self.value_head is not None and self.ground is None:
@@ -165,7 +169,7 @@ def load_heads(
     conformal: bool = False,
     device: str | torch.device = 'cpu',
 ) -> Heads:
-    """What a models folder has of `uncertainty/`, `value/` and `novelty/`.
+    """What a models folder has of `uncertainty/`, `value/`, `novelty/` and `success/`.
 
     Raises:
         ModelError: a head is corrupt or does not fit the world model or the scorer.
@@ -198,6 +202,10 @@ def load_heads(
         novelty = load_novelty(models, device)
         novelty.config.check_fits(world_model.config, channels)
         heads = replace(heads, novelty=novelty)
+    if (models / SUCCESS_FOLDER).is_dir():
+        detector = load_success(models, device)
+        detector.config.check_fits(world_model.config, scorer)
+        heads = replace(heads, success=detector.seen_by(world_model.config.cameras))
     return heads
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidplan_core.errors import ModelError
-from vidplan_core.heads.bins import Bins
+from vidplan_core.heads.distribution.bins import Bins
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.models.fields import require_ranges
 from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict

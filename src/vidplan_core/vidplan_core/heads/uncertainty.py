@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidplan_core.heads.estimate import ErrorEstimate
+from vidplan_core.heads.distribution.estimate import ErrorEstimate
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.network import Head, HeadConfig, load_head
 from vidplan_core.world_model.world_model import Imagination

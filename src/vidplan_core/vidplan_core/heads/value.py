@@ -17,7 +17,7 @@ from torch.nn import functional
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
 from vidplan_core.heads.axes import beside_axes
-from vidplan_core.heads.estimate import expectation
+from vidplan_core.heads.distribution.estimate import expectation
 from vidplan_core.heads.grounding import VERBS, InstructionGrounding, ground
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.network import Head, HeadConfig, load_head

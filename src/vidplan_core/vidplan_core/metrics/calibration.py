@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan_core.heads.bins import Bins
-from vidplan_core.heads.estimate import cumulative, position
+from vidplan_core.heads.distribution.bins import Bins
+from vidplan_core.heads.distribution.estimate import cumulative, position
 from vidplan_core.metrics.episode_sums import EpisodeSums, IntervalEstimate
 
 CONFIDENCE_BINS = 20

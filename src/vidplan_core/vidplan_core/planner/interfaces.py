@@ -74,6 +74,8 @@ class Situation:
         stage: of a task that has stages, as its kind sees it; None for the others.
         chosen: which of several things of its name the target is; None where its name says it.
         gripping: whether the fingers are still on their way to what they were commanded.
+        success: probability in [0, 1] that the views show the instruction fulfilled; None where
+            nobody sees it.
     """
 
     context: Context
@@ -93,11 +95,13 @@ class Situation:
     stage: object | None = None
     chosen: Chosen | None = None
     gripping: bool = False
+    success: float | None = None
 
     @property
     def of_scene(self) -> dict[str, float]:
         """What a plan reports of its scene, beside the score's terms."""
-        return {} if self.novelty is None else {'novelty': self.novelty}
+        known = {'novelty': self.novelty, 'success': self.success}
+        return {name: value for name, value in known.items() if value is not None}
 
 
 @dataclass(frozen=True)

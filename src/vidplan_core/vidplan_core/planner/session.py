@@ -15,7 +15,7 @@ from torch import Tensor
 from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
-from vidplan_core.errors import NoProgressError, ObservationError
+from vidplan_core.errors import ObservationError
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.heads.grounding import carried_along
@@ -115,7 +115,7 @@ class Session:
         past, images = self._encode(history, task.instruction.words)
         position, rotation = past.poses.position[:, -1], past.poses.rotation[:, -1]
         things = task.things(Chooser(parts.locator, images, position, rotation))
-        grounding, imagined = None, kind.by_pictures and kind.imagined
+        grounding, success, imagined = None, None, kind.by_pictures and kind.imagined
         if imagined:
             keep = partial(things.kept, parts.locator, position=position, rotation=rotation)
             grounding = parts.heads.seen_grounding(images, past.poses, task.instruction, keep)
@@ -128,6 +128,9 @@ class Session:
         context, start = self._hand_over(past, history[-1], committed, kind)
         if grounding is not None:
             grounding = task.destination.settled(grounding)
+            detect = parts.heads.success
+            if detect is not None:
+                success = detect(images, grounding, past.poses, start.grip)
             grounding = carried_along(grounding, past.poses, context.poses, start.grip)
         found = Situation(
             context, start, task.instruction, place, kind.goal(place), kind.gripper(start),
@@ -136,6 +139,7 @@ class Session:
             seen=images[0] if context is past else None, chosen=things.target,
             stage=kind.watch(task.cloth, CycleLook(images, past.poses, sighting, target, start)),
             gripping=task.gripper.travelling(start.grip, history[-1].stamp_s + self._ahead_s),
+            success=success,
         )  # fmt: skip
         return replace(found, rest=self._at_rest(found)) if imagined else found
 
@@ -233,21 +237,11 @@ class Session:
         return task.finished > 0
 
     def _must_retry(self, task: Task, composition: Composition) -> bool:
-        """Whether the arm should back off, because even other motions bring it no nearer.
-
-        Raises:
-            NoProgressError: it has done so often enough.
-        """
-        config, progress = self.parts.config, task.progress
-        if not composition.kind.by_pictures or progress.idle < 2 * config.max_idle_cycles:
-            return False
-        if progress.retries >= config.retries:
-            raise NoProgressError(
-                f"'{task.instruction.words}' came no nearer for {progress.idle} cycles, after "
-                f'{progress.retries} retries; move what is in the way, or name another object'
-            )
-        progress.retry()
-        return True
+        """Whether the arm should back off; raises as `TaskProgress.must_retry`."""
+        config, words = self.parts.config, task.instruction.words
+        return composition.kind.by_pictures and task.progress.must_retry(
+            words, config.max_idle_cycles, config.retries
+        )
 
     def _result(
         self, task: Task, plan: Plan, present: Observation, situation: Situation, began: float

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan_core.heads.estimate import ErrorEstimate
+from vidplan_core.heads.distribution.estimate import ErrorEstimate
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.novelty import Novelty
 from vidplan_core.heads.uncertainty import UncertaintyHead

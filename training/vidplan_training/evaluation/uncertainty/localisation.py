@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vidplan_core.heads.estimate import ErrorEstimate
+from vidplan_core.heads.distribution.estimate import ErrorEstimate
 
 # Of the map's places: the share that decides how uncertain a whole scene is.
 WORST = 0.1

@@ -58,7 +58,7 @@ def held_out_shortfalls(settings: ValueSettings) -> np.ndarray:
         ModelError: the models lack a value head, or it does not fit.
         ValueError: the data hold training episodes only.
     """
-    from vidplan_core.heads.estimate import expectation
+    from vidplan_core.heads.distribution.estimate import expectation
     from vidplan_training.evaluation.value.evaluate import make_run
 
     run = make_run(settings)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan_core.heads.estimate import expectation
+from vidplan_core.heads.distribution.estimate import expectation
 from vidplan_core.heads.grounding import VERBS
 from vidplan_core.heads.value import ValueHead, load_value, value_inputs
 from vidplan_core.language.semantic import SemanticScorer

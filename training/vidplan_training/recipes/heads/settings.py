@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from vidplan_core.heads.bins import ERROR_BINS, KINDS
+from vidplan_core.heads.distribution.bins import ERROR_BINS, KINDS
 from vidplan_core.heads.network import HeadConfig
 from vidplan_core.knobs import knob
 from vidplan_training.data.readers.source import AnyEpisodes

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from vidplan_core.errors import ModelError
-from vidplan_core.heads.bins import VALUE_BINS
-from vidplan_core.heads.estimate import expectation
+from vidplan_core.heads.distribution.bins import VALUE_BINS
+from vidplan_core.heads.distribution.estimate import expectation
 from vidplan_core.heads.grounding import MAPS
 from vidplan_core.heads.network import HeadConfig, head_precision
 from vidplan_core.heads.value import (

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidplan_core.errors import ConfigError
-from vidplan_core.heads.bins import Bins
+from vidplan_core.heads.distribution.bins import Bins
 
 
 def entropy(logits: Tensor, dim: int) -> Tensor:

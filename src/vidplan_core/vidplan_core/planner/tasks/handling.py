@@ -21,7 +21,7 @@ from vidplan_core.planner.tasks.seen_task import SeenTask
 from vidplan_core.planner.tasks.task_kind import CycleLook
 
 # The probability from which on a task counts as done.
-DONE = 0.4
+DONE = 0.5
 # A hand that is more closed than it was commanded, by this much, has not let go yet.
 OPENING = 0.15
 # Things this far from each other in the plane of the table are not in each other, m.
@@ -74,11 +74,14 @@ class Handling(SeenTask):
         """It has no stages."""
 
     def finished(self, situation: Situation) -> float | None:
-        """Probability that the task is done when the arm comes to rest, in [0, 1].
+        """Probability in [0, 1] that the task is done: as a success detector sees it, if any.
 
-        It is 0 while the fingers open: what they still hold lies in the bowl in imagination only.
-        And it is 0 where what is placed is seen to lie apart from its destination.
+        Else when the arm comes to rest. It is 0 while the fingers open: what they still hold lies
+        in the bowl in imagination only. And it is 0 where what is placed is seen to lie apart from
+        its destination.
         """
+        if situation.success is not None:
+            return situation.success
         assert situation.grounding is not None
         assert situation.rest is not None
         measured = float(situation.context.poses.closedness[0, -1])

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vidplan_core.errors import NoProgressError
+
 # A value that rises by less than this is no progress.
 LEAST_RISE = 0.02
 # Of the best value so far that a fall to which starts anew: the thing was lost.
@@ -31,6 +33,28 @@ class TaskProgress:
             self.best, self.idle = value, 0
         else:
             self.idle += 1
+
+    def must_retry(self, words: str, idle_cycles: int, retries: int) -> bool:
+        """Whether the arm should back off, because even other motions bring it no nearer.
+
+        Args:
+            words: of the instruction, for the error.
+            idle_cycles: without progress after which other motions are tried; twice as many are
+                too many.
+            retries: how often it may back off.
+
+        Raises:
+            NoProgressError: it has done so often enough.
+        """
+        if self.idle < 2 * idle_cycles:
+            return False
+        if self.retries >= retries:
+            raise NoProgressError(
+                f"'{words}' came no nearer for {self.idle} cycles, after {self.retries} retries; "
+                'move what is in the way, or name another object'
+            )
+        self.retry()
+        return True
 
     def retry(self) -> None:
         """Begin again after backing off."""

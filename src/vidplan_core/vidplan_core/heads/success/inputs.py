@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a success detector reads: the views around where a success would be seen, and places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.errors import ModelError
+from vidplan_core.geometry.camera import Camera
+from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.heads.grounding import VERBS, InstructionGrounding
+from vidplan_core.language.instruction import PLACE
+
+SIDE = 40  # pixels of a crop
+HALF_M = 0.14  # what a crop shows to each side of its middle
+MOST_HALF = 1.0  # the same at most, in widths and heights of the view
+COLOURS, MAPS = 3, 2
+CHANNELS = COLOURS + MAPS + 1  # and where there is a picture at all
+SCALE_M = 0.05  # distances are encoded as asinh(d / this)
+# The verb, closedness measured and commanded, three vectors, two certainties.
+NUMBERS = len(VERBS) + 2 + 3 * 3 + 2
+
+
+@dataclass(frozen=True)
+class SuccessInput:
+    """Moments as a success detector reads them.
+
+    Attributes:
+        crops: (batch, views, CHANNELS, SIDE, SIDE): colours in [-0.5, 0.5], relevancy of target
+            and destination, and 1 where the view has pixels.
+        numbers: (batch, NUMBERS).
+    """
+
+    crops: Tensor
+    numbers: Tensor
+
+
+def success_input(
+    cameras: Sequence[Camera],
+    views: Tensor,
+    grounding: InstructionGrounding,
+    poses: PoseChunk,
+    commanded: Tensor,
+    moved_m: Tensor | None = None,
+) -> SuccessInput:
+    """Look where the instruction would be seen done: at the destination, or at the tool.
+
+    Args:
+        cameras: one per view.
+        views: (batch, views, 3, height, width) in [0, 1].
+        grounding: of an instruction for each, looked up in these views.
+        poses: flange poses (batch, frames), the last frame of when they were seen.
+        commanded: closedness of the gripper, (batch,).
+        moved_m: moves the middle of the crops, (batch, 3) m; for training.
+
+    Raises:
+        ModelError: the grounding has no places or no maps.
+    """
+    if grounding.places is None or grounding.seen is None:
+        raise ModelError('a success detector needs known cameras and views that were looked at')
+    position, rotation = poses.position[:, -1], poses.rotation[:, -1]
+    tool = tcp_position(position, rotation)
+    places = grounding.places.to(tool)
+    placed = grounding.text[:, VERBS.index(PLACE), None].to(tool) > 0.5
+    focus = torch.where(placed, places[:, 1, :3], tool)
+    middle = focus if moved_m is None else focus + moved_m
+    crops = [
+        _crop(camera, views[:, view], grounding.seen[:, :, view], middle, position, rotation)
+        for view, camera in enumerate(cameras)
+    ]
+    certainty = places[..., 3]
+    vectors = torch.stack(
+        [focus - tool, (places[:, 0, :3] - focus) * certainty[:, :1],
+         (places[:, 0, :3] - tool) * certainty[:, :1]], 1
+    )  # fmt: skip
+    measured = poses.closedness[:, -1]
+    numbers = [
+        grounding.text[:, : len(VERBS)], torch.stack([measured, commanded.to(measured)], 1),
+        (vectors / SCALE_M).asinh().flatten(1), certainty,
+    ]  # fmt: skip
+    known = torch.cat([part.to(tool) for part in numbers], 1)
+    return SuccessInput(torch.stack(crops, 1).float(), known.float())
+
+
+def _crop(
+    camera: Camera, view: Tensor, maps: Tensor, middle: Tensor, position: Tensor, rotation: Tensor
+) -> Tensor:
+    """What one view shows around points (batch, 3), (batch, CHANNELS, SIDE, SIDE)."""
+    place, half = camera.window(middle, HALF_M, position, rotation)
+    half = half.clamp_max(MOST_HALF)
+    steps = torch.linspace(-1.0, 1.0, SIDE, dtype=place.dtype, device=place.device)
+    across = torch.stack(torch.meshgrid(steps, steps, indexing='xy'), -1)
+    at = place[:, None, None] + half[:, None, None] * across
+    grid = (2.0 * at - 1.0).to(view)
+    seen = functional.grid_sample(view - 0.5, grid, align_corners=False)
+    where = functional.grid_sample(maps.to(view), grid, align_corners=False)
+    inside = ((at >= 0.0) & (at <= 1.0)).all(-1)[:, None]
+    return torch.cat([seen, where, inside.to(seen)], 1)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Batches of moments as a success detector reads them, in training varied each time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from vidplan_core.geometry.camera import Camera
+from vidplan_core.heads.grounding import VERBS, InstructionGrounding
+from vidplan_core.heads.success.inputs import SuccessInput, success_input
+from vidplan_core.language.instruction import PLACE
+from vidplan_training.collect import endings
+from vidplan_training.recipes.success.looked import EndingMoments
+
+MOVED_M, PLACE_M = 0.012, 0.01  # standard deviations: middle of the crops, places
+GAIN, OFFSET = 0.15, 0.05  # at most: contrast and brightness of a view
+FORGOTTEN = 0.1  # of the moments: the thing is not found
+
+
+def read_moments(cameras: Sequence[Camera], moments: EndingMoments, verb: Tensor) -> SuccessInput:
+    """What a detector reads of moments, each with a verb, by number in `endings.VERBS`."""
+    return _read(cameras, moments, verb, moments.images, moments.places, None)
+
+
+def lesson(
+    cameras: Sequence[Camera], moments: EndingMoments, rng: torch.Generator
+) -> tuple[SuccessInput, Tensor]:
+    """Inputs with any of the verbs, and whether its instruction is fulfilled, (batch,)."""
+    count = len(moments)
+    verb = torch.randint(len(endings.VERBS), (count,), generator=rng)
+    noise = torch.randn(count, 2, 3, generator=rng)
+    places = moments.places.clone()
+    places[..., :3] += PLACE_M * noise
+    kept = (torch.rand(count, generator=rng) > FORGOTTEN).float()
+    places[:, 0, 3] *= kept
+    maps = moments.maps.clone()
+    maps[:, 0] *= kept[:, None, None, None].half()
+    shown = replace(moments, maps=maps)
+    moved = MOVED_M * torch.randn(count, 3, generator=rng)
+    inputs = _read(cameras, shown, verb, moments.images, places, moved)
+    inputs = replace(inputs, crops=_relit(inputs.crops, rng))
+    return inputs, moments.successes[torch.arange(count), verb]
+
+
+def _relit(crops: Tensor, rng: torch.Generator) -> Tensor:
+    """Crops (batch, views, channels, ...) whose colours are brighter, or have more contrast."""
+    shape = (*crops.shape[:2], 1, 1, 1)
+    gain = 1.0 + GAIN * (2.0 * torch.rand(shape, generator=rng) - 1.0)
+    offset = OFFSET * (2.0 * torch.rand(shape, generator=rng) - 1.0)
+    relit = crops.clone()
+    relit[:, :, :3] = (crops[:, :, :3] * gain + offset) * crops[:, :, -1:]
+    return relit
+
+
+def _read(
+    cameras: Sequence[Camera], moments: EndingMoments, verb: Tensor, images: Tensor,
+    places: Tensor, moved: Tensor | None,
+) -> SuccessInput:  # fmt: skip
+    numbers = torch.tensor([VERBS.index(name) for name in endings.VERBS])[verb]
+    text = torch.nn.functional.one_hot(numbers, len(VERBS)).float()
+    placed = (numbers == VERBS.index(PLACE)).float()
+    maps, places = moments.maps.float(), places.clone()
+    maps[:, 1] *= placed[:, None, None, None]  # who picks up is told of no destination
+    places[:, 1, 3] *= placed
+    grounding = InstructionGrounding(text, maps[:, :, 0], places, maps)
+    views = images.permute(0, 1, 4, 2, 3).float() / 255.0
+    return success_input(cameras, views, grounding, moments.poses, moments.commanded, moved)
