@@ -41,7 +41,10 @@ class Primitives:
 
     @torch.no_grad()
     def propose(self, situation: Situation) -> PoseChunk:
-        """Candidates (12, frames); while the fingers are on their way, (2, frames) that stay."""
+        """Candidates (11 or 12, frames) that move, or command the gripper otherwise.
+
+        While the fingers are on their way, (2, frames) that stay.
+        """
         grounding, start = situation.grounding, situation.start
         if grounding is None or grounding.places is None:
             raise ConfigError('primitives are for tasks whose target is seen with known cameras')
@@ -51,9 +54,10 @@ class Primitives:
         across = turn_across(robot, axes.to(tool), start.rotation)
         places = grounding.places[0, :, :3].to(tool)
         motion, grip = primitives(tool, places, across, start.grip)
-        if situation.gripping:  # what moves before they hold leaves the thing behind
-            stays = (motion == 0.0).all(1)
-            motion, grip = motion[stays], grip[stays]
+        stays = (motion == 0.0).all(1)
+        # What moves before the fingers hold leaves the thing behind; else who waits gets nowhere.
+        useful = stays if situation.gripping else ~stays | (grip != start.grip)
+        motion, grip = motion[useful], grip[useful]
         return self.motions.chunk(start, motion, grip)
 
 
