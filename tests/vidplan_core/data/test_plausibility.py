@@ -98,6 +98,32 @@ def test_a_camera_that_is_put_back_is_believed_again() -> None:
     monitor.check(0.5, moved(still, 0), place, np.eye(3))
 
 
+def test_a_camera_that_rises_from_an_empty_table_is_not_frozen() -> None:
+    monitor = ViewMonitor(moving=('wrist',))
+    for number in range(8):
+        grey = np.full((96, 160, 3), 120, np.uint8)
+        grey[40:60, 60:90] += np.uint8(5 * (number % 2))
+        monitor.check(PERIOD_S * number, {'wrist': grey}, np.array([0, 0, 0.02 * number]), np.eye(3))
+
+
+@pytest.mark.parametrize(('spoilt', 'way_m', 'closed', 'doubted'), [
+    (2, 0.0, 0.0, 0), (3, 0.0, 0.0, 1), (9, 0.0, 0.0, 7), (3, 0.004, 0.0, 0), (5, 0.0, 0.1, 0),
+], ids=['slips past', 'stays for long', 'moved', 'the arm moves', 'the hand moves'])  # fmt: skip
+def test_a_camera_on_the_arm_is_doubted_where_arm_and_hand_stand_for_several_looks(
+    spoilt: int, way_m: float, closed: float, doubted: int
+) -> None:
+    monitor, found = ViewMonitor(moving=('wrist',)), []
+    for number in range(spoilt + 2):
+        spoils = 1 <= number <= spoilt
+        place = np.array([way_m * number, 0.0, 0.3])
+        seen = {'wrist': look(9)['wrist'] if spoils else look(0)['wrist']}
+        try:
+            monitor.check(PERIOD_S * number, seen, place, np.eye(3), closed * number)
+        except ObservationError as error:
+            found.append(str(error))
+    assert len(found) == doubted
+
+
 @pytest.mark.parametrize('sigma', [2.0, 8.0, 20.0])
 def test_the_noise_of_a_picture_is_measured(sigma: float) -> None:
     rng = np.random.default_rng(0)

@@ -160,14 +160,15 @@ class Stitcher(Node):
         p = self.parameters
         joints, gap_s = self._joints.at(images.stamp_s, p.max_joint_gap_s)
         position, rotation = flange_pose(torch.from_numpy(joints.q), p.model)
+        closedness = self._closedness(images.stamp_s)
         if p.check_views:
-            self._require_plausible(images, position.numpy(), rotation.numpy())
+            self._require_plausible(images, position.numpy(), rotation.numpy(), closedness)
         observation = Observation(
             images.stamp_s,
             self._layout.stitch(images.images),
             joints.q,
             joints.dq,
-            self._closedness(images.stamp_s),
+            closedness,
             position.numpy(),
             matrix_to_quaternion(rotation).numpy(),
         )
@@ -190,11 +191,11 @@ class Stitcher(Node):
         self._latency.add(self.now_s - images.stamp_s)
 
     def _require_plausible(
-        self, images: SynchronousImages, position: Vector, rotation: Vector
+        self, images: SynchronousImages, position: Vector, rotation: Vector, closedness: float
     ) -> None:
         """Raise ObservationError for pictures that cannot be true, see `ViewMonitor`."""
         try:
-            self._monitor.check(images.stamp_s, images.images, position, rotation)
+            self._monitor.check(images.stamp_s, images.images, position, rotation, closedness)
         except ObservationError as error:
             self._note_doubt(str(error))
             raise

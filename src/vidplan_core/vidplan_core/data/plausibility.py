@@ -20,12 +20,15 @@ Grey = NDArray[np.float32]
 # Pictures are compared by the means of so many areas, width and height: sensor noise averages out.
 _AREAS = (40, 24)
 # An area that differs by so many of 255 levels has changed; one that differs by fewer than the
-# second number everywhere has not.
-_CHANGED, _UNCHANGED = 20.0, 6.0
+# second number everywhere has not: a camera that rises from an empty table sees 5.
+_CHANGED, _UNCHANGED = 20.0, 4.0
 # A turn of the flange counts as so much way, m/rad: about the length of the hand.
 _REACH_M = 0.2
-# An arm that moves less than this between two looks stands, m.
-_STANDING_M = 0.003
+# An arm that moves less than this between two looks stands, m; a hand likewise, of 0 .. 1.
+_STANDING_M, _HAND_STANDS = 0.003, 0.02
+# A thing that slips out of the hand may fill the view of a camera beside it for a moment: such a
+# view is doubted from so many looks in a row on, while arm and hand stand.
+_SLIP_LOOKS = 3
 # Kernel that leaves nothing of planes and straight edges (Immerkaer, Fast noise variance
 # estimation, 1996); its sum of squares is 36.
 _NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -44,7 +47,7 @@ class PlausibilityConfig:
         high=128.0,
     )
     frozen_after_m: float = knob(
-        0.02,
+        0.015,
         'way of the flange after which a picture that has not changed is frozen; a turn of 1 rad '
         'counts as 0.2 m',
         unit='m',
@@ -65,24 +68,34 @@ class PlausibilityConfig:
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """A view's areas, grey levels, and the flange's place (3,), m, and rotation (3, 3) then."""
+    """A view's areas, grey levels, and the flange's place (3,), m, and rotation (3, 3) then.
+
+    `closedness` is that of the hand, 0 open .. 1 closed.
+    """
 
     stamp_s: float
     grey: Grey
     position: Array
     rotation: Array
+    closedness: float
 
     def way_m(self, other: _Look) -> float:
         """Way of the flange between two looks, m; turns count by the length of a hand."""
         turn = np.linalg.norm(self.rotation - other.rotation) / np.sqrt(2)
         return float(np.linalg.norm(self.position - other.position) + _REACH_M * turn)
 
+    def stands(self, other: _Look) -> bool:
+        """Whether neither arm nor hand moved between two looks."""
+        hand = abs(self.closedness - other.closedness)
+        return self.way_m(other) <= _STANDING_M and hand <= _HAND_STANDS
+
 
 class ViewMonitor:
     """Remembers what the views showed, and says what they cannot show next.
 
     A view that jumps is compared with its last look before that, so putting a camera back, or
-    leaving its sight, is enough; `reset` takes what is seen now for granted.
+    leaving its sight, is enough; `reset` takes what is seen now for granted. Views that the arm
+    carries may change as a whole while arm or hand move, and for a moment when they stand.
     """
 
     def __init__(
@@ -97,9 +110,15 @@ class ViewMonitor:
         """Forget what was seen."""
         self._last: dict[str, _Look] = {}
         self._changed: dict[str, _Look] = {}
+        self._jumps: dict[str, int] = {}
 
     def check(
-        self, stamp_s: float, images: Mapping[str, Image], position: Array, rotation: Array
+        self,
+        stamp_s: float,
+        images: Mapping[str, Image],
+        position: Array,
+        rotation: Array,
+        closedness: float = 0.0,
     ) -> None:
         """Look at pictures of one moment.
 
@@ -108,6 +127,7 @@ class ViewMonitor:
             images: by view, uint8 (height, width, 3), rgb.
             position: of the flange in the base frame (3,), m.
             rotation: of the flange (3, 3).
+            closedness: of the hand, 0 open .. 1 closed; always the same without one.
 
         Raises:
             ObservationError: names the first view that cannot be believed, and why.
@@ -116,7 +136,7 @@ class ViewMonitor:
         for view, image in images.items():
             grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
             areas = cv2.resize(grey, _AREAS, interpolation=cv2.INTER_AREA).astype(np.float32)
-            look = _Look(stamp_s, areas, np.array(position), np.array(rotation))
+            look = _Look(stamp_s, areas, np.array(position), np.array(rotation), closedness)
             # All of them are looked at, whatever one shows.
             problems += [self._noise(view, grey), self._frozen(view, look), self._jump(view, look)]
         if found := ' and '.join(filter(None, problems)):
@@ -146,14 +166,14 @@ class ViewMonitor:
         )
 
     def _jump(self, view: str, look: _Look) -> str:
-        last = self._last.get(view)
-        comparable = last is not None and 0 <= look.stamp_s - last.stamp_s
-        if last is None or not comparable or self._carried(view, look, last):
-            self._last[view] = look
-            return ''
+        last, carried = self._last.get(view), view in self._moving
+        if last is None or look.stamp_s < last.stamp_s or (carried and not look.stands(last)):
+            return self._believe(view, look)
         share = float((_difference(look, last) > _CHANGED).mean())
         if share <= self.config.max_change:
-            self._last[view] = look
+            return self._believe(view, look)
+        self._jumps[view] = self._jumps.get(view, 0) + 1
+        if carried and self._jumps[view] < _SLIP_LOOKS:
             return ''
         return (
             f"view '{view}' changed in {share:.0%} of its area at once, allowed "
@@ -161,9 +181,11 @@ class ViewMonitor:
             'does somebody stand in front of it?'
         )
 
-    def _carried(self, view: str, look: _Look, last: _Look) -> bool:
-        """Whether a view may change as a whole, because the arm carries the camera."""
-        return view in self._moving and look.way_m(last) > _STANDING_M
+    def _believe(self, view: str, look: _Look) -> str:
+        """Compare what comes with this look from now on."""
+        self._last[view] = look
+        self._jumps[view] = 0
+        return ''
 
 
 def noise_level(grey: Image) -> float:

@@ -23,8 +23,9 @@ from vidplan_sim.scene import random_scene
 
 Array = NDArray[np.float64]
 
-# Looks are a little rarer than the stitcher's, which publishes at 15 Hz.
-PERIOD_S, FRAME_S, LONGEST_S = 0.08, 0.2, 6.4
+# Looks are a little rarer than the stitcher's, which publishes at 15 Hz. Most episodes end after
+# 7 s, when the thing lies in the bowl.
+PERIOD_S, FRAME_S, LONGEST_S = 0.08, 0.2, 12.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,7 @@ class Look:
         position: of the flange (3,), m.
         rotation: of the flange (3, 3).
         rest_s: how long the arm moves on if it has to stop now.
+        closedness: of the hand, 0 open .. 1 closed.
     """
 
     stamp_s: float
@@ -44,6 +46,7 @@ class Look:
     position: Array
     rotation: Array
     rest_s: float
+    closedness: float = 0.0
 
 
 def watch_episode(cell: Cell, seed: int) -> list[Look]:
@@ -73,7 +76,8 @@ def _look(world: World) -> Look:
     position, rotation = world.cell.flange_pose()
     pictures = {view: np.array(picture) for view, picture in world.cell.render().items()}
     places = np.array(position), np.array(rotation)
-    return Look(world.now_s, pictures, *places, _rest_s(world))
+    rest_s, closedness = _rest_s(world), world.cell.closedness
+    return Look(world.now_s, pictures, *places, rest_s, closedness)
 
 
 def _rest_s(world: World) -> float:

@@ -53,7 +53,9 @@ def seconds_to_rest(
 def doubted(monitor: ViewMonitor, look: Look, pictures: Pictures) -> bool:
     """Whether a monitor does not believe pictures of a moment."""
     try:
-        monitor.check(look.stamp_s, pictures, look.position, look.rotation)
+        monitor.check(
+            look.stamp_s, pictures, look.position, look.rotation, look.closedness
+        )
     except ObservationError:
         return True
     return False
