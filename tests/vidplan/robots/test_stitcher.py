@@ -175,6 +175,11 @@ def test_arm_and_hand_may_share_a_topic(stitcher: Stitcher) -> None:
     assert stitcher._gripper is not None
 
 
+def test_an_arm_whose_hand_is_never_heard_hears_what_to_do(stitcher: Stitcher) -> None:
+    with pytest.raises(ObservationError, match=r'gripper_states.*robot file with `joints: \[\]`'):
+        stitcher._closedness(104.0)
+
+
 @pytest.mark.parametrize(
     ('stamp_s', 'now_s', 'says'),
     [

@@ -24,6 +24,7 @@ from rosgraph_msgs.msg import Clock
 from vidplan.parameters.bags import PlayerParameters
 from vidplan.parameters.files import check_arguments
 from vidplan.ros import qos
+from vidplan.ros.log_folder import log_folder
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
 from vidplan_core.errors import ConfigError, VidPlanError
@@ -163,9 +164,10 @@ def main(args: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     player = None
     try:
+        log_folder()
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         check_arguments(args)
         player = Player()
         count = player.play(stop)

@@ -23,6 +23,7 @@ from rclpy.signals import SignalHandlerOptions
 from vidplan.parameters.bags import RecorderParameters
 from vidplan.parameters.files import check_arguments
 from vidplan.ros.diagnostics import OK, WARN, Diagnostics, Status
+from vidplan.ros.log_folder import log_folder
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
 from vidplan_core.errors import VidPlanError
@@ -166,11 +167,11 @@ def record(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    rclpy.init(
-        args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO
-    )
     recorder = None
     try:
+        log_folder()
+        words = None if args is None else list(args)
+        rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
         check_arguments(args)
         recorder = create()
         _spin(recorder, stop, duration_s)

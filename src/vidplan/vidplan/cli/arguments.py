@@ -12,6 +12,8 @@ import re
 from argparse import ArgumentTypeError
 from pathlib import Path
 
+from vidplan_core.models.places import file_problem, folder_problem
+
 _DEVICE = re.compile(r'cpu|(?:cuda|xpu|mps)(?::\d+)?')
 
 
@@ -122,12 +124,9 @@ def models(text: str) -> Path:
 def output_file(text: str) -> Path:
     """Read the path of a file that can be written; nothing is created."""
     path = Path(text).expanduser()
-    if not text or path.is_dir():
-        raise ArgumentTypeError(f'{text!r} is a folder; name a file')
-    if path.exists():
-        _require_permission(path)
-    else:
-        _require_folder(path.parent)
+    if not text:
+        raise ArgumentTypeError("'' is a folder; name a file")
+    _refuse(file_problem(path))
     return path
 
 
@@ -136,7 +135,7 @@ def output_folder(text: str) -> Path:
     path = Path(text).expanduser()
     if path.exists() and not path.is_dir():
         raise ArgumentTypeError(f'{path} is a file; name a folder')
-    _require_folder(path)
+    _refuse(folder_problem(path))
     return path
 
 
@@ -148,19 +147,9 @@ def new_folder(text: str) -> Path:
     return path
 
 
-def _require_folder(path: Path) -> None:
-    """Require a folder that can be written, or made in the nearest one above it that exists."""
-    place = path
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir():
-        raise ArgumentTypeError(f'{path} cannot be made: {place} is a file')
-    _require_permission(place)
-
-
-def _require_permission(place: Path) -> None:
-    if not os.access(place, os.W_OK | (os.X_OK if place.is_dir() else 0)):
-        raise ArgumentTypeError(f'{place} cannot be written: permission denied; name another')
+def _refuse(problem: str) -> None:
+    if problem:
+        raise ArgumentTypeError(problem)
 
 
 def _similar(path: Path) -> str:

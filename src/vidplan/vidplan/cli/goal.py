@@ -52,6 +52,9 @@ def run(args: argparse.Namespace) -> int:
     from rclpy.node import Node
     from rclpy.signals import SignalHandlerOptions
 
+    from vidplan.ros.log_folder import log_folder
+
+    log_folder()
     interrupted: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: _interrupt(interrupted))

@@ -80,9 +80,12 @@ def run(args: argparse.Namespace) -> int:
     from vidplan.cli.goal import tell_end
     from vidplan.cli.recordings.view import start_viewer
     from vidplan.cli.terminal import open_in_browser
+    from vidplan.ros.log_folder import log_folder
+    from vidplan_core.models.places import usual_folder
 
     choice = choose_scene(args.instruction, args.target, args.seed)
-    out: Path = args.out or Path('outputs/runs') / time.strftime('%Y-%m-%d_%H-%M-%S')
+    out = args.out or usual_folder(_new_run(), '--out DIR')
+    log_folder()  # or the processes would end one after the other
     out.mkdir(parents=True, exist_ok=True)
     keep_to_ourselves()
     args.viewer = start_viewer(out) if args.view else None
@@ -99,6 +102,10 @@ def run(args: argparse.Namespace) -> int:
     if args.open:
         open_in_browser(out / 'report.html')
     return status
+
+
+def _new_run() -> Path:
+    return Path('outputs/runs') / time.strftime('%Y-%m-%d_%H-%M-%S')
 
 
 def keep_to_ourselves() -> None:

@@ -62,7 +62,9 @@ def add_option(parser: argparse.ArgumentParser, argument: Argument) -> None:
 def run(args: argparse.Namespace) -> int:
     """Start the graph and stay until a signal or the end of a required process."""
     from vidplan.bringup.process import ProcessGroup
+    from vidplan.ros.log_folder import log_folder
 
+    log_folder()  # or its processes would end one after the other
     graph = CELL if args.cell else REPLAY if args.replay else PLANNING
     values = graph_values(graph, args)
     stop = threading.Event()

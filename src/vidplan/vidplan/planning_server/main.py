@@ -19,6 +19,7 @@ from vidplan.planning_server.planning_host import PlanningHost
 from vidplan.planning_server.reward import RewardNode
 from vidplan.planning_server.world_model import WorldModelNode
 from vidplan.ros.lifecycle import ManagedNode
+from vidplan.ros.log_folder import log_folder
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
 from vidplan_core.errors import VidPlanError
 
@@ -104,10 +105,11 @@ def main(args: list[str] | None = None) -> int:
     The signals are taken here and not by rclpy, which would end the communication before the
     arm could be stopped.
     """
-    # No handlers of rclpy's own: its shutdown at the signal would cut the way to the adapter.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     server = None
     try:
+        log_folder()
+        # No handlers of rclpy's own: its shutdown at the signal would cut the way to the adapter.
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         check_arguments(args)
         server = PlanningServer()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -219,7 +219,10 @@ class Stitcher(Node):
         if not self.parameters.model.gripper.joints:  # no hand: it counts as open, as in replay
             return 0.0
         if self._gripper is None:
-            raise ObservationError('no gripper state yet')
+            raise ObservationError(
+                'no gripper state yet: is its topic `gripper_states`? An arm without a gripper '
+                'needs a robot file with `joints: []` and `interface: none`'
+            )
         gripper_s, arrived_s, value = self._gripper
         allowed_s = self.parameters.max_age_s
         if gripper_s - stamp_s > allowed_s:

@@ -17,6 +17,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from vidplan.parameters.files import check_arguments
+from vidplan.ros.log_folder import log_folder
 from vidplan_core.errors import VidPlanError
 
 T = TypeVar('T', bound=Node)
@@ -30,9 +31,10 @@ def run_node(create: Callable[[], Node], args: list[str] | None = None) -> int:
 
     A VidPlanError at the start (an impossible parameter, a missing model) is reported in one line.
     """
-    rclpy.init(args=args)
     node = None
     try:
+        log_folder()
+        rclpy.init(args=args)
         check_arguments(args)
         node = create()
         rclpy.spin(node)
@@ -65,12 +67,13 @@ def run_node_with_shutdown(
         shutdown_s: longest time for that, s.
         args: of the command line.
     """
-    # ROS must stay up after the signal, or nothing could be sent.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ending.set())
     try:
+        log_folder()
+        # ROS must stay up after the signal, or nothing could be sent.
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         check_arguments(args)
         node = create()
         # Modules are no garbage: to look through all of them takes 0.1 s, in mid-motion.

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+from vidplan.ros.log_folder import LogFolderError, log_folder
+from vidplan_core.models.places import folder_problem, nearest
 
 GOOD, WARNING, BAD = 'ok', 'warning', 'failed'
 
@@ -91,11 +93,10 @@ def check_domain(environment: Mapping[str, str]) -> MachineFinding:
 
 def check_logs(environment: Mapping[str, str]) -> MachineFinding:
     """Look whether ROS can write its logs."""
-    chosen = environment.get('ROS_LOG_DIR') or environment.get('ROS_HOME')
-    place = Path(chosen) if chosen else Path(environment.get('HOME') or '/nonexistent')
-    if writable(place):
-        return MachineFinding('logs', GOOD, str(place))
-    return MachineFinding('logs', BAD, f'{place} cannot be written', 'set HOME or ROS_LOG_DIR')
+    try:
+        return MachineFinding('logs', GOOD, str(log_folder(environment)))
+    except LogFolderError as error:
+        return MachineFinding('logs', BAD, error.problem, 'set HOME or ROS_LOG_DIR')
 
 
 def check_gpu(environment: Mapping[str, str]) -> MachineFinding:
@@ -111,10 +112,8 @@ def check_gpu(environment: Mapping[str, str]) -> MachineFinding:
 def check_disk(environment: Mapping[str, str]) -> MachineFinding:
     """Look for room and permission where outputs go."""
     place = Path('outputs')
-    if not writable(place):
-        return MachineFinding(
-            'disk', BAD, f'{place.absolute()} cannot be written', 'say --out, or cd'
-        )
+    if problem := folder_problem(place):
+        return MachineFinding('disk', BAD, problem, 'say --out, or cd')
     free_mb = shutil.disk_usage(nearest(place)).free // 1_000_000
     words = f'{free_mb / 1000:.1f} GB free for outputs/'
     if free_mb < _DISK_MB:
@@ -171,17 +170,3 @@ CHECKS: tuple[Callable[[Mapping[str, str]], MachineFinding], ...] = (
     check_python, check_ros, check_middleware, check_domain, check_logs, check_gpu, check_disk,
     check_models, check_clock, check_rendering,
 )  # fmt: skip
-
-
-def nearest(path: Path) -> Path:
-    """Return the path, or the nearest folder above it that exists."""
-    place = path.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    return place
-
-
-def writable(path: Path) -> bool:
-    """Whether a folder can be written, or made."""
-    place = nearest(path)
-    return place.is_dir() and os.access(place, os.W_OK | os.X_OK)

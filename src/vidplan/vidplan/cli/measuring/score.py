@@ -68,10 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _require_room_beside(images: Sequence[Path]) -> None:
     """Find out before any work."""
-    from vidplan_core.errors import ConfigError
+    from vidplan_core.models.places import usual_folder
 
     for folder in {image.parent for image in images}:
-        try:
-            output_folder(str(folder))
-        except argparse.ArgumentTypeError as error:
-            raise ConfigError(f'{error} by --out DIR') from None
+        usual_folder(folder, '--out DIR')

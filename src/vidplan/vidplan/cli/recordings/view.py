@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         BagError: a bag that cannot be read.
     """
     from vidplan_core.errors import ConfigError
+    from vidplan_core.models.places import usual_folder
     from vidplan_eval.viz.rerun_view import write_rerun
 
     try:
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(str(error)) from None
     recording = found / RUN_FILE if (found / RUN_FILE).is_file() else found
     if recording.suffix != '.rrd':
-        file = args.rrd or Path('outputs/views') / f'{found.name}.rrd'
+        file = args.rrd or usual_folder(Path('outputs/views'), '--rrd FILE') / f'{found.name}.rrd'
         recording = write_rerun(bag_log(args, existing_bag(args.path)), file)
         print(recording)
     elif args.rrd is not None:

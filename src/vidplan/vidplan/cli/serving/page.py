@@ -40,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
 
     from vidplan.page.ros_link import RosLink
     from vidplan.page.server import PageServer, is_loopback
+    from vidplan.ros.log_folder import log_folder
 
+    log_folder()
     rclpy.init(args=[])
     link = RosLink(namespace=args.namespace)
     try:
