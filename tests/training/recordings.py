@@ -13,7 +13,8 @@ import pyarrow
 import pyarrow.parquet as parquet
 import torch
 
-from vidplan_eval.datasets.lerobot import CAMERAS, Columns
+from vidplan_eval.datasets.lerobot import CAMERAS
+from vidplan_eval.datasets.lerobot_columns import Columns
 
 RATE_HZ = 15
 HEIGHT, WIDTH = 32, 48

@@ -17,7 +17,8 @@ from tests.training.recordings import NAMES, write_ctrl_world, write_lerobot, wr
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.heads.uncertainty import load_uncertainty
-from vidplan_eval.datasets.lerobot import CAMERAS, Columns, LeRobotSource
+from vidplan_eval.datasets.lerobot import CAMERAS, LeRobotSource
+from vidplan_eval.datasets.lerobot_columns import Columns
 from vidplan_training.cli import main
 from vidplan_training.data.dataset import shards, split
 from vidplan_training.data.latents import LATENTS, SUCCESS, TEXTS, Statistics

@@ -15,7 +15,8 @@ from tests.training.recordings import write_ctrl_world, write_lerobot
 from vidplan_core.errors import ConfigError
 from vidplan_core.world_model.dynamics_adapter import DynamicsAdapterConfig, load_dynamics_adapter
 from vidplan_eval.datasets.ctrl_world import CtrlWorldSource
-from vidplan_eval.datasets.lerobot import Columns, LeRobotSource
+from vidplan_eval.datasets.lerobot import LeRobotSource
+from vidplan_eval.datasets.lerobot_columns import Columns
 from vidplan_training.cli import main
 from vidplan_training.engine.batch_shard import BatchShard
 from vidplan_training.recipes.adapter.data import MotionWindows, percentiles

@@ -22,7 +22,8 @@ from vidplan_eval.bags.rosbag import Bag
 from vidplan_eval.bags.storage.stored import BagError
 from vidplan_eval.datasets.episode_bag import write_episode_bag
 from vidplan_eval.datasets.errors import EpisodeError
-from vidplan_eval.datasets.lerobot import CAMERAS, Columns, LeRobotSource
+from vidplan_eval.datasets.lerobot import CAMERAS, LeRobotSource
+from vidplan_eval.datasets.lerobot_columns import Columns
 from vidplan_eval.datasets.lerobot_writer import LeRobotWriter
 
 LAYOUT = default_layout().resized(32, 64)

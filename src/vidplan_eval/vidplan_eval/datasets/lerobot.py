@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ from vidplan_eval.datasets.episode import (
     Poses,
     RecordedEpisode,
     check_lengths,
-    numbers,
 )
 from vidplan_eval.datasets.errors import (
     MISSING_COLUMN,
@@ -34,6 +32,7 @@ from vidplan_eval.datasets.errors import (
     UNREADABLE,
     EpisodeError,
 )
+from vidplan_eval.datasets.lerobot_columns import Columns, column_numbers, has_column
 from vidplan_eval.datasets.lerobot_layout import ListedEpisode, read_layout
 from vidplan_eval.datasets.video import VideoSpan, count_frames, decode, fit
 
@@ -44,45 +43,6 @@ CAMERAS = (
     'observation.images.exterior_2_left',
     'observation.images.wrist_left',
 )
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Names in the tables; the values are DROID's.
-
-    A name may end with a part of a vector, `observation.state[0:6]` or `observation.state[6]`,
-    counted from 0, the end not included.
-
-    pose: x, y, z (m), extrinsic xyz roll, pitch, yaw (rad) of the flange in the base frame;
-        where the table has none, it follows from `joints`.
-    gripper: 0 open .. 1 closed.
-    joints: 7 angles, rad.
-    velocity: optional, 7 commanded joint velocities, for the adapter only.
-    success, text: optional, the same in every row.
-    """
-
-    pose: str = 'observation.state.cartesian_position'
-    gripper: str = 'observation.state.gripper_position'
-    joints: str = 'observation.state.joint_position'
-    velocity: str = 'action.joint_velocity'
-    success: str = 'is_episode_successful'
-    text: str = 'language_instruction'
-
-    @staticmethod
-    def named(pairs: Sequence[str]) -> Columns:
-        """DROID's names but for those in pairs such as `pose=observation.state[0:6]`.
-
-        Raises ConfigError for another form or an unknown name before the `=`.
-        """
-        known = [field.name for field in fields(Columns)]
-        given = dict(pair.partition('=')[::2] for pair in pairs)
-        for name, column in given.items():
-            if name not in known or not column:
-                raise ConfigError(
-                    f"columns are given as name=column, with a name of {', '.join(known)}; got "
-                    f"'{name}={column}'"
-                )
-        return replace(Columns(), **given)
 
 
 # Where other recorders say whether an episode succeeded: in its last step, or by a full reward.
@@ -138,7 +98,7 @@ class LeRobotSource:
         """See `Source`."""
         entry, names = self._layout.entries[int(episode)], self._columns
         rows = _rows(episode, entry)
-        gripper = _numbers(rows, names.gripper, episode, entry)
+        gripper = column_numbers(rows, names.gripper, episode, entry.table)
         pose = self._pose(rows, episode, entry)
         self._check_videos(episode, entry, len(rows))
         return RecordedEpisode(
@@ -155,9 +115,9 @@ class LeRobotSource:
     def _pose(self, rows: pyarrow.Table, episode: str, entry: ListedEpisode) -> np.ndarray:
         """As recorded, or as it follows from the joints: (rows, 6), see `Columns.pose`."""
         names = self._columns
-        if _has(rows, names.pose) or not _has(rows, names.joints):
-            return _numbers(rows, names.pose, episode, entry, 6)
-        joints = _numbers(rows, names.joints, episode, entry, 7)
+        if has_column(rows, names.pose) or not has_column(rows, names.joints):
+            return column_numbers(rows, names.pose, episode, entry.table, 6)
+        joints = column_numbers(rows, names.joints, episode, entry.table, 7)
         position, rotation = flange_pose(torch.from_numpy(joints))
         return torch.cat([position, matrix_to_euler_xyz(rotation)], dim=-1).numpy()
 
@@ -193,12 +153,12 @@ class LeRobotSource:
 
     def _joints(self, episode: str, entry: ListedEpisode) -> Joints:
         rows, names = _rows(episode, entry), self._columns
-        commanded = _has(rows, names.velocity)
+        commanded = has_column(rows, names.velocity)
         return Joints(
             self._pose(rows, episode, entry),
-            _numbers(rows, names.joints, episode, entry, 7),
-            _numbers(rows, names.velocity, episode, entry, 7) if commanded else None,
-            _numbers(rows, names.gripper, episode, entry),
+            column_numbers(rows, names.joints, episode, entry.table, 7),
+            column_numbers(rows, names.velocity, episode, entry.table, 7) if commanded else None,
+            column_numbers(rows, names.gripper, episode, entry.table),
             1.0 / self._layout.rate_hz,
         )
 
@@ -234,43 +194,6 @@ def _picture(
     if found is None:
         raise EpisodeError(episode, UNREADABLE, entry.table, f'the picture of row {number}')
     return np.asarray(found, np.uint8)
-
-
-def _column(name: str) -> tuple[str, slice]:
-    """A column's name and the part of its vectors that is meant.
-
-    Raises ConfigError for a part that is neither `[first:after]` nor `[number]`.
-    """
-    column, bracket, part = name.partition('[')
-    if not bracket:
-        return name, slice(None)
-    try:
-        first, *after = (int(number) for number in part.removesuffix(']').split(':'))
-        (end,) = after or [first + 1]
-    except ValueError as error:
-        raise ConfigError(
-            f"column '{name}'; a part is written name[first:after] or name[number]"
-        ) from error
-    return column, slice(first, end)
-
-
-def _has(rows: pyarrow.Table, name: str) -> bool:
-    """Whether a table has a column, of which a part may be named."""
-    return _column(name)[0] in rows.column_names
-
-
-def _numbers(
-    rows: pyarrow.Table, name: str, episode: str, entry: ListedEpisode, width: int | None = None
-) -> np.ndarray:
-    name, part = _column(name)
-    if name not in rows.column_names:
-        detail = f"'{name}'; the table has {', '.join(rows.column_names)}; name yours by `columns`"
-        raise EpisodeError(episode, MISSING_COLUMN, entry.table, detail)
-    values = [np.nan if value is None else value for value in rows[name].to_pylist()]
-    if part != slice(None):
-        values = [np.atleast_1d(value)[part] for value in values]
-    empty = np.empty((0,) if width is None else (0, width))
-    return numbers(values or empty, episode, entry.table, name, width)
 
 
 def _success(rows: pyarrow.Table, name: str) -> bool | None:

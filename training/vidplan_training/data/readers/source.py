@@ -10,7 +10,8 @@ from pathlib import Path
 from vidplan_training.data.readers.cell import CellSource
 from vidplan_eval.datasets.ctrl_world import CtrlWorldSource
 from vidplan_eval.datasets.episode import Source
-from vidplan_eval.datasets.lerobot import CAMERAS, Columns, LeRobotSource
+from vidplan_eval.datasets.lerobot import CAMERAS, LeRobotSource
+from vidplan_eval.datasets.lerobot_columns import Columns
 from vidplan_training.settings.knobs import Settings, required
 
 SOURCES = ('cell', 'ctrl-world', 'lerobot')

@@ -94,7 +94,7 @@ def add_names(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar='NAME=COLUMN',
         help='LeRobot: pose=, gripper=, joints=, success= or text=, such as '
-        "pose=observation.state[0:6]; default DROID's",
+        "pose=observation.state[0:6] gripper=observation.state[-1]; default DROID's",
     )
 
 
@@ -169,7 +169,8 @@ def open_data(
     """
     from vidplan_core.errors import ConfigError
     from vidplan_eval.datasets.ctrl_world import CtrlWorldSource
-    from vidplan_eval.datasets.lerobot import CAMERAS, Columns, LeRobotSource
+    from vidplan_eval.datasets.lerobot import CAMERAS, LeRobotSource
+    from vidplan_eval.datasets.lerobot_columns import Columns
 
     if (path / 'meta' / 'info.json').is_file():
         names = Columns.named(columns)
