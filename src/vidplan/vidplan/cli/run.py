@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidplan.cli.arguments import above_zero, device, models, output_folder, seed
+from vidplan.cli.recordings.run_folder import new_run_folder, replay_command, this_command
 from vidplan_core.errors import VidPlanError
 
 if TYPE_CHECKING:
@@ -81,10 +82,9 @@ def run(args: argparse.Namespace) -> int:
     from vidplan.cli.recordings.view import start_viewer
     from vidplan.cli.terminal import open_in_browser
     from vidplan.ros.log_folder import log_folder
-    from vidplan_core.models.places import usual_folder
 
     choice = choose_scene(args.instruction, args.target, args.seed)
-    out = args.out or usual_folder(_new_run(), '--out DIR')
+    out = args.out or new_run_folder()
     log_folder()  # or the processes would end one after the other
     out.mkdir(parents=True, exist_ok=True)
     keep_to_ourselves()
@@ -98,14 +98,10 @@ def run(args: argparse.Namespace) -> int:
         if (out / name).exists():
             print(f'  {out / name}')
     if (out / 'bag').is_dir():
-        print(f'  vidplan replay {out}')
+        print(f'  {replay_command(out, args.models)}')
     if args.open:
         open_in_browser(out / 'report.html')
     return status
-
-
-def _new_run() -> Path:
-    return Path('outputs/runs') / time.strftime('%Y-%m-%d_%H-%M-%S')
 
 
 def keep_to_ourselves() -> None:
@@ -256,7 +252,7 @@ def _follow(
 
 
 def _facts(choice: SceneChoice, log: Any) -> dict[str, str]:
-    facts = {'scene seed': str(choice.seed), 'command': ' '.join(['vidplan', *sys.argv[1:]])}
+    facts = {'scene seed': str(choice.seed), 'command': this_command()}
     return facts | ({'ground truth': log.truth.words} if log.truth else {})
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import Any
 
 from vidplan.cli.arguments import output_folder
@@ -44,12 +45,13 @@ def run(args: argparse.Namespace) -> int:
     args.folder.mkdir(parents=True, exist_ok=True)
     path = args.folder / POLICY
     path.write_text(policy(given), encoding='utf-8')
+    keys, written = (shlex.quote(str(place)) for place in (args.folder / 'keystore', path))
     print(
         f'{path} written. With ros-jazzy-sros2, on a machine that stays off the network:\n'
-        f'  ros2 security create_keystore {args.folder}/keystore\n'
-        f'  ros2 security generate_artifacts -k {args.folder}/keystore -p {path}\n'
+        f'  ros2 security create_keystore {keys}\n'
+        f'  ros2 security generate_artifacts -k {keys} -p {written}\n'
         'Each machine gets its own enclaves only. Then, for every process (docs/robot.md):\n'
-        f'  export ROS_SECURITY_KEYSTORE={args.folder}/keystore ROS_SECURITY_ENABLE=true\n'
+        f'  export ROS_SECURITY_KEYSTORE={keys} ROS_SECURITY_ENABLE=true\n'
         '  export ROS_SECURITY_STRATEGY=Enforce ROS_SECURITY_ENCLAVE_OVERRIDE=/vidplan/adapter'
     )
     return 0
