@@ -58,7 +58,7 @@ class JointTrajectoryPlan:
         segment = np.clip(segment, 0, len(self.times_s) - 2)
         part = (inside - self.times_s[segment]) / np.diff(self.times_s)[segment]
         q, dq, ddq = (
-            (_bernstein(part, 5 - order)[..., None] * points[segment]).sum(-2)
+            np.einsum('...k,...kj->...j', _bernstein(part, 5 - order), points[segment])
             for order, points in enumerate(self._control_points[:3])
         )
         # Rest is exact, not what the polynomial's rounding leaves of it.
@@ -149,12 +149,18 @@ class JointTrajectoryPlan:
         return found[0], found[1], found[2], found[3]
 
 
+# Powers 0 .. n and the binomial coefficients, by degree n.
+_BINOMIALS = {
+    degree: (np.arange(degree + 1), np.array([math.comb(degree, k) for k in range(degree + 1)]))
+    for degree in range(6)
+}
+
+
 def _bernstein(part: Array, degree: int) -> Array:
     """Return the Bernstein polynomials (..., degree + 1) of a degree at (...), 0 .. 1."""
-    index = np.arange(degree + 1)
-    factors = np.array([math.comb(degree, k) for k in index], np.float64)
-    there = np.asarray(part)[..., None]
-    return factors * there**index * (1 - there) ** (degree - index)
+    there = np.asarray(part, np.float64)[..., None]
+    index, factors = _BINOMIALS[degree]
+    return np.asarray(factors * there**index * (1 - there) ** index[::-1])
 
 
 def _subdivision(degree: int) -> Array:
