@@ -130,3 +130,13 @@ def test_what_ros_itself_knows_is_no_mistake(tmp_path: Path) -> None:
         '    qos_overrides: {/plan: {publisher: {depth: 1}}}\n',
     )
     check_start(PLANNING, PLANNING.values({'params_file': file}))
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize('graph', [PLANNING, CELL], ids=lambda graph: graph.name)
+def test_ros_reads_what_a_start_without_any_argument_writes(graph: Graph, tmp_path: Path) -> None:
+    settings = graph.values({})
+    for process in graph.chosen(settings):
+        path = write_overrides(process, settings, tmp_path)
+        rclpy.init(args=['--ros-args', '--params-file', str(path)])
+        rclpy.try_shutdown()

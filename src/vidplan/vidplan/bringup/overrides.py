@@ -71,6 +71,8 @@ def write_overrides(process: Process, settings: GraphSettings, folder: Path) -> 
 
     lines = []
     for node, values in overrides(process, settings).items():
+        if not values:  # where a file says all of them; no node starts with a block without any
+            continue
         lines += [f'{node}:', '  ros__parameters:']
         lines += [f'    {name}: {yaml_value(value)}' for name, value in values.items()]
     path = folder / f'{process.executable}.yaml'
