@@ -6,8 +6,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import JointState
 
 from tests.fakes.ros_harness import DISCOVERY_S
+from tests.vidplan.bringup.moving_graph import moving_graph, python_path
 from vidplan.bringup.graph import CELL
 from vidplan.bringup.process import Child, ProcessGroup
 from vidplan.ros import qos
@@ -79,22 +79,11 @@ class Robot:
 
 
 @pytest.fixture
-def robot(ros: Any, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Robot]:
-    monkeypatch.setenv('PYTHONPATH', f'{repository}:{os.environ.get("PYTHONPATH", "")}')
-    processes = tuple(
-        replace(
-            process,
-            package='no_such_package',
-            module='tests.vidplan.bringup.moving_planner',
-            parameters=process.parameters + LIMITS,
-        )
-        if process.executable == 'planning_server'
-        else process
-        for process in CELL.processes
-    )
+def robot(ros: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Robot]:
+    monkeypatch.setenv('PYTHONPATH', python_path())
     lines: list[str] = []
     values = CELL.values({'real_time_factor': FACTOR})
-    graph = replace(CELL, processes=processes)
+    graph = moving_graph(LIMITS)
     with ProcessGroup(graph, values, lambda name, line: lines.append(f'{name} {line}')) as group:
         made = Robot(
             ros, group, lines,

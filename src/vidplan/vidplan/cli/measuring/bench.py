@@ -8,7 +8,18 @@ from typing import Any
 
 from vidplan.cli.arguments import device, models, output_file, positive, seed
 from vidplan.cli.evaluate.loading import load_system, make_world, models_folder
-from vidplan.cli.measuring import bench_adapter, bench_engine, bench_views
+from vidplan.cli.measuring import (
+    bench_adapter,
+    bench_cancels,
+    bench_engine,
+    bench_stops,
+    bench_views,
+)
+
+_KINDS: dict[str, Any] = {
+    'engine': bench_engine, 'adapter': bench_adapter, 'stops': bench_stops,
+    'cancels': bench_cancels, 'views': bench_views,
+}  # fmt: skip
 
 # A scene for tuning, not for evaluation; timing does not depend on it.
 SEED = 1
@@ -31,22 +42,17 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('--device', type=device, default='cpu')
     parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
     parser.add_argument('--repeats', type=positive, default=40, help='measurements per stage')
-    kinds = parser.add_subparsers(dest='what', metavar='[engine|execution|adapter|views]')
-    bench_engine.add_parser(kinds)
-    bench_adapter.add_parser(kinds)
-    bench_views.add_parser(kinds)
+    kinds = parser.add_subparsers(dest='what', metavar=f'[{"|".join(_KINDS)}|execution]')
+    for kind in _KINDS.values():
+        kind.add_parser(kinds)
     _add_execution_parser(kinds)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print every stage."""
-    if args.what == 'engine':
-        return bench_engine.run(args)
-    if args.what == 'adapter':
-        return bench_adapter.run(args)
-    if args.what == 'views':
-        return bench_views.run(args)
+    if args.what in _KINDS:
+        return int(_KINDS[args.what].run(args))
     if args.what == 'execution':
         return _run_execution(args)
     import torch
