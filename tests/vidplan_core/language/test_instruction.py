@@ -64,6 +64,7 @@ REFUSED = [
     ('never touch the mug', 'should not'),
     ('stop moving to the carrot', 'cancel'),
     ('pick up the carrot and the apple', 'more than one'),
+    ('put the carrot in the carrot', 'both what is moved and where to'),
     ('put the carrot next to the bowl', "'in'"),
     ('put the carrot in front of the bowl', "'in'"),
     ('put the carrot to the left of the bowl', "'in'"),

@@ -192,10 +192,11 @@ def test_another_size_is_refused_with_both_shapes(path: Path) -> None:
         (b'', 'is empty'),
         (b'version https://git-lfs.github.com/spec/v1\noid sha256:0', 'git lfs pull'),
         (b'<!DOCTYPE html><html>403</html>', 'a web page'),
-        (b'not a checkpoint at all', 'corrupt or truncated|no checkpoint'),
+        (b'not a checkpoint at all', 'no checkpoint; neither is read'),
+        (b'PK\x03\x04 rubbish', r'corrupt or truncated: [^.]*$'),
         (None, 'corrupt or truncated'),
     ],
-    ids=['empty', 'pointer', 'web page', 'text', 'truncated'],
+    ids=['empty', 'pointer', 'web page', 'text', 'half a zip', 'truncated'],
 )
 def test_unreadable_files_are_named(path: Path, content: bytes | None, message: str) -> None:
     whole = path.read_bytes()

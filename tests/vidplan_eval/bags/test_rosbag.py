@@ -91,7 +91,7 @@ def _no_mcap(path: Path) -> None:
         (shutil.rmtree, 'does not exist'),
         (_no_data, 'lacks bag.mcap'),
         (_emptied, 'empty'),
-        (_no_mcap, 'not an mcap file'),
+        (_no_mcap, 'git lfs pull'),
     ],
     ids=lambda value: getattr(value, '__name__', None),
 )

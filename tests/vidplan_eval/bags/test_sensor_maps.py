@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +23,14 @@ from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.geometry.robot_files import DEFAULT_ROBOT
 from vidplan_eval.bags.guessing import FoundSensors, find_sensors
-from vidplan_eval.bags.observations import BagSource, ObservationStream, read_observations
+from vidplan_eval.bags.observations import (
+    BagSource,
+    ObservationStream,
+    read_observations,
+    sees_sensors,
+)
 from vidplan_eval.bags.rosbag import Bag
-from vidplan_eval.bags.sensor_map import GripperSource, SensorMap, read_sensor_map
+from vidplan_eval.bags.sensor_map import GripperSource, JointSource, SensorMap, read_sensor_map
 from vidplan_eval.bags.storage.stored import BagError
 
 LAYOUT = default_layout().resized(32, 64)
@@ -213,6 +219,32 @@ def test_a_map_for_other_views_or_joints_is_refused(tmp_path: Path) -> None:
             read_observations(bag, LAYOUT, 0.2, BagSource(other))
     with pytest.raises(ConfigError, match='must differ'):
         GripperSource('/g', ('a',), 0.1, 0.1)
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({'cameras': ('/lft/image_raw', '/right/image_raw')}, 'did you mean /left/image_raw'),
+        ({'cameras': ('/joint_states', '/right/image_raw')}, 'camera left .*Image .*is wanted'),
+        ({'cameras': ('/right/image_raw', '/right/image_raw')}, 'one topic to two cameras'),
+        ({'joints': '/arm'}, 'no messages on /arm, by the map that of the arm'),
+        ({'joints': '/wrist/image_raw'}, 'is sensor_msgs/msg/Image; of the arm .*JointState'),
+        ({'gripper': '/joint_states'}, 'of the gripper std_msgs/msg/Float64 or'),
+    ],
+)
+def test_a_map_that_does_not_fit_the_bag_is_refused_at_once(
+    tmp_path: Path, change: Mapping[str, Any], words: str
+) -> None:
+    left, right = change.get('cameras', ('/left/image_raw', '/right/image_raw'))
+    joints = tuple(f'fr3_joint{n}' for n in range(1, 8))
+    sensors = SensorMap(
+        {'left': left, 'right': right, 'wrist': '/wrist/image_raw'},
+        JointSource(change.get('joints', '/joint_states'), joints),
+        GripperSource(change['gripper'], (), 0.0, 1.0) if 'gripper' in change else None,
+    )
+    path = write_mcap(tmp_path / 'bag.mcap', rows(0.2))
+    with Bag(path) as bag, pytest.raises(BagError, match=words):
+        sees_sensors(bag, VIEWS, BagSource(sensors))
 
 
 def test_joint_states_of_no_arm_are_told(tmp_path: Path) -> None:

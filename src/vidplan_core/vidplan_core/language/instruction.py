@@ -220,6 +220,8 @@ def _instruction(
         raise _other_relation(f'{target or picked} ... {destination}')
     name, which = _named(_PARTICLE.sub('', target or picked), 'target', named, bool(picked))
     place, which_place = _named(destination, 'destination', named, apart=False)
+    if (place, which_place) == (name, which):
+        raise UnclearError(f"'{name}' is both what is moved and where to; say which of several")
     return Instruction(verb, name, place, which=which, which_destination=which_place)
 
 

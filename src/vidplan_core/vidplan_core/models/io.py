@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from vidplan_core.errors import ModelError
 from vidplan_core.models.fields import check_kind
+from vidplan_core.models.mistaken import mistaken_for
 from vidplan_core.models.tensors import fill, mismatches, not_finite, refuse, shapes, unshared
 
 T = TypeVar('T')
@@ -84,7 +85,8 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise ModelError(f'no weights: {path} is missing') from error
     except SafetensorError as error:
-        raise ModelError(f'{path} is corrupt or truncated: {error}') from error
+        what = mistaken_for(path) or f'is corrupt or truncated: {error}'
+        raise ModelError(f'{path} {what}') from error
 
 
 def to_dict(config: Any) -> dict[str, Any]:

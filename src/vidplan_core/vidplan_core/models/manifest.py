@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from vidplan_core.errors import ModelError
+from vidplan_core.models.mistaken import mistaken_for
 
 MANIFEST = 'manifest.json'
 
@@ -62,6 +63,9 @@ def check_manifest(models: Path, required: bool = False) -> None:
         *(f'{name} was changed' for name in sorted(changed)),
         *(f'{name} does not belong to it' for name in sorted(found.keys() - known.keys())),
     ]
+    for name in sorted(changed):
+        if what := mistaken_for(models / name):
+            raise ModelError(f'{models / name} {what}')
     if problems:
         more = f', and {len(problems) - _LISTED} more' if len(problems) > _LISTED else ''
         raise ModelError(

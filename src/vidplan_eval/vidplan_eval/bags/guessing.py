@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import yaml
 
@@ -25,6 +26,9 @@ from vidplan_eval.bags.storage.stored import BagError
 
 IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 JOINT_TYPE = 'sensor_msgs/msg/JointState'
+NUMBER_TYPES = ('std_msgs/msg/Float64', 'std_msgs/msg/Float32')
+# Types of others that hold pictures too.
+_LIKE_PICTURES = re.compile(r'Image$|Video$|Packet$')
 # Pictures that are no colour pictures, and joint states that nobody measured.
 _NO_COLOUR = re.compile(r'depth|infra|disparity|confidence|mask|heatmap|/debug', re.IGNORECASE)
 _NOT_MEASURED = re.compile(r'desired|command|target|goal|gello|leader', re.IGNORECASE)
@@ -80,6 +84,32 @@ def find_sensors(
     if guessed and robot == DEFAULT_ROBOT:
         robot = _robot(joints, gripper)
     return FoundSensors(SensorMap(images, joints, gripper, robot), guessed)
+
+
+def require_map(bag: Bag, sensors: SensorMap) -> None:
+    """Raise BagError where a map names topics that a bag does not have, or of other types."""
+    topics = list(sensors.cameras.values())
+    if len(set(topics)) < len(topics):
+        raise BagError(f'the map gives one topic to two cameras: {", ".join(topics)}')
+    needs: list[tuple[str, str, tuple[str, ...]]] = [
+        (topic, f'camera {view}', IMAGE_TYPES) for view, topic in sensors.cameras.items()
+    ]
+    needs.append((sensors.joints.topic, 'arm', (JOINT_TYPE,)))
+    if (hand := sensors.gripper) is not None:
+        needs.append((hand.topic, 'gripper', (JOINT_TYPE,) if hand.joints else NUMBER_TYPES))
+    for topic, what, types in needs:
+        if not bag.counts.get(topic):
+            near = get_close_matches(topic, bag.counts, 1)
+            meant = f'did you mean {near[0]}? it' if near else 'it'
+            raise BagError(
+                f'{bag.path} has no messages on {topic}, by the map that of the {what}; {meant} '
+                f'has {bag.present()}'
+            )
+        if bag.channels[topic].type_name not in types:
+            raise BagError(
+                f'{topic} of {bag.path} is {bag.channels[topic].type_name}; of the {what} '
+                f'{" or ".join(types)} is wanted'
+            )
 
 
 def _robot(joints: JointSource, gripper: GripperSource | None) -> str:
@@ -156,10 +186,16 @@ def _first(name: str, view: str) -> int:
 
 def _unknown_cameras(bag: Bag, left: Sequence[str], free: Sequence[str]) -> str:
     there = ', '.join(f'{topic} ({bag.counts[topic]})' for topic in free) or 'none'
+    foreign = [
+        f'{topic} ({channel.type_name})'
+        for topic, channel in sorted(bag.channels.items())
+        if _LIKE_PICTURES.search(channel.type_name) and not _is_picture(bag, topic)
+    ]
+    unread = f' Not read, as of other types than Image: {", ".join(foreign)}.' if foreign else ''
     return (
         f'{bag.path} has no messages on {", ".join(bag.topic(r) for r in cameras(left))}, and no '
         f'topic whose name says clearly that it is the camera {" or ".join(left)}; free topics '
-        f'with colour pictures: {there}. Say which is which in a file for --map; it has '
+        f'with colour pictures: {there}.{unread} Say which is which in a file for --map; it has '
         f'{bag.present()}'
     )
 

@@ -20,7 +20,7 @@ from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import DEFAULT_ROBOT
 from vidplan_core.geometry.se3 import matrix_to_quaternion
 from vidplan_eval.bags.decoding import header_stamp_s
-from vidplan_eval.bags.guessing import FoundSensors, find_sensors
+from vidplan_eval.bags.guessing import FoundSensors, find_sensors, require_map
 from vidplan_eval.bags.moments import BagMoment, Survey, find_moments, grid
 from vidplan_eval.bags.pictures import picture
 from vidplan_eval.bags.recording import OBSERVATION
@@ -199,6 +199,7 @@ def sees_sensors(bag: Bag, views: Sequence[str], source: BagSource | None = None
 
 def _sensors(bag: Bag, views: Sequence[str], source: BagSource) -> FoundSensors | None:
     if source.sensors is not None:
+        require_map(bag, source.sensors)
         return FoundSensors(source.sensors, guessed=False)
     try:
         return find_sensors(bag, views, source.robot, source.joint_prefix)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vidplan_eval.datasets.episode import RecordedEpisode, Source
-from vidplan_eval.datasets.errors import EpisodeError
+from vidplan_eval.datasets.errors import MISSING_COLUMN, EpisodeError
 
 # A gripper that never gets beyond this closedness is perhaps its width in m.
 WIDTH_M = 0.1
@@ -108,6 +108,7 @@ def check_source(source: Source, ids: Iterable[str]) -> CheckedData:
             found.findings += _numbers(episode)
             looks = _looks(episode)
             found.findings += _views(episode, looks, source.views)
+            _read_joints(episode)
         except EpisodeError as error:
             found.findings.append(Finding(name, error.reason, str(error), severity=1.0))
             continue
@@ -137,6 +138,16 @@ def _numbers(episode: RecordedEpisode) -> Iterator[Finding]:
             yield Finding(episode.id, JUMP, detail, worst, float(steps[worst] / usual))
 
 
+def _read_joints(episode: RecordedEpisode) -> None:
+    """Raise EpisodeError for joints that make no sense; an episode may have none."""
+    try:
+        if episode.joints is not None:
+            episode.joints()
+    except EpisodeError as error:
+        if error.reason != MISSING_COLUMN:
+            raise
+
+
 def _looks(episode: RecordedEpisode) -> np.ndarray:
     """A few frames, small, float (looks, views, 24, 40, 3); none without pictures."""
     import cv2
@@ -164,8 +175,10 @@ def _views(
                 detail = f'{names[second]} and {names[first]} correlate by {alike:.3f}'
                 yield Finding(episode.id, DOUBLED, detail, 0, alike)
     moved = float(np.ptp(episode.poses.position.numpy(), axis=0).max()) > 0.05
+    if not moved or len(looks) < 2:
+        return
     change = np.abs(np.diff(looks, axis=0)).mean(axis=(0, 2, 3, 4))
-    for name, level in zip(names, change) if moved else ():
+    for name, level in zip(names, change):
         if level < DEAD_VIEW:
             detail = f'{name} changes by {level:.2f} of 255 while the arm moves'
             yield Finding(episode.id, DEAD, detail, 0, 1.0 - float(level))

@@ -33,6 +33,7 @@ from vidplan_eval.datasets.episode import (
     RecordedEpisode,
     check_lengths,
     numbers,
+    require_radians,
 )
 from vidplan_eval.datasets.errors import (
     MISSING_COLUMN,
@@ -111,10 +112,12 @@ class CtrlWorldSource:
             pose = numbers(note[POSE], episode, file, POSE, 6)
             gripper = numbers(note[GRIPPER], episode, file, GRIPPER)
             check_lengths(episode, file, {POSE: len(pose), GRIPPER: len(gripper)})
+            require_radians(pose[:, 3:], episode, file, POSE)
             return Poses.from_euler(pose[:: self._stride], gripper[:: self._stride])
         if 'states' not in note:
             raise EpisodeError(episode, MISSING_COLUMN, file, f"neither '{POSE}' nor 'states'")
         states = numbers(note['states'], episode, file, 'states', 7)
+        require_radians(states[:, 3:6], episode, file, 'states')
         return Poses.from_euler(states[:, :6], states[:, 6])
 
     def _paths(self, note: dict[str, Any], group: str, key: str) -> list[Path]:
@@ -174,6 +177,7 @@ def _joints(episode: str, file: Path, note: dict[str, Any]) -> Joints:
     present = {name: width for name, width in widths.items() if name in note}
     arrays = {n: numbers(note[n], episode, file, n, width) for n, width in present.items()}
     check_lengths(episode, file, {name: len(array) for name, array in arrays.items()})
+    require_radians(arrays[JOINTS], episode, file, JOINTS)
     return Joints(
         arrays[POSE], arrays[JOINTS], arrays.get(VELOCITY), arrays[GRIPPER], 1.0 / RATE_HZ
     )

@@ -29,6 +29,8 @@ Picture = np.ndarray
 # fastest motion is 3 m/s (Franka, technical data and Cartesian limits). Grippers are measured
 # slightly beyond their ends.
 REACH_M, FASTEST_M_S, SLACK = 1.2, 3.0, 0.1
+# Angles of an arm; recorders may count a turn or two on, rad.
+MOST_RAD = 4 * np.pi
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,11 +177,19 @@ def numbers(
         raise EpisodeError(
             episode, WRONG_SHAPE, file, f'{name} has shape {array.shape}, not {expected}'
         )
-    bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+    bad = ~np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
     if bad.any():
         detail = f'{name} in {int(bad.sum())} of {len(array)} rows, first in row {bad.argmax()}'
         raise EpisodeError(episode, NOT_FINITE, file, detail)
     return array
+
+
+def require_radians(values: np.ndarray, episode: str, file: Path, name: str) -> None:
+    """Raise EpisodeError for angles that only make sense in degrees."""
+    largest = float(np.abs(values).max()) if values.size else 0.0
+    if largest > MOST_RAD:
+        detail = f'{name} has an angle of {largest:.4g}; rad is meant: are these degrees?'
+        raise EpisodeError(episode, WRONG_UNIT, file, detail)
 
 
 def check_lengths(episode: str, file: Path, lengths: dict[str, int]) -> None:

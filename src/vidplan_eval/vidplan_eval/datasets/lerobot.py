@@ -19,16 +19,19 @@ import torch
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.se3 import matrix_to_euler_xyz
+from vidplan_core.models.mistaken import mistaken_for
 from vidplan_eval.datasets.episode import (
     Joints,
     Picture,
     Poses,
     RecordedEpisode,
     check_lengths,
+    require_radians,
 )
 from vidplan_eval.datasets.errors import (
     MISSING_COLUMN,
     MISSING_FILE,
+    TOO_SHORT,
     UNREADABLE,
     EpisodeError,
 )
@@ -37,6 +40,7 @@ from vidplan_eval.datasets.lerobot_layout import ListedEpisode, read_layout
 from vidplan_eval.datasets.video import VideoSpan, count_frames, decode, fit
 
 HELD_OUT = 100
+USUAL_PERIOD_S = 0.2
 # Of cadene/droid_1.0.1, in the order of Ctrl-World's views.
 CAMERAS = (
     'observation.images.exterior_1_left',
@@ -57,7 +61,8 @@ class LeRobotSource:
     Args:
         data: the folder with `meta/`.
         cameras: video of each view, in the order of the views.
-        frame_period_s: between model frames; a multiple of the recording's.
+        frame_period_s: between model frames; a multiple of the recording's. None takes 0.2 s,
+            or every frame where 0.2 s is no multiple.
         size: height and width of pictures; None keeps the videos'.
         columns: names in the tables.
 
@@ -68,7 +73,7 @@ class LeRobotSource:
         self,
         data: Path,
         cameras: Sequence[str] = CAMERAS,
-        frame_period_s: float = 0.2,
+        frame_period_s: float | None = 0.2,
         size: tuple[int, int] | None = None,
         columns: Columns | None = None,
     ) -> None:
@@ -76,10 +81,12 @@ class LeRobotSource:
         self.views: tuple[str, ...] = ('left', 'right', 'wrist')
         if len(cameras) != len(self.views):
             raise ConfigError(f'{len(self.views)} cameras are needed {self.views}, not {cameras}')
-        self.frame_period_s = frame_period_s
         self._columns, self._size = columns or Columns(), size
         self._layout = read_layout(data, cameras)
-        steps = frame_period_s * self._layout.rate_hz
+        steps = (frame_period_s or USUAL_PERIOD_S) * self._layout.rate_hz
+        if frame_period_s is None and abs(steps - round(steps)) > 1e-3:
+            steps = 1.0
+        self.frame_period_s = frame_period_s or steps / self._layout.rate_hz
         self._stride = round(steps)
         if self._stride < 1 or abs(steps - self._stride) > 1e-3:
             raise ConfigError(
@@ -98,6 +105,8 @@ class LeRobotSource:
         """See `Source`."""
         entry, names = self._layout.entries[int(episode)], self._columns
         rows = _rows(episode, entry)
+        if not len(rows):
+            raise EpisodeError(episode, TOO_SHORT, entry.table, 'it has no row of this episode')
         gripper = column_numbers(rows, names.gripper, episode, entry.table)
         pose = self._pose(rows, episode, entry)
         self._check_videos(episode, entry, len(rows))
@@ -116,10 +125,18 @@ class LeRobotSource:
         """As recorded, or as it follows from the joints: (rows, 6), see `Columns.pose`."""
         names = self._columns
         if has_column(rows, names.pose) or not has_column(rows, names.joints):
-            return column_numbers(rows, names.pose, episode, entry.table, 6)
-        joints = column_numbers(rows, names.joints, episode, entry.table, 7)
+            pose = column_numbers(rows, names.pose, episode, entry.table, 6)
+            require_radians(pose[:, 3:], episode, entry.table, names.pose)
+            return pose
+        joints = self._angles(rows, episode, entry)
         position, rotation = flange_pose(torch.from_numpy(joints))
         return torch.cat([position, matrix_to_euler_xyz(rotation)], dim=-1).numpy()
+
+    def _angles(self, rows: pyarrow.Table, episode: str, entry: ListedEpisode) -> np.ndarray:
+        name = self._columns.joints
+        joints = column_numbers(rows, name, episode, entry.table, 7)
+        require_radians(joints, episode, entry.table, name)
+        return joints
 
     def _check_videos(self, episode: str, entry: ListedEpisode, rows: int) -> None:
         """The metadata, the table and the videos must have the same number of steps."""
@@ -156,7 +173,7 @@ class LeRobotSource:
         commanded = has_column(rows, names.velocity)
         return Joints(
             self._pose(rows, episode, entry),
-            column_numbers(rows, names.joints, episode, entry.table, 7),
+            self._angles(rows, episode, entry),
             column_numbers(rows, names.velocity, episode, entry.table, 7) if commanded else None,
             column_numbers(rows, names.gripper, episode, entry.table),
             1.0 / self._layout.rate_hz,
@@ -175,7 +192,8 @@ def _rows(episode: str, entry: ListedEpisode) -> pyarrow.Table:
     except FileNotFoundError as error:
         raise EpisodeError(episode, MISSING_FILE, entry.table, 'no such table') from error
     except (pyarrow.ArrowException, OSError) as error:
-        raise EpisodeError(episode, UNREADABLE, entry.table, str(error)) from error
+        detail = mistaken_for(entry.table) or str(error)
+        raise EpisodeError(episode, UNREADABLE, entry.table, detail) from error
     return table
 
 
@@ -189,10 +207,16 @@ def _picture(
     stored: dict[str, Any] | None, episode: str, entry: ListedEpisode, number: int
 ) -> Picture:
     """A picture (height, width, 3), rgb, that the table itself holds, as png or jpeg."""
+    if not isinstance(stored, dict | None):
+        detail = f'pictures are kept as {type(stored).__name__}; png or jpeg is wanted'
+        raise EpisodeError(episode, UNREADABLE, entry.table, detail)
     data = (stored or {}).get('bytes') or b''
     found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
     if found is None:
-        raise EpisodeError(episode, UNREADABLE, entry.table, f'the picture of row {number}')
+        place = (stored or {}).get('path')
+        told = f', which lies elsewhere: {place}' if place and not data else ''
+        detail = f'the picture of row {number}{told}'
+        raise EpisodeError(episode, UNREADABLE, entry.table, detail)
     return np.asarray(found, np.uint8)
 
 

@@ -49,7 +49,7 @@ class Columns:
         for name, column in given.items():
             if name not in known or not column:
                 raise ConfigError(
-                    f"columns are given as name=column, with a name of {', '.join(known)}; got "
+                    f'columns are given as name=column, with a name of {", ".join(known)}; got '
                     f"'{name}={column}'"
                 )
             part_of(column)
@@ -98,7 +98,7 @@ def column_numbers(
         there = ', '.join(rows.column_names)
         detail = f"'{column}'; the table has {there}; name yours by `columns`"
         raise EpisodeError(episode, MISSING_COLUMN, file, detail)
-    values: list[Any] = [np.nan if value is None else value for value in rows[column].to_pylist()]
+    values = _known(rows[column].to_pylist())
     if part != slice(None):
         whole = [np.atleast_1d(value) for value in values]
         values = [value[part] for value in whole]
@@ -108,3 +108,10 @@ def column_numbers(
             raise EpisodeError(episode, WRONG_SHAPE, file, detail)
     empty = np.empty((0,) if width is None else (0, width))
     return numbers(values or empty, episode, file, name, width)
+
+
+def _known(values: list[Any]) -> list[Any]:
+    """Rows without a value become NaN, as wide as the others."""
+    wide = next((len(value) for value in values if isinstance(value, list)), None)
+    none = np.nan if wide is None else [np.nan] * wide
+    return [none if value is None else value for value in values]

@@ -10,6 +10,7 @@ of the paths. https://huggingface.co/docs/lerobot/lerobot-dataset-v3
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ import pyarrow.parquet as parquet
 from vidplan_core.errors import ConfigError
 
 INFO = 'meta/info.json'
+_BROKEN = (ZeroDivisionError, pyarrow.ArrowException)
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ def read_layout(root: Path, cameras: Sequence[str]) -> Layout:
             raise ConfigError(f'{root / INFO}: version {version}; v2.0, v2.1 and v3.0 are known')
         entries = read(root, info, filmed)
         rate_hz = float(info['fps'])
-    except (AttributeError, KeyError, TypeError, ValueError, pyarrow.ArrowException) as error:
+        if not 0.0 < rate_hz < math.inf:
+            raise ValueError(f'fps is {rate_hz:g}')
+    except (AttributeError, KeyError, TypeError, ValueError, *_BROKEN) as error:
         reason = f'no {error}' if isinstance(error, KeyError) else str(error)
         raise ConfigError(f'the metadata in {root / "meta"} are broken: {reason}') from error
     if not entries:

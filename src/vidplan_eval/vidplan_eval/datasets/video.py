@@ -11,9 +11,11 @@ import av
 import cv2
 import numpy as np
 
+from vidplan_core.models.mistaken import mistaken_for
 from vidplan_eval.datasets.errors import (
     MISSING_FILE,
     TRUNCATED_VIDEO,
+    UNREADABLE,
     EpisodeError,
 )
 
@@ -109,7 +111,9 @@ def _open(episode: str, file: Path) -> av.container.InputContainer:
     try:
         container = av.open(str(file))
     except av.FFmpegError as error:
-        raise EpisodeError(episode, TRUNCATED_VIDEO, file, _reason(error)) from error
+        what = mistaken_for(file)
+        reason, detail = (UNREADABLE, what) if what else (TRUNCATED_VIDEO, _reason(error))
+        raise EpisodeError(episode, reason, file, detail) from error
     if not container.streams.video:
         container.close()
         raise EpisodeError(episode, TRUNCATED_VIDEO, file, f'there is no video in it {CUT}')

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from vidplan.ros.log_folder import LogFolderError, log_folder
+from vidplan_core.models.mistaken import mistaken_for
 from vidplan_core.models.places import folder_problem, nearest
 
 GOOD, WARNING, BAD = 'ok', 'warning', 'failed'
@@ -19,7 +20,6 @@ GOOD, WARNING, BAD = 'ok', 'warning', 'failed'
 # Domains from here on collide with the ports that Linux gives to clients (ROS 2 documentation).
 _LAST_SAFE_DOMAIN = 101
 _DISK_MB = 2000
-_LFS = b'version https://git-lfs'
 # adjtimex(2): the kernel says that no time service keeps the clock.
 _TIME_ERROR = 5
 
@@ -134,9 +134,9 @@ def check_models(environment: Mapping[str, str]) -> MachineFinding:
             'models', BAD, f'{folder} has no weights', 'get the whole repository'
         )
     for file in files:
-        with file.open('rb') as stream:
-            if stream.read(len(_LFS)) == _LFS:
-                return MachineFinding('models', BAD, f'{file} is a pointer', '`git lfs pull`')
+        if what := mistaken_for(file):
+            words, _, remedy = what.partition(': ')
+            return MachineFinding('models', BAD, f'{file} {words}', remedy)
     size_mb = sum(file.stat().st_size for file in files) / 1e6
     return MachineFinding('models', GOOD, f'{folder}: {len(files)} files, {size_mb:.0f} MB')
 

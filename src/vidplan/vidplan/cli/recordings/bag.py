@@ -80,11 +80,18 @@ def _add_export(actions: Any) -> None:
     add_map(parser)
 
 
+def _names(words: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in words.split(','))
+    if len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f'{words!r} names one of them twice')
+    return names
+
+
 def add_names(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how a LeRobot data set names things."""
     parser.add_argument(
         '--cameras',
-        type=lambda words: tuple(words.split(',')),
+        type=_names,
         metavar='A,B,C',
         help="LeRobot: videos or images of the left, right and wrist view; default DROID's",
     )
@@ -132,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _info(args: argparse.Namespace) -> int:
     from vidplan_core.geometry.camera_files import load_layout
-    from vidplan_eval.bags.guessing import find_sensors
+    from vidplan_eval.bags.guessing import find_sensors, require_map
     from vidplan_eval.bags.rosbag import Bag
     from vidplan_eval.bags.sensor_map import read_sensor_map
     from vidplan_eval.bags.storage.stored import BagError
@@ -142,10 +149,12 @@ def _info(args: argparse.Namespace) -> int:
             print(f'{count:9d}  {topic}  {bag.channels[topic].type_name}')
         for note in bag.notes:
             print(f'note: {note}')
-        if args.map is not None:
-            print(read_sensor_map(args.map).text(), end='')
-            return 0
         try:
+            if args.map is not None:
+                sensors = read_sensor_map(args.map)
+                require_map(bag, sensors)
+                print(sensors.text(), end='')
+                return 0
             views = load_layout(args.cameras).views
             found = find_sensors(bag, views, args.robot, args.joint_prefix)
         except BagError as error:
@@ -158,7 +167,6 @@ def _info(args: argparse.Namespace) -> int:
 
 def open_data(
     path: Path,
-    frame_period_s: float = 0.2,
     cameras: Sequence[str] | None = None,
     columns: Sequence[str] = (),
 ) -> Source:
@@ -174,7 +182,7 @@ def open_data(
 
     if (path / 'meta' / 'info.json').is_file():
         names = Columns.named(columns)
-        return LeRobotSource(path, cameras or CAMERAS, frame_period_s, columns=names)
+        return LeRobotSource(path, cameras or CAMERAS, None, columns=names)
     if (path / 'annotation').is_dir():
         return CtrlWorldSource(path)
     raise ConfigError(f'{path} has neither meta/info.json (LeRobot) nor annotation/ (Ctrl-World)')

@@ -13,11 +13,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vidplan_core.errors import ModelError
+from vidplan_core.models.mistaken import mistaken_for
 
 # What wrappers of distributed training put before every name.
 WRAPPER = 'module.'
 # Holds 0 .. 76 in checkpoints of older writers, which every model knows without it.
 POSITIONS = 'position_ids'
+_ZIP = b'PK\x03\x04'
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -28,7 +30,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise ModelError(f'no checkpoint: {path} is not a file')
-    _refuse_what_is_no_weights(path)
+    if what := mistaken_for(path):
+        raise ModelError(f'{path} {what}')
     state = _safetensors(path) if path.suffix == '.safetensors' else _torch(path)
     if not isinstance(state, dict) or not state:
         raise ModelError(f'{path} holds no tensors by name but {type(state).__name__}')
@@ -40,18 +43,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return {name: value for name, value in named.items() if not name.endswith(POSITIONS)}
 
 
-def _refuse_what_is_no_weights(path: Path) -> None:
-    """Name what is often in the place of weights: a pointer to them, an error page, nothing."""
-    with path.open('rb') as file:
-        start = file.read(200).lstrip().lower()
-    if not start:
-        raise ModelError(f'{path} is empty: download it again')
-    if start.startswith(b'version https://git-lfs'):
-        raise ModelError(f'{path} is a pointer of git-lfs, not the weights: run `git lfs pull`')
-    if start.startswith((b'<!doctype', b'<html', b'<?xml')):
-        raise ModelError(f'{path} is a web page, not weights: download it again, signed in')
-
-
 def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
@@ -60,11 +51,16 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _torch(path: Path) -> Any:
+    """Read a file of `torch.save`; what torch advises then is not passed on: it leads astray."""
+    with path.open('rb') as file:
+        zipped = file.read(len(_ZIP)) == _ZIP  # files of torch before 1.6 are none
     try:
-        return torch.load(path, map_location='cpu', mmap=True, weights_only=True)
+        return torch.load(path, map_location='cpu', mmap=zipped, weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f'{path} holds more than tensors, or is no checkpoint: {error}'
+            f'{path} holds more than tensors, or is no checkpoint; neither is read, as what is no '
+            'tensor could run programs'
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise ModelError(f'{path} is corrupt or truncated: {error}') from error
+        first = str(error).partition('. ')[0]
+        raise ModelError(f'{path} is corrupt or truncated: {first}') from error

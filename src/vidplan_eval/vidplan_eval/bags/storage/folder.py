@@ -15,12 +15,14 @@ from typing import Any
 import yaml
 import zstandard
 
+from vidplan_core.models.mistaken import mistaken_for
 from vidplan_eval.bags.storage.mcap_file import McapFile
 from vidplan_eval.bags.storage.sqlite_file import SqliteFile
 from vidplan_eval.bags.storage.stored import BagError, StoredFile
 
 KINDS: dict[str, Callable[[Path], StoredFile]] = {'.mcap': McapFile, '.db3': SqliteFile}
 _PACKED = '.zstd'
+_ROS_1 = '.bag'
 _INFORMATION = 'rosbag2_bagfile_information'
 
 
@@ -68,8 +70,22 @@ def open_files(path: Path) -> StoredFiles:
 
 
 def _why_nothing(path: Path, reasons: list[str]) -> str:
+    if path.is_dir():
+        inner = sorted(p.name for p in path.iterdir() if p.is_dir() and _files_of(p))
+        if inner:
+            more = f' and {len(inner) - 5} more' if len(inner) > 5 else ''
+            return f'{path} holds several recordings: {", ".join(inner[:5])}{more}; name one'
+        old = next((p for p in sorted(path.iterdir()) if p.suffix == _ROS_1), None)
+        reasons = reasons + ([_of_ros_1(old)] if old is not None else [])
     because = f' ({"; ".join(reasons)})' if reasons else ''
     return f'{path} has no .mcap or .db3 file that can be read{because}'
+
+
+def _of_ros_1(path: Path) -> str:
+    return (
+        f'{path} is a bag of ROS 1: convert it, `rosbags-convert --src {path} --dst '
+        f'{path.with_suffix("")}`'
+    )
 
 
 def _listed(folder: Path, found: StoredFiles) -> list[Path]:
@@ -78,11 +94,16 @@ def _listed(folder: Path, found: StoredFiles) -> list[Path]:
     custom = information.get('custom_data')
     found.custom = {str(k): str(v) for k, v in custom.items()} if isinstance(custom, dict) else {}
     named = [folder / Path(str(name)).name for name in information.get('relative_file_paths', [])]
-    present = sorted((p for p in folder.iterdir() if _kind(p) is not None), key=_place)
+    present = _files_of(folder)
     missing = [p.name for p in named if p not in present]
     if missing:
         found.notes.append(f'{folder.name} lacks {", ".join(missing)}')
     return [p for p in named if p in present] + [p for p in present if p not in named]
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """Return the files of a folder that are a recording, in the order of their numbers."""
+    return sorted((p for p in folder.iterdir() if _kind(p) is not None), key=_place)
 
 
 def _metadata(folder: Path, found: StoredFiles) -> dict[str, Any]:
@@ -111,8 +132,12 @@ def _place(path: Path) -> tuple[str, int, str]:
 
 def _open(path: Path, closing: ExitStack) -> StoredFile:
     kind = _kind(path)
+    if path.suffix == _ROS_1:
+        raise BagError(_of_ros_1(path))
     if kind is None:
         raise BagError(f'{path} is neither .mcap nor .db3, compressed with zstd or not')
+    if (what := mistaken_for(path)) and not what.startswith('is empty'):
+        raise BagError(f'{path} {what}')
     file = KINDS[kind](_unpacked(path, closing) if path.suffix == _PACKED else path)
     closing.callback(file.close)
     return file

@@ -29,12 +29,9 @@ class SqliteFile:
         self.path = path
         self.notes: list[str] = []
         self._damaged = False
-        # A killed recorder leaves a log with its last rows, which only a writable open applies.
-        mode = 'immutable=1' if not path.with_name(path.name + '-wal').exists() else 'mode=rw'
+        self._made_index: Path | None = None
         try:
-            self._db = sqlite3.connect(f'{path.resolve().as_uri()}?{mode}', uri=True)
-            # Only so does sqlite open a file that is shorter than it says itself.
-            self._db.execute('PRAGMA writable_schema=ON')
+            self._db = self._open()
             self._by_number = self._read_channels()
         except sqlite3.Error as error:
             raise BagError(f'{path} is not a readable sqlite3 bag: {error}') from error
@@ -50,13 +47,28 @@ class SqliteFile:
         wanted = [n for n, channel in self._by_number.items() if channel.topic in topics]
         rows = self._rescued(wanted) if self._damaged else self._ordered(wanted)
         for number, log_ns, data in rows:
-            if data[:4] == ZSTD_MAGIC:  # a CDR message begins with a zero
-                data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
-            yield StoredMessage(log_ns, self._by_number[number], data)
+            if isinstance(log_ns, int):
+                yield StoredMessage(log_ns, self._by_number[number], _unpacked(data))
 
     def close(self) -> None:
         """Release the file."""
         self._db.close()
+        if self._made_index is not None:
+            self._made_index.unlink(missing_ok=True)
+
+    def _open(self) -> sqlite3.Connection:
+        """Open it with what a killed recorder left beside it, and change neither."""
+        log, index = (self.path.with_name(self.path.name + end) for end in ('-wal', '-shm'))
+        if log.exists():
+            self._made_index = None if index.exists() else index
+            try:
+                return _connect(self.path, 'mode=ro')
+            except sqlite3.Error as error:
+                self.notes.append(
+                    f'{log.name} cannot be applied here ({error}), its messages are missing: copy '
+                    'the bag to a folder that can be written'
+                )
+        return _connect(self.path, 'immutable=1')
 
     def _columns(self, table: str) -> set[str]:
         return {row[1] for row in self._db.execute(f'PRAGMA table_info({table})')}
@@ -110,3 +122,23 @@ class SqliteFile:
             lost = lost + 1 if row is None else 0
             if row is not None and row[0] in wanted and isinstance(row[2], bytes):
                 yield row
+
+
+def _unpacked(data: object) -> bytes:
+    """Return a message as it was serialised; what is none is left to fail when it is decoded."""
+    if not isinstance(data, bytes):
+        return b''
+    if data[:4] != ZSTD_MAGIC:  # a CDR message begins with a zero
+        return data
+    try:
+        return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+    except zstandard.ZstdError:
+        return data
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    db = sqlite3.connect(f'{path.resolve().as_uri()}?{mode}', uri=True)
+    # Only so does sqlite open a file that is shorter than it says itself.
+    db.execute('PRAGMA writable_schema=ON')
+    db.execute('SELECT COUNT(*) FROM sqlite_master')  # opens the log, where there is one
+    return db
