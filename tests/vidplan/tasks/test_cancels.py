@@ -69,7 +69,6 @@ def test_the_time_until_angles_stand_still_is_told(monkeypatch: pytest.MonkeyPat
     found = cancels.cancel_goals(canceller(graph, monkeypatch), ['a', 'b'], 3, kept.append)
     assert found == kept
     np.testing.assert_allclose([one.own_s for one in found], BRAKE_S, atol=0.06)
-    assert {one.code for one in found} == {'CANCELED'}
 
 
 def test_goals_that_end_before_the_arm_moves_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real processes against the simulated robot; one is killed while the arm moves."""
+"""Real processes against the simulated robot; something fails while the arm moves."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ pytest.importorskip('mujoco', reason='needs the simulated cell')
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 
 from tests.fakes.ros_harness import DISCOVERY_S
-from tests.vidplan.bringup.moving_graph import moving_graph, python_path
+from tests.vidplan.bringup.moving.graph import moving_graph, python_path
 from vidplan.bringup.graph import CELL
 from vidplan.bringup.process import Child, ProcessGroup
 from vidplan.ros import qos
@@ -79,11 +80,14 @@ class Robot:
 
 
 @pytest.fixture
-def robot(ros: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Robot]:
+def robot(
+    ros: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Robot]:
     monkeypatch.setenv('PYTHONPATH', python_path())
     lines: list[str] = []
     values = CELL.values({'real_time_factor': FACTOR})
-    graph = moving_graph(LIMITS)
+    more = getattr(request, 'param', {})
+    graph = moving_graph({'planning_server': LIMITS, **more})
     with ProcessGroup(graph, values, lambda name, line: lines.append(f'{name} {line}')) as group:
         made = Robot(
             ros, group, lines,
@@ -139,3 +143,18 @@ def test_interrupted_planning_server_brings_the_arm_to_rest_first(robot: Robot) 
     assert ended.result().result.error_code == PlanTask.Result.SHUTDOWN
     robot.rests_soon(within_s=0.5)
     robot.wait(lambda: robot.child('planning_server').exit_code == 0)
+
+
+@pytest.mark.parametrize('robot', [{'stitcher': (('check_views', True),)}], indirect=True)
+@pytest.mark.fault('camera_frozen')
+def test_a_frozen_picture_with_new_stamps_ends_the_goal_by_name(robot: Robot) -> None:
+    handle = start_moving(robot)
+    ended = handle.get_result_async()
+    freezer = robot.ros.node.create_publisher(String, 'cell/freeze', 10)
+    robot.ros.connect(freezer)
+    freezer.publish(String(data='left'))
+    robot.wait(ended.done)
+    result = ended.result().result
+    assert result.error_code == PlanTask.Result.INVALID_OBSERVATION
+    assert "view 'left' is frozen" in result.error_msg
+    robot.rests_soon(within_s=0.5)
