@@ -16,6 +16,7 @@ from sensor_msgs.msg import JointState
 
 from vidplan.ros import qos
 from vidplan.ros.conversions import seconds
+from vidplan.tasks.endings import Ending
 from vidplan.tasks.goal_client import GoalClient
 from vidplan_msgs.action import PlanTask
 
@@ -26,6 +27,7 @@ Array = NDArray[np.float64]
 _MOVES_RAD_S, _RESTS_RAD_S, _SPAN_S = 0.1, 0.01, 0.05
 # A goal is cancelled so long at most after the arm began to move, and watched so long after, s.
 _LATEST_S, _AFTER_S = 0.6, 0.3
+_CANCELED = Ending.CANCELED.name
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,10 @@ class Cancel:
     Attributes:
         own_s: by the stamps of its joint states, s.
         clock_s: by this machine's clock, s; a simulation may be slower.
-        code: how the goal ended.
     """
 
     own_s: float
     clock_s: float
-    code: str
 
 
 class Canceller:
@@ -70,7 +70,7 @@ class Canceller:
             self._rested = self._newest[:2]
 
     def cancel(self, instruction: str) -> Cancel | None:
-        """Cancel one goal in mid motion; None where it ends before that.
+        """Cancel one goal in mid motion; None where it ends before that, or otherwise.
 
         Raises:
             GoalError: nobody takes the goal.
@@ -91,10 +91,10 @@ class Canceller:
         goal = PlanTask.Goal(instruction=instruction)
         end = self.client.follow(goal, lambda _: None, is_time, accept_within_s=30.0)
         self.client.spin_until(lambda: self._long_at_rest(), 10.0)
-        if not sent or self._rested is None:
+        if not sent or self._rested is None or end.code != _CANCELED:
             return None
         (stamp_s, now_s), (rested_s, rested_now_s) = sent[0], self._rested
-        return Cancel(max(0.0, rested_s - stamp_s), max(0.0, rested_now_s - now_s), end.code)
+        return Cancel(max(0.0, rested_s - stamp_s), max(0.0, rested_now_s - now_s))
 
     def _long_at_rest(self) -> bool:
         return self._rested is not None and time.monotonic() > self._rested[1] + _AFTER_S
