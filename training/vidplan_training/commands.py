@@ -145,6 +145,12 @@ _ALL = (
         'EvaluateContact',
         'contact.evaluate',
     ),
+    _evaluation(
+        'success',
+        'whether the success detector is right, and calibrated',
+        'EvaluateSuccess',
+        'contact.success',
+    ),
 )
 
 COMMANDS = {command.name: command for command in _ALL}

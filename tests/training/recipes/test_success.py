@@ -13,12 +13,15 @@ import torch
 
 from tests.fakes.tiny import save_models, tiny_config, tiny_world_model
 from tests.fakes.tiny_scorer import TinyScorer
+from vidplan_core.errors import ModelError
 from vidplan_core.geometry.camera import load_cameras
 from vidplan_core.heads.success.network import SuccessConfig, SuccessDetector, load_success
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.collect.contact.episode import KIND_NAMES
 from vidplan_training.collect.endings import GRASPED, UNKNOWN, VERBS, EndingRecorder
 from vidplan_training.engine.config import TrainerConfig
+from vidplan_training.evaluation.contact.success import evaluate_success
+from vidplan_training.evaluation.settings import EvaluateSuccess
 from vidplan_training.recipes.success import recipe
 from vidplan_training.recipes.success.check import Judgements, calibration_of, measure
 from vidplan_training.recipes.success.recorded import (
@@ -81,6 +84,8 @@ def test_the_recipe_trains_calibrates_and_measures(
     detector = load_success(tmp_path)
     assert detector.config.features == 8
     assert detector.config.scale != 1.0
+    with pytest.raises(ModelError, match='no success'):
+        evaluate_success(EvaluateSuccess(models=tmp_path / 'models'))
     found = json.loads((tmp_path / 'success' / 'metrics.json').read_text())
     assert set(found) == set(VERBS)
     assert found['place']['ends'] == 1

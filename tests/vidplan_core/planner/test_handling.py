@@ -30,6 +30,7 @@ from vidplan_core.planner.proposals.policy import LEAST_SPREAD_M, OTHERWISE, can
 from vidplan_core.planner.proposals.primitives import (
     MOST_TURN_RAD,
     REACH_M,
+    first_of_each,
     primitives,
     turn_across,
 )
@@ -119,6 +120,11 @@ def test_samples_that_are_the_same_are_spread_around_the_first() -> None:
     apart = (found[1:-OTHERWISE, :3] - found[0, :3]).square().sum(1).mean().sqrt()
     assert float(apart) == pytest.approx(LEAST_SPREAD_M, rel=0.3)
     assert candidates(drawn([0.0] * 8), 1).shape == (1, 5)
+
+
+def test_of_equal_motions_the_first_counts() -> None:
+    rows = torch.tensor([[1.0, 2.0], [1.0, 3.0], [1.0, 2.0], [0.0, 2.0], [1.0, 3.0]])
+    assert first_of_each(rows).tolist() == [True, True, False, True, False]
 
 
 def test_primitives_go_where_things_are() -> None:

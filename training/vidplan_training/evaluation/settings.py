@@ -162,6 +162,20 @@ class EvaluateContact(EvaluationSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluateSuccess(EvaluationSettings):
+    """Grasp, carry and let go in fresh scenes; say of every look whether it is a success.
+
+    Grasps that hold and miss, releases in the bowl, on its rim and beside it. The interval of a
+    share (`right`, `missed`, ...) is by scene where it is named `_95`; the others are exact.
+    """
+
+    scenes: int = knob(200, 'one grasp and one release in each', low=2)
+    workers: int = knob(1, 'processes that record', low=1)
+    data: Path | None = knob(None, 'keep the recorded endings here, or take them from here')
+    seed: int = knob(1_000_000, 'of the first scene', low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConformalRecipe(ValueSettings):
     """Bound predicted values from below, with known probability.
 

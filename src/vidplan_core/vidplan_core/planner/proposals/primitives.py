@@ -41,7 +41,7 @@ class Primitives:
 
     @torch.no_grad()
     def propose(self, situation: Situation) -> PoseChunk:
-        """Candidates (11 or 12, frames) that move, or command the gripper otherwise.
+        """Candidates (8 to 12, frames), all different, that move or command the gripper otherwise.
 
         While the fingers are on their way, (2, frames) that stay.
         """
@@ -57,6 +57,7 @@ class Primitives:
         stays = (motion == 0.0).all(1)
         # What moves before the fingers hold leaves the thing behind; else who waits gets nowhere.
         useful = stays if situation.gripping else ~stays | (grip != start.grip)
+        useful &= first_of_each(torch.cat([motion, grip[:, None]], 1))
         motion, grip = motion[useful], grip[useful]
         return self.motions.chunk(start, motion, grip)
 
@@ -75,6 +76,12 @@ def turn_across(robot: RobotModel, axes: Tensor, rotation: Tensor) -> Tensor:
         return axes.new_zeros(())
     turn = 0.5 * torch.atan2(axes[1], axes[0]) - hand_yaw(rotation, robot)
     return torch.remainder(turn + 0.5 * math.pi, math.pi) - 0.5 * math.pi
+
+
+def first_of_each(rows: Tensor) -> Tensor:
+    """Which of some rows (count, numbers) are not the same as one before, bool (count,)."""
+    same = (rows[:, None] == rows[None]).all(-1)
+    return ~same.tril(-1).any(1)
 
 
 def primitives(
