@@ -14,7 +14,7 @@ from torch import Tensor
 from vidplan_core.errors import ConfigError
 from vidplan_core.planner.config import WORDS, PlannerConfig
 from vidplan_core.planner.dynamics import NoDynamics, PresentDynamics
-from vidplan_core.planner.interfaces import Objective
+from vidplan_core.planner.interfaces import Objective, ProposalSource
 from vidplan_core.planner.objective.combination import discard_doubted
 from vidplan_core.planner.objective.indifferent import IndifferentObjective
 from vidplan_core.planner.objective.objective import TermObjective
@@ -31,6 +31,7 @@ from vidplan_core.planner.planner import (
 from vidplan_core.planner.proposals.primitives import Primitives
 from vidplan_core.planner.proposals.shortlist import Shortlist
 from vidplan_core.planner.proposals.sources import policy_source
+from vidplan_core.planner.proposals.supported import SupportedProposals
 from vidplan_core.planner.tasks.task_kind import TaskKind
 from vidplan_core.registry import Registry
 
@@ -59,7 +60,7 @@ def vidplan(kind: TaskKind, parts: PlannerParts) -> Composition:
     if not kind.imagined:
         return _judged_as_proposed(kind, parts)
     planner = Planner(
-        source=kind.source(parts),
+        source=_source(kind, parts),
         dynamics=parts.dynamics,
         objective=kind.objective(parts),
         choose=_choice(kind, parts),
@@ -70,6 +71,21 @@ def vidplan(kind: TaskKind, parts: PlannerParts) -> Composition:
         shortlist=_shortlist(kind, parts),
     )
     return Composition(kind, planner, kind.done)
+
+
+def _source(kind: TaskKind, parts: PlannerParts) -> ProposalSource:
+    """The kind's; where the value alone chooses, only what demonstrations support."""
+    source = kind.source(parts)
+    return source if _trusted(kind, parts) else _supported(kind, source, parts)
+
+
+def _supported(kind: TaskKind, source: ProposalSource, parts: PlannerParts) -> ProposalSource:
+    return SupportedProposals(source, parts.robot) if kind.by_pictures else source
+
+
+def _trusted(kind: TaskKind, parts: PlannerParts) -> bool:
+    """Whether a policy proposes that sees what it is about."""
+    return kind.by_pictures and parts.config.base != WORDS
 
 
 def _judged_as_proposed(kind: TaskKind, parts: PlannerParts) -> Composition:
@@ -113,8 +129,7 @@ def _ascended(kind: TaskKind, parts: PlannerParts) -> Objective | None:
 
 def _choice(kind: TaskKind, parts: PlannerParts) -> Choice:
     """The best; where a policy proposes that sees, the first unless it is worse by a margin."""
-    trusted = kind.by_pictures and parts.config.base != WORDS
-    return above_margin(parts.config.margin) if trusted else best_candidate
+    return above_margin(parts.config.margin) if _trusted(kind, parts) else best_candidate
 
 
 def _refinement(kind: TaskKind, config: PlannerConfig) -> Refinement:
@@ -172,8 +187,8 @@ def _unimagined(kind: TaskKind, parts: PlannerParts, choose: Choice) -> Composit
         return None
     composed = vidplan(kind, parts)
     planner = replace(
-        composed.planner, dynamics=NoDynamics(), objective=IndifferentObjective(),
-        choose=choose, refinement=None,
+        composed.planner, source=kind.source(parts), dynamics=NoDynamics(),
+        objective=IndifferentObjective(), choose=choose, refinement=None,
     )  # fmt: skip
     return replace(composed, planner=planner)
 
@@ -226,7 +241,8 @@ def basis_only(kind: TaskKind, parts: PlannerParts) -> Composition:
     composed = vidplan(kind, parts)
     if not kind.by_pictures:
         return composed
-    planner = replace(composed.planner, source=Primitives.build(parts), choose=best_candidate)
+    source = _supported(kind, Primitives.build(parts), parts)
+    planner = replace(composed.planner, source=source, choose=best_candidate)
     return replace(composed, planner=planner)
 
 

@@ -41,7 +41,7 @@ class Primitives:
 
     @torch.no_grad()
     def propose(self, situation: Situation) -> PoseChunk:
-        """Candidates (8 to 12, frames), all different, that move or command the gripper otherwise.
+        """Candidates (9 to 12, frames), all different.
 
         While the fingers are on their way, (2, frames) that stay.
         """
@@ -54,10 +54,9 @@ class Primitives:
         across = turn_across(robot, axes.to(tool), start.rotation)
         places = grounding.places[0, :, :3].to(tool)
         motion, grip = primitives(tool, places, across, start.grip)
-        stays = (motion == 0.0).all(1)
-        # What moves before the fingers hold leaves the thing behind; else who waits gets nowhere.
-        useful = stays if situation.gripping else ~stays | (grip != start.grip)
-        useful &= first_of_each(torch.cat([motion, grip[:, None]], 1))
+        useful = first_of_each(torch.cat([motion, grip[:, None]], 1))
+        if situation.gripping:  # what moves before they hold leaves the thing behind
+            useful &= (motion == 0.0).all(1)
         motion, grip = motion[useful], grip[useful]
         return self.motions.chunk(start, motion, grip)
 

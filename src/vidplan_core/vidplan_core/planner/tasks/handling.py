@@ -15,6 +15,7 @@ from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.proposals.primitives import Primitives
 from vidplan_core.planner.proposals.sources import Fallback, JoinedProposals, policy_source
+from vidplan_core.planner.proposals.supported import SupportedProposals
 from vidplan_core.planner.target.destination import SURE
 from vidplan_core.planner.tasks.folding.memory import ClothMemory
 from vidplan_core.planner.tasks.seen_task import SeenTask
@@ -55,7 +56,8 @@ class Handling(SeenTask):
 
         Beside one that reads words only they are always there: it often means another thing.
         """
-        policy, basis = policy_source(parts), Primitives.build(parts)
+        policy = policy_source(parts)
+        basis = SupportedProposals(Primitives.build(parts), parts.robot)
         if parts.config.base == WORDS:
             return JoinedProposals([policy, basis])
         return Fallback(policy, basis)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Candidates that wait, or let go of the target on the way, are left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from tests.fakes.tiny import down, straight_chunk
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.robot_files import default_robot
+from vidplan_core.heads.grounding import InstructionGrounding
+from vidplan_core.language.instruction import PICK, PLACE
+from vidplan_core.planner.interfaces import Start
+from vidplan_core.planner.proposals.supported import SupportedProposals, lets_go_early, waits
+
+POSITION = torch.tensor([0.5, 0.0, 0.4])
+TOOL = tcp_position(POSITION, down())
+ROBOT = default_robot()
+
+
+@dataclass(frozen=True)
+class Fixed:
+    chunk: PoseChunk
+
+    def propose(self, _: object) -> PoseChunk:
+        return self.chunk
+
+
+def chunk(motions: list[list[float]], closed: list[float]) -> PoseChunk:
+    made = straight_chunk(torch.tensor(motions))
+    return replace(made, closedness=torch.tensor(closed)[:, None].expand(-1, 5).clone())
+
+
+def situation(
+    target: tuple[float, float] = (0.0, 0.0), bowl: tuple[float, float] = (0.3, 0.0),
+    measured: float = 0.6, grip: float = 1.0, verb: str = PLACE, gripping: bool = False,
+) -> Any:  # fmt: skip
+    """Target and bowl are so far beside the tool, m."""
+    places = torch.stack([TOOL, TOOL])[None]
+    places[0, :, :2] += torch.tensor([target, bowl])
+    seen = torch.cat([places, torch.ones(1, 2, 1)], -1)
+    start = Start(POSITION, down(), torch.zeros(3), torch.zeros(7), measured, commanded=grip)
+    poses = SimpleNamespace(closedness=torch.tensor([[measured]]))
+    return SimpleNamespace(
+        grounding=InstructionGrounding(torch.zeros(1, 3), torch.zeros(1), seen), start=start,
+        context=SimpleNamespace(poses=poses), instruction=SimpleNamespace(verb=verb),
+        gripping=gripping,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('move', 'closed', 'waiting'),
+    [
+        ([0.0, 0.0, 0.0], 1.0, True),
+        ([0.005, 0.0, 0.0], 1.0, True),
+        ([0.03, 0.0, 0.0], 1.0, False),
+        ([0.0, 0.0, 0.0], 0.0, False),
+    ],
+)
+def test_what_changes_nothing_waits(move: list[float], closed: float, waiting: bool) -> None:
+    assert waits(chunk([move], [closed]), grip=1.0).tolist() == [waiting]
+
+
+@pytest.mark.parametrize(
+    ('changed', 'early'),
+    [
+        ({}, True),
+        ({'bowl': (0.05, 0.0)}, False),  # over the bowl
+        ({'verb': PICK, 'bowl': (0.05, 0.0)}, True),  # never let go of what is picked up
+        ({'target': (0.2, 0.0)}, False),  # holds another thing
+        ({'measured': 1.0}, False),  # closed around nothing
+        ({'grip': 0.0}, False),  # opens already
+    ],
+)
+def test_the_target_is_let_go_over_the_destination_only(changed: Any, early: bool) -> None:
+    both = chunk([[0.0, 0.0, 0.1], [0.0, 0.0, 0.1]], [0.0, 1.0])
+    assert lets_go_early(both, situation(**changed), ROBOT).tolist() == [early, False]
+
+
+def test_the_source_keeps_its_order_and_never_runs_empty() -> None:
+    motions = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.1], [0.1, 0.0, 0.0], [0.0, 0.1, 0.0]]
+    source = Fixed(chunk(motions, [1.0, 1.0, 0.0, 1.0]))
+    kept = SupportedProposals(source, ROBOT).propose(situation())
+    torch.testing.assert_close(kept.position, source.chunk.position[[1, 3]])
+    travelling = SupportedProposals(source, ROBOT).propose(situation(gripping=True))
+    torch.testing.assert_close(travelling.position, source.chunk.position[[0, 1, 3]])
+    nothing = Fixed(chunk(motions[:1], [1.0]))
+    assert len(SupportedProposals(nothing, ROBOT).propose(situation())) == 1
