@@ -80,7 +80,7 @@ def system(
         ('no_uncertainty', 4, True, True),
         ('discard', 4, True, True),
         ('value_only', 4, True, True),
-        ('basis_only', 8, True, True),
+        ('basis_only', 7, True, True),
     ],
 )
 def test_every_method_places(method: str, candidates: int, imagines: bool, refines: bool) -> None:
@@ -96,7 +96,7 @@ def test_every_method_places(method: str, candidates: int, imagines: bool, refin
 def test_while_the_fingers_travel_the_primitives_stay() -> None:
     planner = system(method='basis_only')
     task = planner.new_task(WORDS)
-    for grip, count in ((0.0, 8), (1.0, 2), (1.0, 8)):
+    for grip, count in ((0.0, 7), (1.0, 1), (1.0, 7)):
         course = task.gripper.travelling(grip, 0.4 * task.cycle)
         situation = replace(planner.session.situation(planner.new_task(WORDS), looks()),
                             gripping=course)  # fmt: skip
@@ -104,7 +104,7 @@ def test_while_the_fingers_travel_the_primitives_stay() -> None:
         assert len(found) == count
         if course:
             torch.testing.assert_close(found.position[:, -1], found.position[:, 0])
-            assert found.closedness[:, -1].tolist() == [1.0, 0.0]
+            assert found.closedness[:, -1].tolist() == [0.0]
         task.cycle += 1
 
 
@@ -169,7 +169,7 @@ def test_without_progress_others_are_tried_then_it_backs_off_then_it_ends() -> N
     with pytest.raises(NoProgressError, match='after 1 retries'):
         planner.plan(task, looks(first_s=15.0))
     # The policy's samples, primitives beside them, one that backs off, and all of it again.
-    assert counts[:6] == [4, 4, 4, 12, 12, 1]
+    assert counts[:6] == [4, 4, 4, 11, 11, 1]
     assert task.progress.retries == 1
 
 

@@ -131,6 +131,8 @@ class Session:
             detect = parts.heads.success
             if detect is not None:
                 success = detect(images, grounding, past.poses, start.grip)
+            tool = tcp_position(position[0], rotation[0], parts.robot)
+            grounding = task.resting.settled(grounding, tool, start.grip)
             grounding = carried_along(grounding, past.poses, context.poses, start.grip)
         found = Situation(
             context, start, task.instruction, place, kind.goal(place), kind.gripper(start),

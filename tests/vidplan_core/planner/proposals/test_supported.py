@@ -17,7 +17,14 @@ from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.language.instruction import PICK, PLACE
 from vidplan_core.planner.interfaces import Start
-from vidplan_core.planner.proposals.supported import SupportedProposals, lets_go_early, waits
+from vidplan_core.planner.proposals.supported import (
+    SupportedProposals,
+    carries_nothing,
+    changes_grip,
+    closes_high,
+    lets_go_early,
+    still,
+)
 
 POSITION = torch.tensor([0.5, 0.0, 0.4])
 TOOL = tcp_position(POSITION, down())
@@ -64,7 +71,8 @@ def situation(
     ],
 )
 def test_what_changes_nothing_waits(move: list[float], closed: float, waiting: bool) -> None:
-    assert waits(chunk([move], [closed]), grip=1.0).tolist() == [waiting]
+    found = chunk([move], [closed])
+    assert (still(found) & ~changes_grip(found, grip=1.0)).tolist() == [waiting]
 
 
 @pytest.mark.parametrize(
@@ -83,12 +91,45 @@ def test_the_target_is_let_go_over_the_destination_only(changed: Any, early: boo
     assert lets_go_early(both, situation(**changed), ROBOT).tolist() == [early, False]
 
 
+@pytest.mark.parametrize(
+    ('down_m', 'closed', 'grip', 'high'),
+    [
+        (0.0, 1.0, 0.0, False),  # the tool is at the target's centre
+        (-0.05, 1.0, 0.0, True),  # 5 cm above it
+        (-0.05, 0.0, 0.0, False),
+        (-0.05, 1.0, 1.0, False),  # closed already
+    ],
+)
+def test_fingers_close_around_a_thing_not_above_it(
+    down_m: float, closed: float, grip: float, high: bool
+) -> None:
+    now = situation(grip=grip, measured=grip)
+    now.grounding.places[0, 0, 2] += down_m
+    assert closes_high(chunk([[0.0, 0.0, 0.0]], [closed]), now, ROBOT).tolist() == [high]
+
+
+@pytest.mark.parametrize(
+    ('target', 'grip', 'left_out'),
+    [
+        ((0.0, 0.0), 0.0, [True, False]),
+        ((0.0, 0.0), 1.0, [False, False]),  # carries something
+        ((0.12, 0.0), 0.0, [False, False]),  # the target is there, too
+    ],
+)
+def test_an_open_hand_does_not_go_to_the_bowl(
+    target: tuple[float, float], grip: float, left_out: list[bool]
+) -> None:
+    now = situation(target=target, bowl=(0.15, 0.0), grip=grip, measured=grip)
+    both = chunk([[0.1, 0.0, 0.0], [-0.1, 0.0, 0.0]], [grip, grip])
+    assert carries_nothing(both, now, ROBOT).tolist() == left_out
+
+
 def test_the_source_keeps_its_order_and_never_runs_empty() -> None:
     motions = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.1], [0.1, 0.0, 0.0], [0.0, 0.1, 0.0]]
     source = Fixed(chunk(motions, [1.0, 1.0, 0.0, 1.0]))
     kept = SupportedProposals(source, ROBOT).propose(situation())
     torch.testing.assert_close(kept.position, source.chunk.position[[1, 3]])
     travelling = SupportedProposals(source, ROBOT).propose(situation(gripping=True))
-    torch.testing.assert_close(travelling.position, source.chunk.position[[0, 1, 3]])
+    torch.testing.assert_close(travelling.position, source.chunk.position[[0]])
     nothing = Fixed(chunk(motions[:1], [1.0]))
     assert len(SupportedProposals(nothing, ROBOT).propose(situation())) == 1

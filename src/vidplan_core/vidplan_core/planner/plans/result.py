@@ -17,6 +17,7 @@ from vidplan_core.planner.motion.gripper_course import GripperCourse
 from vidplan_core.planner.target.choosing import Chooser, ChosenThings
 from vidplan_core.planner.target.destination import DestinationMemory
 from vidplan_core.planner.target.memory import TargetMemory
+from vidplan_core.planner.target.resting import RestingTarget
 from vidplan_core.planner.tasks.folding.memory import ClothMemory
 from vidplan_core.planner.tasks.progress import TaskProgress
 
@@ -38,6 +39,7 @@ class Task:
         chosen: which of several things are meant; None until somebody looked.
         destination: where the target is to be put.
         gripper: when its command changed.
+        resting: where the target lies while the hand hides a part of it.
     """
 
     instruction: Instruction
@@ -50,6 +52,7 @@ class Task:
     chosen: ChosenThings | None = None
     destination: DestinationMemory = field(default_factory=DestinationMemory)
     gripper: GripperCourse = field(default_factory=GripperCourse)
+    resting: RestingTarget = field(default_factory=RestingTarget)
 
     def things(self, chooser: Chooser) -> ChosenThings:
         """Which things are meant: chosen at the first look, and followed from then on.

@@ -17,7 +17,7 @@ from vidplan_core.planner.interfaces import Situation
 from vidplan_core.planner.motion.turning import LEVER_M, TurningMotions
 from vidplan_core.planner.parts import PlannerParts
 
-OVER_M, TRAVEL_M, RELEASE_M, GRASP_M = 0.11, 0.20, 0.13, 0.02  # heights of the tool
+OVER_M, TRAVEL_M, RELEASE_M, GRASP_M = 0.11, 0.20, 0.13, 0.016  # heights of the tool
 TURN_RAD, MOST_TURN_RAD = 0.6, 0.9
 # Elongation and certainty from which on it matters how a thing lies.
 LONG, SEEN = 0.3, 0.3

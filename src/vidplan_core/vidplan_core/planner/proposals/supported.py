@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Candidates inside what demonstrations show: none waits, none lets go on the way.
+"""Candidates inside what demonstrations show: none waits, closes high up or lets go on the way.
 
 A value orders what is like its data. Of what no demonstration does it knows too little: where it
-was flat the hand hovered, and it took fingers that open far from the bowl for a release in it.
+was flat the hand hovered, it was content with the tip of a pea between the fingers, and it took
+fingers that open far from the bowl for a release in it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ LEAST_M, LEAST_RAD = 0.01, 0.1
 # What the closed fingers stop at is the target where that is seen so near to the tool, and it may
 # be let go where the tool is so near to the destination 0.2 s later, in the plane of the table.
 HELD_M, OVER_M = 0.06, 0.09
+# Fingers close where the tool is no higher than this above the target's centre, or the table.
+ABOVE_M, LOWEST_M = 0.008, 0.018
+# An open hand comes no nearer to the destination than this where the target is farther away, m.
+APART_M = 0.10
 
 
 @dataclass(frozen=True)
@@ -44,17 +49,27 @@ class SupportedProposals:
         """Candidates (candidates, frames), in the source's order."""
         found = self.source.propose(situation)
         kept = ~lets_go_early(found, situation, self.robot)
-        if not situation.gripping:
-            kept &= ~waits(found, situation.start.grip)
+        kept &= ~closes_high(found, situation, self.robot)
+        kept &= ~carries_nothing(found, situation, self.robot)
+        stays = still(found)
+        # What moves while the fingers close leaves the thing behind.
+        if situation.gripping and bool(stays.any()):
+            kept &= stays
+        else:
+            kept &= ~(stays & ~changes_grip(found, situation.start.grip))
         return found.rows(kept.nonzero()[:, 0]) if bool(kept.any()) else found
 
 
-def waits(chunk: PoseChunk, grip: float) -> Tensor:
-    """Which chunks (candidates, frames) leave hand and gripper as they are, bool (candidates,)."""
+def still(chunk: PoseChunk) -> Tensor:
+    """Which chunks (candidates, frames) leave the hand where it is, bool (candidates,)."""
     moved = (chunk.position[:, -1] - chunk.position[:, 0]).norm(dim=-1)
     turned = so3_log(chunk.rotation[:, 0].mT @ chunk.rotation[:, -1]).norm(dim=-1)
-    same = (chunk.closedness[:, -1] > 0.5) == (grip > 0.5)
-    return (moved < LEAST_M) & (turned < LEAST_RAD) & same
+    return (moved < LEAST_M) & (turned < LEAST_RAD)
+
+
+def changes_grip(chunk: PoseChunk, grip: float) -> Tensor:
+    """Which chunks (candidates, frames) open a closed hand, or close an open one, bool."""
+    return (chunk.closedness[:, -1] > 0.5) != (grip > 0.5)
 
 
 def lets_go_early(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
@@ -68,6 +83,29 @@ def lets_go_early(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> 
     tool = tcp_position(chunk.position[:, 1], chunk.rotation[:, 1], robot)
     apart = (tool - places[0, 1, :3].to(tool))[:, :2].norm(dim=-1)
     return opens & (apart > OVER_M)
+
+
+def closes_high(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
+    """Which chunks (candidates, frames) close an open hand above what is taken, bool."""
+    closes = (chunk.closedness[:, -1] > 0.5) & (situation.start.grip < 0.5)
+    if situation.grounding is None or situation.grounding.places is None:
+        return torch.zeros_like(closes)
+    tool = tcp_position(chunk.position[:, -1], chunk.rotation[:, -1], robot)
+    height = max(float(situation.grounding.places[0, 0, 2]), LOWEST_M)
+    return closes & (tool[:, 2] > height + ABOVE_M)
+
+
+def carries_nothing(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
+    """Which chunks (candidates, frames) take an open hand to the destination, bool."""
+    places = None if situation.grounding is None else situation.grounding.places
+    away = torch.zeros(len(chunk), dtype=torch.bool, device=chunk.position.device)
+    if places is None or situation.instruction.verb != PLACE or situation.start.grip > 0.5:
+        return away
+    bowl, target = places[0, 1, :2], places[0, 0, :2]
+    ends = (tcp_position(chunk.position[:, k], chunk.rotation[:, k], robot) for k in (0, -1))
+    here, there = ((tool[:, :2] - bowl.to(tool)).norm(dim=-1) for tool in ends)
+    apart = float((target - bowl).norm()) > APART_M
+    return away | (there < here - LEAST_M) & (there < APART_M) & apart
 
 
 def _holds(situation: Situation, target: Tensor, robot: RobotModel) -> bool:
