@@ -20,8 +20,9 @@ from vidplan_eval.world import World
 from vidplan_sim.cell import Cell
 
 CRASHED = 'CRASH'
-# A method that does not say that it is done is watched for this long after it was.
-GRACE_S = 2.0
+# A method that does not say that it is done is watched for this long after it was: it has to see
+# it, to brake, and to see it again at rest.
+GRACE_S = 4.0
 # The world is watched for this long after the end: what was let go falls, and is looked at twice.
 SETTLE_S = 0.8
 
