@@ -39,6 +39,7 @@ from vidplan_core.planner.plans.encoded import EncodedFrames
 from vidplan_core.planner.plans.pictures import decoded, imagined_pictures, last_frames
 from vidplan_core.planner.plans.result import NO_PICTURES, PlanResult, Task
 from vidplan_core.planner.target.choosing import Chooser
+from vidplan_core.planner.target.from_hand import placed_from_hand
 from vidplan_core.planner.target.in_view import not_found
 from vidplan_core.planner.target.locating import Sighting
 from vidplan_core.planner.tasks.handling import DONE
@@ -132,6 +133,7 @@ class Session:
             if detect is not None:
                 success = detect(images, grounding, past.poses, start.grip)
             tool = tcp_position(position[0], rotation[0], parts.robot)
+            grounding = placed_from_hand(parts.locator, grounding, past.poses, tool, start.grip)
             grounding = task.resting.settled(grounding, tool, start.grip)
             grounding = carried_along(grounding, past.poses, context.poses, start.grip)
         found = Situation(

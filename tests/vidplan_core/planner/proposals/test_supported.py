@@ -21,7 +21,7 @@ from vidplan_core.planner.proposals.supported import (
     SupportedProposals,
     carries_nothing,
     changes_grip,
-    closes_high,
+    closes_beside,
     lets_go_early,
     still,
 )
@@ -105,7 +105,13 @@ def test_fingers_close_around_a_thing_not_above_it(
 ) -> None:
     now = situation(grip=grip, measured=grip)
     now.grounding.places[0, 0, 2] += down_m
-    assert closes_high(chunk([[0.0, 0.0, 0.0]], [closed]), now, ROBOT).tolist() == [high]
+    assert closes_beside(chunk([[0.0, 0.0, 0.0]], [closed]), now, ROBOT).tolist() == [high]
+
+
+@pytest.mark.parametrize(('move', 'aside'), [(0.02, True), (-0.02, False), (0.0, False)])
+def test_fingers_that_close_do_not_leave_the_thing(move: float, aside: bool) -> None:
+    now = situation(target=(-0.03, 0.0), grip=0.0, measured=0.0)
+    assert closes_beside(chunk([[move, 0.0, 0.0]], [1.0]), now, ROBOT).tolist() == [aside]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Candidates inside what demonstrations show: none waits, closes high up or lets go on the way.
+"""Candidates inside what demonstrations show: none waits, closes beside a thing or lets go early.
 
 A value orders what is like its data. Of what no demonstration does it knows too little: where it
 was flat the hand hovered, it was content with the tip of a pea between the fingers, and it took
@@ -28,6 +28,8 @@ LEAST_M, LEAST_RAD = 0.01, 0.1
 HELD_M, OVER_M = 0.06, 0.09
 # Fingers close where the tool is no higher than this above the target's centre, or the table.
 ABOVE_M, LOWEST_M = 0.008, 0.018
+# And where the hand does not move away from it meanwhile, by more than this, m.
+ASIDE_M = 0.004
 # An open hand comes no nearer to the destination than this where the target is farther away, m.
 APART_M = 0.10
 
@@ -49,7 +51,7 @@ class SupportedProposals:
         """Candidates (candidates, frames), in the source's order."""
         found = self.source.propose(situation)
         kept = ~lets_go_early(found, situation, self.robot)
-        kept &= ~closes_high(found, situation, self.robot)
+        kept &= ~closes_beside(found, situation, self.robot)
         kept &= ~carries_nothing(found, situation, self.robot)
         stays = still(found)
         # What moves while the fingers close leaves the thing behind.
@@ -85,14 +87,18 @@ def lets_go_early(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> 
     return opens & (apart > OVER_M)
 
 
-def closes_high(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
-    """Which chunks (candidates, frames) close an open hand above what is taken, bool."""
+def closes_beside(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
+    """Which chunks (candidates, frames) close an open hand above what is taken, or leave it."""
     closes = (chunk.closedness[:, -1] > 0.5) & (situation.start.grip < 0.5)
     if situation.grounding is None or situation.grounding.places is None:
         return torch.zeros_like(closes)
-    tool = tcp_position(chunk.position[:, -1], chunk.rotation[:, -1], robot)
-    height = max(float(situation.grounding.places[0, 0, 2]), LOWEST_M)
-    return closes & (tool[:, 2] > height + ABOVE_M)
+    begin, end = (
+        tcp_position(chunk.position[:, k], chunk.rotation[:, k], robot) for k in (0, -1)
+    )
+    target = situation.grounding.places[0, 0, :3].to(end)
+    high = end[:, 2] > target[2].clamp_min(LOWEST_M) + ABOVE_M
+    before, after = ((tool - target)[:, :2].norm(dim=-1) for tool in (begin, end))
+    return closes & (high | (after > before + ASIDE_M))
 
 
 def carries_nothing(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
