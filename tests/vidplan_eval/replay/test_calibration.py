@@ -10,7 +10,7 @@ import pytest
 
 from vidplan_core.data.observation import Observation
 from vidplan_eval.replay.calibration import calibration_table, rank_correlation
-from vidplan_eval.replay.fidelity import MEASURES, Fidelity
+from vidplan_eval.replay.fidelity import MEASURES, Fidelity, FidelityRows
 from vidplan_eval.replay.windows import (
     CONTACT,
     FREE,
@@ -90,3 +90,25 @@ def test_the_table_is_by_kind_and_step() -> None:
     assert {row['count'] for row in table} == {60, 20}
     assert table[0]['spearman'] == 1.0
     assert table[0]['error'] == pytest.approx(found.uncertainty[:, 0].mean(), abs=1e-5)
+
+
+def test_windows_far_apart_are_as_many_samples_as_they_seem() -> None:
+    found = Fidelity(*(RNG.random((60, 4, 3)) for _ in MEASURES))
+    spread = [
+        np.ptp(calibration_table(found, [FREE] * 60, 0.2, every)[0]['spearman_95'])
+        for every in (1, 2, 5, 50)
+    ]
+    assert spread[0] > spread[1] > spread[2] == spread[3]
+
+
+def test_measurements_are_kept_as_they_came_in_few_pieces() -> None:
+    parts = [
+        Fidelity(*(RNG.random((count, 4, 3), np.float32) for _ in MEASURES)) for count in (2, 2, 1)
+    ]
+    rows = FidelityRows()
+    for part in parts:
+        rows.add(part)
+    for name in MEASURES:
+        np.testing.assert_array_equal(
+            getattr(rows.whole(), name), np.concatenate([getattr(part, name) for part in parts])
+        )

@@ -159,6 +159,17 @@ def test_two_runs_give_the_same_file(tmp_path, bag_path, tiny_models):
     assert results[0]['windows'] == results[0]['observations'] - 5
 
 
+def test_every_nth_moment_alone_is_compared(tmp_path, bag_path, tiny_models):
+    results = {}
+    for every in ('1', '3'):
+        path = tmp_path / every
+        assert replay.run(arguments(str(bag_path), '--every', every, '--json', str(path))) == 0
+        results[every] = json.loads(path.read_text())
+    assert results['3']['every'] == 3
+    assert results['3']['observations'] == results['1']['observations']
+    assert results['3']['windows'] == -(-results['1']['windows'] // 3)
+
+
 def test_pictures_video_and_report_are_written(tmp_path, bag_path, tiny_models):
     out = tmp_path / 'out'
     assert replay.run(arguments(str(bag_path), '--out', str(out))) == 0

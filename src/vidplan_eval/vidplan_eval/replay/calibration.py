@@ -18,7 +18,7 @@ Z_95 = 1.96
 
 
 def calibration_table(
-    found: Fidelity, kinds: Sequence[str], period_s: float
+    found: Fidelity, kinds: Sequence[str], period_s: float, every: int = 1
 ) -> list[dict[str, Any]]:
     """Return one entry per kind of moment and step, all kinds together first.
 
@@ -26,23 +26,25 @@ def calibration_table(
         found: measurements of all windows.
         kinds: of each window, of KINDS.
         period_s: between two steps.
+        every: moments between two windows.
     """
     labels = np.array(kinds)
     chosen = {'all': np.ones(len(labels), bool), **{kind: labels == kind for kind in KINDS}}
     steps = range(found.error.shape[1])
     return [
-        _entry(found, name, mask, step, period_s)
+        _entry(found, name, mask, step, period_s, every)
         for name, mask in chosen.items()
         for step in steps
     ]
 
 
 def _entry(
-    found: Fidelity, name: str, mask: np.ndarray, step: int, period_s: float
+    found: Fidelity, name: str, mask: np.ndarray, step: int, period_s: float, every: int
 ) -> dict[str, Any]:
     error = found.error[mask, step].mean(axis=-1)
     uncertainty = found.uncertainty[mask, step].mean(axis=-1)
-    correlation = rank_correlation(uncertainty, error, overlap=found.error.shape[1] + 1)
+    overlap = -(-(found.error.shape[1] + 1) // every)
+    correlation = rank_correlation(uncertainty, error, overlap)
     return {
         'moments': name,
         'step': step + 1,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -20,7 +21,8 @@ from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import Imagination, WorldModel
 from vidplan_eval.replay.windows import ObservationWindow
 
-BATCH = 8
+# Windows at a time. On a CPU more are not faster, and take more memory.
+BATCH = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,32 @@ def poses(observations: Sequence[Sequence[Observation]]) -> PoseChunk:
 def images(observations: Sequence[Sequence[Observation]]) -> Tensor:
     """Return stitched images, uint8 (batch, frames, views * height, width, 3)."""
     return torch.from_numpy(np.array([[seen.image for seen in row] for row in observations]))
+
+
+class FidelityRows:
+    """Measurements of windows as they come.
+
+    Kept as one growing row of numbers each: thousands of small arrays between the large ones of
+    the networks would keep the memory of those from being used again.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[str, array[float]] = {name: array('f') for name in MEASURES}
+        self._steps_views = (0, 0)
+
+    def add(self, part: Fidelity) -> None:
+        """Take up some windows."""
+        for name, row in self._rows.items():
+            values = getattr(part, name)
+            self._steps_views = values.shape[1:]
+            row.frombytes(np.ascontiguousarray(values, np.float32).tobytes())
+
+    def whole(self) -> Fidelity:
+        """Return all of them."""
+        return Fidelity(
+            *(np.array(row, np.float32).reshape(-1, *self._steps_views)
+              for row in self._rows.values())
+        )  # fmt: skip
 
 
 class FidelityMeter:

@@ -13,7 +13,7 @@ import numpy as np
 from vidplan_core.data.observation import Observation
 from vidplan_core.planner.plans.result import Task
 from vidplan_core.planner.system import PlanningSystem
-from vidplan_eval.replay.fidelity import BATCH, Fidelity, FidelityMeter, joined
+from vidplan_eval.replay.fidelity import BATCH, Fidelity, FidelityMeter, FidelityRows
 from vidplan_eval.replay.hindsight import HindsightChoice, choice_at, choice_entry
 from vidplan_eval.replay.log import hindsight_record
 from vidplan_eval.replay.windows import ObservationWindow, kind_of, moves, sliding_windows
@@ -51,12 +51,12 @@ class ReplayStudy:
     last_s: float = 0.0
     worst: list[tuple[float, ObservationWindow]] = field(default_factory=list)
     busiest: tuple[float, ObservationWindow] | None = None
-    parts: list[Fidelity] = field(default_factory=list)
+    rows: FidelityRows = field(default_factory=FidelityRows)
 
     @property
     def fidelity(self) -> Fidelity:
         """Measurements of all windows."""
-        return joined(self.parts)
+        return self.rows.whole()
 
     def counted(self, observations: Iterable[Observation]) -> Iterator[Observation]:
         """Pass observations on and count them."""
@@ -69,7 +69,7 @@ class ReplayStudy:
     def compare(self, batch: list[ObservationWindow], meter: FidelityMeter) -> None:
         """Measure some windows."""
         part = meter.compare_batch(batch)
-        self.parts.append(part)
+        self.rows.add(part)
         lost = (part.reconstructed - part.imagined).mean(axis=(1, 2))
         for window, lost_db in zip(batch, lost):
             self.kinds.append(kind_of(window))
@@ -94,6 +94,7 @@ def study(
     *,
     task: Task | None,
     plan_every: int,
+    every: int = 1,
     log: RunLog | None = None,
     log_s: float = 120.0,
     progress: Progress = lambda seen: None,
@@ -106,6 +107,7 @@ def study(
         meter: that imagines and compares.
         task: to plan for; None only imagines.
         plan_every: windows between two plans.
+        every: moments between two windows.
         log: takes up what was seen, imagined and chosen; None for no pictures.
         log_s: how much of the beginning the log takes up.
         progress: is called with how many observations have been read.
@@ -114,7 +116,7 @@ def study(
     found = ReplayStudy()
     source = _logged(found.counted(observations), found, log, log_s, progress)
     sizes = (model.history_frames, model.frames, model.frame_period_s)
-    windows = sliding_windows(source, *sizes, model.history_ages)
+    windows = islice(sliding_windows(source, *sizes, model.history_ages), 0, None, every)
     number = 0
     while batch := list(islice(windows, BATCH)):
         found.compare(batch, meter)

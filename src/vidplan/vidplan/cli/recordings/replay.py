@@ -56,7 +56,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('--device', type=device, default='cpu')
     parser.add_argument('--seed', type=seed, help='of the imagination noise (default 0)')
     parser.add_argument(
-        '--plan-every', type=positive, default=2, metavar='N', help='frames between two plans'
+        '--plan-every', type=positive, default=2, metavar='N', help='windows between two plans'
+    )
+    parser.add_argument(
+        '--every',
+        type=positive,
+        default=1,
+        metavar='N',
+        help='imagine and compare at every Nth moment only: long bags in less time',
     )
     parser.add_argument('--params', type=existing_file, metavar='YAML', help='how to plan')
     parser.add_argument(
@@ -158,6 +165,7 @@ def _study(
             meter,
             task=task,
             plan_every=args.plan_every,
+            every=args.every,
             log=log,
             log_s=args.pictures_s,
             progress=ReplayProgress(len(stream), status),

@@ -46,6 +46,7 @@ def replay_result(
         'moments_without_picture': len(stream) - found.seen,
         'duration_s': round(found.last_s - found.first_s, 6),
         'windows': len(found.kinds),
+        'every': args.every,
         'windows_in_motion': int(in_motion.sum()),
         'views': list(model.views),
         'sampling_steps': system.config.steps,
@@ -55,7 +56,7 @@ def replay_result(
         'steps_in_motion': fidelity_table(
             fidelity.of(in_motion), model.views, model.frame_period_s
         ),
-        'calibration': calibration_table(fidelity, found.kinds, model.frame_period_s),
+        'calibration': calibration_table(fidelity, found.kinds, model.frame_period_s, args.every),
         'planner': _planner_result(args, recorded, found),
         'value': _value(recorded, found),
         'timings': _timings(system, found),
