@@ -14,7 +14,7 @@ from tests.fakes.tiny_heads import ChangeUncertainty
 from tests.fakes.tiny_system import CAMERAS, RedScorer, tiny_system
 from tests.vidplan_core.planner.looks import looks
 from vidplan_core.data.observation import Observation
-from vidplan_core.errors import InstructionError, NoProgressError
+from vidplan_core.errors import InstructionError, NoProgressError, TargetNotFoundError
 from vidplan_core.geometry.camera import load_cameras
 from vidplan_core.heads.bundle import Heads
 from vidplan_core.heads.grounding import InstructionGrounding
@@ -62,7 +62,7 @@ def system(
     )
     settings = {'refine_iterations': 1, 'samples': 4, 'margin': 0.0, **changes}
     return PlanningSystem(
-        model, RedScorer(0.5), load_cameras(CAMERAS, model.config.views),  # type: ignore[arg-type]
+        model, RedScorer(0.55), load_cameras(CAMERAS, model.config.views),  # type: ignore[arg-type]
         PlannerConfig(**settings), torch.device('cpu'), heads,
         policy=ChunkPolicy(config).eval().requires_grad_(False),
     )  # fmt: skip
@@ -143,6 +143,18 @@ def test_what_a_success_detector_sees_counts_before_the_value(seen: float) -> No
     found = [planner.plan(task, looks(first_s=10.0 + 0.4 * number)) for number in range(2)]
     assert [plan.terms['success'] for plan in found] == [seen, seen]
     assert found[-1].done is (seen > 0.5)
+
+
+def test_what_is_lost_is_looked_for_by_backing_off() -> None:
+    planner = system(max_missed_cycles=2, retries=1)
+    task = planner.new_task(WORDS)
+    planner.plan(task, looks())
+    counts = [
+        len(planner.plan(task, looks(10.4 + 0.4 * cycle, red=False)).scores) for cycle in range(5)
+    ]
+    assert counts == [4, 4, 1, 4, 4]  # the third backs off
+    with pytest.raises(TargetNotFoundError, match='for 3 cycles'):
+        planner.plan(task, looks(first_s=13.0, red=False))
 
 
 def in_bowl(situation: Situation) -> Situation:

@@ -36,8 +36,8 @@ from vidplan_core.planner.motion.turning import TurningMotions
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import Plan, only_plan
 from vidplan_core.planner.plans.encoded import EncodedFrames
-from vidplan_core.planner.plans.pictures import decoded, imagined_pictures, last_frames
-from vidplan_core.planner.plans.result import NO_PICTURES, PlanResult, Task
+from vidplan_core.planner.plans.pictures import decoded, heat_of, last_frames
+from vidplan_core.planner.plans.result import PlanResult, Task
 from vidplan_core.planner.target.choosing import Chooser
 from vidplan_core.planner.target.from_hand import placed_from_hand
 from vidplan_core.planner.target.in_view import not_found
@@ -171,11 +171,19 @@ class Session:
         place = task.memory.place
         if task.handled:  # what is in the hand or in the bowl may be hidden
             task.memory.missed = 0
+        if place is not None and self._looks_again(task):
+            task.memory.missed = 0
         if place is None or task.memory.missed > self.parts.config.max_missed_cycles:
             missed = 0 if place is None else task.memory.missed
             name = task.instruction.target
             raise not_found(self.parts.locator, sighting, images, name, missed)
         return place
+
+    def _looks_again(self, task: Task) -> bool:
+        """Whether a lost target is looked for by backing off: a hand may hide it."""
+        config, kind = self.parts.config, self.compositions[task.instruction.verb].kind
+        lost = kind.by_pictures and task.memory.missed > config.max_missed_cycles
+        return lost and task.progress.look_again(config.max_idle_cycles, config.retries)
 
     def _hand_over(
         self, context: Context, present: Observation, committed: CommittedMotion | None,
@@ -274,7 +282,7 @@ class Session:
             refinement=plan.refinement,
             notes=tuple(situation.notes),
             _imagined=lambda: decoded(parts.world_model, plan.latents),
-            _heat=lambda: self._heat(situation.context, plan),
+            _heat=lambda: heat_of(parts, situation.context, plan.chunk, plan.latents),
             _futures=lambda: last_frames(parts.world_model, plan.ends),
         )
 
@@ -286,12 +294,6 @@ class Session:
         if composition.kind.by_pictures:
             return task.finished >= LOOKS
         return composition.done(position, rotation, target)
-
-    def _heat(self, context: Context, plan: Plan) -> np.ndarray:
-        """The heat map over a plan's new frames; empty without imagination or without a head."""
-        if self.parts.heads.uncertainty_head is None or plan.latents is None:
-            return NO_PICTURES
-        return imagined_pictures(self.parts, context, plan.chunk).heat
 
 
 def _stack(rows: Sequence[np.ndarray | np.float64]) -> Tensor:

@@ -41,6 +41,15 @@ def imagined_pictures(parts: PlannerParts, context: Context, chunk: PoseChunk) -
     return Pictures(_stacked(frames[0]), _stacked(heat[0]))
 
 
+def heat_of(
+    parts: PlannerParts, context: Context, chunk: PoseChunk, latents: Tensor | None
+) -> np.ndarray:
+    """The heat map over a plan's new frames; empty without imagination or without a head."""
+    if parts.heads.uncertainty_head is None or latents is None:
+        return NO_PICTURES
+    return imagined_pictures(parts, context, chunk).heat
+
+
 def _stacked(views: Tensor) -> np.ndarray:
     """Pictures (frames, views, 3, height, width) in [0, 1] as uint8 (frames, rows, width, 3)."""
     stacked = views.float().permute(0, 1, 3, 4, 2).flatten(1, 2)

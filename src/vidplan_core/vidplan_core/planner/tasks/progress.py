@@ -56,6 +56,16 @@ class TaskProgress:
         self.retry()
         return True
 
+    def look_again(self, idle_cycles: int, retries: int) -> bool:
+        """Let the arm back off at once, for a view of what is lost; False if it did often enough.
+
+        Arguments as for `must_retry`.
+        """
+        if self.retries >= retries:
+            return False
+        self.idle = 2 * idle_cycles
+        return True
+
     def retry(self) -> None:
         """Begin again after backing off."""
         self.best, self.idle, self.retries = 0.0, 0, self.retries + 1
