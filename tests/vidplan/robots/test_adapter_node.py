@@ -365,6 +365,14 @@ def test_deactivation_brakes_and_refuses(bench: Bench) -> None:
     bench.until(lambda status: status.state == AdapterStatus.EXECUTING)
 
 
+@pytest.mark.fault('transition')
+def test_a_transition_that_is_not_possible_is_refused_and_harms_nobody(bench: Bench) -> None:
+    bench.start_moving()
+    change = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))
+    assert not bench.ros.call(ChangeState, 'adapter/change_state', change).success
+    assert bench.status.state == AdapterStatus.EXECUTING
+
+
 def test_dry_run_checks_but_sends_nothing(paced_ros: Any) -> None:
     bench = Bench(paced_ros, dry_run=True)
     for _ in range(2):

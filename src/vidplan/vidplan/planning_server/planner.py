@@ -35,7 +35,7 @@ from vidplan.tasks.task import Outcome, Progress, Request, Timing
 from vidplan.tasks.task_runner import TaskContext, TaskRunner
 from vidplan_core.data.history import History
 from vidplan_core.data.observation import Observation
-from vidplan_core.errors import ObservationError
+from vidplan_core.errors import ModelError, ObservationError
 from vidplan_msgs.action import PlanTask
 from vidplan_msgs.msg import Observation as ObservationMessage
 
@@ -162,7 +162,7 @@ class PlannerNode(ManagedNode):
         self._rates['observation'].tick()
         try:
             feed.push(observation_from_message(message, self._host.layout))
-        except ObservationError as error:
+        except (ObservationError, ModelError) as error:  # the models may be gone meanwhile
             feed.reject(str(error))
             self.get_logger().error(f'observation: {error}', throttle_duration_sec=2.0)
         self._host.wake.set()

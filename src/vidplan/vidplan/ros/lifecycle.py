@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lifecycle nodes that go away wholly, and whose failed transitions say why."""
+"""Lifecycle nodes that go away wholly, and whose failed transitions say why and harm nobody."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from lifecycle_msgs.srv import ChangeState
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from vidplan_core.errors import VidPlanError
@@ -17,7 +19,24 @@ class DisposableLifecycleNode(LifecycleNode):
 
     rclpy forgets the services of the lifecycle: by them the node, and its part in the discovery,
     live on until Python's collector comes around. Others then find a node that never answers.
+    A transition that is not possible now is refused: rclpy raises it through the executor, and
+    the process would end by a word of anybody.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._change_state = self._service_change_state.callback
+        self._service_change_state.callback = self._change_state_or_refuse
+
+    def _change_state_or_refuse(
+        self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        try:
+            return self._change_state(request, response)
+        except RCLError as error:
+            self.get_logger().error(f'no change of state: {error}')
+            response.success = False
+            return response
 
     def destroy_node(self) -> None:
         """Destroy the node with all its parts."""
