@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
+from tests.faults.measured import MEASURED
 from tests.faults.rows import ROWS, Fault
 
 _HEAD = """# Faults, and what the arm does
@@ -60,7 +61,7 @@ def page(tests: Path) -> str:
     for title, rows in ROWS.items():
         lines = [_row(fault, shown.get(fault.name, [])) for fault in rows]
         parts.append('\n'.join([f'## {title}\n', _COLUMNS, *lines, '']))
-    return '\n'.join(parts)
+    return '\n'.join([*parts, MEASURED])
 
 
 def _row(fault: Fault, tests: list[str]) -> str:
