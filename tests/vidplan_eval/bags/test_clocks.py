@@ -16,6 +16,7 @@ from vidplan_eval.bags.clocks import Timed, on_one_clock
 from vidplan_eval.bags.moments import grid
 from vidplan_eval.bags.observations import ObservationStream
 from vidplan_eval.bags.rosbag import Bag
+from vidplan_eval.bags.tracks import Samples
 
 LAYOUT = default_layout().resized(32, 64)
 
@@ -86,6 +87,21 @@ def test_the_grid_of_an_hour_takes_little_memory() -> None:
     tracemalloc.stop()
     assert len(found) == 18001 + 1
     assert peak < 30e6
+
+
+def test_states_are_copied_once_at_most() -> None:
+    count = 20_000
+    states = Samples(14)
+    for step in range(count):
+        states.add(0.1 * step, 0.1 * step, np.full(14, step))
+    times_s, trusted = states.timed().stamps_s, np.ones(count, bool)
+    trusted[3] = False
+    tracemalloc.start()
+    track = states.track(times_s[::-1], trusted)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert track.values[:, 0].tolist() == [n for n in range(count - 1, -1, -1) if n != 3]
+    assert peak < 2 * track.values.nbytes
 
 
 def test_pictures_are_read_one_by_one(tmp_path: Path) -> None:
