@@ -5,7 +5,7 @@ from __future__ import annotations
 
 MEASURED = """## Measured
 
-On two cores of a Xeon that other programs kept busy; brackets are 95 % intervals. Nothing was
+On two cores of an EPYC that other programs kept busy; brackets are 95 % intervals. Nothing was
 tuned on these seeds.
 
 **Plans**: of 20,000 sensible, greedy, low, wild and broken plans (7,332 accepted) and 5,858 stops,
