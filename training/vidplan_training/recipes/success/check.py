@@ -14,13 +14,12 @@ from torch import Tensor
 from vidplan_core.geometry.camera import Camera
 from vidplan_core.heads.success.network import SuccessDetector
 from vidplan_core.metrics.intervals import exact_interval, percentile_interval
+from vidplan_core.planner.tasks.handling import DONE
 from vidplan_training.collect import endings
 from vidplan_training.recipes.success.lesson import read_moments
 from vidplan_training.recipes.success.looked import EndingMoments
 
 BATCH, BINS, RESAMPLES = 256, 10, 500
-# From which probability on it is said to be done, as the planner has it.
-DONE = 0.5
 # What a detector is worth that says the same of everything.
 LEAST_SCALE = 1e-2
 Numbers = dict[str, object]
