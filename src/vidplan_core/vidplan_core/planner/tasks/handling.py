@@ -56,11 +56,10 @@ class Handling(SeenTask):
 
         Beside one that reads words only they are always there: it often means another thing.
         """
-        policy = policy_source(parts)
-        basis = SupportedProposals(Primitives.build(parts), parts.robot)
+        policy, basis = policy_source(parts), Primitives.build(parts)
         if parts.config.base == WORDS:
             return JoinedProposals([policy, basis])
-        return Fallback(policy, basis)
+        return Fallback(policy, SupportedProposals(basis, parts.robot))
 
     def objective(self, parts: PlannerParts) -> TermObjective:
         """The terms that the configuration weighs for handling."""
