@@ -12,8 +12,10 @@ from tests.fakes.tiny import CHANNELS
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.network import HeadConfig
 from vidplan_core.heads.value import ValueHead
+from vidplan_core.metrics.calibration import calibration_error
+from vidplan_core.metrics.intervals import scene_mean_interval
 from vidplan_core.metrics.ranking import exact_area
-from vidplan_training.evaluation.contact.evaluate import _area, _calibration_error, interval_by
+from vidplan_training.evaluation.contact.evaluate import _area
 from vidplan_training.recipes.contact.data import Episodes, Windows
 from vidplan_training.recipes.contact.value import ValueBatch, frames_loss, ranking_loss, withheld
 from vidplan_training.recipes.contact.value_check import choice_of
@@ -81,12 +83,12 @@ def test_areas_of_both_kinds_agree() -> None:
 
 
 def test_calibration_error_is_the_gap_of_what_is_said_and_what_comes() -> None:
-    assert _calibration_error(np.array([[0.75, 1], [0.75, 1], [0.75, 1], [0.75, 0]])) == 0.0
-    assert _calibration_error(np.array([[0.9, 0], [0.9, 0]])) == pytest.approx(0.9)
+    assert calibration_error(np.array([[0.75, 1], [0.75, 1], [0.75, 1], [0.75, 0]])) == 0.0
+    assert calibration_error(np.array([[0.9, 0], [0.9, 0]])) == pytest.approx(0.9)
 
 
 def test_intervals_keep_the_values_of_a_scene_together() -> None:
-    low, high = interval_by(np.array([0.0, 0.0, 1.0, 1.0]), np.array([1, 1, 2, 2]))
+    low, high = scene_mean_interval(np.array([0.0, 0.0, 1.0, 1.0]), np.array([1, 1, 2, 2]))
     assert (low, high) == (0.0, 1.0)
 
 

@@ -26,7 +26,7 @@ from vidplan_training.recipes.success import recipe
 from vidplan_training.recipes.success.check import Judgements, calibration_of, measure
 from vidplan_training.recipes.success.recorded import (
     ending_file,
-    read_endings,
+    read_ending,
     record_endings,
     write_ending,
 )
@@ -55,7 +55,7 @@ def test_an_ending_is_taken_and_put_down(ending: dict[str, np.ndarray]) -> None:
 def test_what_is_there_is_not_recorded_again(tmp_path: Path) -> None:
     write_ending(ending_file(tmp_path, 3), {})
     record_endings(tmp_path, [3], workers=1)
-    assert read_endings(tmp_path, [3]) == []
+    assert read_ending(tmp_path, 3) is None
 
 
 def made(ending: dict[str, np.ndarray], folder: Path) -> SuccessRecipe:

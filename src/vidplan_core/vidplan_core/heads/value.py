@@ -39,6 +39,15 @@ def text_probe(scorer: SemanticScorer) -> tuple[float, ...]:
     return tuple(round(value, 4) for value in numbers.float().tolist())
 
 
+def reads_as(scorer: SemanticScorer, known: Sequence[float]) -> bool:
+    """Whether a scorer's text is what was known of it in training, as `text_probe` gives it.
+
+    What remembers nothing takes any scorer.
+    """
+    found = torch.tensor(text_probe(scorer))
+    return not known or torch.allclose(found, torch.tensor(known), atol=PROBE_TOLERANCE)
+
+
 class Relations(nn.Module):
     """Reads where tool, target and destination are, what the hand feels, and what was looked at.
 
@@ -148,8 +157,7 @@ class ValueHead(Head):
 
     def check_scorer(self, scorer: SemanticScorer) -> None:
         """Raise ModelError when the scorer's text is not what this head was trained with."""
-        found, known = torch.tensor(text_probe(scorer)), torch.tensor(self.config.text_probe)
-        if len(known) and not torch.allclose(found, known, atol=PROBE_TOLERANCE):
+        if not reads_as(scorer, self.config.text_probe):
             raise ModelError(
                 'the value head was trained with another semantic scorer; train it again with '
                 '`vidplan-train value-head`'

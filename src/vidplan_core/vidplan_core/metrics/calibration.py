@@ -147,3 +147,18 @@ def _marginal(sums: np.ndarray) -> np.ndarray:
     """Entropy of the errors' own histogram: the best that a head without a look can do."""
     share = sums[..., 2:] / sums[..., 2:].sum(axis=-1, keepdims=True)
     return np.asarray(-(share * np.log(np.where(share > 0, share, 1.0))).sum(axis=-1))
+
+
+def calibration_error(pairs: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error over equal bins (Guo et al. 2017).
+
+    Args:
+        pairs: probability and truth, 0 or 1, of every case, (cases, 2).
+        bins: how many.
+    """
+    number = np.minimum((pairs[:, 0] * bins).astype(int), bins - 1)
+    gaps = [
+        abs(pairs[number == b].mean(0) @ np.array([1.0, -1.0])) * (number == b).mean()
+        for b in np.unique(number)
+    ]
+    return float(np.sum(gaps))

@@ -57,6 +57,21 @@ def bootstrap_interval(
     return percentile_interval(estimates, confidence)
 
 
+def scene_interval(
+    scenes: Sequence[np.ndarray], number: Callable[[np.ndarray], float], resamples: int = 1000
+) -> list[float]:
+    """95 % percentile bootstrap of a number of rows (rows, ...), drawing whole scenes of them."""
+    rng = np.random.default_rng(0)
+    drawn = (rng.integers(len(scenes), size=len(scenes)) for _ in range(resamples))
+    found = [number(np.concatenate([scenes[i] for i in some])) for some in drawn]
+    return list(percentile_interval(np.array(found)))
+
+
+def scene_mean_interval(values: np.ndarray, scenes: np.ndarray) -> list[float]:
+    """`scene_interval` of a mean of values (rows,) by their scenes (rows,)."""
+    return scene_interval([values[scenes == name] for name in np.unique(scenes)], np.nanmean)
+
+
 def percentile_interval(estimates: np.ndarray, confidence: float = 0.95) -> Interval:
     """Where the middle of the finite estimates of resamples lies; (nan, nan) without any."""
     estimates = estimates[np.isfinite(estimates)]

@@ -214,8 +214,8 @@ def _picture(
     found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
     if found is None:
         place = (stored or {}).get('path')
-        told = f', which lies elsewhere: {place}' if place and not data else ''
-        detail = f'the picture of row {number}{told}'
+        where = f', which lies elsewhere: {place}' if place and not data else ''
+        detail = f'the picture of row {number}{where}'
         raise EpisodeError(episode, UNREADABLE, entry.table, detail)
     return np.asarray(found, np.uint8)
 

@@ -15,7 +15,8 @@ import torch
 from vidplan_core.errors import ModelError
 from vidplan_core.heads.value import load_value
 from vidplan_core.language.semantic import SemanticScorer
-from vidplan_core.metrics.intervals import percentile_interval
+from vidplan_core.metrics.calibration import calibration_error
+from vidplan_core.metrics.intervals import scene_interval, scene_mean_interval
 from vidplan_core.metrics.ranking import exact_area
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.world_model import WorldModel
@@ -34,7 +35,6 @@ from vidplan_training.recipes.contact.data import Gathered
 from vidplan_training.recipes.contact.value import PICTURES, ValueSampler
 from vidplan_training.recipes.contact.value_check import Choice, branch_choices
 
-RESAMPLINGS = 1000
 BRANCH_OFFSET = 50_000  # scenes of the branches are others than those of the closings
 MEASURES = ('rank_correlation', 'best_within_one', 'regret')
 WORST = 10
@@ -73,12 +73,12 @@ def _closings(model: WorldModel, settings: EvaluateContact, result: dict[str, An
     for name, scores, number in (
         ('auroc_lifted', foreseen, _area),
         ('auroc_lifted_measured', leaked, _area),
-        ('held_ece', foreseen, _calibration_error),
+        ('held_ece', foreseen, calibration_error),
         ('held_accuracy', foreseen, _accuracy),
     ):
         pairs = np.stack([np.array(scores), lifted], 1)
         result[name] = number(pairs)
-        result['interval_95'][name] = interval(list(pairs[:, None]), number)
+        result['interval_95'][name] = scene_interval(list(pairs[:, None]), number)
     result |= {
         'closings': len(cases),
         'lifted': int(lifted.sum()),
@@ -159,9 +159,9 @@ def tables(
     for name in MEASURES:
         rows = {p: np.array([getattr(c, name) for c in found]) for p, found in shown.items()}
         result[name] = {p: float(np.nanmean(values)) for p, values in rows.items()}
-        intervals[name] = {p: interval_by(values, scenes) for p, values in rows.items()}
+        intervals[name] = {p: scene_mean_interval(values, scenes) for p, values in rows.items()}
         gap = rows['imagined'] - rows['present']
-        intervals[f'{name}_imagined_minus_present'] = interval_by(gap, scenes)
+        intervals[f'{name}_imagined_minus_present'] = scene_mean_interval(gap, scenes)
     imagined = shown['imagined']
     result['spread'] = float(np.nanmean([choice.spread for choice in imagined]))
     result['chance_within_one'] = float(np.mean([choice.chance for choice in imagined]))
@@ -182,31 +182,8 @@ def _phase(shown: dict[str, list[Choice]], inside: np.ndarray) -> dict[str, Any]
     return found
 
 
-def interval(scenes: Sequence[np.ndarray], number: Any) -> list[float]:
-    """95 % bootstrap interval of a number of rows (rows, ...) that go together by scene."""
-    rng = np.random.default_rng(0)
-    drawn = (rng.integers(len(scenes), size=len(scenes)) for _ in range(RESAMPLINGS))
-    found = [number(np.concatenate([scenes[i] for i in some])) for some in drawn]
-    return list(percentile_interval(np.array(found)))
-
-
-def interval_by(values: np.ndarray, scenes: np.ndarray) -> list[float]:
-    """`interval` of a mean of values (sets,) by their scenes (sets,)."""
-    return interval([values[scenes == name] for name in np.unique(scenes)], np.nanmean)
-
-
 def _area(pairs: np.ndarray) -> float:
     return exact_area(pairs[:, 0], pairs[:, 1] > 0.5)
-
-
-def _calibration_error(pairs: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error over equal bins of probability."""
-    number = np.minimum((pairs[:, 0] * bins).astype(int), bins - 1)
-    gaps = [
-        abs(pairs[number == b].mean(0) @ np.array([1.0, -1.0])) * (number == b).mean()
-        for b in np.unique(number)
-    ]
-    return float(np.sum(gaps))
 
 
 def _accuracy(pairs: np.ndarray) -> float:

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from vidplan_core.geometry.camera import Camera
 from vidplan_core.heads.success.network import SuccessDetector
-from vidplan_core.metrics.intervals import exact_interval, percentile_interval
+from vidplan_core.metrics.calibration import calibration_error
+from vidplan_core.metrics.intervals import exact_interval, scene_interval
 from vidplan_core.planner.tasks.handling import DONE
 from vidplan_training.collect import endings
 from vidplan_training.recipes.success.lesson import read_moments
 from vidplan_training.recipes.success.looked import EndingMoments
 
-BATCH, BINS, RESAMPLES = 256, 10, 500
+BATCH, RESAMPLES = 256, 500
 # What a detector is worth that says the same of everything.
 LEAST_SCALE = 1e-2
 Numbers = dict[str, object]
@@ -88,14 +89,20 @@ def _measured(detector: SuccessDetector, said: Judgements) -> Numbers:
     done = probability >= DONE
     right = done == said.true
     ends = said.last
-    interval = _by_scene(said.scene, lambda rows: float(right[rows].mean()))
-    calibration = _by_scene(said.scene, lambda rows: _ece(probability[rows], said.true[rows]))
+    scenes = [np.flatnonzero(said.scene == scene) for scene in np.unique(said.scene)]
+    pairs = np.stack([probability, said.true], 1)
+
+    def by_scene(number: Callable[[np.ndarray], float]) -> list[float]:
+        return [round(edge, 4) for edge in scene_interval(scenes, number, RESAMPLES)]
+
     return {
-        'looks': len(right), 'right': float(right.mean()), 'right_95': interval,
+        'looks': len(right), 'right': float(right.mean()),
+        'right_95': by_scene(lambda rows: float(right[rows].mean())),
         'said_done_rightly': _share(said.true & done, done),
         'missed': _share(~done & said.true, said.true),
         'ends': int(ends.sum()), 'right_at_ends': _share(right & ends, ends),
-        'ece': _ece(probability, said.true), 'ece_95': calibration,
+        'ece': calibration_error(pairs),
+        'ece_95': by_scene(lambda rows: calibration_error(pairs[rows])),
     }  # fmt: skip
 
 
@@ -104,20 +111,3 @@ def _share(part: np.ndarray, whole: np.ndarray) -> list[float]:
     count, of = int(part.sum()), int(whole.sum())
     low, high = exact_interval(count, of)
     return [round(v, 4) for v in (count / max(of, 1), low, high)]
-
-
-def _ece(probability: np.ndarray, true: np.ndarray) -> float:
-    """Expected calibration error over equal bins (Guo et al. 2017)."""
-    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
-    apart = np.bincount(bins, probability - true, BINS)
-    return float(np.abs(apart).sum() / max(len(true), 1))
-
-
-def _by_scene(scene: np.ndarray, statistic: Callable[[np.ndarray], float]) -> list[float]:
-    """95 % interval of a statistic of rows, by drawing whole scenes."""
-    rng, rows = np.random.default_rng(0), [np.flatnonzero(scene == s) for s in np.unique(scene)]
-    drawn = [
-        statistic(np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))]))
-        for _ in range(RESAMPLES)
-    ]
-    return [round(v, 4) for v in percentile_interval(np.array(drawn))]

@@ -21,9 +21,22 @@ GAIN, OFFSET = 0.15, 0.05  # at most: contrast and brightness of a view
 FORGOTTEN = 0.1  # of the moments: the thing is not found
 
 
-def read_moments(cameras: Sequence[Camera], moments: EndingMoments, verb: Tensor) -> SuccessInput:
-    """What a detector reads of moments, each with a verb, by number in `endings.VERBS`."""
-    return _read(cameras, moments, verb, moments.images, moments.places, None)
+def read_moments(
+    cameras: Sequence[Camera], moments: EndingMoments, verb: Tensor, moved_m: Tensor | None = None
+) -> SuccessInput:
+    """What a detector reads of moments, each with a verb, by number in `endings.VERBS`.
+
+    `moved_m` moves the middle of the crops, (moments, 3) m.
+    """
+    numbers = torch.tensor([VERBS.index(name) for name in endings.VERBS])[verb]
+    text = torch.nn.functional.one_hot(numbers, len(VERBS)).float()
+    placed = (numbers == VERBS.index(PLACE)).float()
+    maps, places = moments.maps.float(), moments.places.clone()
+    maps[:, 1] *= placed[:, None, None, None]  # picking up has no destination
+    places[:, 1, 3] *= placed
+    grounding = InstructionGrounding(text, maps[:, :, 0], places, maps)
+    views = moments.images.permute(0, 1, 4, 2, 3).float() / 255.0
+    return success_input(cameras, views, grounding, moments.poses, moments.commanded, moved_m)
 
 
 def lesson(
@@ -39,9 +52,8 @@ def lesson(
     places[:, 0, 3] *= kept
     maps = moments.maps.clone()
     maps[:, 0] *= kept[:, None, None, None].half()
-    shown = replace(moments, maps=maps)
     moved = MOVED_M * torch.randn(count, 3, generator=rng)
-    inputs = _read(cameras, shown, verb, moments.images, places, moved)
+    inputs = read_moments(cameras, replace(moments, maps=maps, places=places), verb, moved)
     inputs = replace(inputs, crops=_relit(inputs.crops, rng))
     return inputs, moments.successes[torch.arange(count), verb]
 
@@ -54,18 +66,3 @@ def _relit(crops: Tensor, rng: torch.Generator) -> Tensor:
     relit = crops.clone()
     relit[:, :, :3] = (crops[:, :, :3] * gain + offset) * crops[:, :, -1:]
     return relit
-
-
-def _read(
-    cameras: Sequence[Camera], moments: EndingMoments, verb: Tensor, images: Tensor,
-    places: Tensor, moved: Tensor | None,
-) -> SuccessInput:  # fmt: skip
-    numbers = torch.tensor([VERBS.index(name) for name in endings.VERBS])[verb]
-    text = torch.nn.functional.one_hot(numbers, len(VERBS)).float()
-    placed = (numbers == VERBS.index(PLACE)).float()
-    maps, places = moments.maps.float(), places.clone()
-    maps[:, 1] *= placed[:, None, None, None]  # who picks up is told of no destination
-    places[:, 1, 3] *= placed
-    grounding = InstructionGrounding(text, maps[:, :, 0], places, maps)
-    views = images.permute(0, 1, 4, 2, 3).float() / 255.0
-    return success_input(cameras, views, grounding, moments.poses, moments.commanded, moved)

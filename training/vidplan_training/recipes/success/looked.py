@@ -19,7 +19,7 @@ from vidplan_core.world_model.world_model import WorldModel
 from vidplan_sim.objects.catalogue import kind_named
 from vidplan_training.collect.contact.episode import KIND_NAMES
 from vidplan_training.collect.endings import GRASPED, UNKNOWN, VERBS
-from vidplan_training.recipes.success.recorded import Ending, ending_file, read_endings
+from vidplan_training.recipes.success.recorded import Ending, ending_file, read_ending
 
 SHARE_OF_OTHERS = 0.2  # of the moments: what is named is not what was handled
 
@@ -73,10 +73,9 @@ class EndingReader:
 
     def read(self, folder: Path, seed: int) -> EndingMoments | None:
         """The moments of a scene; None where nothing was recorded."""
-        found = read_endings(folder, [seed])
-        if not found:
+        ending, file = read_ending(folder, seed), ending_file(folder, seed).with_suffix('.pt')
+        if ending is None:
             return None
-        ending, file = found[0], ending_file(folder, seed).with_suffix('.pt')
         kinds = _named(ending, seed)
         if file.exists():
             looked = torch.load(file, weights_only=True)

@@ -61,11 +61,7 @@ def record_endings(folder: Path, seeds: Sequence[int], workers: int) -> None:
         progress.update(number)
 
 
-def read_endings(folder: Path, seeds: Sequence[int]) -> list[Ending]:
-    """The endings of scenes, without those in which nothing was recorded."""
-    found = []
-    for seed in seeds:
-        with np.load(ending_file(folder, seed)) as arrays:
-            if arrays.files:
-                found.append(dict(arrays))
-    return found
+def read_ending(folder: Path, seed: int) -> Ending | None:
+    """The ending of a scene; None where nothing was recorded."""
+    with np.load(ending_file(folder, seed)) as arrays:
+        return dict(arrays) if arrays.files else None

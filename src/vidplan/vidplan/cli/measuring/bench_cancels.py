@@ -60,6 +60,7 @@ def _measure(args: argparse.Namespace, node: Any, executor: Any) -> int:
     from vidplan.tasks.cancels import Cancel, Canceller, cancel_goals
     from vidplan.tasks.goal_client import GoalError
     from vidplan_eval.results import write_json
+    from vidplan_eval.suites.adapter.stops import spread, spread_words
 
     rows: list[dict[str, Any]] = []
 
@@ -77,14 +78,7 @@ def _measure(args: argparse.Namespace, node: Any, executor: Any) -> int:
     found = cancel_goals(canceller, args.instructions, args.count, keep)
     print(f'{len(found)} of {args.count} cancelled in mid motion')
     for name in ('own_s', 'clock_s'):
-        print(f'{name:8s} at rest after {_words([row[name] for row in rows])}')
+        seconds = [row[name] for row in rows]
+        words = spread_words(spread(seconds)) if seconds else 'none'
+        print(f'{name:8s} at rest after {words}')
     return int(len(found) < args.count)
-
-
-def _words(seconds: list[float]) -> str:
-    import numpy as np
-
-    if not seconds:
-        return 'none'
-    p50_s, p99_s = np.quantile(seconds, (0.5, 0.99))
-    return f'{p50_s:.2f} s (50 %), {p99_s:.2f} s (99 %), {max(seconds):.2f} s at most'

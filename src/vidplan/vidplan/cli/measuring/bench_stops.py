@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from vidplan_eval.results import write_json
-    from vidplan_eval.suites.adapter.stops import try_stops
+    from vidplan_eval.suites.adapter.stops import spread_words, try_stops
 
     torch.set_num_threads(1)  # seven joints need no thread pool
     result = try_stops(args.tries, args.seed)
@@ -36,17 +36,10 @@ def run(args: argparse.Namespace) -> int:
         row = result[kind]
         print(
             f'{kind:8s} {row["named"]} of {args.tries} named, at most {row["away_max_rad"]:.4f} '
-            f'rad off its way, at rest after {_words(row["rest"])}'
+            f'rad off its way, at rest after {spread_words(row["rest"])}'
         )
-    print(f'{"stops":8s} at rest after {_words(result["stops"])}')
+    print(f'{"stops":8s} at rest after {spread_words(result["stops"])}')
     if args.json is not None:
         write_json(args.json, result)
     named = min(result[kind]['named'] for kind in ('resting', 'moving'))
     return int(named < args.tries or result['resting']['away_max_rad'] > 0)
-
-
-def _words(times: dict[str, float]) -> str:
-    return (
-        f'{times["p50_s"]:.2f} s (50 %), {times["p99_s"]:.2f} s (99 %), '
-        f'{times["max_s"]:.2f} s at most'
-    )

@@ -9,7 +9,7 @@ import torch
 
 from vidplan_core.errors import ModelError
 from vidplan_core.heads.policy.network import ChunkPolicy, PolicyConfig
-from vidplan_core.heads.value import PROBE_TOLERANCE, text_probe
+from vidplan_core.heads.value import reads_as
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
 from vidplan_core.world_model.config import WorldModelConfig
@@ -44,8 +44,7 @@ def check_policy(
             f'a policy for (channels, rows, columns, views) = {mine} does not fit latents of '
             f'{wanted}; train it with `vidplan-train policy`'
         )
-    known, found = torch.tensor(config.text_probe), torch.tensor(text_probe(scorer))
-    if len(known) and not torch.allclose(found, known, atol=PROBE_TOLERANCE):
+    if not reads_as(scorer, config.text_probe):
         raise ModelError(
             'the policy was trained with another semantic scorer; train it again with '
             '`vidplan-train policy`'

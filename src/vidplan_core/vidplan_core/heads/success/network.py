@@ -26,7 +26,7 @@ from vidplan_core.heads.success.inputs import (
     SuccessInput,
     success_input,
 )
-from vidplan_core.heads.value import PROBE_TOLERANCE, text_probe
+from vidplan_core.heads.value import reads_as
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.models.fields import require_ranges
 from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
@@ -74,8 +74,7 @@ class SuccessConfig:
                 f'a success detector of {self.views} views with known cameras does not fit a '
                 f'world model of {len(model.views)} views that knows {len(model.cameras)} cameras'
             )
-        found, known = torch.tensor(text_probe(scorer)), torch.tensor(self.text_probe)
-        if len(known) and not torch.allclose(found, known, atol=PROBE_TOLERANCE):
+        if not reads_as(scorer, self.text_probe):
             raise ModelError(
                 'the success detector was trained with another semantic scorer; train it again '
                 'with `vidplan-train success`'

@@ -160,7 +160,7 @@ def try_stops(tries: int, seed: int) -> dict[str, Any]:
         stops.append(FaultTrial(config, arm, first + 2).stop())
     return {
         'tries': tries, 'resting': _summary(still), 'moving': _summary(moving),
-        'stops': _times(stops), 'settings': {'seed': seed},
+        'stops': spread(stops), 'settings': {'seed': seed},
     }  # fmt: skip
 
 
@@ -172,11 +172,20 @@ def _summary(halts: list[Halt]) -> dict[str, Any]:
     return {
         'named': sum(bool(halt.reason) for halt in halts),
         'away_max_rad': max(halt.away_rad for halt in halts),
-        'rest': _times([halt.rest_s for halt in halts]),
+        'rest': spread([halt.rest_s for halt in halts]),
         'reasons': reasons,
     }
 
 
-def _times(seconds: list[float]) -> dict[str, float]:
+def spread(seconds: list[float]) -> dict[str, float]:
+    """Median, 99th percentile and longest of some durations, at least one, s."""
     p50_s, p99_s = np.quantile(seconds, (0.5, 0.99))
     return {'p50_s': float(p50_s), 'p99_s': float(p99_s), 'max_s': max(seconds)}
+
+
+def spread_words(times: dict[str, float]) -> str:
+    """What `spread` found, for people."""
+    return (
+        f'{times["p50_s"]:.2f} s (50 %), {times["p99_s"]:.2f} s (99 %), '
+        f'{times["max_s"]:.2f} s at most'
+    )
