@@ -11,6 +11,7 @@ import numpy as np
 
 from vidplan_sim.arm.franka import FINGER_OPEN_M, OPEN_CTRL
 from vidplan_sim.arm.kinematics import ARM_JOINTS
+from vidplan_sim.arm.servo import ARM
 from vidplan_sim.arm.trajectory_controller import Point, Trajectory, TrajectoryController
 from vidplan_sim.objects import cloth
 from vidplan_sim.objects.unseen import UNSEEN_KINDS
@@ -76,10 +77,6 @@ class Cell:
         self._ticks = 0
         self._gripper_goal = self._gripper_set_point = 0.0
         self.controller = TrajectoryController(ARM_JOINTS)
-        arm = self._model.actuator_gainprm[:7, 0]
-        # Position servos brake against their own velocity; commanding this much ahead of the
-        # position cancels that, so a smooth trajectory is followed without lag.
-        self._lead_s = -self._model.actuator_biasprm[:7, 2] / arm
 
     def reset(self, scene: Scene) -> None:
         """Start an episode: objects at rest, the arm at `scene.q_start`, gripper open, time zero.
@@ -274,13 +271,14 @@ class Cell:
         self._model, self._data = self._rig.model, self._rig.data
 
     def _tick(self) -> None:
-        q, dq = self.controller.sample(self.time_s)
-        self._data.ctrl[:7] = q + self._lead_s * dq
+        data = self._data
+        goal, speed = self.controller.sample(self.time_s)
+        data.ctrl[ARM] = self._rig.servos.control(data.qpos[ARM], data.qvel[ARM], goal, speed)
         most = GRIPPER_SPEED * TIMESTEP_S
         gap = self._gripper_goal - self._gripper_set_point
         self._gripper_set_point += min(max(gap, -most), most)
-        self._data.ctrl[7] = OPEN_CTRL * (1.0 - self._gripper_set_point)
-        mujoco.mj_step(self._model, self._data)
+        data.ctrl[7] = OPEN_CTRL * (1.0 - self._gripper_set_point)
+        mujoco.mj_step(self._model, data)
         self._ticks += 1
 
     def _update_frames(self) -> None:

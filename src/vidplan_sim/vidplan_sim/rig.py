@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import mujoco
 
+from vidplan_sim.arm.servo import ArmServos
 from vidplan_sim.objects.kind import ObjectKind
 from vidplan_sim.render.views import Views
 from vidplan_sim.scene import Scene
@@ -20,6 +21,7 @@ class Rig:
         self.model = build_model(extra, cloth=cloth)
         # MuJoCo would reset silently; `Cell.step` raises instead.
         self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
+        self.servos = ArmServos(self.model)
         self.data = mujoco.MjData(self.model)
         self._stage = Stage(self.model, tuple(kind.name for kind in extra))
         self._views: Views | None = None
