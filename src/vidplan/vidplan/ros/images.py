@@ -11,11 +11,14 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 
-from vidplan_core.data.readings import check_image, convert_own
+from vidplan_core.data.image_messages import check_image, convert_own
 from vidplan_core.errors import ObservationError
 
 # Encoding of an array by (dtype, number of channels; 0: a plain (height, width) array).
 _ENCODINGS = {('uint8', 3): 'rgb8', ('uint8', 0): 'mono8', ('float32', 0): '32FC1'}
+
+# cv_bridge refuses to guess the colours of OpenCV's own formats, and rounds 16 bits otherwise.
+_BRIDGED = ('rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8')
 
 
 def load_cv_bridge() -> Callable[[Image], np.ndarray] | None:
@@ -42,8 +45,7 @@ _convert = load_cv_bridge() or convert_own
 def image_to_rgb(message: Image) -> np.ndarray:
     """Return the image as rgb uint8 (height, width, 3), a copy; raises ObservationError."""
     check_image(message)
-    # cv_bridge refuses to guess the colours of OpenCV's own formats.
-    return convert_own(message) if message.encoding.startswith('8UC') else _convert(message)
+    return _convert(message) if message.encoding in _BRIDGED else convert_own(message)
 
 
 def to_image(pixels: np.ndarray, stamp: Time | None = None, frame_id: str = '') -> Image:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from vidplan_core.data.image_messages import check_image, convert_own
 from vidplan_core.data.observation import Observation
-from vidplan_core.data.readings import check_image, convert_own, pose_arrays
+from vidplan_core.data.readings import pose_arrays
 from vidplan_core.errors import ObservationError, VidPlanError
 from vidplan_core.geometry.camera_layout import CameraLayout
 from vidplan_core.geometry.fk import flange_pose

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vidplan_core.data.readings import check_image, convert_own
+from vidplan_core.data.image_messages import check_image, convert_own
 from vidplan_core.errors import ObservationError
 
 _AS_IT_IS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidplan.cli.arguments import above_zero, device, models, output_file, positive, seed
@@ -30,7 +29,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         '--seed', type=seed, help='of the scene; default: the first from 1 with the object'
     )
-    parser.add_argument('--png', type=output_file, default=Path('landscape.png'), metavar='FILE')
+    parser.add_argument('--png', type=output_file, default='landscape.png', metavar='FILE')
     parser.add_argument(
         '--json', type=output_file, metavar='FILE', help='the numbers of the picture'
     )
