@@ -14,7 +14,6 @@ from torch.nn import functional as F
 
 from vidplan_core.errors import ConfigError, ModelError
 from vidplan_core.language.dense import dense_embeddings
-from vidplan_core.language.describe import main
 from vidplan_core.language.open_clip_model import open_clip_module, save_open_clip
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.language.semantic_config import (
@@ -207,14 +206,3 @@ def test_a_folder_of_earlier_versions_still_says_the_same(tmp_path: Path) -> Non
         assert read_config(tmp_path).fit == fit
     with pytest.raises(ConfigError, match="fit 'squeeze'"):
         replace(read_config(tmp_path), fit='squeeze')
-
-
-def test_the_documented_configuration_is_described(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    documented = {'model_name': 'ViT-B-16', 'pretrained': 'openai'}
-    (tmp_path / CONFIG_FILE).write_text(json.dumps(documented))
-    assert main([str(tmp_path), '--random-weights', '--fit', 'positions']) == 0
-    assert 'map           11x18, dimension 512' in capsys.readouterr().out
-    assert main(['ViT-Z-99', '--random-weights']) == 1
-    assert 'ViT-Z-99' in capsys.readouterr().err

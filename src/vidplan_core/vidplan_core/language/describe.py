@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Say what a semantic scorer makes of views: `python -m vidplan_core.language.describe MODEL`.
 
-MODEL is a name of open_clip's, `hf-hub:<repository>`, a folder of open_clip's or a folder with
-`semantic.json`. Without weights at hand, `--random-weights` shows what fits: nothing is
-downloaded then.
+MODEL is a name of open_clip's, `hf-hub:<repository>`, a folder of open_clip's, a folder with
+`semantic.json` or a models folder that has one in `semantic/`. Without weights at hand,
+`--random-weights` shows what fits: nothing is downloaded then.
 """
 
 from __future__ import annotations
@@ -13,12 +13,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from vidplan_core.errors import VidPlanError
-from vidplan_core.language.dense import dense_methods
+from vidplan_core.language.dense import (
+    dense_embeddings,
+    dense_methods,
+    tokens_before_last_block,
+)
 from vidplan_core.language.open_clip_model import LOCAL_PREFIX
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.language.semantic_config import (
@@ -30,9 +36,32 @@ from vidplan_core.language.semantic_config import (
 from vidplan_core.language.view_fitting import FITS
 
 
+@torch.no_grad()
+def pooled_alone(tower: Any, images: Tensor) -> Tensor | None:
+    """What a tower's own head makes of every patch if it sees no other one, unit vectors.
+
+    By the tower's own modules, (batch, patches, dim): of a vision transformer the last block
+    attends to the patch alone, of a SigLIP the pooling head does. None for other towers.
+    """
+    if type(tower).__name__ == 'VisionTransformer' and tower.attn_pool is None:
+        block, tokens = tower.transformer.resblocks[-1], tokens_before_last_block(tower, images)
+        alone = torch.full((tokens.shape[1],) * 2, float('-inf')).fill_diagonal_(0.0)
+        seen = block.attention(block.ln_1(tokens), attn_mask=alone.to(tokens))[:, 1:]
+        return F.normalize(tower.ln_post(seen) @ tower.proj, dim=-1)
+    if getattr(getattr(tower, 'trunk', None), 'attn_pool', None) is None:
+        return None
+    trunk = tower.trunk
+    patches = trunk.forward_features(images)[:, trunk.num_prefix_tokens :]
+    pooled = trunk.attn_pool(patches.flatten(0, 1)[:, None])
+    pooled = tower.head(trunk.head(trunk.fc_norm(pooled)))
+    return F.normalize(pooled, dim=-1).unflatten(0, patches.shape[:2])
+
+
 def config_of(model: str, pretrained: str | None) -> SemanticConfig:
     """Configuration of a model by name, or of a folder."""
     folder = Path(model)
+    if (folder / 'semantic' / CONFIG_FILE).is_file():
+        folder /= 'semantic'
     if (folder / CONFIG_FILE).is_file():
         return read_config(folder)
     return SemanticConfig(f'{LOCAL_PREFIX}{folder}' if folder.is_dir() else model, pretrained)
@@ -56,6 +85,12 @@ def describe(scorer: SemanticScorer, view: tuple[int, int], phrase: str) -> Iter
     yield f'relevancy     {float(maps.min()):.3f} .. {float(maps.max()):.3f} of noise'
     pooled = F.normalize(tower(scorer.normalised(images)).float(), dim=-1)
     mean = F.normalize(dense.mean((-2, -1)), dim=-1)
+    own = scorer.normalised(images)
+    alone = pooled_alone(tower, own)
+    if alone is not None and scorer.config.method == 'maskclip':
+        apart = dense_embeddings(tower, own).flatten(2).transpose(1, 2) - alone
+        most = float(apart.abs().max())
+        yield f'patches       {most:.1e} from what the head pools of each alone'
     yield f'mean of map   cosine {float((pooled * mean).sum(-1).mean()):.3f} with the pooled head'
 
 
