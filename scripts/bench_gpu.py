@@ -30,20 +30,30 @@ BENCH_S, TRAINING_S = 480.0, 360.0
 LEAST_S = 5.0
 # Between asking a part to end and ending it.
 GRACE_S = 15.0
+# What a CPU, on which the parts are only tried, is spared, and a training that it can do there.
+NOT_ON_CPU = (
+    'forward_batch, plan: a CPU takes tens of minutes to compile them; they are compiled on a GPU'
+)
+SMALL_TRAINING = ('--episodes', '4', '--iterations', '4')
+SMALL_TRAINING += ('--set', 'batch=1', 'checked=1', 'model.widths=32,32', 'trainer.log_every=1')
 
 
 @dataclass(frozen=True)
 class Part:
-    """One process: it writes OUT/`name`.json, within `seconds`."""
+    """One process: it writes OUT/`name`.json, within `seconds`.
+
+    left_out: what of it is not measured here, and why; '' where all is.
+    """
 
     name: str
     seconds: float
     command: tuple[str, ...]
+    left_out: str = ''
 
 
 def parts_of(args: argparse.Namespace) -> list[Part]:
     """What is to be measured, in the order of its worth."""
-    full = args.size == 'full'
+    full, on_cpu = args.size == 'full', args.device == 'cpu'
     python, out = (sys.executable, '-W', 'ignore'), args.out
     bench = (*python, '-m', 'vidplan.cli.main', 'bench', 'engine', '--size', args.size)
     bench += ('--device', args.device, '--value', 'picture', '--params', 'config/full_size.yaml')
@@ -52,19 +62,24 @@ def parts_of(args: argparse.Namespace) -> list[Part]:
     small = 'small' if full else args.size
     agreement = (*python, AGREEMENT, '--device', args.device, '--size', small)
     training = (*python, TRAINING, '--out', str(out), '--device', args.device)
-    training += ('--seconds', str(args.training_s - 60 if full else args.training_s / 3))
+    training_s = args.training_s - 60 if full else args.training_s / 3
+    training += ('--seconds', str(training_s * args.slack))
     training += ('--data', str(args.data)) if args.data else ()
-    training += () if full else ('--episodes', '4', '--iterations', '20', '--set', 'batch=2')
+    training += () if full else SMALL_TRAINING
 
-    def part(name: str, seconds: float, *command: str) -> Part:
-        return Part(name, seconds, (*command, '--json', str(out / f'{name}.json')))
+    def part(name: str, seconds: float, *command: str, left_out: str = '') -> Part:
+        return Part(name, seconds, (*command, '--json', str(out / f'{name}.json')), left_out)
 
     # Compiling takes as long as it takes: what is compiled comes last, the shortest plan first.
-    compiled = ('--compile', '--channels-last', '--only', 'forward', 'forward_batch', 'plan')
+    compiled = ('--compile', '--channels-last', '--only', 'forward')
+    compiled += () if on_cpu else ('forward_batch', 'plan')
     chosen = [
         part('agreement', 60, *agreement),
         part('eager', 200, *bench, '--steps', *(('1', '2', '4') if full else ('1', '2'))),
-        part('compiled', BENCH_S, *bench, '--steps', '1', *(('4',) if full else ()), *compiled),
+        part(
+            'compiled', BENCH_S, *bench, '--steps', '1', *(('4',) if full else ()), *compiled,
+            left_out=NOT_ON_CPU if on_cpu else '',
+        ),
         part('training', args.training_s, *training),
     ]
     return [part for part in chosen if not args.only or part.name in args.only]
@@ -103,13 +118,17 @@ def run_part(part: Part, seconds: float, out: Path, log: IO[str]) -> dict[str, A
         part.command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         start_new_session=True,
     )  # fmt: skip
-    late = follow(process, began + seconds, log)
+    try:
+        late = follow(process, began + seconds, log)
+    finally:
+        _signal(process, signal.SIGKILL)  # nothing stays behind when this script is ended
     ended = 'out of time' if late else f'with status {process.returncode}'
     row = {
         'exit': process.returncode,
         'seconds': round(time.monotonic() - began, 1),
         'ended': ended,
         'result': json.loads(found.read_text()) if found.is_file() else None,
+        **({'left_out': part.left_out} if part.left_out else {}),
     }
     tell(log, f'== {part.name} ended {ended} after {row["seconds"]} s')
     return row
@@ -214,4 +233,5 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())

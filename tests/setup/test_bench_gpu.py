@@ -82,6 +82,33 @@ def test_a_part_out_of_time_is_ended_and_what_it_wrote_is_kept(
     assert found['b']['exit'] == -9
 
 
+def test_a_part_does_not_outlive_the_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+
+    def interrupted(process: Any, *_: Any) -> bool:
+        started.append(process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench, 'follow', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ended(tmp_path, [part('a', tmp_path, 'import time; time.sleep(600)')])
+    assert started[0].wait(60) == -signal.SIGKILL
+
+
+def test_what_a_cpu_is_spared_is_named(tmp_path: Path) -> None:
+    asked = [str(tmp_path), '--size', 'tiny', '--only', 'compiled', '--device']
+    (on_cpu,) = bench.parts_of(bench.parse([*asked, 'cpu']))
+    (on_gpu,) = bench.parts_of(bench.parse([*asked, 'cuda']))
+    assert 'plan' not in on_cpu.command
+    assert 'plan' in on_gpu.command
+    assert on_gpu.left_out == ''
+    command = part('compiled', tmp_path, 'pass').command
+    row = ended(tmp_path, [bench.Part('compiled', 60.0, command, on_cpu.left_out)])['compiled']
+    assert 'a CPU takes tens of minutes' in row['left_out']
+
+
 def test_what_ended_well_is_not_done_again(tmp_path: Path) -> None:
     args = bench.parse([str(tmp_path), '--size', 'tiny', '--device', 'cpu'])
     result = bench.started(args)
@@ -116,7 +143,10 @@ def test_the_parts_commands_are_understood_and_fit_their_time(size: str, tmp_pat
         assert asked.json == tmp_path / f'{name}.json'
     assert parts['agreement'].seconds + parts['eager'].seconds < bench.BENCH_S
     words = parts['training'].command
-    assert float(words[words.index('--seconds') + 1]) <= bench.TRAINING_S - 60
+    seconds = float(words[words.index('--seconds') + 1])
+    assert seconds <= bench.TRAINING_S - 60
+    slow = bench.parts_of(bench.parse([str(tmp_path), '--size', size, '--slack', '3']))[-1].command
+    assert float(slow[slow.index('--seconds') + 1]) == pytest.approx(3 * seconds)
     assert bench.parts_of(bench.parse([str(tmp_path), '--only', 'eager']))[0].name == 'eager'
 
 
