@@ -46,10 +46,23 @@ def test_one_run_trains_judges_and_says_why_no_value_was_learned(
     assert (tmp_path / 'work' / 'episodes').is_dir()
 
 
+def test_episodes_that_nothing_can_judge_are_refused_before_a_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Latents alone can be trained on; judging needs what the cameras saw."""
+    write_ctrl_world(tmp_path / 'data', [20], [20], shape=(4, 4, 8))
+    models = save_models(tmp_path / 'models', tiny_world_model())
+    (models / 'semantic').mkdir()
+    words = f'heads --source ctrl-world --data {tmp_path}/data --models {models}'
+    assert main([*words.split(), '--out', f'{tmp_path}/out', '--work', f'{tmp_path}/work']) == 2
+    assert 'no held-out episode' in capsys.readouterr().err
+    assert not list((tmp_path / 'work').glob('*.pt'))
+
+
 def test_episodes_that_are_too_short_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_ctrl_world(tmp_path / 'data', [8], [8], shape=(4, 4, 8))
+    write_ctrl_world(tmp_path / 'data', [8], [8], shape=(4, 4, 8), videos=True)
     models = save_models(tmp_path / 'models', tiny_world_model())
     (models / 'semantic').mkdir()
     words = f'heads --source ctrl-world --data {tmp_path}/data --models {models}'

@@ -17,7 +17,10 @@ from vidplan_core.errors import ConfigError
 from vidplan_core.heads.uncertainty import FOLDER as UNCERTAINTY
 from vidplan_core.heads.value import FOLDER as VALUE
 from vidplan_core.models.manifest import MANIFEST
+from vidplan_core.world_model.checkpoint import world_model_config
 from vidplan_training.data.readers.source import AnyEpisodes
+from vidplan_training.data.robot_shards import as_shards
+from vidplan_training.evaluation.clips import places
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.settings import EvaluateUncertainty, EvaluateValue, HeadsRecipe
 from vidplan_training.evaluation.uncertainty.evaluate import evaluate_uncertainty
@@ -44,8 +47,9 @@ def run(settings: HeadsRecipe) -> int:
 def train_and_evaluate(settings: HeadsRecipe) -> dict[str, Any]:
     """Results of both heads by name; of a value head that was not trained, why."""
     link_models(settings.models, settings.out)
-    heads.run(recipe_of(UncertaintyHeadRecipe, 'uncertainty-head', settings, UNCERTAINTY))
     read = {**episodes_of(settings), 'models': settings.out, 'seed': settings.seed}
+    require_clips(EvaluateUncertainty(clips=settings.clips, **read))
+    heads.run(recipe_of(UncertaintyHeadRecipe, 'uncertainty-head', settings, UNCERTAINTY))
     result = {UNCERTAINTY: evaluate_uncertainty(EvaluateUncertainty(clips=settings.clips, **read))}
     try:
         heads.run(recipe_of(ValueHeadRecipe, 'value-head', settings, VALUE))
@@ -54,6 +58,15 @@ def train_and_evaluate(settings: HeadsRecipe) -> dict[str, Any]:
     # Motions of scenes of the simulated cell say nothing of a robot's.
     scenes = settings.scenes if settings.source == 'cell' else 0
     return {**result, VALUE: evaluate_value(EvaluateValue(scenes=scenes, **read))}
+
+
+def require_clips(settings: EvaluateUncertainty) -> None:
+    """Raise ConfigError, before anything is trained, where nothing could judge it."""
+    config = world_model_config(settings.models / 'world_model')
+    try:
+        places(as_shards(settings, config), settings.clips, config, settings.seed)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def recipe_of(kind: type[H], command: str, settings: HeadsRecipe, folder: str) -> H:
