@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidplan.cli.arguments import existing, existing_file, existing_folder, output_folder
+from vidplan_core.errors import ModelError
+from vidplan_core.models.mistaken import no_weights
 
 if TYPE_CHECKING:
     from vidplan_core.world_model.released.import_checkpoint import Released
@@ -69,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
         return _seal(args.path)
     if args.path.is_dir():
         return _show_folder(args.path)
+    if what := no_weights(args.path):  # before torch is loaded
+        raise ModelError(f'{args.path} {what}')
     from vidplan_core.world_model.released.import_checkpoint import convert, read_released
     from vidplan_core.world_model.released.presets import read_spec
 

@@ -73,7 +73,9 @@ def _add_export(actions: Any) -> None:
     parser.add_argument(
         '--fps', type=above_zero, default=5.0, help='frames per second (default 5)'
     )
-    parser.add_argument('--size', default='192x320', metavar='HxW', help='of a view, pixels')
+    parser.add_argument(
+        '--size', type=_size, default='192x320', metavar='HxW', help='of a view, pixels'
+    )
     parser.add_argument('--cameras', default='cell', help='camera layout: names of the views')
     parser.add_argument('--instruction', default='', help='default: the goal in each bag')
     parser.add_argument('--json', type=output_file, metavar='FILE', help='write what was lost')
@@ -176,23 +178,25 @@ def open_data(
         ConfigError: it has none that is known, or not what is named.
     """
     from vidplan_core.errors import ConfigError
-    from vidplan_eval.datasets.ctrl_world import CtrlWorldSource
-    from vidplan_eval.datasets.lerobot import CAMERAS, LeRobotSource
-    from vidplan_eval.datasets.lerobot_columns import Columns
 
     if (path / 'meta' / 'info.json').is_file():
+        from vidplan_eval.datasets.lerobot import CAMERAS, LeRobotSource
+        from vidplan_eval.datasets.lerobot_columns import Columns
+
         names = Columns.named(columns)
         return LeRobotSource(path, cameras or CAMERAS, None, columns=names)
     if (path / 'annotation').is_dir():
+        from vidplan_eval.datasets.ctrl_world import CtrlWorldSource
+
         return CtrlWorldSource(path)
     raise ConfigError(f'{path} has neither meta/info.json (LeRobot) nor annotation/ (Ctrl-World)')
 
 
 def _import(args: argparse.Namespace) -> int:
+    source = open_data(args.data, cameras=args.cameras, columns=args.columns)
     from vidplan_eval.datasets.episode_bag import write_episode_bag
     from vidplan_eval.datasets.errors import EpisodeError
 
-    source = open_data(args.data, cameras=args.cameras, columns=args.columns)
     ids = [*source.ids(held_out=False), *source.ids(held_out=True)][: args.episodes]
     failed = 0
     for number, name in enumerate(ids, 1):
@@ -213,7 +217,7 @@ def _export(args: argparse.Namespace) -> int:
     from vidplan_eval.datasets.lerobot_writer import LeRobotWriter
     from vidplan_eval.results import write_json
 
-    layout = load_layout(args.cameras).resized(*_size(args.size))
+    layout = load_layout(args.cameras).resized(*args.size)
     writer = LeRobotWriter(args.out, layout, args.fps, args.version)
     done: list[ExportedBag] = []
     for path in args.bags:
@@ -228,11 +232,9 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _size(words: str) -> tuple[int, int]:
-    from vidplan_core.errors import ConfigError
-
     height, cross, width = words.partition('x')
     if not (cross and height.isdigit() and width.isdigit()):
-        raise ConfigError(f'--size {words!r} is not HxW, such as 192x320')
+        raise argparse.ArgumentTypeError(f'{words!r} is not HxW, such as 192x320')
     return int(height), int(width)
 
 

@@ -90,23 +90,26 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         VidPlanError: an unusable bag, model or instruction.
     """
-    if args.again:
-        return run_again(args)
-    from vidplan_eval.bags.observations import sees_sensors
     from vidplan_eval.bags.rosbag import Bag
+
+    with Bag(args.bag) as bag:  # before torch is loaded
+        return run_again(args, bag) if args.again else _replay(args, bag)
+
+
+def _replay(args: argparse.Namespace, bag: Bag) -> int:
+    from vidplan_eval.bags.observations import sees_sensors
     from vidplan_eval.replay.hindsight import recorded_task
     from vidplan_eval.results import write_json
 
     began_s = perf_counter()
-    with Bag(args.bag) as bag:
-        sees_sensors(bag, _views(args), bag_source(args))  # before models are loaded
-        recorded = recorded_task(bag)
-        system = _load(args)
-        stream = _stream(args, bag, system)
-        meter = _meter(args, system)
-        log = None if args.out is None else _run_log(args, recorded, meter)
-        found = _study(args, bag, stream, system, meter, recorded, log)
-        result = replay_result(args, bag, stream, recorded, system, found)
+    sees_sensors(bag, _views(args), bag_source(args))  # before models are loaded
+    recorded = recorded_task(bag)
+    system = _load(args)
+    stream = _stream(args, bag, system)
+    meter = _meter(args, system)
+    log = None if args.out is None else _run_log(args, recorded, meter)
+    found = _study(args, bag, stream, system, meter, recorded, log)
+    result = replay_result(args, bag, stream, recorded, system, found)
     result['timings'] |= {'total_s': perf_counter() - began_s}
     print_result(result)
     if args.json is not None:

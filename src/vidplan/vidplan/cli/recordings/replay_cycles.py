@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Any
 from vidplan.cli.terminal import StatusLine
 
 if TYPE_CHECKING:
+    from vidplan_eval.bags.rosbag import Bag
     from vidplan_eval.replay.cycles import CycleAgain
 
 EXIT_DIFFERENT = 1
 _SAY_EVERY = 10  # cycles
 
 
-def run_again(args: argparse.Namespace) -> int:
+def run_again(args: argparse.Namespace, bag: Bag) -> int:
     """Plan every recorded cycle again; exit status 0 if all numbers are equal, else 1.
 
     Raises:
         VidPlanError: an unusable bag or model, or what planning raises.
     """
     from vidplan.cli.evaluate.loading import load_system
-    from vidplan_eval.bags.rosbag import Bag
     from vidplan_eval.replay.cycles import online_cycles, plan_again
     from vidplan_eval.replay.hindsight import recorded_task
     from vidplan_eval.results import write_json
 
-    with Bag(args.bag) as bag, StatusLine() as status:
+    with StatusLine() as status:
         recorded, total = recorded_task(bag), len(online_cycles(bag))  # before models are loaded
         system = load_system(args, seed=args.seed)
         cycles: list[CycleAgain] = []

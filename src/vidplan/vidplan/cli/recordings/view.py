@@ -49,13 +49,14 @@ def run(args: argparse.Namespace) -> int:
         BagError: a bag that cannot be read.
     """
     from vidplan_core.errors import ConfigError
-    from vidplan_core.models.places import usual_folder
-    from vidplan_eval.viz.rerun_view import write_rerun
 
     try:
         found = existing(args.path)
     except argparse.ArgumentTypeError as error:
         raise ConfigError(str(error)) from None
+    from vidplan_core.models.places import usual_folder
+    from vidplan_eval.viz.rerun_view import write_rerun
+
     recording = found / RUN_FILE if (found / RUN_FILE).is_file() else found
     if recording.suffix != '.rrd':
         file = args.rrd or usual_folder(Path('outputs/views'), '--rrd FILE') / f'{found.name}.rrd'

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vidplan_core.errors import ModelError
-from vidplan_core.models.mistaken import mistaken_for
+from vidplan_core.models.mistaken import no_weights
 
 # What wrappers of distributed training put before every name.
 WRAPPER = 'module.'
@@ -30,7 +30,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise ModelError(f'no checkpoint: {path} is not a file')
-    if what := mistaken_for(path):
+    if what := no_weights(path):
         raise ModelError(f'{path} {what}')
     state = _safetensors(path) if path.suffix == '.safetensors' else _torch(path)
     if not isinstance(state, dict) or not state:
