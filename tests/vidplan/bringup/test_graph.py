@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from vidplan.bringup.description import Graph, Process, Value
+from vidplan.bringup.description import Graph, Process, Value, resolve
 from vidplan.bringup.graph import CELL, GRAPHS, PLANNING, REPLAY
 from vidplan.bringup.overrides import overrides
 from vidplan.bringup.process import command, environment
@@ -78,17 +78,26 @@ def test_paths_of_defaults_exist(graph: Graph) -> None:
 
 
 def test_nothing_but_the_cell_and_the_bag_is_added_to_the_graph() -> None:
-    same = tuple(_without_gripper(process) for process in CELL.processes[1:])
+    same = tuple(_as_planned(process) for process in CELL.processes[1:])
     assert same == PLANNING.processes
     assert [process.executable for process in REPLAY.processes[1:]] == [
         process.executable for process in PLANNING.processes
     ]
 
 
-def _without_gripper(process: Process) -> Process:
-    """Leave out that the gripper of the cell listens to a topic, whatever robot is chosen."""
-    parameters = (entry for entry in process.parameters if entry[0] != 'gripper_backend')
-    return dataclasses.replace(process, parameters=tuple(parameters))
+def _as_planned(process: Process) -> Process:
+    """Leave out what a cell has of its own: a clock, and a gripper that listens to a topic."""
+    parameters = tuple(entry for entry in process.parameters if entry[0] != 'gripper_backend')
+    remappings = tuple(entry for entry in process.remappings if entry[0] != '/clock')
+    return dataclasses.replace(process, parameters=parameters, remappings=remappings)
+
+
+@ALL
+def test_a_namespace_holds_everything_of_a_robot(graph: Graph) -> None:
+    values = graph.values()
+    for process in graph.processes:
+        names = [str(resolve(entry, values)) for _, entry in process.remappings]
+        assert not [name for name in names if name.startswith('/')]
 
 
 @pytest.mark.fault('replay')
@@ -116,7 +125,7 @@ def test_command_line_of_a_process() -> None:
     assert words[1:3] == ['-m', 'some.thing']
     assert words[3:] == [
         '--ros-args', '--log-level', 'info', '-r', '__ns:=/arm1', '--params-file', '/p.yaml',
-        '--params-file', '/o.yaml', '-r', 'in:=/left/image_raw',
+        '--params-file', '/o.yaml', '-r', 'in:=left/image_raw',
     ]  # fmt: skip
 
 
@@ -181,7 +190,7 @@ def test_launch_makes_the_same_command_lines(graph: Graph, repository: Path) -> 
         context.extend_locals({'ros_specific_arguments': {'ns': '__ns:=/arm1'}})
         assert (node.node_package, node.node_executable) == (process.package, process.executable)
         assert node.expanded_node_namespace == '/arm1'
-        wanted = [(source, str(values[entry.argument])) for source, entry in process.remappings]
+        wanted = [(source, str(resolve(entry, values))) for source, entry in process.remappings]
         assert list(node.expanded_remapping_rules or []) == wanted
         words = [perform_substitutions(context, word) for word in node.cmd[1:]]
         assert words[words.index('--log-level') + 1] == 'debug'

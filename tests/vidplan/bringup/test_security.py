@@ -51,13 +51,13 @@ def test_the_policy_allows_what_the_nodes_do(repository: Path, right: str) -> No
     used = {name for text in texts for name in re.findall(_USES[right], text)}
     assert used
     known = {name for rights in RIGHTS.values() for name in getattr(rights, right)}
-    assert used - {'/diagnostics'} <= known
+    assert used - {'diagnostics'} <= known
 
 
 def test_one_node_alone_commands_the_arm_and_one_alone_plans() -> None:
     publish = allowed(policy(), 'publish')
-    assert publish['/fr3_arm_controller/joint_trajectory'] == {'adapter'}
-    assert publish['/gripper/command'] == {'adapter'}
+    assert publish['fr3_arm_controller/joint_trajectory'] == {'adapter'}
+    assert publish['gripper/command'] == {'adapter'}
     assert publish['plan'] == {'planner'}
     call = allowed(policy(), 'call')
     assert call['fr3_arm_controller/follow_joint_trajectory'] == {'adapter'}

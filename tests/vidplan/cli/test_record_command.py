@@ -23,16 +23,16 @@ def test_the_graphs_own_topics_are_the_default():
     words = arguments()
     assert "bag:='out/bag'" in words
     assert 'use_sim_time:=false' in words
-    assert 'left/image_raw:=/left/image_raw' in words
+    assert 'left/image_raw:=left/image_raw' in words
     sources = {word.partition(':=')[0] for word in words if ':=' in word}
     roles = {entry.role for entry in recorded(default_layout().views)}
-    assert sources - {'bag', 'cameras', 'split_mb', 'use_sim_time'} <= roles
+    assert sources - {'bag', 'cameras', 'split_mb', 'use_sim_time', '/clock'} <= roles
 
 
 def test_a_robots_own_names_replace_them():
     words = arguments('--remap', 'joint_states:=/franka/joint_states', '--namespace', 'cell1')
     assert 'joint_states:=/franka/joint_states' in words
-    assert 'joint_states:=/joint_states' not in words
+    assert 'joint_states:=joint_states' not in words
     assert '__ns:=/cell1' in words
 
 

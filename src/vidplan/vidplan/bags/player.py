@@ -68,7 +68,7 @@ class Player(Node):
             for role in sensors(layout.views)
         }
         self.create_subscription(
-            DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.DIAGNOSTICS
+            DiagnosticArray, 'diagnostics', self._on_diagnostics, qos.DIAGNOSTICS
         )
         self.create_subscription(PlanTask.Goal, 'planner/goal', self._on_goal, qos.EVENT)
         self._executor = SingleThreadedExecutor()

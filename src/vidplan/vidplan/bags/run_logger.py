@@ -65,7 +65,7 @@ class RunLogger(Node):
             (Image, 'reward/relevancy', self._on_map, qos.PREVIEW),
             (MarkerArray, 'planner/markers', self._on_markers, qos.PREVIEW),
             (Truth, 'cell/truth', self._on_truth, 10),
-            (DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.DIAGNOSTICS),
+            (DiagnosticArray, 'diagnostics', self._on_diagnostics, qos.DIAGNOSTICS),
         ):
             self.create_subscription(kind, name, callback, profile)
 

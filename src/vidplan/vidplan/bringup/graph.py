@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vidplan.bringup.description import Argument, Entry, Graph, Process, Value
 from vidplan_core.geometry.camera_files import DEFAULT_LAYOUT
 from vidplan_core.geometry.robot import NONE, TOPIC
@@ -11,9 +13,10 @@ from vidplan_core.geometry.robot_files import DEFAULT_ROBOT
 # One thread each: these run beside the planner, which needs the cores.
 _ONE_THREAD = (('OMP_NUM_THREADS', '1'),)
 
+# Topics are relative: what a namespace holds is one robot, and no other hears or commands it.
 _COMMON = (
     Argument('params_file', 'share:config/planning.yaml', 'Parameters of all nodes, YAML.'),
-    Argument('namespace', '', 'Namespace of all nodes and of every relative name.'),
+    Argument('namespace', '', 'Namespace of one robot: of all its nodes and topics.'),
     Argument('log_level', 'info', 'debug, info, warn, error or fatal.'),
     Argument('models', 'share:models/cell', 'Folder of the world model and the scorer.'),
     Argument('device', 'cpu', 'Where the models run: cpu, cuda, cuda:1 ...'),
@@ -33,21 +36,21 @@ _COMMON = (
     Argument(
         'cameras', DEFAULT_LAYOUT, 'Cameras: a file of config/cameras (cell, full), or a path.'
     ),
-    Argument('left_image', '/left/image_raw', 'Camera of the view left, sensor_msgs/Image.'),
-    Argument('right_image', '/right/image_raw', 'Camera of the view right, sensor_msgs/Image.'),
-    Argument('wrist_image', '/wrist/image_raw', 'Camera of the view wrist, sensor_msgs/Image.'),
+    Argument('left_image', 'left/image_raw', 'Camera of the view left, sensor_msgs/Image.'),
+    Argument('right_image', 'right/image_raw', 'Camera of the view right, sensor_msgs/Image.'),
+    Argument('wrist_image', 'wrist/image_raw', 'Camera of the view wrist, sensor_msgs/Image.'),
     Argument(
         'joint_states',
-        '/joint_states',
+        'joint_states',
         'Joint states of the arm at 100 Hz or more (franka_ros2: /franka/joint_states).',
     ),
-    Argument('gripper_states', '/gripper/joint_states', 'Joint states of the two fingers.'),
+    Argument('gripper_states', 'gripper/joint_states', 'Joint states of the two fingers.'),
     Argument(
         'trajectory',
-        '/fr3_arm_controller/joint_trajectory',
+        'fr3_arm_controller/joint_trajectory',
         'Topic of the joint trajectory controller.',
     ),
-    Argument('gripper_command', '/gripper/command', 'Gripper closedness, std_msgs/Float64.'),
+    Argument('gripper_command', 'gripper/command', 'Gripper closedness, std_msgs/Float64.'),
 )
 
 _SIM_TIME: tuple[Entry, ...] = (('use_sim_time', Value('use_sim_time')),)
@@ -65,6 +68,8 @@ _PACE: tuple[Entry, ...] = tuple(
     (name, Value(name)) for name in ('velocity_scale', 'acceleration_scale')
 )
 _LAYOUT: tuple[Entry, ...] = (('cameras', Value('cameras')),)
+# Simulations and recordings in two namespaces have a time each.
+_CLOCK: tuple[Entry, ...] = (('/clock', 'clock'),)
 _COMMANDS: tuple[Entry, ...] = (
     ('fr3_arm_controller/joint_trajectory', Value('trajectory')),
     ('gripper/command', Value('gripper_command')),
@@ -180,6 +185,10 @@ def _common(use_sim_time: bool, without: tuple[str, ...] = ()) -> tuple[Argument
     return (clock, *others)
 
 
+def _on_own_clock(*processes: Process) -> tuple[Process, ...]:
+    return tuple(replace(one, remappings=one.remappings + _CLOCK) for one in processes)
+
+
 PLANNING = Graph(
     'planning',
     'Stitcher, planning server and action adapter, for a robot that is already up.',
@@ -199,7 +208,9 @@ CELL = Graph(
         Argument('real_time_factor', 1.0, 'Simulated seconds per real second, up to 1.'),
     ),
     # The cell's gripper listens to a topic, whatever the robot's file says of the real one.
-    (_CELL, *_planning_processes(Value('dry_run'), (('gripper_backend', TOPIC),))),
+    _on_own_clock(
+        _CELL, *_planning_processes(Value('dry_run'), (('gripper_backend', TOPIC),))
+    ),
 )
 
 REPLAY = Graph(
@@ -213,7 +224,7 @@ REPLAY = Graph(
         Argument('wait_for_goal', False, 'Begin to play only when a goal has come.'),
     ),
     # Not an argument here: a bag must never move a robot.
-    (_PLAYER, *_planning_processes(True, (('gripper_backend', NONE),))),
+    _on_own_clock(_PLAYER, *_planning_processes(True, (('gripper_backend', NONE),))),
 )
 
 GRAPHS = {graph.name: graph for graph in (PLANNING, CELL, REPLAY)}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from launch.actions import (
     SetEnvironmentVariable,
     Shutdown,
 )
-from launch.substitutions import EnvironmentVariable
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile
 
@@ -106,6 +107,12 @@ def _node(process: Process, settings: GraphSettings, folder: Path) -> Action:
         # Bringing the arm to rest and leaving PyTorch behind may take a moment.
         sigterm_timeout=str(GRACE_S),
         sigkill_timeout=str(GRACE_S),
+        prefix=[LaunchConfiguration('launch-prefix', default=''), ' ', _ends_with_launch()],
         output='screen',
         emulate_tty=True,
     )
+
+
+def _ends_with_launch() -> str:
+    """Return what has a process interrupted when launch ends: at SIGTERM it leaves its behind."""
+    return 'setpriv --pdeathsig INT --' if shutil.which('setpriv') else ''

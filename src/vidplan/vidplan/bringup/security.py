@@ -21,7 +21,7 @@ _PICTURES = (
     'reward/overlay', 'planner/markers',
 )  # fmt: skip
 _REPORTS = (
-    'adapter/status', '/diagnostics', 'observation', 'plan', 'planner/goal', 'planner/result',
+    'adapter/status', 'diagnostics', 'observation', 'plan', 'planner/goal', 'planner/result',
 )  # fmt: skip
 _COMMANDS = ('fr3_arm_controller/joint_trajectory', 'gripper/command')
 _PARAMETERS = (
@@ -63,7 +63,7 @@ RIGHTS: dict[str, Rights] = {
     'reward': Rights(_PICTURES[3:5], reply=('reward/score',)),
     'planner': Rights(
         ('plan', 'planner/markers', 'planner/goal', 'planner/result'),
-        ('observation', 'adapter/status', '/diagnostics'),
+        ('observation', 'adapter/status', 'diagnostics'),
         request=('adapter/stop',), execute=('plan_task',),
     ),
     'adapter': Rights(
@@ -138,7 +138,7 @@ def _of_every_node(right: str, node: str) -> list[str]:
     lives = [one for one in nodes if one in _LIVES]
     if right == 'publish':
         events = [f'{one}/transition_event' for one in lives if node != OPERATOR]
-        own = [] if node == OPERATOR else ['/diagnostics']
+        own = [] if node == OPERATOR else ['diagnostics']
         return ['rosout', '/parameter_events', *own, *events]
     if right == 'subscribe':
         return ['/parameter_events', '/clock']

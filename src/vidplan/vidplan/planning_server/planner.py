@@ -121,7 +121,7 @@ class PlannerNode(ManagedNode):
             )
             for kind, name, callback, profile in (
                 (ObservationMessage, 'observation', self._on_observation, qos.OBSERVATION),
-                (DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.DIAGNOSTICS),
+                (DiagnosticArray, 'diagnostics', self._on_diagnostics, qos.DIAGNOSTICS),
             )
         ]
 
@@ -169,7 +169,7 @@ class PlannerNode(ManagedNode):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         feed = self._host.feed
-        ours = f'{self.get_namespace().rstrip("/")}/stitcher'  # robots share the topic
+        ours = f'{self.get_namespace().rstrip("/")}/stitcher'  # robots may share the topic
         for status in message.status:
             found = status.name, status.hardware_id
             if feed is not None and found == (_STITCHER_STATUS, ours):

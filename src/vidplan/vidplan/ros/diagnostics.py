@@ -96,7 +96,7 @@ class Diagnostics:
     def __init__(self, node: Node, period_s: float = 1.0) -> None:
         self._node = node
         self._tasks: dict[str, Callable[[], Status]] = {}
-        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', DIAGNOSTICS)
+        self._publisher = node.create_publisher(DiagnosticArray, 'diagnostics', DIAGNOSTICS)
         # Steady: a paused simulation or bag must not silence the diagnostics.
         self._timer = node.create_timer(
             period_s, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME)

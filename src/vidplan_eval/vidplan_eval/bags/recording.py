@@ -62,7 +62,7 @@ _BESIDE_CAMERAS = (
     RecordedTopic(GRIPPER_COMMAND, 'std_msgs/msg/Float64', Delivery.RELIABLE),
     RecordedTopic('/tf', 'tf2_msgs/msg/TFMessage', Delivery.SENSOR),
     RecordedTopic('/tf_static', 'tf2_msgs/msg/TFMessage', Delivery.LATCHED),
-    RecordedTopic('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', Delivery.SENSOR),
+    RecordedTopic('diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', Delivery.SENSOR),
     RecordedTopic('/parameter_events', 'rcl_interfaces/msg/ParameterEvent', Delivery.SENSOR),
 )
 

@@ -83,7 +83,7 @@ class CellNode(Node):
         self._truth_publisher = (
             self.create_publisher(Truth, 'cell/truth', 10) if self._values.publish_truth else None
         )
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._diagnostics = self.create_publisher(DiagnosticArray, 'diagnostics', 10)
         self._image_publishers = {
             view: self.create_publisher(Image, f'{view}/image_raw', sensor) for view in VIEWS
         }
