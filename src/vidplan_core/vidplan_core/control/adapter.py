@@ -20,7 +20,7 @@ from vidplan_core.control.commands import (
 from vidplan_core.control.config import AdapterConfig
 from vidplan_core.control.following import PlanFollower, pose_at
 from vidplan_core.control.gripper_schedule import GripperSchedule
-from vidplan_core.control.joint_monitor import JointMonitor
+from vidplan_core.control.joint_monitor import ContactWatch, JointMonitor, behind
 from vidplan_core.control.rejection import CLOCK_STEP, NO_STATE, OUT_OF_ORDER, TRACKING
 from vidplan_core.control.safety import CommandChecker
 from vidplan_core.control.timeline import Follows, MeasuredJoints, Sent, Timeline, committed_motion
@@ -60,14 +60,16 @@ class ActionAdapter:
         self._watchdog = Watchdog(self.config.joint_state_timeout_s)
         tolerance = IkTolerance(*self.config.ik_tolerance)
         self._follower = PlanFollower(self._robot, tolerance, self.config.elbow_rad_s)
-        error_rad = self.config.safety.max_tracking_error_rad
-        self._monitor = JointMonitor(self._robot.hard_limits, error_rad)
+        most_rad = self.config.safety.max_tracking_error_rad
+        self._monitor = JointMonitor(self._robot.hard_limits, most_rad)
+        self._contact = ContactWatch(self.config.contact_error_rad)
         self.reset()
 
     def reset(self) -> None:
         """Forget the arm's state, all motion and all faults."""
         self._timeline = Timeline()
         self._monitor.reset()
+        self._contact.reset()
         self._gripper = GripperSchedule()
         self._rejection = ''
         self._latest_s = -np.inf
@@ -96,7 +98,10 @@ class ActionAdapter:
             ObservationError: a joint is missing or named twice, sizes differ, or NaN.
         """
         measured = MeasuredJoints.read(self._robot.joint_names, stamp_s, names, q, dq, arrived_s)
-        self._monitor.look(measured, self._timeline.expected(stamp_s))
+        expected = self._timeline.expected(stamp_s)
+        self._monitor.look(measured, expected)
+        if expected is not None:
+            self._contact.look(behind(expected, measured.q), self._timeline.stopping)
         self._timeline.measured = measured
 
     def on_gripper_state(self, closedness: float) -> None:
@@ -174,7 +179,8 @@ class ActionAdapter:
         """Return what is due now; to be called at least once per control period."""
         self._follow_clock(now_s)
         timeline = self._timeline
-        if self._verdict(now_s).rest and timeline.moving(now_s) and not timeline.stopping:
+        must_rest = self._verdict(now_s).rest or self._contact.pressing
+        if must_rest and timeline.moving(now_s) and not timeline.stopping:
             return AdapterOutput(trajectory=self.stop(now_s))
         return AdapterOutput(closedness=self._gripper.pop_due(now_s))
 

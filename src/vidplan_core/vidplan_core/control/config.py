@@ -99,6 +99,13 @@ class AdapterConfig:
         high=2.0,
         section='What is refused. Each refusal is named in adapter/status and in the log.',
     )
+    contact_error_rad: float = knob(
+        0.02,
+        'that a moving joint may fall behind: then the arm presses on something, and brakes',
+        unit='rad',
+        low=0.005,
+        high=1.0,
+    )
     safety: SafetyConfig = knob_group(SafetyConfig, prefix='')
     gripper: GripperRule = knob_group(GripperRule, prefix='gripper_')
     robot: RobotModel = field(default_factory=default_robot)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether measured joint states can be those of the arm that is commanded."""
+"""Whether measured joint states are those of the arm that is commanded, moving freely."""
 
 from __future__ import annotations
 
@@ -114,3 +114,35 @@ class JointMonitor:
             f'allowed {self._max_error_rad:.3f} rad; is the controller following, is the arm '
             'blocked or pushed?'
         )
+
+
+class ContactWatch:
+    """Follows how far the arm is from where it was sent, from one joint state to the next.
+
+    An arm that is held up falls behind further and further. Braking at once keeps it from
+    pressing harder; a motion that leads away from what it presses on makes the distance smaller,
+    and passes.
+    """
+
+    def __init__(self, yields_rad: float) -> None:
+        """Watch for a joint that falls behind by `yields_rad` more than it was."""
+        self._yields_rad = yields_rad
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._least = 0.0
+        self.pressing = False
+
+    def look(self, behind_rad: float, stopping: bool) -> None:
+        """Take in how far a joint is behind at most, rad, and whether the arm brakes already.
+
+        What the arm has come to rest with is the measure for the next motion.
+        """
+        self._least = behind_rad if stopping else min(self._least, behind_rad)
+        self.pressing = not stopping and behind_rad > self._least + self._yields_rad
+
+
+def behind(desired: Array, measured: Array) -> float:
+    """Largest angle (rad) between joints (7,) and where they were sent (7,)."""
+    return float(np.abs(desired - measured).max())
