@@ -83,6 +83,12 @@ _ALL = (
         'success',
         'SuccessRecipe',
     ),
+    _recipe(
+        'grasp',
+        'train what sees where and how a thing is grasped',
+        'grasp',
+        'GraspRecipe',
+    ),
     _recipe('policy', 'train the policy whose chunks are planned from', 'policy', 'PolicyRecipe'),
     _recipe('semantic', 'train the semantic scorer', 'semantic', 'SemanticRecipe'),
     Command(
@@ -150,6 +156,12 @@ _ALL = (
         'whether the success detector is right, and calibrated',
         'EvaluateSuccess',
         'contact.success',
+    ),
+    _evaluation(
+        'grasp',
+        'how far off the grasp head is',
+        'EvaluateGrasp',
+        'contact.grasp',
     ),
 )
 

@@ -15,21 +15,19 @@ from tests.fakes.tiny import save_models, tiny_config, tiny_world_model
 from tests.fakes.tiny_scorer import TinyScorer
 from vidplan_core.errors import ModelError
 from vidplan_core.geometry.camera import load_cameras
-from vidplan_core.heads.success.network import SuccessConfig, SuccessDetector, load_success
+from vidplan_core.heads.detectors.success.network import (
+    SuccessConfig,
+    SuccessDetector,
+    load_success,
+)
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.collect.contact.episode import KIND_NAMES
-from vidplan_training.collect.endings import GRASPED, UNKNOWN, VERBS, EndingRecorder
+from vidplan_training.collect.endings import GRASPED, UNKNOWN, VERBS, EndingRecorder, ending_files
 from vidplan_training.engine.config import TrainerConfig
 from vidplan_training.evaluation.contact.success import evaluate_success
 from vidplan_training.evaluation.settings import EvaluateSuccess
 from vidplan_training.recipes.success import recipe
 from vidplan_training.recipes.success.check import Judgements, calibration_of, measure
-from vidplan_training.recipes.success.recorded import (
-    ending_file,
-    read_ending,
-    record_endings,
-    write_ending,
-)
 from vidplan_training.recipes.success.settings import SuccessRecipe
 
 CAMERAS = Path(__file__).resolve().parents[3] / 'models' / 'cell' / 'cameras.json'
@@ -53,9 +51,10 @@ def test_an_ending_is_taken_and_put_down(ending: dict[str, np.ndarray]) -> None:
 
 
 def test_what_is_there_is_not_recorded_again(tmp_path: Path) -> None:
-    write_ending(ending_file(tmp_path, 3), {})
-    record_endings(tmp_path, [3], workers=1)
-    assert read_ending(tmp_path, 3) is None
+    endings = ending_files(tmp_path)
+    endings.write(3, {})
+    endings.record([3], workers=1)
+    assert endings.read(3) is None
 
 
 def made(ending: dict[str, np.ndarray], folder: Path) -> SuccessRecipe:
@@ -67,7 +66,7 @@ def made(ending: dict[str, np.ndarray], folder: Path) -> SuccessRecipe:
     data = folder / 'endings'
     data.mkdir()
     for seed in range(FIRST, FIRST + SCENES):
-        write_ending(ending_file(data, seed), {} if seed == FIRST else ending)
+        ending_files(data).write(seed, {} if seed == FIRST else ending)
     return SuccessRecipe(
         data=data, scenes=SCENES, first=FIRST, workers=1, models=folder / 'models',
         out=folder / 'success', work=folder / 'run.pt', batch=4, features=8, device='cpu',
@@ -93,10 +92,10 @@ def test_the_recipe_trains_calibrates_and_measures(
 
 
 def test_no_recorded_scene_is_an_error(tmp_path: Path) -> None:
-    write_ending(ending_file(tmp_path, 0), {})
+    ending_files(tmp_path).write(0, {})
     reader = type('Reader', (), {'read': lambda *_: None})()
     with pytest.raises(ValueError, match='no ending'):
-        recipe.read_all(reader, tmp_path, [0])
+        recipe.read_all(reader, ending_files(tmp_path), [0])
 
 
 def judgements(logits: np.ndarray, true: np.ndarray) -> dict[str, Judgements]:

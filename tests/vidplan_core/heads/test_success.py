@@ -15,14 +15,15 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
 from vidplan_core.geometry.camera import load_cameras
 from vidplan_core.geometry.fk import tcp_position
-from vidplan_core.heads.grounding import VERBS, InstructionGrounding
-from vidplan_core.heads.success.inputs import CHANNELS, NUMBERS, SIDE, success_input
-from vidplan_core.heads.success.network import (
+from vidplan_core.heads.detectors.crops import CHANNELS, SIDE
+from vidplan_core.heads.detectors.success.inputs import NUMBERS, success_input
+from vidplan_core.heads.detectors.success.network import (
     SuccessConfig,
     SuccessDetector,
     load_success,
     save_success,
 )
+from vidplan_core.heads.grounding import VERBS, InstructionGrounding
 from vidplan_core.heads.value import text_probe
 from vidplan_core.language.instruction import PICK, PLACE
 

@@ -83,7 +83,7 @@ def test_refinement_reaches_turns_and_places() -> None:
 def test_backing_off_rises_and_keeps_what_is_held(
     commanded: float, measured: float, then: float
 ) -> None:
-    chunk = retreat(MOTIONS, start(measured, commanded))
+    chunk = retreat(MOTIONS, start(commanded, commanded), measured)
     assert 0.5 * RISE_M < float(chunk.position[0, -1, 2] - chunk.position[0, 0, 2]) < 1.01 * RISE_M
     assert (chunk.closedness == then).all()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,15 +14,17 @@ from tests.fakes.tiny import tiny_world_model
 from tests.fakes.tiny_heads import ChangeUncertainty
 from tests.fakes.tiny_system import CAMERAS, RedScorer, tiny_system
 from tests.vidplan_core.planner.looks import looks
+from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import InstructionError, NoProgressError, TargetNotFoundError
 from vidplan_core.geometry.camera import load_cameras
 from vidplan_core.heads.bundle import Heads
+from vidplan_core.heads.detectors.success.network import SuccessEstimator
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.heads.policy.network import ChunkPolicy, PolicyConfig
-from vidplan_core.heads.success.network import SuccessEstimator
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.interfaces import Situation, Start
+from vidplan_core.planner.motion.pressing import PRESSED_RAD
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_core.world_model.world_model import Imagination
 
@@ -183,6 +186,30 @@ def test_without_progress_others_are_tried_then_it_backs_off_then_it_ends() -> N
     # The policy's samples, primitives beside them, one that backs off, and all of it again.
     assert counts[:6] == [4, 4, 4, 11, 11, 1]
     assert task.progress.retries == 1
+
+
+def sent_to(q: np.ndarray) -> CommittedMotion:
+    """An arm that was sent to angles, and rests there as far as it knows."""
+    look, times = looks()[-1], np.array([0.0, 100.0])
+    position, quaternion = (np.stack([each, each]) for each in (look.position, look.quaternion))
+    still, angles = np.zeros((2, 7)), np.stack([q, q])
+    return CommittedMotion(
+        times, position, quaternion, np.zeros(2), np.zeros((2, 3)), angles, still, 1.0
+    )
+
+
+def test_a_hand_that_presses_on_something_backs_off_and_that_is_one_retry() -> None:
+    planner = system(retries=1)
+    task, free = planner.new_task(WORDS), looks()[-1].q
+    behind = free + np.array([0.0, 0.0, 0.0, 0.0, 0.0, 2.0 * PRESSED_RAD, 0.0])
+    counts = [
+        len(planner.plan(task, looks(10.0 + 0.4 * cycle), sent_to(q)).scores)
+        for cycle, q in enumerate([free, behind, behind, free])
+    ]
+    assert counts == [4, 1, 1, 4]
+    assert task.progress.retries == 1
+    with pytest.raises(NoProgressError, match='move what is in the way'):
+        planner.plan(task, looks(12.0), sent_to(behind))
 
 
 @pytest.mark.parametrize('words', ['pick up the red ball', WORDS])

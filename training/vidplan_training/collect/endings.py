@@ -7,6 +7,7 @@ What a success detector learns from: all that looks nearly like a success, and i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from vidplan_training.collect.contact.approach import aside, come_near
 from vidplan_training.collect.contact.episode import KIND_NAMES, Row, near_start, record_row
 from vidplan_training.collect.contact.inside import kept_inside
 from vidplan_training.collect.motion import PERIOD_S, Motion
+from vidplan_training.collect.scene_files import SceneFiles
 
 VERBS = (PICK, PLACE)
 UNKNOWN = -1
@@ -149,3 +151,8 @@ class EndingRecorder:
                     done(view, PickPlaceTask(verb, kind)) for verb in VERBS
                 ]
         return record_row(self.cell, list(KIND_NAMES)) | {'successes': found}
+
+
+def ending_files(folder: Path) -> SceneFiles:
+    """The recorded endings of a folder."""
+    return SceneFiles(folder, 'ending', EndingRecorder)

@@ -176,6 +176,20 @@ class EvaluateSuccess(EvaluationSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluateGrasp(EvaluationSettings):
+    """Say how far grasps are from the expert's in fresh scenes, with the head and without it.
+
+    Without it the target's triangulated place and the moments of its relevancy say how to grasp.
+    Intervals of means are by scene.
+    """
+
+    scenes: int = knob(200, 'five looks at each', low=2)
+    workers: int = knob(1, 'processes that record', low=1)
+    data: Path | None = knob(None, 'keep the recorded looks here, or take them from here')
+    seed: int = knob(1_000_000, 'of the first scene', low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConformalRecipe(ValueSettings):
     """Bound predicted values from below, with known probability.
 

@@ -13,7 +13,12 @@ from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
+from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.heads.conformal import LowerBound, load_bound
+from vidplan_core.heads.detectors.grasp.network import FOLDER as GRASP_FOLDER
+from vidplan_core.heads.detectors.grasp.network import GraspEstimator, load_grasp
+from vidplan_core.heads.detectors.success.network import FOLDER as SUCCESS_FOLDER
+from vidplan_core.heads.detectors.success.network import SuccessEstimator, load_success
 from vidplan_core.heads.grounding import (
     InstructionGrounding,
     MapFilter,
@@ -22,8 +27,6 @@ from vidplan_core.heads.grounding import (
 )
 from vidplan_core.heads.novelty import FOLDER as NOVELTY_FOLDER
 from vidplan_core.heads.novelty import Novelty, load_novelty
-from vidplan_core.heads.success.network import FOLDER as SUCCESS_FOLDER
-from vidplan_core.heads.success.network import SuccessEstimator, load_success
 from vidplan_core.heads.uncertainty import FOLDER as UNCERTAINTY_FOLDER
 from vidplan_core.heads.uncertainty import load_uncertainty
 from vidplan_core.heads.value import FOLDER as VALUE_FOLDER
@@ -92,6 +95,7 @@ class Heads:
         bound: turns expected values into values that are reached with known probability.
         novelty: knows what training scenes look like; None where nobody does.
         success: sees whether an instruction is fulfilled; None where only a value head says it.
+        grasp: sees where and how to grasp its target; None where nobody does.
     """
 
     uncertainty_head: UncertaintyEstimator | None = None
@@ -101,6 +105,7 @@ class Heads:
     bound: LowerBound | None = None
     novelty: Novelty | None = None
     success: SuccessEstimator | None = None
+    grasp: GraspEstimator | None = None
 
     def __post_init__(self) -> None:
         if self.value_head is not None and self.ground is None:
@@ -168,8 +173,9 @@ def load_heads(
     *,
     conformal: bool = False,
     device: str | torch.device = 'cpu',
+    robot: RobotModel | None = None,
 ) -> Heads:
-    """What a models folder has of `uncertainty/`, `value/`, `novelty/` and `success/`.
+    """What a models folder has: `uncertainty/`, `value/`, `novelty/`, `success/`, `grasp/`.
 
     Raises:
         ModelError: a head is corrupt or does not fit the world model or the scorer.
@@ -202,10 +208,23 @@ def load_heads(
         novelty = load_novelty(models, device)
         novelty.config.check_fits(world_model.config, channels)
         heads = replace(heads, novelty=novelty)
+    return _with_detectors(heads, models, world_model, scorer, device, robot)
+
+
+def _with_detectors(
+    heads: Heads, models: Path, world_model: WorldModel, scorer: SemanticScorer,
+    device: str | torch.device, robot: RobotModel | None,
+) -> Heads:  # fmt: skip
+    """The heads with what a models folder has of `success/` and `grasp/`."""
+    cameras = world_model.config.cameras
     if (models / SUCCESS_FOLDER).is_dir():
         detector = load_success(models, device)
         detector.config.check_fits(world_model.config, scorer)
-        heads = replace(heads, success=detector.seen_by(world_model.config.cameras))
+        heads = replace(heads, success=detector.seen_by(cameras))
+    if (models / GRASP_FOLDER).is_dir():
+        grasp = load_grasp(models, device)
+        grasp.config.check_fits(world_model.config, scorer)
+        heads = replace(heads, grasp=grasp.seen_by(cameras, robot))
     return heads
 
 

@@ -96,8 +96,21 @@ def ground_views(
         instructions: as many as scenes.
         keep: leaves out of the maps what has the same name and is not meant.
     """
-    text = torch.stack([_words(scorer, wanted) for wanted in instructions])
     dense = scorer.dense(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+    return ground_dense(scorer, model, dense, poses, instructions, keep)
+
+
+@torch.no_grad()
+def ground_dense(
+    scorer: SemanticScorer,
+    model: WorldModel,
+    dense: Tensor,
+    poses: PoseChunk,
+    instructions: Sequence[Instruction],
+    keep: MapFilter | None = None,
+) -> InstructionGrounding:
+    """Ground instructions in what the scorer sees, (batch, views, ...); else as `ground_views`."""
+    text = torch.stack([_words(scorer, wanted) for wanted in instructions])
     maps = torch.stack(
         [_maps(scorer, seen, wanted) for seen, wanted in zip(dense, instructions, strict=True)]
     )

@@ -197,9 +197,9 @@ class PlannerConfig:
         8, 'cycles without a view of the target until it is lost', low=0, high=1000
     )
     max_idle_cycles: int = knob(
-        10, 'cycles without coming nearer until other motions are tried', low=1, high=1000
+        4, 'cycles without coming nearer until other motions are tried', low=1, high=1000
     )
-    retries: int = knob(2, 'times that the arm backs off and looks again', low=0, high=100)
+    retries: int = knob(5, 'times that the arm backs off and looks again', low=0, high=100)
     precision: str = knob(
         'auto',
         'of the networks; auto: bf16 where the machine is fast in it, weights as they are stored',

@@ -12,6 +12,7 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.language.instruction import Instruction
+from vidplan_core.planner.target.handled_look import HandledLook
 from vidplan_core.planner.target.locating import Chosen, Sighting
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.world_model import Imagination
@@ -74,8 +75,7 @@ class Situation:
         stage: of a task that has stages, as its kind sees it; None for the others.
         chosen: which of several things of its name the target is; None where its name says it.
         gripping: whether the fingers are still on their way to what they were commanded.
-        success: probability in [0, 1] that the views show the instruction fulfilled; None where
-            nobody sees it.
+        handled: what the look says of a thing that is handled; None for other tasks.
     """
 
     context: Context
@@ -95,7 +95,12 @@ class Situation:
     stage: object | None = None
     chosen: Chosen | None = None
     gripping: bool = False
-    success: float | None = None
+    handled: HandledLook | None = None
+
+    @property
+    def success(self) -> float | None:
+        """Probability in [0, 1] that the instruction is fulfilled; None where nobody sees it."""
+        return None if self.handled is None else self.handled.success
 
     @property
     def of_scene(self) -> dict[str, float]:

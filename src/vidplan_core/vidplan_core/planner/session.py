@@ -18,7 +18,6 @@ from vidplan_core.data.observation import Observation
 from vidplan_core.errors import ObservationError
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.se3 import quaternion_to_matrix
-from vidplan_core.heads.grounding import carried_along
 from vidplan_core.planner.compositions import Composition
 from vidplan_core.planner.interfaces import Situation, Start
 from vidplan_core.planner.motion.committed import (
@@ -30,6 +29,7 @@ from vidplan_core.planner.motion.committed import (
     turn_rate_at,
     velocity_at,
 )
+from vidplan_core.planner.motion.pressing import presses
 from vidplan_core.planner.motion.retreat import retreat
 from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.motion.turning import TurningMotions
@@ -39,7 +39,6 @@ from vidplan_core.planner.plans.encoded import EncodedFrames
 from vidplan_core.planner.plans.pictures import decoded, heat_of, last_frames
 from vidplan_core.planner.plans.result import PlanResult, Task
 from vidplan_core.planner.target.choosing import Chooser
-from vidplan_core.planner.target.from_hand import placed_from_hand
 from vidplan_core.planner.target.in_view import not_found
 from vidplan_core.planner.target.locating import Sighting
 from vidplan_core.planner.tasks.handling import DONE
@@ -92,8 +91,9 @@ class Session:
         situation = self.situation(task, history, committed)
         if self._is_over(task, composition, situation):
             plan = only_plan(self.motions.rest(situation.start))
-        elif self._must_retry(task, composition):
-            plan = only_plan(retreat(self.retreats, situation.start))
+        elif self._backs_off(task, composition, presses(committed, history[-1])):
+            measured = float(situation.context.poses.closedness[0, -1])
+            plan = only_plan(retreat(self.retreats, situation.start, measured))
         else:
             plan = composition.planner.plan(situation, should_stop)
             if (value := plan.terms.get('value')) is not None:
@@ -116,7 +116,7 @@ class Session:
         past, images = self._encode(history, task.instruction.words)
         position, rotation = past.poses.position[:, -1], past.poses.rotation[:, -1]
         things = task.things(Chooser(parts.locator, images, position, rotation))
-        grounding, success, imagined = None, None, kind.by_pictures and kind.imagined
+        grounding, handled, imagined = None, None, kind.by_pictures and kind.imagined
         if imagined:
             keep = partial(things.kept, parts.locator, position=position, rotation=rotation)
             grounding = parts.heads.seen_grounding(images, past.poses, task.instruction, keep)
@@ -128,14 +128,11 @@ class Session:
         strange = None if novelty is None else float(novelty.score(past.latents[:, -1])[0])
         context, start = self._hand_over(past, history[-1], committed, kind)
         if grounding is not None:
-            grounding = task.destination.settled(grounding)
-            detect = parts.heads.success
-            if detect is not None:
-                success = detect(images, grounding, past.poses, start.grip)
-            tool = tcp_position(position[0], rotation[0], parts.robot)
-            grounding = placed_from_hand(parts.locator, grounding, past.poses, tool, start.grip)
-            grounding = task.resting.settled(grounding, tool, start.grip)
-            grounding = carried_along(grounding, past.poses, context.poses, start.grip)
+            handled = task.thing.look(
+                parts.heads, parts.locator, parts.robot, grounding, images, past.poses,
+                context.poses, start.grip,
+            )  # fmt: skip
+            grounding = handled.grounding
         found = Situation(
             context, start, task.instruction, place, kind.goal(place), kind.gripper(start),
             parts.config.seed * SEEDS_APART + task.cycle, sighting, strange, grounding,
@@ -143,7 +140,7 @@ class Session:
             seen=images[0] if context is past else None, chosen=things.target,
             stage=kind.watch(task.cloth, CycleLook(images, past.poses, sighting, target, start)),
             gripping=task.gripper.travelling(start.grip, history[-1].stamp_s + self._ahead_s),
-            success=success,
+            handled=handled,
         )  # fmt: skip
         return replace(found, rest=self._at_rest(found)) if imagined else found
 
@@ -169,9 +166,8 @@ class Session:
         """Estimated place of the target, (3,), after one more look at views."""
         task.memory.update(sighting, self.parts.locator.trust_m)
         place = task.memory.place
-        if task.handled:  # what is in the hand or in the bowl may be hidden
-            task.memory.missed = 0
-        if place is not None and self._looks_again(task):
+        # What is in the hand or in the bowl may be hidden.
+        if task.handled or (place is not None and self._looks_again(task)):
             task.memory.missed = 0
         if place is None or task.memory.missed > self.parts.config.max_missed_cycles:
             missed = 0 if place is None else task.memory.missed
@@ -181,8 +177,8 @@ class Session:
 
     def _looks_again(self, task: Task) -> bool:
         """Whether a lost target is looked for by backing off: a hand may hide it."""
-        config, kind = self.parts.config, self.compositions[task.instruction.verb].kind
-        lost = kind.by_pictures and task.memory.missed > config.max_missed_cycles
+        config, by = self.parts.config, self.compositions[task.instruction.verb].kind.by_pictures
+        lost = by and task.memory.missed > config.max_missed_cycles
         return lost and task.progress.look_again(config.max_idle_cycles, config.retries)
 
     def _hand_over(
@@ -248,12 +244,16 @@ class Session:
         task.finished = task.finished + 1 if found >= DONE else 0
         return task.finished > 0
 
-    def _must_retry(self, task: Task, composition: Composition) -> bool:
+    def _backs_off(self, task: Task, composition: Composition, pressed: bool) -> bool:
         """Whether the arm should back off; raises as `TaskProgress.must_retry`."""
-        config, words = self.parts.config, task.instruction.words
-        return composition.kind.by_pictures and task.progress.must_retry(
-            words, config.max_idle_cycles, config.retries
-        )
+        if not composition.kind.by_pictures:
+            return False
+        config, words, again = self.parts.config, task.instruction.words, task.pressed
+        task.pressed = pressed
+        if pressed and not again:
+            task.progress.idle = 2 * config.max_idle_cycles
+        retries = task.progress.must_retry(words, config.max_idle_cycles, config.retries)
+        return retries or pressed
 
     def _result(
         self, task: Task, plan: Plan, present: Observation, situation: Situation, began: float

@@ -125,7 +125,9 @@ class PlanningSystem:
             compile_networks(world_model)
         cameras = load_cameras(models / 'cameras.json', world_model.config.views)
         scorer = SemanticScorer.load(models / 'semantic', device=device)
-        heads = load_heads(models, world_model, scorer, conformal=chosen.conformal, device=device)
+        heads = load_heads(
+            models, world_model, scorer, conformal=chosen.conformal, device=device, robot=robot
+        )
         where = torch.device(device)
         policy = None
         base = OWN_BASE if chosen.base == SERVER else chosen.base

@@ -12,8 +12,9 @@ import torch
 
 from tests.fakes.tiny import down, straight_chunk
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.fk import hand_yaw, tcp_position
 from vidplan_core.geometry.robot_files import default_robot
+from vidplan_core.heads.detectors.grasp.network import Grasps
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.language.instruction import PICK, PLACE
 from vidplan_core.planner.interfaces import Start
@@ -22,6 +23,7 @@ from vidplan_core.planner.proposals.supported import (
     carries_nothing,
     changes_grip,
     closes_beside,
+    lands_across,
     lets_go_early,
     still,
 )
@@ -57,7 +59,7 @@ def situation(
     return SimpleNamespace(
         grounding=InstructionGrounding(torch.zeros(1, 3), torch.zeros(1), seen), start=start,
         context=SimpleNamespace(poses=poses), instruction=SimpleNamespace(verb=verb),
-        gripping=gripping,
+        gripping=gripping, handled=None,
     )  # fmt: skip
 
 
@@ -139,3 +141,27 @@ def test_the_source_keeps_its_order_and_never_runs_empty() -> None:
     torch.testing.assert_close(travelling.position, source.chunk.position[[0]])
     nothing = Fixed(chunk(motions[:1], [1.0]))
     assert len(SupportedProposals(nothing, ROBOT).propose(situation())) == 1
+
+
+@pytest.mark.parametrize(
+    ('turned', 'down_m', 'known', 'lands'),
+    [
+        (0.0, 0.10, True, False),
+        (0.3, 0.10, True, False),
+        (1.2, 0.10, True, True),
+        (3.1, 0.10, True, False),  # half a turn gives the same grasp
+        (1.2, 0.0, True, False),
+        (1.2, 0.10, False, False),
+    ],
+)
+def test_fingers_along_a_thing_do_not_come_down_on_it(
+    turned: float, down_m: float, known: bool, lands: bool
+) -> None:
+    doubled = 2.0 * (hand_yaw(down(), ROBOT) + turned)
+    closing = torch.stack([doubled.cos(), doubled.sin()]) * (1.0 if known else 0.2)
+    place = TOOL - torch.tensor([0.0, 0.0, 0.10])
+    grasp = Grasps(place[None], closing[None], torch.tensor([0.004]))
+    moment = situation(measured=0.0, grip=0.0)
+    moment.handled = SimpleNamespace(grasp=grasp)
+    found = lands_across(chunk([[0.0, 0.0, -down_m]], [0.0]), moment, ROBOT)
+    assert found.tolist() == [lands]

@@ -67,3 +67,11 @@ def test_old_looks_are_forgotten() -> None:
 def test_without_places_nothing_is_known() -> None:
     bare = InstructionGrounding(torch.zeros(1, 3), torch.zeros(1))
     assert RestingTarget().settled(bare, FAR, 0.0) is bare
+
+
+def test_what_is_seen_clearly_counts_near_the_hand_too() -> None:
+    memory = RestingTarget()
+    seen(memory, LIES, FAR)
+    found = memory.settled(look(aside(0.02)), NEAR, 0.0, clear=True)
+    assert found.places is not None
+    torch.testing.assert_close(found.places[0, 0, :3], aside(0.02))

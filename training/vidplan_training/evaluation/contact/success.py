@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from vidplan_core.errors import ModelError
-from vidplan_core.heads.success.network import FOLDER, load_success
+from vidplan_core.heads.detectors.success.network import FOLDER, load_success
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.checkpoint import load_world_model
+from vidplan_training.collect.endings import ending_files
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.settings import EvaluateSuccess
 from vidplan_training.recipes.success.check import judge, measure
 from vidplan_training.recipes.success.looked import EndingReader
 from vidplan_training.recipes.success.recipe import read_all
-from vidplan_training.recipes.success.recorded import record_endings
 
 
 def run(settings: EvaluateSuccess) -> int:
@@ -38,7 +38,8 @@ def evaluate_success(settings: EvaluateSuccess) -> dict[str, Any]:
     seeds = range(settings.seed, settings.seed + settings.scenes)
     with tempfile.TemporaryDirectory() as scratch:
         folder = settings.data or Path(scratch)
-        record_endings(folder, seeds, settings.workers)
-        moments = read_all(EndingReader(model, scorer), folder, seeds)
+        endings = ending_files(folder)
+        endings.record(seeds, settings.workers)
+        moments = read_all(EndingReader(model, scorer), endings, seeds)
         said = judge(detector, model.config.cameras, moments)
     return {'seed': settings.seed, 'scenes': settings.scenes} | measure(detector, said)

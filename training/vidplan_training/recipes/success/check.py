@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.geometry.camera import Camera
-from vidplan_core.heads.success.network import SuccessDetector
+from vidplan_core.heads.detectors.success.network import SuccessDetector
 from vidplan_core.metrics.calibration import calibration_error
 from vidplan_core.metrics.intervals import exact_interval, scene_interval
 from vidplan_core.planner.tasks.handling import DONE

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from vidplan_core.geometry.camera import Camera
+from vidplan_core.heads.detectors.success.inputs import SuccessInput, success_input
 from vidplan_core.heads.grounding import VERBS, InstructionGrounding
-from vidplan_core.heads.success.inputs import SuccessInput, success_input
 from vidplan_core.language.instruction import PLACE
 from vidplan_training.collect import endings
+from vidplan_training.data.relit import relit
 from vidplan_training.recipes.success.looked import EndingMoments
 
 MOVED_M, PLACE_M = 0.012, 0.01  # standard deviations: middle of the crops, places
-GAIN, OFFSET = 0.15, 0.05  # at most: contrast and brightness of a view
 FORGOTTEN = 0.1  # of the moments: the thing is not found
 
 
@@ -54,15 +54,5 @@ def lesson(
     maps[:, 0] *= kept[:, None, None, None].half()
     moved = MOVED_M * torch.randn(count, 3, generator=rng)
     inputs = read_moments(cameras, replace(moments, maps=maps, places=places), verb, moved)
-    inputs = replace(inputs, crops=_relit(inputs.crops, rng))
+    inputs = replace(inputs, crops=relit(inputs.crops, rng))
     return inputs, moments.successes[torch.arange(count), verb]
-
-
-def _relit(crops: Tensor, rng: torch.Generator) -> Tensor:
-    """Crops (batch, views, channels, ...) whose colours are brighter, or have more contrast."""
-    shape = (*crops.shape[:2], 1, 1, 1)
-    gain = 1.0 + GAIN * (2.0 * torch.rand(shape, generator=rng) - 1.0)
-    offset = OFFSET * (2.0 * torch.rand(shape, generator=rng) - 1.0)
-    relit = crops.clone()
-    relit[:, :, :3] = (crops[:, :, :3] * gain + offset) * crops[:, :, -1:]
-    return relit

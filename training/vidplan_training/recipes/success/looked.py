@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from vidplan_core.world_model.world_model import WorldModel
 from vidplan_sim.objects.catalogue import kind_named
 from vidplan_training.collect.contact.episode import KIND_NAMES
 from vidplan_training.collect.endings import GRASPED, UNKNOWN, VERBS
-from vidplan_training.recipes.success.recorded import Ending, ending_file, read_ending
+from vidplan_training.collect.scene_files import Recorded, SceneFiles
 
 SHARE_OF_OTHERS = 0.2  # of the moments: what is named is not what was handled
 
@@ -71,9 +70,9 @@ class EndingReader:
     def __init__(self, model: WorldModel, scorer: SemanticScorer) -> None:
         self._model, self._scorer = model, scorer
 
-    def read(self, folder: Path, seed: int) -> EndingMoments | None:
+    def read(self, endings: SceneFiles, seed: int) -> EndingMoments | None:
         """The moments of a scene; None where nothing was recorded."""
-        ending, file = read_ending(folder, seed), ending_file(folder, seed).with_suffix('.pt')
+        ending, file = endings.read(seed), endings.file(seed).with_suffix('.pt')
         if ending is None:
             return None
         kinds = _named(ending, seed)
@@ -86,7 +85,7 @@ class EndingReader:
             part.replace(file)
         return _moments(ending, kinds, seed, looked['maps'], looked['places'])
 
-    def _look(self, ending: Ending, kinds: np.ndarray) -> dict[str, Tensor]:
+    def _look(self, ending: Recorded, kinds: np.ndarray) -> dict[str, Tensor]:
         views = torch.from_numpy(ending['images']).permute(0, 1, 4, 2, 3).float() / 255.0
         wanted = [Instruction(PLACE, kind_named(KIND_NAMES[kind]).noun, 'bowl') for kind in kinds]
         found = ground_views(self._scorer, self._model, views, poses_of(ending), wanted)
@@ -95,7 +94,7 @@ class EndingReader:
         return {'maps': found.seen.half(), 'places': found.places}
 
 
-def poses_of(ending: Ending) -> PoseChunk:
+def poses_of(ending: Recorded) -> PoseChunk:
     """Flange poses (moments, 1) of an ending."""
     rotation = quaternion_to_matrix(torch.from_numpy(ending['quaternion']))
     return PoseChunk(
@@ -104,7 +103,7 @@ def poses_of(ending: Ending) -> PoseChunk:
     )  # fmt: skip
 
 
-def _named(ending: Ending, seed: int) -> np.ndarray:
+def _named(ending: Recorded, seed: int) -> np.ndarray:
     """Numbers (moments,) of the kinds that are named: what is handled, now and then another."""
     rng = np.random.default_rng([seed, 48])
     count, thing = len(ending['images']), int(ending['thing'])
@@ -118,7 +117,7 @@ def _named(ending: Ending, seed: int) -> np.ndarray:
 
 
 def _moments(
-    ending: Ending, kinds: np.ndarray, seed: int, maps: Tensor, places: Tensor
+    ending: Recorded, kinds: np.ndarray, seed: int, maps: Tensor, places: Tensor
 ) -> EndingMoments:
     poses, row = poses_of(ending), np.arange(len(kinds))
     handled = torch.from_numpy(kinds == int(ending['thing']))

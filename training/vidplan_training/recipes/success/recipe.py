@@ -6,29 +6,35 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch.nn import functional
 
 from vidplan_core.geometry.camera import Camera
-from vidplan_core.heads.success.network import SuccessConfig, SuccessDetector, save_success
+from vidplan_core.heads.detectors.success.network import (
+    SuccessConfig,
+    SuccessDetector,
+    save_success,
+)
 from vidplan_core.heads.value import text_probe
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.checkpoint import load_world_model
+from vidplan_training.collect.endings import ending_files
+from vidplan_training.collect.scene_files import SceneFiles
 from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.engine.trainer import Trainer
 from vidplan_training.recipes.success.check import calibration_of, judge, measure
 from vidplan_training.recipes.success.lesson import lesson
 from vidplan_training.recipes.success.looked import EndingMoments, EndingReader
-from vidplan_training.recipes.success.recorded import record_endings
 from vidplan_training.recipes.success.settings import SuccessRecipe
 
 # Of ten scenes one calibrates and one is held out.
 CALIBRATING, HELD_OUT, OF = 8, 9, 10
 
 
-def read_all(reader: EndingReader, folder: Path, seeds: Sequence[int]) -> EndingMoments:
+def read_all(
+    reader: EndingReader, endings: SceneFiles, seeds: Sequence[int]
+) -> EndingMoments:
     """The moments of scenes, looked at where that was not done before.
 
     Raises:
@@ -36,11 +42,11 @@ def read_all(reader: EndingReader, folder: Path, seeds: Sequence[int]) -> Ending
     """
     parts, progress = [], ProgressLog('looked at (scenes)', len(seeds))
     for number, seed in enumerate(seeds, 1):
-        found = reader.read(folder, seed)
+        found = reader.read(endings, seed)
         parts += [] if found is None else [found]
         progress.update(number)
     if not parts:
-        raise ValueError(f'no ending was recorded in {len(seeds)} scenes of {folder}')
+        raise ValueError(f'no ending was recorded in {len(seeds)} scenes of {endings.folder}')
     return EndingMoments.cat(parts)
 
 
@@ -48,10 +54,11 @@ def run(recipe: SuccessRecipe) -> int:
     """Record, look, train, calibrate; write the averaged weights and what was measured."""
     device = torch.device(recipe.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     seeds = range(recipe.first, recipe.first + recipe.scenes)
-    record_endings(recipe.data, seeds, recipe.workers)
+    endings = ending_files(recipe.data)
+    endings.record(seeds, recipe.workers)
     model = load_world_model(recipe.models, 'cpu')
     scorer = SemanticScorer.load(recipe.models / 'semantic')
-    moments = read_all(EndingReader(model, scorer), recipe.data, seeds)
+    moments = read_all(EndingReader(model, scorer), endings, seeds)
     rest = moments.scene % OF
     cameras = model.config.cameras
     learnt = moments.rows(torch.where(rest < CALIBRATING)[0])

@@ -12,8 +12,8 @@ RISE_M = 0.12
 EMPTY_CLOSEDNESS = 0.95
 
 
-def retreat(motions: TurningMotions, start: Start) -> PoseChunk:
-    """The chunk (1, frames) that backs off from a state."""
-    holds = start.grip > 0.5 and start.closedness < EMPTY_CLOSEDNESS
+def retreat(motions: TurningMotions, start: Start, measured: float) -> PoseChunk:
+    """The chunk (1, frames) that backs off from a state, with fingers `measured` closed."""
+    holds = start.grip > 0.5 and measured < EMPTY_CLOSEDNESS
     rise = start.position.new_tensor([[0.0, 0.0, RISE_M, 0.0]])
     return motions.chunk(start, rise, float(holds))

@@ -15,9 +15,8 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.language.instruction import Instruction
 from vidplan_core.planner.motion.gripper_course import GripperCourse
 from vidplan_core.planner.target.choosing import Chooser, ChosenThings
-from vidplan_core.planner.target.destination import DestinationMemory
+from vidplan_core.planner.target.handled import HandledThing
 from vidplan_core.planner.target.memory import TargetMemory
-from vidplan_core.planner.target.resting import RestingTarget
 from vidplan_core.planner.tasks.folding.memory import ClothMemory
 from vidplan_core.planner.tasks.progress import TaskProgress
 
@@ -37,9 +36,9 @@ class Task:
         handled: whether the gripper was commanded to be closed.
         cloth: what is known of the cloth that is to be folded.
         chosen: which of several things are meant; None until somebody looked.
-        destination: where the target is to be put.
         gripper: when its command changed.
-        resting: where the target lies while the hand hides a part of it.
+        thing: where the target and its destination are, if it is handled.
+        pressed: whether the hand pressed on something at the last look.
     """
 
     instruction: Instruction
@@ -50,9 +49,9 @@ class Task:
     handled: bool = False
     cloth: ClothMemory = field(default_factory=ClothMemory)
     chosen: ChosenThings | None = None
-    destination: DestinationMemory = field(default_factory=DestinationMemory)
     gripper: GripperCourse = field(default_factory=GripperCourse)
-    resting: RestingTarget = field(default_factory=RestingTarget)
+    thing: HandledThing = field(default_factory=HandledThing)
+    pressed: bool = False
 
     def things(self, chooser: Chooser) -> ChosenThings:
         """Which things are meant: chosen at the first look, and followed from then on.

@@ -13,6 +13,8 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import hand_yaw, tcp_position
 from vidplan_core.geometry.robot import RobotModel
+from vidplan_core.heads.detectors.grasp.network import turn_to
+from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.planner.interfaces import Situation
 from vidplan_core.planner.motion.turning import LEVER_M, TurningMotions
 from vidplan_core.planner.parts import PlannerParts
@@ -48,17 +50,28 @@ class Primitives:
         grounding, start = situation.grounding, situation.start
         if grounding is None or grounding.places is None:
             raise ConfigError('primitives are for tasks whose target is seen with known cameras')
-        robot = self.motions.robot
-        tool = tcp_position(start.position, start.rotation, robot)
-        axes = torch.zeros(4) if grounding.axes is None else grounding.axes[0, 0]
-        across = turn_across(robot, axes.to(tool), start.rotation)
+        tool = tcp_position(start.position, start.rotation, self.motions.robot)
         places = grounding.places[0, :, :3].to(tool)
-        motion, grip = primitives(tool, places, across, start.grip)
+        height, across = self._grasp(situation, grounding)
+        motion, grip = primitives(tool, places, across.to(tool), start.grip, height)
         useful = first_of_each(torch.cat([motion, grip[:, None]], 1))
         if situation.gripping:  # what moves before they hold leaves the thing behind
             useful &= (motion == 0.0).all(1)
         motion, grip = motion[useful], grip[useful]
         return self.motions.chunk(start, motion, grip)
+
+
+    def _grasp(
+        self, situation: Situation, grounding: InstructionGrounding
+    ) -> tuple[float, Tensor]:
+        """Height of the tool, m, and turn, (), rad, with which to grasp the target."""
+        robot, rotation = self.motions.robot, situation.start.rotation
+        grasp = None if situation.handled is None else situation.handled.grasp
+        if grasp is not None and robot.fingertips:
+            height = max(float(grasp.place[0, 2]), GRASP_M)
+            return height, turn_to(grasp, hand_yaw(rotation, robot))
+        axes = torch.zeros(4) if grounding.axes is None else grounding.axes[0, 0]
+        return GRASP_M, turn_across(robot, axes.to(rotation), rotation)
 
 
 def turn_across(robot: RobotModel, axes: Tensor, rotation: Tensor) -> Tensor:
@@ -84,7 +97,7 @@ def first_of_each(rows: Tensor) -> Tensor:
 
 
 def primitives(
-    tool: Tensor, places: Tensor, across: Tensor, grip: float
+    tool: Tensor, places: Tensor, across: Tensor, grip: float, grasp_m: float = GRASP_M
 ) -> tuple[Tensor, Tensor]:
     """Motions (12, 4), as `TurningMotions` has them, and closedness (12,).
 
@@ -93,6 +106,7 @@ def primitives(
         places: of target and destination, (2, 3).
         across: turn after which the fingers close across the target, (), rad.
         grip: closedness that is commanded now.
+        grasp_m: height of the tool in which the target is grasped.
     """
     target, bowl = places
 
@@ -105,9 +119,9 @@ def primitives(
     turn = float(across.clamp(-MOST_TURN_RAD, MOST_TURN_RAD))
     rows = [
         (at(target, OVER_M), turn, grip),
-        (at(target, GRASP_M), turn, 0.0),
+        (at(target, grasp_m), turn, 0.0),
         (at(target, OVER_M), 0.0, grip),
-        (at(target, GRASP_M), 0.0, 0.0),
+        (at(target, grasp_m), 0.0, 0.0),
         (still, 0.0, 1.0),
         (still, 0.0, 0.0),
         (up, 0.0, grip),

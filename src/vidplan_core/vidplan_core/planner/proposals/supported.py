@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Candidates inside what demonstrations show: none waits, closes beside a thing or lets go early.
+"""Candidates inside what demonstrations show: none waits, lands on a thing or lets go early.
 
 A value orders what is like its data. Of what no demonstration does it knows too little: where it
 was flat the hand hovered, it was content with the tip of a pea between the fingers, and it took
@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.fk import hand_yaw, tcp_position
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.se3 import so3_log
+from vidplan_core.heads.detectors.grasp.network import turn_to
 from vidplan_core.heads.grounding import HOLDING
 from vidplan_core.language.instruction import PLACE
 from vidplan_core.planner.interfaces import ProposalSource, Situation
@@ -30,6 +31,8 @@ HELD_M, OVER_M = 0.06, 0.09
 ABOVE_M, LOWEST_M = 0.008, 0.018
 # And where the hand does not move away from it meanwhile, by more than this, m.
 ASIDE_M = 0.004
+# An open hand is turned as it will close, to this, where it is so near to the place, m and rad.
+LANDING_M, MISTURNED_RAD = 0.05, 0.45
 # An open hand comes no nearer to the destination than this where the target is farther away, m.
 APART_M = 0.10
 
@@ -53,6 +56,7 @@ class SupportedProposals:
         kept = ~lets_go_early(found, situation, self.robot)
         kept &= ~closes_beside(found, situation, self.robot)
         kept &= ~carries_nothing(found, situation, self.robot)
+        kept &= ~lands_across(found, situation, self.robot)
         stays = still(found)
         # What moves while the fingers close leaves the thing behind.
         if situation.gripping and bool(stays.any()):
@@ -99,6 +103,19 @@ def closes_beside(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> 
     high = end[:, 2] > target[2].clamp_min(LOWEST_M) + ABOVE_M
     before, after = ((tool - target)[:, :2].norm(dim=-1) for tool in (begin, end))
     return closes & (high | (after > before + ASIDE_M))
+
+
+def lands_across(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
+    """Which chunks (candidates, frames) come down on the target with fingers along it, bool."""
+    grasp = None if situation.handled is None else situation.handled.grasp
+    if grasp is None or situation.start.grip > 0.5 or not robot.fingertips:
+        return torch.zeros(len(chunk), dtype=torch.bool, device=chunk.position.device)
+    end = tcp_position(chunk.position[:, -1], chunk.rotation[:, -1], robot)
+    place = grasp.place[0].to(end)
+    low = end[:, 2] < place[2] + LANDING_M
+    beside = (end - place)[:, :2].norm(dim=-1) < LANDING_M
+    left = turn_to(grasp, hand_yaw(chunk.rotation[:, -1], robot))
+    return low & beside & (left.abs() > MISTURNED_RAD)
 
 
 def carries_nothing(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:

@@ -30,7 +30,7 @@ class RestingTarget:
         self._away = 0
 
     def settled(
-        self, grounding: InstructionGrounding, tool: Tensor, grip: float
+        self, grounding: InstructionGrounding, tool: Tensor, grip: float, *, clear: bool = False
     ) -> InstructionGrounding:
         """Take in the grounding of a look; the same with the target where it was seen to lie.
 
@@ -40,6 +40,7 @@ class RestingTarget:
             grounding: of one scene.
             tool: tool centre point (3,) of when it was seen, base frame, m.
             grip: closedness that is commanded.
+            clear: whether it is seen as clearly as if the hand were not near.
         """
         if grounding.places is None:
             return grounding
@@ -49,6 +50,7 @@ class RestingTarget:
         seen = grounding.places[0, 0]
         known = self._known()
         near = float((tool.to(seen) - (seen[:3] if known is None else known)).norm()) < NEAR_M
+        near = near and not clear
         if known is not None and self._has_moved(seen, known):
             self._looks.clear()
             known = None

@@ -8,20 +8,16 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
 from vidplan_core.geometry.camera import Camera
 from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.heads.detectors.crops import crop
 from vidplan_core.heads.grounding import VERBS, InstructionGrounding
 from vidplan_core.language.instruction import PLACE
 
-SIDE = 40  # pixels of a crop
 HALF_M = 0.14  # what a crop shows to each side of its middle
-MOST_HALF = 1.0  # the same at most, in widths and heights of the view
-COLOURS, MAPS = 3, 2
-CHANNELS = COLOURS + MAPS + 1  # and where there is a picture at all
 SCALE_M = 0.05  # distances are encoded as asinh(d / this)
 # The verb, closedness measured and commanded, three vectors, two certainties.
 NUMBERS = len(VERBS) + 2 + 3 * 3 + 2
@@ -71,9 +67,11 @@ def success_input(
     focus = torch.where(placed, places[:, 1, :3], tool)
     middle = focus if moved_m is None else focus + moved_m
     crops = [
-        _crop(camera, views[:, view], grounding.seen[:, :, view], middle, position, rotation)
+        crop(
+            camera, views[:, view], grounding.seen[:, :, view], middle, position, rotation, HALF_M
+        )
         for view, camera in enumerate(cameras)
-    ]
+    ]  # fmt: skip
     certainty = places[..., 3]
     vectors = torch.stack(
         [focus - tool, (places[:, 0, :3] - focus) * certainty[:, :1],
@@ -86,19 +84,3 @@ def success_input(
     ]  # fmt: skip
     known = torch.cat([part.to(tool) for part in numbers], 1)
     return SuccessInput(torch.stack(crops, 1).float(), known.float())
-
-
-def _crop(
-    camera: Camera, view: Tensor, maps: Tensor, middle: Tensor, position: Tensor, rotation: Tensor
-) -> Tensor:
-    """What one view shows around points (batch, 3), (batch, CHANNELS, SIDE, SIDE)."""
-    place, half = camera.window(middle, HALF_M, position, rotation)
-    half = half.clamp_max(MOST_HALF)
-    steps = torch.linspace(-1.0, 1.0, SIDE, dtype=place.dtype, device=place.device)
-    across = torch.stack(torch.meshgrid(steps, steps, indexing='xy'), -1)
-    at = place[:, None, None] + half[:, None, None] * across
-    grid = (2.0 * at - 1.0).to(view)
-    seen = functional.grid_sample(view - 0.5, grid, align_corners=False)
-    where = functional.grid_sample(maps.to(view), grid, align_corners=False)
-    inside = ((at >= 0.0) & (at <= 1.0)).all(-1)[:, None]
-    return torch.cat([seen, where, inside.to(seen)], 1)

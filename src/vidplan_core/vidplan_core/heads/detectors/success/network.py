@@ -17,15 +17,9 @@ from torch import Tensor, nn
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
 from vidplan_core.geometry.camera import Camera
+from vidplan_core.heads.detectors.crop_network import look, require_cameras, require_widths
+from vidplan_core.heads.detectors.success.inputs import NUMBERS, SuccessInput, success_input
 from vidplan_core.heads.grounding import InstructionGrounding
-from vidplan_core.heads.network import GROUPS
-from vidplan_core.heads.success.inputs import (
-    CHANNELS,
-    NUMBERS,
-    SIDE,
-    SuccessInput,
-    success_input,
-)
 from vidplan_core.heads.value import reads_as
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.models.fields import require_ranges
@@ -64,16 +58,11 @@ class SuccessConfig:
             self, views=(1, 64), widths=(1, 4096), features=(1, 4096), scale=(1e-3, 1e3),
             shift=(-1e3, 1e3),
         )  # fmt: skip
-        if len(self.widths) != 3 or any(width % GROUPS for width in self.widths):
-            raise ModelError(f'a view has three widths, multiples of {GROUPS}: {self.widths}')
+        require_widths(self.widths)
 
     def check_fits(self, model: WorldModelConfig, scorer: SemanticScorer) -> None:
         """Raise ModelError for models with other views, unknown cameras or another scorer."""
-        if self.views != len(model.views) or not model.cameras:
-            raise ModelError(
-                f'a success detector of {self.views} views with known cameras does not fit a '
-                f'world model of {len(model.views)} views that knows {len(model.cameras)} cameras'
-            )
+        require_cameras('a success detector', self.views, model)
         if not reads_as(scorer, self.text_probe):
             raise ModelError(
                 'the success detector was trained with another semantic scorer; train it again '
@@ -87,7 +76,9 @@ class SuccessDetector(nn.Module):
     def __init__(self, config: SuccessConfig) -> None:
         super().__init__()
         self.config = config
-        self.looks = nn.ModuleList(_look(config) for _ in range(config.views))
+        self.looks = nn.ModuleList(
+            look(config.widths, config.features) for _ in range(config.views)
+        )
         width = 2 * config.features
         self.judge = nn.Sequential(
             nn.Linear(config.views * config.features + NUMBERS, width), nn.SiLU(),
@@ -121,21 +112,6 @@ class SuccessDetector(nn.Module):
             ))  # fmt: skip
 
         return estimate
-
-
-def _look(config: SuccessConfig) -> nn.Sequential:
-    """Layers of one view, (batch, CHANNELS, SIDE, SIDE) to (batch, features)."""
-    layers: list[nn.Module] = []
-    before = CHANNELS
-    for width in config.widths:
-        layers += [nn.Conv2d(before, width, 3, stride=2, padding=1),
-                   nn.GroupNorm(GROUPS, width), nn.SiLU()]  # fmt: skip
-        before = width
-    left = -(-SIDE // 8)
-    return nn.Sequential(
-        *layers, nn.Conv2d(before, 32, 1), nn.SiLU(), nn.Flatten(),
-        nn.Linear(32 * left * left, config.features), nn.SiLU(),
-    )  # fmt: skip
 
 
 def save_success(folder: Path, detector: SuccessDetector) -> None:

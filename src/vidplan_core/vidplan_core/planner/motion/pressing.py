@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the hand presses on something: the arm is not where it was sent."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vidplan_core.control.commands import CommittedMotion
+from vidplan_core.data.observation import Observation
+from vidplan_core.planner.motion.committed import angles_at
+
+# A joint of a free arm is behind by some thousandths of this, rad.
+PRESSED_RAD = 0.03
+
+
+def presses(committed: CommittedMotion | None, present: Observation) -> bool:
+    """Whether a joint is farther from where it was sent than a free arm's ever is.
+
+    Args:
+        committed: what the arm was sent to do; None where nobody knows.
+        present: with the measured angles.
+    """
+    sent = None if committed is None else angles_at(committed, present.stamp_s)
+    return sent is not None and float(np.abs(sent - present.q).max()) > PRESSED_RAD
