@@ -59,8 +59,9 @@ def vidplan(kind: TaskKind, parts: PlannerParts) -> Composition:
     config = parts.config
     if not kind.imagined:
         return _judged_as_proposed(kind, parts)
+    source = _source(kind, parts)
     planner = Planner(
-        source=_source(kind, parts),
+        source=source,
         dynamics=parts.dynamics,
         objective=kind.objective(parts),
         choose=_choice(kind, parts),
@@ -69,6 +70,7 @@ def vidplan(kind: TaskKind, parts: PlannerParts) -> Composition:
         ascended=_ascended(kind, parts),
         refining=parts.refining,
         shortlist=_shortlist(kind, parts),
+        supported=source.supports if isinstance(source, SupportedProposals) else None,
     )
     return Composition(kind, planner, kind.done)
 

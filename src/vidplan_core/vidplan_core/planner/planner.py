@@ -111,6 +111,8 @@ class Planner:
         ascended: what refinement ascends; None for the objective that candidates are chosen by.
         refining: what refinement imagines with; None for the same as for candidates.
         shortlist: of the candidates that are imagined; None for all.
+        supported: which chunks (candidates, frames) may be the outcome of refinement; None for
+            all.
     """
 
     source: ProposalSource
@@ -122,6 +124,7 @@ class Planner:
     ascended: Objective | None = None
     refining: Dynamics | None = None
     shortlist: Shortlist | None = None
+    supported: Callable[[PoseChunk, Situation], Tensor] | None = None
 
     def plan(
         self, situation: Situation, should_stop: Callable[[], bool] = lambda: False
@@ -196,6 +199,8 @@ class Planner:
             return replace(plan, refinement=values)
         with torch.no_grad():
             chunk = chunk_of(refined.motion)
+        if self.supported is not None and not bool(self.supported(chunk, situation).all()):
+            return replace(plan, refinement=values)
         latents = None if plan.latents is None else refined.kept
         best = plan.score if self.ascended else values[-1]
         return replace(plan, chunk=chunk, score=best, refinement=values, latents=latents)

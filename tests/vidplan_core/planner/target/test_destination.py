@@ -10,6 +10,7 @@ from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.planner.target.destination import LOOKS, DestinationMemory
 
 BOWL = (0.5, 0.1, 0.03)
+AWAY, BESIDE = torch.tensor([0.4, -0.3, 0.2]), torch.tensor([0.45, 0.0, 0.2])
 
 
 def look(place: tuple[float, float, float], certainty: float = 1.0) -> InstructionGrounding:
@@ -18,10 +19,12 @@ def look(place: tuple[float, float, float], certainty: float = 1.0) -> Instructi
     return InstructionGrounding(torch.zeros(1, 3), torch.zeros(1, 2, 3, 2), places)
 
 
-def settled(memory: DestinationMemory, *looks: InstructionGrounding) -> torch.Tensor:
+def settled(
+    memory: DestinationMemory, *looks: InstructionGrounding, tool: torch.Tensor = AWAY
+) -> torch.Tensor:
     for one in looks[:-1]:
-        memory.settled(one)
-    places = memory.settled(looks[-1]).places
+        memory.settled(one, tool)
+    places = memory.settled(looks[-1], tool).places
     assert places is not None
     return places[0]
 
@@ -47,6 +50,15 @@ def test_what_is_hardly_seen_is_where_it_was_and_says_so() -> None:
 
 def test_a_destination_that_was_never_seen_stays_unknown() -> None:
     unseen = look((0.1, 0.2, 0.3), 0.0)
-    assert DestinationMemory().settled(unseen) is unseen
+    assert DestinationMemory().settled(unseen, AWAY) is unseen
     unplaced = InstructionGrounding(torch.zeros(1, 3), torch.zeros(1, 2, 3, 2))
-    assert DestinationMemory().settled(unplaced) is unplaced
+    assert DestinationMemory().settled(unplaced, AWAY) is unplaced
+
+
+def test_looks_past_a_hand_beside_it_count_only_without_others() -> None:
+    memory, off = DestinationMemory(), (0.46, 0.06, 0.03)
+    places = settled(memory, *[look(off)] * 3, tool=BESIDE)
+    torch.testing.assert_close(places[1, :3], torch.tensor(off))
+    torch.testing.assert_close(settled(memory, look(BOWL))[1, :3], torch.tensor(BOWL))
+    places = settled(memory, *[look(off)] * LOOKS, tool=BESIDE)
+    torch.testing.assert_close(places[1, :3], torch.tensor(BOWL))

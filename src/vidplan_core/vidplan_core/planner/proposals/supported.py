@@ -26,8 +26,8 @@ from vidplan_core.planner.interfaces import ProposalSource, Situation
 LEAST_M, LEAST_RAD = 0.01, 0.1
 # What the closed fingers stop at is the target where that is seen so near to the tool, and it may
 # be let go where the tool is so near to the destination 0.2 s later, in the plane of the table.
-HELD_M, OVER_M = 0.06, 0.09
-# Fingers close where the tool is no higher than this above the target's centre, or the table.
+HELD_M, OVER_M = 0.06, 0.065
+# Fingers close where the tool is no higher than this above the grasp, the table and where it was.
 ABOVE_M, LOWEST_M = 0.008, 0.018
 # And where the hand does not move away from it meanwhile, by more than this, m.
 ASIDE_M = 0.004
@@ -53,17 +53,21 @@ class SupportedProposals:
     def propose(self, situation: Situation) -> PoseChunk:
         """Candidates (candidates, frames), in the source's order."""
         found = self.source.propose(situation)
-        kept = ~lets_go_early(found, situation, self.robot)
-        kept &= ~closes_beside(found, situation, self.robot)
-        kept &= ~carries_nothing(found, situation, self.robot)
-        kept &= ~lands_across(found, situation, self.robot)
-        stays = still(found)
+        kept = self.supports(found, situation)
+        return found.rows(kept.nonzero()[:, 0]) if bool(kept.any()) else found
+
+    @torch.no_grad()
+    def supports(self, chunk: PoseChunk, situation: Situation) -> Tensor:
+        """Which chunks (candidates, frames) demonstrations support, bool (candidates,)."""
+        kept = ~lets_go_early(chunk, situation, self.robot)
+        kept &= ~closes_beside(chunk, situation, self.robot)
+        kept &= ~carries_nothing(chunk, situation, self.robot)
+        kept &= ~lands_across(chunk, situation, self.robot)
+        stays = still(chunk)
         # What moves while the fingers close leaves the thing behind.
         if situation.gripping and bool(stays.any()):
-            kept &= stays
-        else:
-            kept &= ~(stays & ~changes_grip(found, situation.start.grip))
-        return found.rows(kept.nonzero()[:, 0]) if bool(kept.any()) else found
+            return kept & stays
+        return kept & ~(stays & ~changes_grip(chunk, situation.start.grip))
 
 
 def still(chunk: PoseChunk) -> Tensor:
@@ -99,8 +103,11 @@ def closes_beside(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> 
     begin, end = (
         tcp_position(chunk.position[:, k], chunk.rotation[:, k], robot) for k in (0, -1)
     )
-    target = situation.grounding.places[0, 0, :3].to(end)
+    grasp = None if situation.handled is None else situation.handled.grasp
+    place = situation.grounding.places[0, 0, :3] if grasp is None else grasp.place[0]
+    target = place.to(end)
     high = end[:, 2] > target[2].clamp_min(LOWEST_M) + ABOVE_M
+    high |= end[:, 2] > begin[:, 2] + ABOVE_M
     before, after = ((tool - target)[:, :2].norm(dim=-1) for tool in (begin, end))
     return closes & (high | (after > before + ASIDE_M))
 

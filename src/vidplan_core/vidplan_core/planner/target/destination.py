@@ -12,32 +12,41 @@ from torch import Tensor
 from vidplan_core.heads.grounding import InstructionGrounding
 
 LOOKS = 7
+# A hand so near to it, in the plane of the table, may stand before it, m.
+BESIDE_M = 0.20
 # Certainty from which on a place counts as seen.
 SURE = 0.8
 
 
 class DestinationMemory:
-    """The median of the last looks.
+    """The median of the last looks from where the hand is not beside it; of all, without any.
 
     A hand before the destination hides a part of it, and the look is off by up to 10 cm. What
     things are put into hardly ever moves; where it does, most of the looks agree soon.
     """
 
     def __init__(self) -> None:
-        self._looks: deque[Tensor] = deque(maxlen=LOOKS)
+        self._clear: deque[Tensor] = deque(maxlen=LOOKS)
+        self._beside: deque[Tensor] = deque(maxlen=LOOKS)
 
-    def settled(self, grounding: InstructionGrounding) -> InstructionGrounding:
+    def settled(self, grounding: InstructionGrounding, tool: Tensor) -> InstructionGrounding:
         """Take in the grounding of a look; the same with the destination where most looks saw it.
 
         Its certainty stays that of this look.
+
+        Args:
+            grounding: of one scene.
+            tool: tool centre point (3,) of when it was seen, base frame, m.
         """
         if grounding.places is None:
             return grounding
         seen = grounding.places[0, 1]
         if float(seen[3]) >= SURE:
-            self._looks.append(seen[:3])
-        if not self._looks:
+            apart = float((tool.to(seen) - seen[:3])[:2].norm())
+            (self._beside if apart < BESIDE_M else self._clear).append(seen[:3])
+        looks = self._clear or self._beside
+        if not looks:
             return grounding
         places = grounding.places.clone()
-        places[0, 1, :3] = torch.stack(list(self._looks)).quantile(0.5, dim=0)
+        places[0, 1, :3] = torch.stack(list(looks)).quantile(0.5, dim=0)
         return replace(grounding, places=places)

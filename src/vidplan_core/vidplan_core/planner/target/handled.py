@@ -55,7 +55,7 @@ class HandledThing:
             grip: closedness that is commanded there.
         """
         tool = tcp_position(seen.position[0, -1], seen.rotation[0, -1], robot)
-        grounding = self.destination.settled(grounding)
+        grounding = self.destination.settled(grounding, tool)
         success = None
         if heads.success is not None:
             success = heads.success(images, grounding, seen, grip)
