@@ -111,6 +111,20 @@ def test_while_the_fingers_travel_the_primitives_stay() -> None:
         task.cycle += 1
 
 
+@pytest.mark.parametrize('supported', [True, False])
+def test_a_refined_motion_is_left_where_demonstrations_do_not_support_it(
+    supported: bool,
+) -> None:
+    planner = system(uncertainty_weight=0.0, uncertainty_discount=0.0)
+    inner = planner.session.compositions['place'].planner
+    situation = planner.session.situation(planner.new_task(WORDS), looks())
+    answer = torch.tensor([supported])
+    found = replace(inner, supported=lambda *_: answer).plan(situation)
+    proposed = found.candidates.position[found.best]
+    assert found.refinement[-1] > found.refinement[0]
+    assert torch.equal(found.chunk.position[0], proposed) is not supported
+
+
 def test_the_best_value_is_taken() -> None:
     planner = system(method='no_refine', uncertainty_weight=0.0, uncertainty_discount=0.0)
     found = planner.plan(planner.new_task(WORDS), looks())

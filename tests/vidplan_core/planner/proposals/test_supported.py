@@ -23,6 +23,7 @@ from vidplan_core.planner.proposals.supported import (
     carries_nothing,
     changes_grip,
     closes_beside,
+    hovers,
     lands_across,
     lets_go_early,
     still,
@@ -114,6 +115,39 @@ def test_fingers_close_around_a_thing_not_above_it(
 def test_fingers_that_close_do_not_leave_the_thing(move: float, aside: bool) -> None:
     now = situation(target=(-0.03, 0.0), grip=0.0, measured=0.0)
     assert closes_beside(chunk([[move, 0.0, 0.0]], [1.0]), now, ROBOT).tolist() == [aside]
+
+
+@pytest.mark.parametrize(('rise_m', 'high'), [(0.0, False), (0.005, False), (0.02, True)])
+def test_fingers_close_where_the_grasp_is_and_do_not_rise(rise_m: float, high: bool) -> None:
+    now = situation(grip=0.0, measured=0.0)
+    now.grounding.places[0, 0, 2] += 0.05  # seen too high, and 6 cm aside
+    now.grounding.places[0, 0, 0] += 0.06
+    now.handled = SimpleNamespace(
+        grasp=Grasps(TOOL[None], torch.zeros(1, 2), torch.tensor([0.002]))
+    )
+    assert closes_beside(chunk([[0.0, 0.0, rise_m]], [1.0]), now, ROBOT).tolist() == [high]
+
+
+@pytest.mark.parametrize(
+    ('beside_m', 'above_m', 'lower_m', 'grip', 'hovering'),
+    [
+        (0.0, 0.10, 0.0, 0.0, True),
+        (0.0, 0.10, 0.05, 0.0, False),
+        (0.0, 0.10, -0.05, 0.0, True),
+        (0.06, 0.10, 0.0, 0.0, False),  # not there yet
+        (0.0, 0.005, 0.0, 0.0, False),  # where it closes
+        (0.0, 0.10, 0.0, 1.0, False),  # it carries something
+    ],
+)
+def test_an_open_hand_over_a_thing_goes_down(
+    beside_m: float, above_m: float, lower_m: float, grip: float, hovering: bool
+) -> None:
+    now = situation(grip=grip, measured=grip)
+    place = TOOL - torch.tensor([beside_m, 0.0, above_m])
+    now.handled = SimpleNamespace(
+        grasp=Grasps(place[None], torch.zeros(1, 2), torch.tensor([0.002]))
+    )
+    assert hovers(chunk([[0.0, 0.0, -lower_m]], [grip]), now, ROBOT).tolist() == [hovering]
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,9 @@ def test_looks_past_a_hand_beside_it_count_only_without_others() -> None:
     memory, off = DestinationMemory(), (0.46, 0.06, 0.03)
     places = settled(memory, *[look(off)] * 3, tool=BESIDE)
     torch.testing.assert_close(places[1, :3], torch.tensor(off))
+    near = torch.tensor([0.43, 0.03, 0.2])
+    places = settled(memory, *[look((0.42, 0.02, 0.03))] * LOOKS, tool=near)
+    torch.testing.assert_close(places[1, :3], torch.tensor(off))  # seen from farther away
     torch.testing.assert_close(settled(memory, look(BOWL))[1, :3], torch.tensor(BOWL))
     places = settled(memory, *[look(off)] * LOOKS, tool=BESIDE)
     torch.testing.assert_close(places[1, :3], torch.tensor(BOWL))

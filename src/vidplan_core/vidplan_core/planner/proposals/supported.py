@@ -26,13 +26,15 @@ from vidplan_core.planner.interfaces import ProposalSource, Situation
 LEAST_M, LEAST_RAD = 0.01, 0.1
 # What the closed fingers stop at is the target where that is seen so near to the tool, and it may
 # be let go where the tool is so near to the destination 0.2 s later, in the plane of the table.
-HELD_M, OVER_M = 0.06, 0.065
+HELD_M, OVER_M = 0.06, 0.055
 # Fingers close where the tool is no higher than this above the grasp, the table and where it was.
 ABOVE_M, LOWEST_M = 0.008, 0.018
 # And where the hand does not move away from it meanwhile, by more than this, m.
 ASIDE_M = 0.004
 # An open hand is turned as it will close, to this, where it is so near to the place, m and rad.
 LANDING_M, MISTURNED_RAD = 0.05, 0.45
+# An open hand that is over the grasp and turned for it to this, m and rad, goes down by this, m.
+ABOVE_IT_M, TURNED_RAD, LOWER_M = 0.025, 0.3, 0.01
 # An open hand comes no nearer to the destination than this where the target is farther away, m.
 APART_M = 0.10
 
@@ -63,6 +65,7 @@ class SupportedProposals:
         kept &= ~closes_beside(chunk, situation, self.robot)
         kept &= ~carries_nothing(chunk, situation, self.robot)
         kept &= ~lands_across(chunk, situation, self.robot)
+        kept &= ~hovers(chunk, situation, self.robot)
         stays = still(chunk)
         # What moves while the fingers close leaves the thing behind.
         if situation.gripping and bool(stays.any()):
@@ -123,6 +126,22 @@ def lands_across(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> T
     beside = (end - place)[:, :2].norm(dim=-1) < LANDING_M
     left = turn_to(grasp, hand_yaw(chunk.rotation[:, -1], robot))
     return low & beside & (left.abs() > MISTURNED_RAD)
+
+
+def hovers(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
+    """Which chunks (candidates, frames) keep an open hand over a grasp it is ready for, bool."""
+    grasp, start = None if situation.handled is None else situation.handled.grasp, situation.start
+    none = torch.zeros(len(chunk), dtype=torch.bool, device=chunk.position.device)
+    if grasp is None or start.grip > 0.5 or not robot.fingertips:
+        return none
+    begin, end = (
+        tcp_position(chunk.position[:, k], chunk.rotation[:, k], robot) for k in (0, -1)
+    )
+    place = grasp.place[0].to(begin)
+    turn = turn_to(grasp, hand_yaw(chunk.rotation[:, 0], robot)).abs()
+    ready = ((begin - place)[:, :2].norm(dim=-1) < ABOVE_IT_M) & (turn < TURNED_RAD)
+    high = begin[:, 2] > place[2].clamp_min(LOWEST_M) + ABOVE_M + LOWER_M
+    return ready & high & (end[:, 2] > begin[:, 2] - LOWER_M)
 
 
 def carries_nothing(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
