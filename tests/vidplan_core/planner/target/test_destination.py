@@ -57,11 +57,16 @@ def test_a_destination_that_was_never_seen_stays_unknown() -> None:
 
 def test_looks_past_a_hand_beside_it_count_only_without_others() -> None:
     memory, off = DestinationMemory(), (0.46, 0.06, 0.03)
-    places = settled(memory, *[look(off)] * 3, tool=BESIDE)
-    torch.testing.assert_close(places[1, :3], torch.tensor(off))
-    near = torch.tensor([0.43, 0.03, 0.2])
-    places = settled(memory, *[look((0.42, 0.02, 0.03))] * LOOKS, tool=near)
-    torch.testing.assert_close(places[1, :3], torch.tensor(off))  # seen from farther away
-    torch.testing.assert_close(settled(memory, look(BOWL))[1, :3], torch.tensor(BOWL))
     places = settled(memory, *[look(off)] * LOOKS, tool=BESIDE)
+    torch.testing.assert_close(places[1, :3], torch.tensor(off))
+    places = settled(memory, *[look((0.42, 0.02, 0.03))] * LOOKS, tool=torch.tensor(off))
+    torch.testing.assert_close(places[1, :3], torch.tensor(off))  # it was farther away before
+    places = settled(memory, *[look(BOWL)] * (LOOKS // 2 + 1))
+    torch.testing.assert_close(places[1, :3], torch.tensor(BOWL))
+
+
+def test_a_look_that_errs_far_from_the_hand_is_one_of_many() -> None:
+    memory = DestinationMemory()
+    settled(memory, *[look(BOWL)] * 3, tool=BESIDE)
+    places = settled(memory, look((0.9, 0.4, 0.0)), tool=BESIDE)
     torch.testing.assert_close(places[1, :3], torch.tensor(BOWL))
