@@ -10,7 +10,8 @@ from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.planner.target.destination import LOOKS, DestinationMemory
 
 BOWL = (0.5, 0.1, 0.03)
-AWAY, BESIDE = torch.tensor([0.4, -0.3, 0.2]), torch.tensor([0.45, 0.0, 0.2])
+AWAY, LOW = torch.tensor([0.4, -0.3, 0.2]), torch.tensor([0.45, 0.0, 0.05])
+ABOVE = torch.tensor([0.5, 0.05, 0.2])
 
 
 def look(place: tuple[float, float, float], certainty: float = 1.0) -> InstructionGrounding:
@@ -55,18 +56,20 @@ def test_a_destination_that_was_never_seen_stays_unknown() -> None:
     assert DestinationMemory().settled(unplaced, AWAY) is unplaced
 
 
-def test_looks_past_a_hand_beside_it_count_only_without_others() -> None:
+def test_looks_past_a_low_hand_count_only_without_better_ones() -> None:
     memory, off = DestinationMemory(), (0.46, 0.06, 0.03)
-    places = settled(memory, *[look(off)] * LOOKS, tool=BESIDE)
+    places = settled(memory, *[look(off)] * LOOKS, tool=LOW)
     torch.testing.assert_close(places[1, :3], torch.tensor(off))
-    places = settled(memory, *[look((0.42, 0.02, 0.03))] * LOOKS, tool=torch.tensor(off))
-    torch.testing.assert_close(places[1, :3], torch.tensor(off))  # it was farther away before
-    places = settled(memory, *[look(BOWL)] * (LOOKS // 2 + 1))
+    places = settled(memory, *[look(BOWL)] * (LOOKS // 2 + 1), tool=ABOVE)
     torch.testing.assert_close(places[1, :3], torch.tensor(BOWL))
+    places = settled(memory, *[look(off)] * (2 * LOOKS), tool=LOW)
+    torch.testing.assert_close(places[1, :3], torch.tensor(BOWL))
+    places = settled(memory, *[look(off)] * (6 * LOOKS), tool=LOW)  # it was moved
+    torch.testing.assert_close(places[1, :3], torch.tensor(off))
 
 
-def test_a_look_that_errs_far_from_the_hand_is_one_of_many() -> None:
+def test_a_look_that_errs_is_one_of_many() -> None:
     memory = DestinationMemory()
-    settled(memory, *[look(BOWL)] * 3, tool=BESIDE)
-    places = settled(memory, look((0.9, 0.4, 0.0)), tool=BESIDE)
+    settled(memory, *[look(BOWL)] * 3, tool=LOW)
+    places = settled(memory, look((0.9, 0.4, 0.0)), tool=AWAY)
     torch.testing.assert_close(places[1, :3], torch.tensor(BOWL))
