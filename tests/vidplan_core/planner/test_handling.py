@@ -83,8 +83,12 @@ def test_refinement_reaches_turns_and_places() -> None:
 def test_backing_off_rises_and_keeps_what_is_held(
     commanded: float, measured: float, then: float
 ) -> None:
-    chunk = retreat(MOTIONS, start(commanded, commanded), measured)
+    high = start(commanded, commanded)
+    low = replace(high, position=high.position - torch.tensor([0.0, 0.0, 0.25]))
+    chunk = retreat(MOTIONS, low, measured)
     assert 0.5 * RISE_M < float(chunk.position[0, -1, 2] - chunk.position[0, 0, 2]) < 1.01 * RISE_M
+    stays = retreat(MOTIONS, high, measured).position[0, :, 2]
+    torch.testing.assert_close(stays, stays[:1].expand_as(stays))
     assert (chunk.closedness == then).all()
 
 

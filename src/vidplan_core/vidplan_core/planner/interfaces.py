@@ -75,6 +75,7 @@ class Situation:
         stage: of a task that has stages, as its kind sees it; None for the others.
         chosen: which of several things of its name the target is; None where its name says it.
         gripping: whether the fingers are still on their way to what they were commanded.
+        again: whether the arm has backed off lately, because it came no nearer.
         handled: what the look says of a thing that is handled; None for other tasks.
     """
 
@@ -95,6 +96,7 @@ class Situation:
     stage: object | None = None
     chosen: Chosen | None = None
     gripping: bool = False
+    again: bool = False
     handled: HandledLook | None = None
 
     @property

@@ -140,7 +140,7 @@ class Session:
             seen=images[0] if context is past else None, chosen=things.target,
             stage=kind.watch(task.cloth, CycleLook(images, past.poses, sighting, target, start)),
             gripping=task.gripper.travelling(start.grip, history[-1].stamp_s + self._ahead_s),
-            handled=handled,
+            handled=handled, again=task.progress.again,
         )  # fmt: skip
         return replace(found, rest=self._at_rest(found)) if imagined else found
 

@@ -27,6 +27,7 @@ from vidplan_core.planner.proposals.supported import (
     lands_across,
     lets_go_early,
     still,
+    strays,
 )
 
 POSITION = torch.tensor([0.5, 0.0, 0.4])
@@ -60,7 +61,7 @@ def situation(
     return SimpleNamespace(
         grounding=InstructionGrounding(torch.zeros(1, 3), torch.zeros(1), seen), start=start,
         context=SimpleNamespace(poses=poses), instruction=SimpleNamespace(verb=verb),
-        gripping=gripping, handled=None,
+        gripping=gripping, handled=None, again=False,
     )  # fmt: skip
 
 
@@ -148,6 +149,24 @@ def test_an_open_hand_over_a_thing_goes_down(
         grasp=Grasps(place[None], torch.zeros(1, 2), torch.tensor([0.002]))
     )
     assert hovers(chunk([[0.0, 0.0, -lower_m]], [grip]), now, ROBOT).tolist() == [hovering]
+
+
+@pytest.mark.parametrize(
+    ('again', 'grip', 'straying'),
+    [(True, 0.0, [False, True, True]), (False, 0.0, [False] * 3), (True, 1.0, [False] * 3)],
+)
+def test_a_hand_that_begins_again_goes_to_the_thing(
+    again: bool, grip: float, straying: list[bool]
+) -> None:
+    now = situation(grip=grip, measured=grip)
+    now.again = again
+    now.handled = SimpleNamespace(
+        grasp=Grasps(
+            TOOL[None] + torch.tensor([[0.1, 0.0, -0.1]]), torch.zeros(1, 2), torch.tensor([0.002])
+        )
+    )
+    moves = [[0.05, 0.0, 0.0], [-0.05, 0.0, 0.0], [0.0, 0.0, 0.1]]
+    assert strays(chunk(moves, [grip] * 3), now, ROBOT).tolist() == straying
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ class SupportedProposals:
         kept &= ~carries_nothing(chunk, situation, self.robot)
         kept &= ~lands_across(chunk, situation, self.robot)
         kept &= ~hovers(chunk, situation, self.robot)
+        kept &= ~strays(chunk, situation, self.robot)
         stays = still(chunk)
         # What moves while the fingers close leaves the thing behind.
         if situation.gripping and bool(stays.any()):
@@ -142,6 +143,20 @@ def hovers(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
     ready = ((begin - place)[:, :2].norm(dim=-1) < ABOVE_IT_M) & (turn < TURNED_RAD)
     high = begin[:, 2] > place[2].clamp_min(LOWEST_M) + ABOVE_M + LOWER_M
     return ready & high & (end[:, 2] > begin[:, 2] - LOWER_M)
+
+
+def strays(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
+    """Which chunks (candidates, frames) take a hand that begins again elsewhere, bool.
+
+    The value has led nowhere then, and a demonstration would go back to the thing.
+    """
+    grasp, start = None if situation.handled is None else situation.handled.grasp, situation.start
+    none = torch.zeros(len(chunk), dtype=torch.bool, device=chunk.position.device)
+    if grasp is None or start.grip > 0.5 or not situation.again:
+        return none
+    ends = (tcp_position(chunk.position[:, k], chunk.rotation[:, k], robot) for k in (0, -1))
+    here, there = ((tool - grasp.place[0].to(tool))[:, :2].norm(dim=-1) for tool in ends)
+    return (here > ABOVE_IT_M) & (there > here - LEAST_M)
 
 
 def carries_nothing(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:

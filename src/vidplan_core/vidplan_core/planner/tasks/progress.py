@@ -11,6 +11,8 @@ from vidplan_core.errors import NoProgressError
 LEAST_RISE = 0.02
 # Of the best value so far that a fall to which starts anew: the thing was lost.
 LOST = 0.6
+# Cycles in which the arm begins again after backing off.
+AGAIN = 8
 
 
 @dataclass
@@ -21,14 +23,17 @@ class TaskProgress:
         best: value in [0, 1].
         idle: cycles since it rose.
         retries: how often the arm has backed off.
+        after: cycles since it last did.
     """
 
     best: float = 0.0
     idle: int = 0
     retries: int = 0
+    after: int = AGAIN
 
     def update(self, value: float) -> None:
         """Take in the value of one cycle's plan."""
+        self.after += 1
         if value > self.best + LEAST_RISE or value < LOST * self.best:
             self.best, self.idle = value, 0
         else:
@@ -68,4 +73,9 @@ class TaskProgress:
 
     def retry(self) -> None:
         """Begin again after backing off."""
-        self.best, self.idle, self.retries = 0.0, 0, self.retries + 1
+        self.best, self.idle, self.retries, self.after = 0.0, 0, self.retries + 1, 0
+
+    @property
+    def again(self) -> bool:
+        """Whether the arm has backed off lately, and begins again."""
+        return self.after < AGAIN
