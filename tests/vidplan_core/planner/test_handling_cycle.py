@@ -212,6 +212,7 @@ def sent_to(q: np.ndarray) -> CommittedMotion:
     )
 
 
+@pytest.mark.fault('joints_behind')
 def test_a_hand_that_presses_on_something_backs_off_and_that_is_one_retry() -> None:
     planner = system(retries=1)
     task, free = planner.new_task(WORDS), looks()[-1].q

@@ -8,6 +8,7 @@ from enum import IntEnum
 from vidplan_core.errors import (
     InstructionError,
     ModelError,
+    NoProgressError,
     ObservationError,
     TargetNotFoundError,
     VidPlanError,
@@ -50,6 +51,7 @@ class TaskEnd(Exception):
 _ENDINGS: tuple[tuple[type[VidPlanError], Ending], ...] = (
     (InstructionError, Ending.INVALID_INSTRUCTION),
     (TargetNotFoundError, Ending.TARGET_NOT_FOUND),
+    (NoProgressError, Ending.TASK_INCOMPLETE),
     (ObservationError, Ending.INVALID_OBSERVATION),
     (ModelError, Ending.MODEL_ERROR),
 )
