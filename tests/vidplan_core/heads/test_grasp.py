@@ -105,6 +105,27 @@ def test_after_the_shortest_turn_the_hand_is_turned_as_the_grasp(yaw: float, han
 
 
 @pytest.mark.parametrize(
+    ('blocked', 'turns'),
+    [
+        ((), {0.0}),
+        ((1.5,), {0.0}),
+        ((0.2,), {0.8, -0.8}),
+        ((3.3,), {0.8, -0.8}),  # half a turn is the same line
+        ((0.2, 0.9), {-0.8}),
+        ((0.0, 0.8, -0.8), {1.5, -1.5}),
+    ],
+)
+def test_where_no_turn_is_better_it_leads_away_from_what_was_blocked(
+    blocked: tuple[float, ...], turns: set[float]
+) -> None:
+    round_thing = replace(grasps(), closing=torch.zeros(1, 2))
+    found = round(float(turn_to(round_thing, torch.tensor(0.0), blocked)), 3)
+    assert found in turns
+    long_thing = turn_to(grasps(), torch.tensor(0.3), blocked)
+    assert float(long_thing) == pytest.approx(-0.3, abs=1e-6)
+
+
+@pytest.mark.parametrize(
     ('place', 'spread_m', 'certainty', 'believed'),
     [
         ((0.51, 0.1, 0.02), 0.004, 1.0, True),

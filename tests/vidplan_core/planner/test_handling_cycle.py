@@ -223,6 +223,7 @@ def test_a_hand_that_presses_on_something_backs_off_and_that_is_one_retry() -> N
     ]
     assert counts == [4, 1, 1, 4]
     assert task.progress.retries == 1
+    assert task.thing.blocked == []  # it was not on its way to a grasp
     with pytest.raises(NoProgressError, match='move what is in the way'):
         planner.plan(task, looks(12.0), sent_to(behind))
 

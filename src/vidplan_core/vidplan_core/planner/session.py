@@ -91,7 +91,7 @@ class Session:
         situation = self.situation(task, history, committed)
         if self._is_over(task, composition, situation):
             plan = only_plan(self.motions.rest(situation.start))
-        elif self._backs_off(task, composition, presses(committed, history[-1])):
+        elif self._backs_off(task, situation, presses(committed, history[-1])):
             measured = float(situation.context.poses.closedness[0, -1])
             plan = only_plan(retreat(self.retreats, situation.start, measured))
         else:
@@ -244,16 +244,14 @@ class Session:
         task.finished = task.finished + 1 if found >= DONE else 0
         return task.finished > 0
 
-    def _backs_off(self, task: Task, composition: Composition, pressed: bool) -> bool:
+    def _backs_off(self, task: Task, situation: Situation, pressed: bool) -> bool:
         """Whether the arm should back off; raises as `TaskProgress.must_retry`."""
-        if not composition.kind.by_pictures:
+        if not self.compositions[task.instruction.verb].kind.by_pictures:
             return False
-        config, words, again = self.parts.config, task.instruction.words, task.pressed
-        task.pressed = pressed
-        if pressed and not again:
-            task.progress.idle = 2 * config.max_idle_cycles
-        retries = task.progress.must_retry(words, config.max_idle_cycles, config.retries)
-        return retries or pressed
+        if pressed and not task.pressed:
+            task.thing.press(situation.handled, situation.start.rotation, self.parts.robot)
+        config = self.parts.config
+        return task.backs_off(pressed, config.max_idle_cycles, config.retries)
 
     def _result(
         self, task: Task, plan: Plan, present: Observation, situation: Situation, began: float

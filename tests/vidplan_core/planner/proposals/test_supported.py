@@ -124,7 +124,8 @@ def test_fingers_close_where_the_grasp_is_and_do_not_rise(rise_m: float, high: b
     now.grounding.places[0, 0, 2] += 0.05  # seen too high, and 6 cm aside
     now.grounding.places[0, 0, 0] += 0.06
     now.handled = SimpleNamespace(
-        grasp=Grasps(TOOL[None], torch.zeros(1, 2), torch.tensor([0.002]))
+        grasp=Grasps(TOOL[None], torch.zeros(1, 2), torch.tensor([0.002])),
+        blocked=(),
     )
     assert closes_beside(chunk([[0.0, 0.0, rise_m]], [1.0]), now, ROBOT).tolist() == [high]
 
@@ -146,7 +147,8 @@ def test_an_open_hand_over_a_thing_goes_down(
     now = situation(grip=grip, measured=grip)
     place = TOOL - torch.tensor([beside_m, 0.0, above_m])
     now.handled = SimpleNamespace(
-        grasp=Grasps(place[None], torch.zeros(1, 2), torch.tensor([0.002]))
+        grasp=Grasps(place[None], torch.zeros(1, 2), torch.tensor([0.002])),
+        blocked=(),
     )
     assert hovers(chunk([[0.0, 0.0, -lower_m]], [grip]), now, ROBOT).tolist() == [hovering]
 
@@ -163,7 +165,8 @@ def test_a_hand_that_begins_again_goes_to_the_thing(
     now.handled = SimpleNamespace(
         grasp=Grasps(
             TOOL[None] + torch.tensor([[0.1, 0.0, -0.1]]), torch.zeros(1, 2), torch.tensor([0.002])
-        )
+        ),
+        blocked=(),
     )
     moves = [[0.05, 0.0, 0.0], [-0.05, 0.0, 0.0], [0.0, 0.0, 0.1]]
     assert strays(chunk(moves, [grip] * 3), now, ROBOT).tolist() == straying
@@ -215,6 +218,6 @@ def test_fingers_along_a_thing_do_not_come_down_on_it(
     place = TOOL - torch.tensor([0.0, 0.0, 0.10])
     grasp = Grasps(place[None], closing[None], torch.tensor([0.004]))
     moment = situation(measured=0.0, grip=0.0)
-    moment.handled = SimpleNamespace(grasp=grasp)
+    moment.handled = SimpleNamespace(grasp=grasp, blocked=())
     found = lands_across(chunk([[0.0, 0.0, -down_m]], [0.0]), moment, ROBOT)
     assert found.tolist() == [lands]

@@ -65,6 +65,16 @@ class Task:
                 self.memory.place = self.chosen.target.place
         return self.chosen.at(self.memory.place)
 
+    def backs_off(self, pressed: bool, idle_cycles: int, retries: int) -> bool:
+        """Whether the arm should back off, once more because the hand presses on something or not.
+
+        Arguments and errors as for `TaskProgress.must_retry`; pressing on is one retry.
+        """
+        if pressed and not self.pressed:
+            self.progress.idle = 2 * idle_cycles
+        self.pressed = pressed
+        return self.progress.must_retry(self.instruction.words, idle_cycles, retries) or pressed
+
 
 @dataclass(frozen=True)
 class Pictures:

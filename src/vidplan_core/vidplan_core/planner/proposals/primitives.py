@@ -69,7 +69,8 @@ class Primitives:
         grasp = None if situation.handled is None else situation.handled.grasp
         if grasp is not None and robot.fingertips:
             height = max(float(grasp.place[0, 2]), GRASP_M)
-            return height, turn_to(grasp, hand_yaw(rotation, robot))
+            blocked = () if situation.handled is None else situation.handled.blocked
+            return height, turn_to(grasp, hand_yaw(rotation, robot), blocked)
         axes = torch.zeros(4) if grounding.axes is None else grounding.axes[0, 0]
         return GRASP_M, turn_across(robot, axes.to(rotation), rotation)
 

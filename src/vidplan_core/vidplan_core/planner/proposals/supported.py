@@ -117,7 +117,7 @@ def closes_beside(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> 
 
 
 def lands_across(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
-    """Which chunks (candidates, frames) come down on the target with fingers along it, bool."""
+    """Which chunks (candidates, frames) come down on the target turned otherwise, bool."""
     grasp = None if situation.handled is None else situation.handled.grasp
     if grasp is None or situation.start.grip > 0.5 or not robot.fingertips:
         return torch.zeros(len(chunk), dtype=torch.bool, device=chunk.position.device)
@@ -125,7 +125,9 @@ def lands_across(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> T
     place = grasp.place[0].to(end)
     low = end[:, 2] < place[2] + LANDING_M
     beside = (end - place)[:, :2].norm(dim=-1) < LANDING_M
-    left = turn_to(grasp, hand_yaw(chunk.rotation[:, -1], robot))
+    assert situation.handled is not None
+    blocked = situation.handled.blocked
+    left = turn_to(grasp, hand_yaw(chunk.rotation[:, -1], robot), blocked)
     return low & beside & (left.abs() > MISTURNED_RAD)
 
 
@@ -139,7 +141,9 @@ def hovers(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
         tcp_position(chunk.position[:, k], chunk.rotation[:, k], robot) for k in (0, -1)
     )
     place = grasp.place[0].to(begin)
-    turn = turn_to(grasp, hand_yaw(chunk.rotation[:, 0], robot)).abs()
+    assert situation.handled is not None
+    heading = hand_yaw(chunk.rotation[:, 0], robot)
+    turn = turn_to(grasp, heading, situation.handled.blocked).abs()
     ready = ((begin - place)[:, :2].norm(dim=-1) < ABOVE_IT_M) & (turn < TURNED_RAD)
     high = begin[:, 2] > place[2].clamp_min(LOWEST_M) + ABOVE_M + LOWER_M
     return ready & high & (end[:, 2] > begin[:, 2] - LOWER_M)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.geometry.fk import tcp_position
+from vidplan_core.geometry.fk import hand_yaw, tcp_position
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.heads.bundle import Heads
 from vidplan_core.heads.detectors.grasp.network import Grasps
@@ -23,6 +23,8 @@ from vidplan_core.planner.target.resting import RestingTarget
 SPREAD_M, AGREE_M = 0.02, 0.08
 # One that errs by less than this is believed even where the hand hides a part of the thing.
 NARROW_M = 0.006
+# A hand so near to the grasp, m, was on its way to it.
+BESIDE_M = 0.12
 
 
 @dataclass
@@ -32,10 +34,13 @@ class HandledThing:
     Attributes:
         destination: where the target is to be put.
         resting: where the target lies while the hand hides a part of it.
+        blocked: headings of the hand, rad, with which it pressed on something beside the target.
     """
 
     destination: DestinationMemory = field(default_factory=DestinationMemory)
     resting: RestingTarget = field(default_factory=RestingTarget)
+    blocked: list[float] = field(default_factory=list)
+    _grasp: Tensor | None = None  # place (3,) of the last one
 
     def look(
         self, heads: Heads, locator: TargetLocator, robot: RobotModel,
@@ -68,7 +73,15 @@ class HandledThing:
             grounding = placed_at(grounding, grasp.place)
         clear = grasp is not None and float(grasp.spread_m[0]) < NARROW_M
         grounding = self.resting.settled(grounding, tool, grip, clear=clear)
-        return HandledLook(carried_along(grounding, seen, later, grip), success, grasp)
+        carried = carried_along(grounding, seen, later, grip)
+        self._grasp = self._grasp if grasp is None else grasp.place[0]
+        near = self._grasp is not None and float((tool - self._grasp).norm()) < BESIDE_M
+        return HandledLook(carried, success, grasp, tuple(self.blocked), near)
+
+    def press(self, look: HandledLook | None, rotation: Tensor, robot: RobotModel) -> None:
+        """Take in that a hand pressed on something, with the flange at a rotation (3, 3)."""
+        if look is not None and look.near:
+            self.blocked.append(float(hand_yaw(rotation, robot)))
 
 
 def believed_grasp(grasp: Grasps, grounding: InstructionGrounding) -> Grasps | None:

@@ -17,8 +17,12 @@ class HandledLook:
         grounding: of the instruction where the plan starts.
         success: probability in [0, 1] that it is fulfilled; None where nobody sees it.
         grasp: of the target; None where nobody knows, or the hand is closed.
+        blocked: headings of the hand, rad, with which it pressed on something beside the target.
+        near: whether the hand is so near to the grasp that it was on its way to it.
     """
 
     grounding: InstructionGrounding
     success: float | None
     grasp: Grasps | None
+    blocked: tuple[float, ...] = ()
+    near: bool = False

@@ -30,6 +30,8 @@ from vidplan_core.world_model.config import WorldModelConfig
 
 FOLDER = 'grasp'
 FORGOTTEN = 0.1  # of the features before the last layers, in training
+# Turns away from where the hand was blocked, and from how much on it is free again, rad.
+AWAY_RAD, FREE_RAD = (0.0, 0.8, -0.8, 1.5, -1.5), 0.7
 KNOWN = 0.5  # length of a closing from which on it counts
 UNIT_M = 0.02  # of the distances that the network gives
 SPREADS = (-3.0, 3.0)  # bounds of the logarithm of a spread, in that unit
@@ -128,15 +130,28 @@ class GraspHead(nn.Module):
         return estimate
 
 
-def turn_to(grasp: Grasps, heading: Tensor) -> Tensor:
+def turn_to(grasp: Grasps, heading: Tensor, blocked: Sequence[float] = ()) -> Tensor:
     """The shortest turns (...), rad, of hands with headings (...), rad, to the way a grasp closes.
 
-    0 where no turn is better than another, or nobody knows.
+    Where no turn is better than another, or nobody knows, they lead away from headings that are
+    `blocked`, as far as they can; 0 without any.
     """
     closing = grasp.closing[0].to(heading)
-    turn = 0.5 * torch.atan2(closing[1], closing[0]) - heading
-    shortest = torch.remainder(turn + 0.5 * math.pi, math.pi) - 0.5 * math.pi
-    return shortest * (closing.norm() >= KNOWN)
+    if float(closing.norm()) >= KNOWN:
+        return shortest(0.5 * torch.atan2(closing[1], closing[0]) - heading)
+    if not blocked:
+        return torch.zeros_like(heading)
+    turns = heading.new_tensor(AWAY_RAD)
+    there = heading[..., None] + turns
+    apart = shortest(there[..., None] - heading.new_tensor(list(blocked))).abs().amin(-1)
+    # The least turn that is free; else the one that is freest.
+    worth = apart.clamp_max(FREE_RAD) - 1e-3 * turns.abs()
+    return turns[worth.argmax(-1)]
+
+
+def shortest(angle: Tensor) -> Tensor:
+    """Angles of lines, rad, in [-pi/2, pi/2)."""
+    return torch.remainder(angle + 0.5 * math.pi, math.pi) - 0.5 * math.pi
 
 
 def save_grasp(folder: Path, head: GraspHead) -> None:
