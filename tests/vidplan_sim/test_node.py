@@ -16,10 +16,10 @@ pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 from builtin_interfaces.msg import Duration, Time
 from rclpy.exceptions import ParameterException
 from rclpy.parameter import Parameter
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, JointState
-from std_msgs.msg import Float64
+from std_msgs.msg import Float64, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
@@ -64,6 +64,13 @@ def trajectory(q: np.ndarray, after_s: float = 0.3, **changes: Any) -> JointTraj
     for name, value in changes.items():
         setattr(message, name, value)
     return message
+
+
+def test_viewers_that_come_late_hear_how_the_cell_is_built(ros: Any, cell: CellNode) -> None:
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    heard = ros.collect(String, 'robot_description', latched)
+    ros.spin_until(lambda: heard)
+    assert heard[0].data.startswith('<robot')
 
 
 def test_publishes_what_the_robot_does(ros: Any, cell: CellNode) -> None:

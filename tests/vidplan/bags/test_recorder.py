@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -20,11 +21,13 @@ from vidplan_eval.bags.bag_types import typestore
 from vidplan_eval.bags.rosbag import Bag
 from vidplan_eval.bags.writer import BagTopic, BagWriter
 
-pytest.importorskip('rclpy', reason='needs ROS 2')
+rclpy = pytest.importorskip('rclpy', reason='needs ROS 2')
 pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
 from vidplan.bags import recorder  # noqa: E402
 from vidplan.bags.recorder import message_class  # noqa: E402
+from vidplan.bags.settings_feed import SettingsFeed  # noqa: E402
+from vidplan_core.models.manifest import seal  # noqa: E402
 
 pytestmark = pytest.mark.ros
 PLANS = 40
@@ -88,6 +91,24 @@ def test_nothing_is_lost_when_told_to_end(ros, tmp_path, number):
     assert plans == list(range(1, PLANS + 1))
     # Whoever else talks in this domain is recorded too.
     assert int(process.stdout.read().split(' messages')[0].split()[-1]) >= PLANS
+
+
+def test_what_a_graph_is_set_to_is_recorded(ros, tmp_path):
+    models = tmp_path / 'models'
+    models.mkdir()
+    (models / 'config.json').write_text('{}')
+    _, sealed = seal(models)
+    planner = ros.add(rclpy.create_node('planner'))
+    planner.declare_parameter('models', str(models))
+    planner.declare_parameter('weights', [0.5, 1.0])
+    heard = []
+    feed = SettingsFeed(ros.node, heard.append, ('planner', 'adapter'))
+    ros.spin_until(lambda: heard)
+    told = json.loads(heard[0])
+    assert (told['node'], told['sha256']) == ('planner', sealed)
+    assert told['parameters']['weights'] == [0.5, 1.0]
+    assert 'torch' in told['versions']
+    assert list(feed._clients) == ['adapter']  # is asked when it comes
 
 
 PUBLISHER = """

@@ -18,8 +18,11 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import serialize_message
 from rclpy.signals import SignalHandlerOptions
+from std_msgs.msg import String
 
+from vidplan.bags.settings_feed import SettingsFeed
 from vidplan.parameters.bags import RecorderParameters
 from vidplan.parameters.files import check_arguments
 from vidplan.ros.diagnostics import OK, WARN, Diagnostics, Status
@@ -27,7 +30,14 @@ from vidplan.ros.log_folder import log_folder
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
 from vidplan_core.errors import VidPlanError
-from vidplan_eval.bags.recording import JOINTS, Delivery, RecordedTopic, cameras, recorded
+from vidplan_eval.bags.recording import (
+    JOINTS,
+    SETTINGS,
+    Delivery,
+    RecordedTopic,
+    cameras,
+    recorded,
+)
 from vidplan_eval.bags.writer import BagTopic, BagWriter
 
 # After the signal to end, the other nodes still report how they ended: the arm coming to rest,
@@ -78,12 +88,14 @@ class Recorder(Node):
         topics = [
             BagTopic(entry.role, self._resolved(entry.role), entry.type_name) for entry in entries
         ]
+        topics.append(BagTopic(SETTINGS, self._resolved(SETTINGS), 'std_msgs/msg/String'))
         self.writer = BagWriter(path, topics, split_bytes=parameters.split_mb * 2**20)
-        self.counts = {entry.role: 0 for entry in entries}
+        self.counts = {topic.role: 0 for topic in topics}
         # Messages that came before the simulated clock's first tick have no time yet.
         self._waiting: deque[tuple[str, bytes]] = deque(maxlen=MAX_WAITING)
         for entry in entries:
             self._subscribe(entry)
+        self.settings = SettingsFeed(self, self._on_settings)
         self.diagnostics = Diagnostics(self)
         self.diagnostics.add('recording', self._status)
         self.get_logger().info(f'recording {len(topics)} topics into {path}')
@@ -116,6 +128,9 @@ class Recorder(Node):
             return
         self._write_waiting(now_ns)
         self.writer.write(role, now_ns, data)
+
+    def _on_settings(self, text: str) -> None:
+        self._on_message(SETTINGS, serialize_message(String(data=text)))
 
     def _wait(self, role: str, data: bytes) -> None:
         if len(self._waiting) == MAX_WAITING:

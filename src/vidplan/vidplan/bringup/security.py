@@ -76,7 +76,15 @@ RIGHTS: dict[str, Rights] = {
               'franka_gripper/move', 'franka_gripper/grasp',
               'robotiq_gripper_controller/gripper_cmd'),
     ),
-    'recorder': Rights(subscribe=(*_VIEWS, *_JOINTS, *_COMMANDS, *_REPORTS, *_PICTURES)),
+    'recorder': Rights(
+        subscribe=(*_VIEWS, *_JOINTS, *_COMMANDS, *_REPORTS, *_PICTURES, 'robot_description',
+                   '/tf', '/tf_static'),
+        request=tuple(
+            f'{node}/{name}_parameters'
+            for node in ('stitcher', 'world_model', 'reward', 'planner', 'adapter')
+            for name in ('list', 'get')
+        ),
+    ),
     OPERATOR: Rights(
         subscribe=(*_REPORTS, *_PICTURES), call=('plan_task',),
         request=('adapter/stop', 'adapter/rearm', 'adapter/recover', 'stitcher/accept_views',

@@ -74,6 +74,16 @@ def check_manifest(models: Path, required: bool = False) -> None:
         )
 
 
+def sealed_files(models: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of a models folder, as its manifest says; {} without one.
+
+    Raises:
+        ModelError: the manifest cannot be read.
+    """
+    path = models / MANIFEST
+    return _read(path) if path.is_file() else {}
+
+
 def _read(path: Path) -> dict[str, str]:
     try:
         files = json.loads(path.read_text())['sha256']

@@ -47,6 +47,8 @@ GOAL = 'planner/goal'
 RESULT = 'planner/result'
 TRAJECTORY = 'fr3_arm_controller/joint_trajectory'
 GRIPPER_COMMAND = 'gripper/command'
+# Written by the recorder itself, JSON in a std_msgs/String: parameters and models of each node.
+SETTINGS = 'recorder/settings'
 
 _BESIDE_CAMERAS = (
     RecordedTopic(JOINTS, 'sensor_msgs/msg/JointState', Delivery.SENSOR),
@@ -60,6 +62,7 @@ _BESIDE_CAMERAS = (
     RecordedTopic(RESULT, 'vidplan_msgs/action/PlanTask_Result', Delivery.RELIABLE),
     RecordedTopic(TRAJECTORY, 'trajectory_msgs/msg/JointTrajectory', Delivery.RELIABLE),
     RecordedTopic(GRIPPER_COMMAND, 'std_msgs/msg/Float64', Delivery.RELIABLE),
+    RecordedTopic('robot_description', 'std_msgs/msg/String', Delivery.LATCHED),
     RecordedTopic('/tf', 'tf2_msgs/msg/TFMessage', Delivery.SENSOR),
     RecordedTopic('/tf_static', 'tf2_msgs/msg/TFMessage', Delivery.LATCHED),
     RecordedTopic('diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', Delivery.SENSOR),

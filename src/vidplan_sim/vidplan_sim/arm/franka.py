@@ -38,7 +38,7 @@ def load_robot() -> mujoco.MjSpec:
     Raises:
         RobotModelMissing: `franky-sim` is not installed.
     """
-    assets = _assets_folder()
+    assets = assets_folder()
     spec = mujoco.MjSpec.from_file(str(assets / 'fr3.xml'))
     spec.meshdir = str(assets / 'meshes')
     for key in list(spec.keys):
@@ -60,7 +60,12 @@ def load_robot() -> mujoco.MjSpec:
     return spec
 
 
-def _assets_folder() -> Path:
+def assets_folder() -> Path:
+    """Return where the files of the robot's model are.
+
+    Raises:
+        RobotModelMissing: `franky-sim` is not installed.
+    """
     # The package's own import needs pinocchio, which the model files do not.
     found = importlib.util.find_spec('franky_sim')
     if found is None or not found.submodule_search_locations:

@@ -33,14 +33,15 @@ from vidplan_sim.arm.kinematics import ARM_JOINTS, FINGER_JOINTS
 from vidplan_sim.arm.trajectory_controller import TrajectoryRejected
 from vidplan_sim.cell import Cell
 from vidplan_sim.render.cameras import VIEWS
+from vidplan_sim.render.description import BASE
 from vidplan_sim.ros import messages
 from vidplan_sim.ros.camera_thread import CameraThread
+from vidplan_sim.ros.frames import FramePublisher
 from vidplan_sim.ros.pacing import RealTimePacer
 from vidplan_sim.ros.parameters import declare_parameters
 from vidplan_sim.scene import Scene
 from vidplan_sim.towel_scenes import cell_scene
 
-BASE_FRAME = 'base'
 _GRIPPER_HZ = 30.0
 _TRUTH_HZ = 15.0
 
@@ -83,6 +84,7 @@ class CellNode(Node):
         self._truth_publisher = (
             self.create_publisher(Truth, 'cell/truth', 10) if self._values.publish_truth else None
         )
+        self._frames = FramePublisher(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, 'diagnostics', 10)
         self._image_publishers = {
             view: self.create_publisher(Image, f'{view}/image_raw', sensor) for view in VIEWS
@@ -131,6 +133,10 @@ class CellNode(Node):
             self._gripper_publisher.publish(
                 messages.joint_state(stamp, FINGER_JOINTS, np.full(2, finger_m))
             )
+            positions = dict(zip(ARM_JOINTS, self._cell.q)) | dict.fromkeys(
+                FINGER_JOINTS, finger_m
+            )
+            self._frames.publish(stamp, positions)
         if self._is_due('cameras', self._values.camera_rate_hz):
             self._cameras.submit(self.time_s, self._cell.save())
         if self._truth_publisher is not None and self._is_due('truth', _TRUTH_HZ):
@@ -152,7 +158,7 @@ class CellNode(Node):
             speed = float(np.linalg.norm(tcp - before)) / (now_s - then_s)
         self._last_tcp = now_s, tcp
         return messages.truth(
-            messages.to_stamp(now_s), BASE_FRAME, cell.truth(), tcp, speed, cell.scene.seed
+            messages.to_stamp(now_s), BASE, cell.truth(), tcp, speed, cell.scene.seed
         )
 
     def _publish_picture(self, view: str, stamp_s: float, pixels: np.ndarray) -> None:
