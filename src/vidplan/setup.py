@@ -50,6 +50,7 @@ setup(
             'stitcher = vidplan.robots.stitcher_node:main',
             'planning_server = vidplan.planning_server.main:main',
             'adapter = vidplan.robots.adapter_node:main',
+            'fci = vidplan.robots.franka.fci_node:main',
             'recorder = vidplan.bags.recorder:main',
             'player = vidplan.bags.player:main',
         ],

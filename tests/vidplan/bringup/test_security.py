@@ -47,7 +47,7 @@ def test_every_process_has_an_enclave_of_its_own() -> None:
 @pytest.mark.parametrize('right', _USES)
 def test_the_policy_allows_what_the_nodes_do(repository: Path, right: str) -> None:
     folder = repository / 'src/vidplan/vidplan'
-    texts = [path.read_text() for one in _FOLDERS for path in (folder / one).glob('*.py')]
+    texts = [path.read_text() for one in _FOLDERS for path in (folder / one).rglob('*.py')]
     used = {name for text in texts for name in re.findall(_USES[right], text)}
     assert used
     known = {name for rights in RIGHTS.values() for name in getattr(rights, right)}

@@ -141,6 +141,18 @@ def _planning_processes(
     return (_STITCHER, _PLANNING_SERVER, adapter, _RECORDER)
 
 
+# The arm itself, on a host without ros2_control.
+_FCI = Process(
+    'vidplan',
+    'fci',
+    'vidplan.robots.franka.fci_node',
+    nodes=('fci',),
+    parameters=(*_ROBOT, ('host', Value('fci_host'))),
+    remappings=(_STATES[0], _COMMANDS[0]),
+    condition='fci',
+    environment=_ONE_THREAD,
+)
+
 _CELL = Process(
     'vidplan_sim',
     'cell',
@@ -192,8 +204,12 @@ def _on_own_clock(*processes: Process) -> tuple[Process, ...]:
 PLANNING = Graph(
     'planning',
     'Stitcher, planning server and action adapter, for a robot that is already up.',
-    _common(use_sim_time=False),
-    _planning_processes(dry_run=Value('dry_run')),
+    (
+        *_common(use_sim_time=False),
+        Argument('fci', False, "Command the arm through Franka's own interface: `arm: fci`."),
+        Argument('fci_host', '172.16.0.2', 'Address of the arm, where fci is true.'),
+    ),
+    (*_planning_processes(dry_run=Value('dry_run')), _FCI),
 )
 
 CELL = Graph(
@@ -207,9 +223,11 @@ CELL = Graph(
         Argument('towel', False, 'A towel of cloth lies there, to be folded.'),
         Argument('real_time_factor', 1.0, 'Simulated seconds per real second, up to 1.'),
     ),
-    # The cell's gripper listens to a topic, whatever the robot's file says of the real one.
+    # The cell's gripper and arm listen to topics, whatever the robot's file says of the real ones.
     _on_own_clock(
-        _CELL, *_planning_processes(Value('dry_run'), (('gripper_backend', TOPIC),))
+        _CELL, *_planning_processes(
+            Value('dry_run'), (('gripper_backend', TOPIC), ('arm_backend', TOPIC))
+        )
     ),
 )
 

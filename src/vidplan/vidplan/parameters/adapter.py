@@ -10,15 +10,15 @@ from typing import cast
 from vidplan.parameters.robot import PaceParameters, RobotParameters
 from vidplan_core.control.config import AdapterConfig
 from vidplan_core.errors import ConfigError
-from vidplan_core.geometry.robot import GRIPPER_INTERFACES, GripperModel
+from vidplan_core.geometry.robot import ARM_INTERFACES, GRIPPER_INTERFACES, GripperModel
 from vidplan_core.geometry.workspace import COMMAND_BOX, FLANGE_BOX, Point, WorkspaceBox
 from vidplan_core.knobs import knob, knob_group
 
-# The value of gripper_backend that leaves it to the robot's file.
+# The value of gripper_backend and arm_backend that leaves it to the robot's file.
 AS_ROBOT = 'robot'
 
 # Ways to command the arm.
-TOPIC, ACTION = 'topic', 'action'
+TOPIC, ACTION, CRISP, FCI = ARM_INTERFACES
 
 # Lists of ROS parameters have no type while they are empty.
 _NO_BOX = (-1.0, -1.0, -1.0, 1.0, 1.0, -0.5)
@@ -51,14 +51,20 @@ class AdapterParameters(RobotParameters):
     )
     pace: PaceParameters = knob_group(PaceParameters, prefix='')
     arm_backend: str = knob(
-        TOPIC,
-        "topic: the joint trajectory controller's topic, which answers nothing; action: its "
-        'FollowJointTrajectory, which says what it refused or gave up (needs control_msgs)',
-        choices=(TOPIC, ACTION),
+        AS_ROBOT,
+        "robot: as the robot's file says; topic: the joint trajectory controller's topic, which "
+        'answers nothing; action: its FollowJointTrajectory, which says what it refused or gave '
+        "up (needs control_msgs); crisp: joint targets of a CRISP controller; fci: the node fci, "
+        'without ros2_control',
+        choices=(AS_ROBOT, *ARM_INTERFACES),
         section='Controller and robot.',
     )
     arm_action: str = knob(
         'fr3_arm_controller/follow_joint_trajectory', 'the action, where that is the backend'
+    )
+    target_topic: str = knob('target_joint', 'of joint targets, where crisp is the backend')
+    target_rate_hz: float = knob(
+        100.0, 'of joint targets while the arm moves', unit='Hz', low=20.0, high=500.0
     )
     watch_robot_state: bool = knob(
         False,
@@ -119,6 +125,11 @@ class AdapterParameters(RobotParameters):
     gripper_speed_m_s: float = knob(0.08, 'of the Franka Hand', unit='m/s', low=0.005, high=0.2)
     gripper_force_n: float = knob(20.0, 'of a grasp', unit='N', low=1.0, high=70.0)
     core: AdapterConfig = knob_group(AdapterConfig, prefix='')
+
+    @property
+    def arm(self) -> str:
+        """How the arm is commanded, one of ARM_INTERFACES."""
+        return self.model.arm if self.arm_backend == AS_ROBOT else self.arm_backend
 
     @property
     def gripper(self) -> GripperModel:

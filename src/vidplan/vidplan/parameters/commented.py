@@ -44,6 +44,7 @@ FILES: Mapping[str, tuple[str, Mapping[str, str]]] = {
             'planner': 'planning server: takes goals and plans',
             'stitcher': 'cameras, arm and gripper become one observation',
             'adapter': 'the only node that commands the robot',
+            'fci': 'the arm, on a host without ros2_control, with fci:=true',
             'recorder': 'writes a bag, with record:=true',
             'player': 'plays a bag, in launch/replay.launch.py',
         },

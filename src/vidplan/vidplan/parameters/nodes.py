@@ -9,6 +9,7 @@ from typing import Any
 
 from vidplan.parameters.adapter import AdapterParameters
 from vidplan.parameters.bags import PlayerParameters, RecorderParameters
+from vidplan.parameters.fci import FciParameters
 from vidplan.parameters.planner import PlannerParameters
 from vidplan.parameters.reward import RewardParameters
 from vidplan.parameters.stitcher import StitcherParameters
@@ -28,6 +29,7 @@ NODES: Mapping[str, type[Any]] = {
     'planner': PlannerParameters,
     'stitcher': StitcherParameters,
     'adapter': AdapterParameters,
+    'fci': FciParameters,
     'recorder': RecorderParameters,
     'player': PlayerParameters,
     'cell': CellParameters,

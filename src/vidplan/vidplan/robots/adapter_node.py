@@ -72,7 +72,7 @@ class AdapterNode(DisposableLifecycleNode):
 
     def _create_interfaces(self) -> None:
         p = self.parameters
-        self._side = ArmSide(self, p, self._on_arm_fault, self._rearm)
+        self._side = ArmSide(self, p, self._on_arm_fault, self._rearm, self._core.committed)
         self._arm = self._side.arm
         self._status_publisher = self.create_publisher(
             AdapterStatus, 'adapter/status', qos.LATCHED

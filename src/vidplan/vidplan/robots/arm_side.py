@@ -11,14 +11,16 @@ from rclpy.action import ActionClient
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from vidplan.parameters.adapter import ACTION, AdapterParameters
+from vidplan.parameters.adapter import ACTION, CRISP, FCI, AdapterParameters
 from vidplan.robots.adapter_status import NO_INCIDENT, Incident
-from vidplan.robots.franka_recovery import franka_steps
-from vidplan.robots.robot_state_feed import RobotStateFeed
+from vidplan.robots.franka.fci_feed import FciFeed, fci_steps
+from vidplan.robots.franka.recovery import franka_steps
+from vidplan.robots.franka.state_feed import RobotStateFeed
 from vidplan.robots.trajectory_action import TrajectoryAction
+from vidplan.robots.trajectory_stream import Committed, TrajectoryStream
 from vidplan.robots.trajectory_topic import ArmCommands, OnFault, TrajectoryTopic
 from vidplan_core.control.franka.recovery import Done, Recovery, Step
-from vidplan_core.control.rejection import CONTACT, ROBOT_REFLEX, STALE_ROBOT_STATE
+from vidplan_core.control.rejection import CONTACT, REFUSED, ROBOT_REFLEX, STALE_ROBOT_STATE
 from vidplan_core.control.timeline import Follows
 from vidplan_core.errors import CommandRejectedError, ConfigError
 
@@ -41,7 +43,12 @@ class ArmSide:
     """
 
     def __init__(
-        self, node: Node, p: AdapterParameters, on_fault: OnFault, rearm: Callable[[], str]
+        self,
+        node: Node,
+        p: AdapterParameters,
+        on_fault: OnFault,
+        rearm: Callable[[], str],
+        committed: Committed,
     ) -> None:
         """Command the arm of a node.
 
@@ -50,17 +57,19 @@ class ArmSide:
             p: its parameters.
             on_fault: called with what went wrong, and what the arm follows since.
             rearm: takes plans again after a recovery; returns why it cannot, '' if it can.
+            committed: says what the arm will do from a time on.
 
         Raises:
             ConfigError: messages that the parameters need are not installed.
         """
         self._node, self._tell, self._rearm = node, on_fault, rearm
+        self._committed = committed
         self._automatic, self._left = p.automatic_recovery, p.recovery_tries
         self._waiting: Done | None = None
         self.action_clients: list[ActionClient] = []
-        self.arm, self.robot, self._recovery = self._open(p), None, None
-        if p.watch_robot_state and not p.dry_run:
-            self.robot = _robot_state(node, p.stop_on_contact)
+        self.arm, self._recovery = self._open(p), None
+        self.robot = self._watch(p)
+        if self.robot is not None:
             self._recovery = self._make_recovery(p)
         node.create_service(Trigger, 'adapter/recover', self._on_recover)
 
@@ -69,6 +78,8 @@ class ArmSide:
         self.arm.poll()
         if self.robot is None or self._recovery is None:
             return
+        if why := self.robot.refusal():
+            self._on_fault(REFUSED, why, Follows.BEFORE)
         fault = self.robot.fault()
         if fault is None and (done := self._waiting) is not None:
             self._waiting = None
@@ -106,7 +117,12 @@ class ArmSide:
         return Incident(*fault) if fault else NO_INCIDENT
 
     def _open(self, p: AdapterParameters) -> ArmCommands:
-        if p.dry_run or p.arm_backend != ACTION:
+        if p.arm == CRISP and not p.dry_run:
+            limits, rate_hz = p.model.hard_limits, p.target_rate_hz
+            return TrajectoryStream(
+                self._node, p.target_topic, rate_hz, limits, self._committed, self._on_fault
+            )
+        if p.dry_run or p.arm != ACTION:
             return TrajectoryTopic(self._node, stamped=p.stamp_trajectories, silent=p.dry_run)
         kind = _need(_follow_joint_trajectory)
         client = ActionClient(self._node, kind, p.arm_action)
@@ -116,12 +132,23 @@ class ArmSide:
             self._on_fault, stamped=p.stamp_trajectories, clock=lambda: steady_s(),
         )  # fmt: skip
 
+    def _watch(self, p: AdapterParameters) -> RobotStateFeed | FciFeed | None:
+        if p.dry_run:
+            return None
+        if p.arm == FCI:
+            return FciFeed(self._node, p.stop_on_contact, lambda: steady_s())
+        return _robot_state(self._node, p.stop_on_contact) if p.watch_robot_state else None
+
     def _make_recovery(self, p: AdapterParameters) -> Recovery:
+        steps = fci_steps(self._node) if p.arm == FCI else self._steps_of_driver(p)
+        steps.append(Step('the robot does not say that it moves', self._wait, 2.0))
+        return Recovery(steps, p.recovery_tries, self._on_recovered, lambda: steady_s())
+
+    def _steps_of_driver(self, p: AdapterParameters) -> list[Step]:
         controllers = [name.strip() for name in p.arm_controllers.split(',')]
         clear, steps = _need(lambda: franka_steps(self._node, p.hardware_component, controllers))
         self.action_clients.append(clear)
-        steps.append(Step('the robot does not say that it moves', self._wait, 2.0))
-        return Recovery(steps, p.recovery_tries, self._on_recovered, lambda: steady_s())
+        return list(steps)
 
     def _wait(self, done: Done) -> None:
         self._waiting = done

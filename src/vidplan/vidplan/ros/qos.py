@@ -15,6 +15,11 @@ from rclpy.qos import (
 # is read with this one (cameras, joint states, /franka/joint_states, /joint_states).
 SENSOR = qos_profile_sensor_data
 
+# Of a driver: many a second, and reliable for whoever asks for that.
+STATES = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE
+)
+
 # Reliable, because each of them is planned from, and shallow, because only fresh ones are.
 OBSERVATION = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE

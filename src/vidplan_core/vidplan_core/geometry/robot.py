@@ -24,6 +24,10 @@ ROBOTIQ = 'robotiq'
 NONE = 'none'
 GRIPPER_INTERFACES = (TOPIC, FRANKA_HAND, ROBOTIQ, NONE)
 
+#: Ways to command an arm: the topic or the action of a joint trajectory controller, joint targets
+#: of a CRISP controller, Franka's own interface.
+ARM_INTERFACES = ('topic', 'action', 'crisp', 'fci')
+
 GRIPPER_KINDS = ('franka_hand', 'robotiq_2f85')
 
 
@@ -109,6 +113,7 @@ class RobotModel:
         tool: the tool centre point on the flange.
         home: where the arm starts and where a free elbow rests, rad.
         gripper: what it grasps with.
+        arm: how it is commanded, one of ARM_INTERFACES.
         links: capsules that cover the links: frame (0 the base, 1 .. joints, then the flange),
             both ends of the axis in that frame, radius, m.
         fingers: the same of the fingers in all positions, in the flange's frame, without frame.
@@ -122,11 +127,15 @@ class RobotModel:
     tool: ToolTransform
     home: tuple[float, ...]
     gripper: GripperModel
+    arm: str = ARM_INTERFACES[0]
     links: tuple[tuple[float, ...], ...] = ()
     fingers: tuple[tuple[float, ...], ...] = ()
     fingertips: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
+        if self.arm not in ARM_INTERFACES:
+            known = ', '.join(ARM_INTERFACES)
+            raise ConfigError(f'arm is {self.arm!r}; it must be one of {known}')
         names = self.limits.names
         if len(set(names)) != len(names) or names != self.hard_limits.names:
             raise ConfigError(

@@ -9,7 +9,13 @@ from typing import cast
 import numpy as np
 
 from vidplan_core.geometry.limits import JointLimits
-from vidplan_core.geometry.robot import DhRow, GripperModel, RobotModel, ToolTransform
+from vidplan_core.geometry.robot import (
+    ARM_INTERFACES,
+    DhRow,
+    GripperModel,
+    RobotModel,
+    ToolTransform,
+)
 from vidplan_core.strict_yaml import Section, packaged, read_section
 
 DEFAULT_ROBOT = 'fr3_hand'
@@ -43,15 +49,16 @@ def load_robot(name: str, prefix: str = '') -> RobotModel:
             finite, or limits that contradict each other; names the file and the key.
     """
     file = read_section(packaged('robots', name))
-    file.require_only((*_KEYS, *_SHAPES))
+    file.require_only((*_KEYS, *_SHAPES, 'arm'))
     joints = file.texts('joints')
     limits, hard_limits = (_limits(file.section(key), joints) for key in ('limits', 'hard_limits'))
     tool, gripper = _tool(file.section('tool')), _gripper(file.section('gripper'))
     called, home = file.text('name'), file.numbers('home', len(joints))
     chain = cast(tuple[DhRow, ...], file.rows('chain', 3))
+    arm = file.text('arm') if 'arm' in file else ARM_INTERFACES[0]
     shapes = {key: file.rows(key, width) for key, width in _SHAPES.items()}
     with file.naming():
-        robot = RobotModel(called, chain, limits, hard_limits, tool, home, gripper, **shapes)
+        robot = RobotModel(called, chain, limits, hard_limits, tool, home, gripper, arm, **shapes)
     return robot.with_prefix(prefix)
 
 

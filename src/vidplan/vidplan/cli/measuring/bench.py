@@ -12,13 +12,14 @@ from vidplan.cli.measuring import (
     bench_adapter,
     bench_cancels,
     bench_engine,
+    bench_fci,
     bench_stops,
     bench_views,
 )
 
 _KINDS: dict[str, Any] = {
     'engine': bench_engine, 'adapter': bench_adapter, 'stops': bench_stops,
-    'cancels': bench_cancels, 'views': bench_views,
+    'cancels': bench_cancels, 'views': bench_views, 'fci': bench_fci,
 }  # fmt: skip
 
 # A scene for tuning, not for evaluation; timing does not depend on it.

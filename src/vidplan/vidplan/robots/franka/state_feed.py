@@ -53,6 +53,10 @@ class RobotStateFeed:
             self._bytes = None
         return self._state.fault(self._stop_on_contact) if self._state else None
 
+    def refusal(self) -> str:
+        """Say nothing: of trajectories the robot knows nothing."""
+        return ''
+
 
 def read_robot_state(message: Any) -> RobotState:
     """Return what a FrankaRobotState says."""

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loop that commands an arm once a millisecond, with an arm and a link that are made up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.vidplan.robots.franka.fake_fci import FakeFci
+from vidplan.robots.franka.fci_link import FciReport, Follow, Recover
+from vidplan.robots.franka.fci_loop import FciLoop
+from vidplan_core.control.franka.robot_state import MOVE, REFLEX
+from vidplan_core.geometry.robot_files import default_robot
+
+ROBOT = default_robot()
+HOME, REST = np.array(ROBOT.home), np.zeros((1, 7))
+
+
+class FakeLink:
+    """Says what is due, by the number of the loop's question; keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.due: dict[int, Any] = {}
+        self.reports: list[FciReport] = []
+        self.asked = 0
+        self.is_left = False
+
+    def say(self, message: FciReport) -> None:
+        self.reports.append(message)
+
+    def hear(self) -> Any:
+        self.asked += 1
+        return self.due.pop(self.asked, None)
+
+    def wait(self, timeout_s: float) -> Any:
+        del timeout_s
+        return self.hear()
+
+
+def follow(away_rad: float, duration_s: float = 1.0) -> Follow:
+    return Follow(None, np.array([duration_s]), (HOME + away_rad)[None], REST, REST)
+
+
+def run(
+    arm: FakeFci, link: FakeLink, cycles: int, report_s: float = 0.01
+) -> FciLoop:
+    loop = FciLoop(arm, link, ROBOT.hard_limits, report_s, None)  # type: ignore[arg-type]
+    arm.at[cycles] = lambda: setattr(loop, 'ending', True)
+    loop.run()
+    return loop
+
+
+def test_it_follows_and_reports() -> None:
+    arm, link = FakeFci(), FakeLink()
+    link.due[100] = follow(0.2)
+    run(arm, link, 1500)
+    np.testing.assert_allclose(arm.commands[-1], HOME + 0.2)
+    assert len(link.reports) == pytest.approx(150, abs=5)
+    assert link.reports[-1].state.mode == MOVE
+    assert arm.ended
+
+
+def test_it_ends_at_rest_when_nobody_is_left() -> None:
+    arm, link = FakeFci(), FakeLink()
+    link.due[100] = follow(0.2)
+    arm.at[300] = lambda: setattr(link, 'is_left', True)
+    run(arm, link, 5000)
+    np.testing.assert_allclose(arm.commands[-1], HOME + 0.2)
+    np.testing.assert_allclose(arm.commands[-1], arm.commands[-2], atol=1e-7)
+
+
+def test_what_cannot_be_joined_is_refused_and_told() -> None:
+    arm, link = FakeFci(), FakeLink()
+    link.due |= {100: follow(0.2), 600: follow(-0.5, 0.05)}
+    run(arm, link, 1500)
+    np.testing.assert_allclose(arm.commands[-1], HOME + 0.2)
+    assert link.reports[-1].refusals == 1
+    assert 'LIMIT' in link.reports[-1].refusal
+
+
+def test_after_a_reflex_nothing_is_commanded_until_somebody_asks() -> None:
+    arm, link = FakeFci(), FakeLink()
+    link.due |= {100: follow(0.2), 600: follow(0.0)}
+    arm.at[300] = lambda: arm.reflex('cartesian_reflex')
+    run(arm, link, 2000)
+    commanded = len(arm.commands)
+    assert commanded < 300
+    assert arm.recovered == 0
+    assert link.reports[-1].state.mode == REFLEX
+    assert 'cartesian_reflex' in link.reports[-1].problem
+    assert 'not commanded' in link.reports[-1].refusal
+
+
+def test_it_recovers_where_the_arm_then_is() -> None:
+    arm, link = FakeFci(), FakeLink()
+    link.due |= {100: follow(0.2), 400: Recover(), 600: follow(0.0)}
+    arm.at[600] = lambda: arm.reflex('cartesian_reflex')
+    link.due |= {900: Recover(), 1200: follow(0.1)}
+    run(arm, link, 4000)
+    assert arm.recovered == 1
+    np.testing.assert_allclose(arm.commands[-1], HOME + 0.1)
+    assert not link.reports[-1].problem
+
+
+def test_an_arm_that_is_not_idle_at_the_start_is_not_commanded() -> None:
+    arm, link = FakeFci(), FakeLink()
+    arm.reflex('joint_reflex')
+    link.due[50] = follow(0.1)
+    run(arm, link, 200)
+    assert not arm.commands
+    assert link.reports[-1].refusals == 1
