@@ -104,10 +104,10 @@ def test_what_a_graph_is_set_to_is_recorded(ros, tmp_path):
     heard = []
     feed = SettingsFeed(ros.node, heard.append, ('planner', 'adapter'))
     ros.spin_until(lambda: heard)
-    told = json.loads(heard[0])
-    assert (told['node'], told['sha256']) == ('planner', sealed)
-    assert told['parameters']['weights'] == [0.5, 1.0]
-    assert 'torch' in told['versions']
+    settings = json.loads(heard[0])
+    assert (settings['node'], settings['sha256']) == ('planner', sealed)
+    assert settings['parameters']['weights'] == [0.5, 1.0]
+    assert 'torch' in settings['versions']
     assert list(feed._clients) == ['adapter']  # is asked when it comes
 
 

@@ -35,10 +35,10 @@ def test_the_list_is_long() -> None:
     assert len(CALLS) >= 40
 
 
-@pytest.mark.parametrize(('call', 'told'), CALLS, ids=[call or 'nothing' for call, _ in CALLS])
+@pytest.mark.parametrize(('call', 'said'), CALLS, ids=[call or 'nothing' for call, _ in CALLS])
 def test_a_wrong_call_is_one_line(
     call: str,
-    told: str,
+    said: str,
     places: dict[str, str],
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
@@ -52,16 +52,16 @@ def test_a_wrong_call_is_one_line(
     assert captured.out == ''
     assert captured.err.count('\n') == 1
     assert captured.err.startswith('vidplan')
-    assert told in captured.err
+    assert said in captured.err
     assert sorted(tmp_path.rglob('*')) == before  # nothing was written
 
 
 def test_wrong_calls_load_nothing_heavy(places: dict[str, str], tmp_path: Path) -> None:
-    told = [call.format(**places) for call, _ in CALLS]
+    said = [call.format(**places) for call, _ in CALLS]
     program = (
         'import shlex, sys\n'
         'from vidplan.cli.main import main\n'
-        f'for call in {told!r}:\n'
+        f'for call in {said!r}:\n'
         '    main(shlex.split(call))\n'
         "    assert not {'torch', 'rclpy', 'mujoco'} & set(sys.modules), call\n"
     )
@@ -69,7 +69,7 @@ def test_wrong_calls_load_nothing_heavy(places: dict[str, str], tmp_path: Path) 
         [sys.executable, '-c', program], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr[-500:]
-    assert done.stderr.count('\n') == len(told)
+    assert done.stderr.count('\n') == len(said)
     assert 'Traceback' not in done.stderr
 
 

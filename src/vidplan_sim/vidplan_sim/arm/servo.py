@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The position servos of the simulated arm: what they are told, and their torque limits."""
+"""The position servos of the simulated arm: their commands, and their torque limits."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ HOME, REST = np.array(ROBOT.home), np.zeros((1, 7))
 
 
 class FakeLink:
-    """Says what is due, by the number of the loop's question; keeps what it is told."""
+    """Says what is due, by the number of the loop's question; keeps what it hears."""
 
     def __init__(self) -> None:
         self.due: dict[int, Any] = {}
