@@ -192,7 +192,7 @@ def test_another_size_is_refused_with_both_shapes(path: Path) -> None:
         (b'', 'is empty'),
         (b'version https://git-lfs.github.com/spec/v1\noid sha256:0', 'git lfs pull'),
         (b'<!DOCTYPE html><html>403</html>', 'a web page'),
-        (b'not a checkpoint at all', 'no checkpoint; neither is read'),
+        (b'not a checkpoint at all', 'is text, no weights'),
         (b'PK\x03\x04 rubbish', r'corrupt or truncated: [^.]*$'),
         (None, 'corrupt or truncated'),
     ],

@@ -200,7 +200,7 @@ def test_without_a_goal_only_the_world_model_is_judged(tmp_path, tiny_models, ca
             {'without': (*CAMERAS[:2], OBSERVATION)},
             'no messages on /left/image_raw, /right/image_raw',
         ),
-        ({'encoding': 'bgr16'}, "'bgr16' is not one of"),
+        ({'encoding': 'nv24'}, "'nv24' is not one of"),
         ({'duration_s': 0.7}, 'never 6 in a row'),
     ],
     ids=['no joints', 'no cameras', 'wrong encoding', 'too short'],
