@@ -27,6 +27,16 @@ def test_a_run_is_replayed_by_its_own_models(
     assert (args.bag, args.models) == (run / 'bag' / 'vidplan', models)
 
 
+def test_runs_of_one_second_have_a_folder_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_folder.time, 'strftime', lambda _: 'now')
+    names = [run_folder.new_run_folder().name for _ in range(3)]
+    assert names == ['now', 'now-2', 'now-3']
+    assert all((tmp_path / 'outputs/runs' / name).is_dir() for name in names)
+
+
 def test_the_command_of_a_report_can_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ['run', 'move to the carrot', '--seed', '7']
     monkeypatch.setattr('sys.argv', ['/some/bin/vidplan', *words])
