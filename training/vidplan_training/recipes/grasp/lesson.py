@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidplan_core.geometry.camera import Camera
-from vidplan_core.heads.detectors.grasp.inputs import GraspInput, grasp_input
+from vidplan_core.heads.detectors.crops import CropInput
+from vidplan_core.heads.detectors.grasp.inputs import grasp_input
 from vidplan_core.heads.detectors.grasp.network import UNIT_M, GraspHead
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_training.data.relit import relit
@@ -24,7 +25,7 @@ CLOSING = 0.5  # weight of how the fingers are turned
 
 def read_things(
     cameras: Sequence[Camera], moments: GraspMoments, places: Tensor | None = None
-) -> GraspInput:
+) -> CropInput:
     """What a head reads of things that are thought to be at places (things, 2, 4)."""
     places = moments.places if places is None else places
     maps = moments.maps.float()
@@ -36,7 +37,7 @@ def read_things(
 
 def lesson(
     cameras: Sequence[Camera], moments: GraspMoments, rng: torch.Generator
-) -> tuple[GraspInput, Tensor, Tensor]:
+) -> tuple[CropInput, Tensor, Tensor]:
     """Inputs, the way (things, 3) to the grasp in UNIT_M, and how to close (things, 2)."""
     count, places = len(moments), moments.places.clone()
     places[:, 0, :3] += MOVED_M * torch.randn(count, 3, generator=rng)
@@ -47,7 +48,7 @@ def lesson(
     return replace(inputs, crops=relit(inputs.crops, rng)), way, moments.closing
 
 
-def loss_of(head: GraspHead, inputs: GraspInput, way: Tensor, closing: Tensor) -> Tensor:
+def loss_of(head: GraspHead, inputs: CropInput, way: Tensor, closing: Tensor) -> Tensor:
     """How improbable x and y are under a Laplace distribution, and how wrong the rest is."""
     found, turned, spread = head(inputs)
     beside = (found[:, :2] - way[:, :2]).abs().sum(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 
@@ -63,10 +62,7 @@ def run(recipe: GraspRecipe) -> int:
         rng = torch.Generator().manual_seed(1_000_003 * recipe.seed + iteration)
         index = torch.randint(len(learnt), (recipe.batch,), generator=rng)
         inputs, way, closing = lesson(cameras, learnt.rows(index), rng)
-        inputs = replace(
-            inputs, crops=inputs.crops.to(device), numbers=inputs.numbers.to(device)
-        )
-        return loss_of(head, inputs, way.to(device), closing.to(device))
+        return loss_of(head, inputs.to(device), way.to(device), closing.to(device))
 
     trainer.run(loss, lambda _: {})
     trainer.use_average()

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from vidplan_core.geometry.camera import Camera
-from vidplan_core.heads.detectors.success.inputs import SuccessInput, success_input
+from vidplan_core.heads.detectors.crops import CropInput
+from vidplan_core.heads.detectors.success.inputs import success_input
 from vidplan_core.heads.grounding import VERBS, InstructionGrounding
 from vidplan_core.language.instruction import PLACE
 from vidplan_training.collect import endings
@@ -23,7 +24,7 @@ FORGOTTEN = 0.1  # of the moments: the thing is not found
 
 def read_moments(
     cameras: Sequence[Camera], moments: EndingMoments, verb: Tensor, moved_m: Tensor | None = None
-) -> SuccessInput:
+) -> CropInput:
     """What a detector reads of moments, each with a verb, by number in `endings.VERBS`.
 
     `moved_m` moves the middle of the crops, (moments, 3) m.
@@ -41,7 +42,7 @@ def read_moments(
 
 def lesson(
     cameras: Sequence[Camera], moments: EndingMoments, rng: torch.Generator
-) -> tuple[SuccessInput, Tensor]:
+) -> tuple[CropInput, Tensor]:
     """Inputs with any of the verbs, and whether its instruction is fulfilled, (batch,)."""
     count = len(moments)
     verb = torch.randint(len(endings.VERBS), (count,), generator=rng)

@@ -73,9 +73,7 @@ def run(recipe: SuccessRecipe) -> int:
         rng = torch.Generator().manual_seed(1_000_003 * recipe.seed + iteration)
         index = torch.randint(len(learnt), (recipe.batch,), generator=rng)
         inputs, true = lesson(cameras, learnt.rows(index), rng)
-        logits = detector(replace(
-            inputs, crops=inputs.crops.to(device), numbers=inputs.numbers.to(device)
-        ))  # fmt: skip
+        logits = detector(inputs.to(device))
         return functional.binary_cross_entropy_with_logits(logits, true.float().to(device))
 
     trainer.run(loss, lambda _: {})

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -13,6 +16,43 @@ SIDE = 40  # pixels of a crop
 MOST_HALF = 1.0  # what a crop shows to each side at most, in widths and heights of the view
 COLOURS, MAPS = 3, 2
 CHANNELS = COLOURS + MAPS + 1  # and where there is a picture at all
+
+
+@dataclass(frozen=True)
+class CropInput:
+    """Moments as a detector reads them.
+
+    Attributes:
+        crops: (batch, views, CHANNELS, SIDE, SIDE): colours in [-0.5, 0.5], relevancy of target
+            and destination, and 1 where the view has pixels.
+        numbers: what else is known of each, (batch, numbers).
+    """
+
+    crops: Tensor
+    numbers: Tensor
+
+    def to(self, device: str | torch.device) -> CropInput:
+        """The same on a device."""
+        return CropInput(self.crops.to(device), self.numbers.to(device))
+
+
+def crops_around(
+    cameras: Sequence[Camera], views: Tensor, maps: Tensor, middle: Tensor, position: Tensor,
+    rotation: Tensor, half_m: float,
+) -> Tensor:  # fmt: skip
+    """What all views show around points, (batch, views, CHANNELS, SIDE, SIDE).
+
+    Args:
+        cameras: one per view.
+        views: (batch, views, 3, height, width) in [0, 1].
+        maps: relevancy of target and destination, (batch, MAPS, views, rows, columns).
+        middle, position, rotation, half_m: as for `crop`.
+    """
+    crops = [
+        crop(camera, views[:, view], maps[:, :, view], middle, position, rotation, half_m)
+        for view, camera in enumerate(cameras)
+    ]
+    return torch.stack(crops, 1).float()
 
 
 def crop(

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from vidplan_core.errors import ModelError
 from vidplan_core.geometry.camera import Camera
 from vidplan_core.geometry.fk import hand_yaw, tcp_position
 from vidplan_core.geometry.robot import RobotModel
-from vidplan_core.heads.detectors.crops import crop
+from vidplan_core.heads.detectors.crops import CropInput, crops_around
 from vidplan_core.heads.grounding import InstructionGrounding
 
 HALF_M = 0.10  # what a crop shows to each side of its middle
@@ -24,26 +23,13 @@ MIDDLE_M, SPREAD_M = (0.5, 0.0, 0.03), 0.1  # of places on the table
 NUMBERS = 3 + 3 + 1 + 2 + 4
 
 
-@dataclass(frozen=True)
-class GraspInput:
-    """Moments as a grasp head reads them.
-
-    Attributes:
-        crops: (batch, views, CHANNELS, SIDE, SIDE), see `heads/detectors/crops.py`.
-        numbers: (batch, NUMBERS).
-    """
-
-    crops: Tensor
-    numbers: Tensor
-
-
 def grasp_input(
     cameras: Sequence[Camera],
     views: Tensor,
     grounding: InstructionGrounding,
     poses: PoseChunk,
     robot: RobotModel | None = None,
-) -> GraspInput:
+) -> CropInput:
     """Look where the target is thought to be.
 
     Args:
@@ -62,14 +48,11 @@ def grasp_input(
     tool = tcp_position(position, rotation, robot)
     place = grounding.places[:, 0].to(tool)
     middle, yaw = place[:, :3], 2.0 * hand_yaw(rotation, robot)
-    crops = [
-        crop(
-            camera, views[:, view], grounding.seen[:, :, view], middle, position, rotation, HALF_M
-        )
-        for view, camera in enumerate(cameras)
-    ]  # fmt: skip
+    crops = crops_around(
+        cameras, views, grounding.seen, middle, position, rotation, HALF_M
+    )
     numbers = [
         (middle - middle.new_tensor(MIDDLE_M)) / SPREAD_M, ((middle - tool) / SCALE_M).asinh(),
         place[:, 3:], torch.stack([yaw.cos(), yaw.sin()], 1), grounding.axes[:, 0].to(tool),
     ]  # fmt: skip
-    return GraspInput(torch.stack(crops, 1).float(), torch.cat(numbers, 1).float())
+    return CropInput(crops, torch.cat(numbers, 1).float())

@@ -20,7 +20,8 @@ from vidplan_core.errors import ModelError
 from vidplan_core.geometry.camera import Camera
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.heads.detectors.crop_network import look, require_cameras, require_widths
-from vidplan_core.heads.detectors.grasp.inputs import NUMBERS, GraspInput, grasp_input
+from vidplan_core.heads.detectors.crops import CropInput
+from vidplan_core.heads.detectors.grasp.inputs import NUMBERS, grasp_input
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.heads.value import reads_as
 from vidplan_core.language.semantic import SemanticScorer
@@ -89,7 +90,7 @@ class GraspConfig:
 
 
 class GraspHead(nn.Module):
-    """A grasp from `GraspInput`, relative to where the target is thought to be."""
+    """A grasp from `CropInput`, relative to where the target is thought to be."""
 
     def __init__(self, config: GraspConfig) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class GraspHead(nn.Module):
             nn.Linear(width, 3 + 2 + 1),
         )  # fmt: skip
 
-    def forward(self, inputs: GraspInput) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, inputs: CropInput) -> tuple[Tensor, Tensor, Tensor]:
         """Way from the place (batch, 3) in UNIT_M, closing (batch, 2), log spread (batch,)."""
         views = inputs.crops.unbind(1)
         seen = [layers(view) for layers, view in zip(self.looks, views, strict=True)]
@@ -113,7 +114,7 @@ class GraspHead(nn.Module):
         return found[:, :3], found[:, 3:5], found[:, 5].clamp(*SPREADS)
 
     @torch.no_grad()
-    def grasps(self, inputs: GraspInput, places: Tensor) -> Grasps:
+    def grasps(self, inputs: CropInput, places: Tensor) -> Grasps:
         """Grasps of targets that are thought to be at places (batch, 3 or more), m."""
         way, closing, spread = self(inputs)
         place = places[:, :3].to(way) + UNIT_M * way

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
 from vidplan_core.geometry.camera import Camera
 from vidplan_core.geometry.fk import tcp_position
-from vidplan_core.heads.detectors.crops import crop
+from vidplan_core.heads.detectors.crops import CropInput, crops_around
 from vidplan_core.heads.grounding import VERBS, InstructionGrounding
 from vidplan_core.language.instruction import PLACE
 
@@ -23,20 +22,6 @@ SCALE_M = 0.05  # distances are encoded as asinh(d / this)
 NUMBERS = len(VERBS) + 2 + 3 * 3 + 2
 
 
-@dataclass(frozen=True)
-class SuccessInput:
-    """Moments as a success detector reads them.
-
-    Attributes:
-        crops: (batch, views, CHANNELS, SIDE, SIDE): colours in [-0.5, 0.5], relevancy of target
-            and destination, and 1 where the view has pixels.
-        numbers: (batch, NUMBERS).
-    """
-
-    crops: Tensor
-    numbers: Tensor
-
-
 def success_input(
     cameras: Sequence[Camera],
     views: Tensor,
@@ -44,7 +29,7 @@ def success_input(
     poses: PoseChunk,
     commanded: Tensor,
     moved_m: Tensor | None = None,
-) -> SuccessInput:
+) -> CropInput:
     """Look where the instruction would be seen done: at the destination, or at the tool.
 
     Args:
@@ -66,12 +51,9 @@ def success_input(
     placed = grounding.text[:, VERBS.index(PLACE), None].to(tool) > 0.5
     focus = torch.where(placed, places[:, 1, :3], tool)
     middle = focus if moved_m is None else focus + moved_m
-    crops = [
-        crop(
-            camera, views[:, view], grounding.seen[:, :, view], middle, position, rotation, HALF_M
-        )
-        for view, camera in enumerate(cameras)
-    ]  # fmt: skip
+    crops = crops_around(
+        cameras, views, grounding.seen, middle, position, rotation, HALF_M
+    )
     certainty = places[..., 3]
     vectors = torch.stack(
         [focus - tool, (places[:, 0, :3] - focus) * certainty[:, :1],
@@ -83,4 +65,4 @@ def success_input(
         (vectors / SCALE_M).asinh().flatten(1), certainty,
     ]  # fmt: skip
     known = torch.cat([part.to(tool) for part in numbers], 1)
-    return SuccessInput(torch.stack(crops, 1).float(), known.float())
+    return CropInput(crops, known.float())

@@ -18,7 +18,8 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
 from vidplan_core.geometry.camera import Camera
 from vidplan_core.heads.detectors.crop_network import look, require_cameras, require_widths
-from vidplan_core.heads.detectors.success.inputs import NUMBERS, SuccessInput, success_input
+from vidplan_core.heads.detectors.crops import CropInput
+from vidplan_core.heads.detectors.success.inputs import NUMBERS, success_input
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.heads.value import reads_as
 from vidplan_core.language.semantic import SemanticScorer
@@ -71,7 +72,7 @@ class SuccessConfig:
 
 
 class SuccessDetector(nn.Module):
-    """Probability that an instruction is fulfilled, from `SuccessInput`."""
+    """Probability that an instruction is fulfilled, from `CropInput`."""
 
     def __init__(self, config: SuccessConfig) -> None:
         super().__init__()
@@ -88,7 +89,7 @@ class SuccessDetector(nn.Module):
             nn.Linear(width, 1),
         )  # fmt: skip
 
-    def forward(self, inputs: SuccessInput) -> Tensor:
+    def forward(self, inputs: CropInput) -> Tensor:
         """Logits (batch,), before they are calibrated."""
         views = inputs.crops.unbind(1)
         seen = [look(view) for look, view in zip(self.looks, views, strict=True)]
@@ -96,7 +97,7 @@ class SuccessDetector(nn.Module):
         return found[:, 0]
 
     @torch.no_grad()
-    def probability(self, inputs: SuccessInput) -> Tensor:
+    def probability(self, inputs: CropInput) -> Tensor:
         """Calibrated, (batch,), in [0, 1]."""
         return torch.sigmoid(self.config.scale * self(inputs) + self.config.shift)
 
