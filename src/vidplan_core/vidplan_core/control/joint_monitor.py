@@ -143,6 +143,6 @@ class ContactWatch:
         self.pressing = not stopping and behind_rad > self._least + self._yields_rad
 
 
-def behind(desired: Array, measured: Array) -> float:
+def behind(desired: NDArray[np.floating], measured: NDArray[np.floating]) -> float:
     """Largest angle (rad) between joints (7,) and where they were sent (7,)."""
     return float(np.abs(desired - measured).max())

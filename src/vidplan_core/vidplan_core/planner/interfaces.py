@@ -10,6 +10,7 @@ from typing import Protocol
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
+from vidplan_core.heads.detectors.grasp.network import Grasps
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.language.instruction import Instruction
 from vidplan_core.planner.target.handled_look import HandledLook
@@ -103,6 +104,16 @@ class Situation:
     def success(self) -> float | None:
         """Probability in [0, 1] that the instruction is fulfilled; None where nobody sees it."""
         return None if self.handled is None else self.handled.success
+
+    @property
+    def grasp(self) -> Grasps | None:
+        """Grasp of the target; None where nobody knows, or the hand is closed."""
+        return None if self.handled is None else self.handled.grasp
+
+    @property
+    def blocked(self) -> tuple[float, ...]:
+        """Headings of the hand, rad, with which it pressed on something beside the target."""
+        return () if self.handled is None else self.handled.blocked
 
     @property
     def of_scene(self) -> dict[str, float]:

@@ -61,7 +61,7 @@ def situation(
     return SimpleNamespace(
         grounding=InstructionGrounding(torch.zeros(1, 3), torch.zeros(1), seen), start=start,
         context=SimpleNamespace(poses=poses), instruction=SimpleNamespace(verb=verb),
-        gripping=gripping, handled=None, again=False,
+        gripping=gripping, grasp=None, blocked=(), again=False,
     )  # fmt: skip
 
 
@@ -123,10 +123,7 @@ def test_fingers_close_where_the_grasp_is_and_do_not_rise(rise_m: float, high: b
     now = situation(grip=0.0, measured=0.0)
     now.grounding.places[0, 0, 2] += 0.05  # seen too high, and 6 cm aside
     now.grounding.places[0, 0, 0] += 0.06
-    now.handled = SimpleNamespace(
-        grasp=Grasps(TOOL[None], torch.zeros(1, 2), torch.tensor([0.002])),
-        blocked=(),
-    )
+    now.grasp = Grasps(TOOL[None], torch.zeros(1, 2), torch.tensor([0.002]))
     assert closes_beside(chunk([[0.0, 0.0, rise_m]], [1.0]), now, ROBOT).tolist() == [high]
 
 
@@ -146,10 +143,7 @@ def test_an_open_hand_over_a_thing_goes_down(
 ) -> None:
     now = situation(grip=grip, measured=grip)
     place = TOOL - torch.tensor([beside_m, 0.0, above_m])
-    now.handled = SimpleNamespace(
-        grasp=Grasps(place[None], torch.zeros(1, 2), torch.tensor([0.002])),
-        blocked=(),
-    )
+    now.grasp = Grasps(place[None], torch.zeros(1, 2), torch.tensor([0.002]))
     assert hovers(chunk([[0.0, 0.0, -lower_m]], [grip]), now, ROBOT).tolist() == [hovering]
 
 
@@ -162,12 +156,8 @@ def test_a_hand_that_begins_again_goes_to_the_thing(
 ) -> None:
     now = situation(grip=grip, measured=grip)
     now.again = again
-    now.handled = SimpleNamespace(
-        grasp=Grasps(
-            TOOL[None] + torch.tensor([[0.1, 0.0, -0.1]]), torch.zeros(1, 2), torch.tensor([0.002])
-        ),
-        blocked=(),
-    )
+    place = TOOL[None] + torch.tensor([[0.1, 0.0, -0.1]])
+    now.grasp = Grasps(place, torch.zeros(1, 2), torch.tensor([0.002]))
     moves = [[0.05, 0.0, 0.0], [-0.05, 0.0, 0.0], [0.0, 0.0, 0.1]]
     assert strays(chunk(moves, [grip] * 3), now, ROBOT).tolist() == straying
 
@@ -218,6 +208,6 @@ def test_fingers_along_a_thing_do_not_come_down_on_it(
     place = TOOL - torch.tensor([0.0, 0.0, 0.10])
     grasp = Grasps(place[None], closing[None], torch.tensor([0.004]))
     moment = situation(measured=0.0, grip=0.0)
-    moment.handled = SimpleNamespace(grasp=grasp, blocked=())
+    moment.grasp = grasp
     found = lands_across(chunk([[0.0, 0.0, -down_m]], [0.0]), moment, ROBOT)
     assert found.tolist() == [lands]

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from vidplan_core.control.commands import CommittedMotion
+from vidplan_core.control.joint_monitor import behind
 from vidplan_core.data.observation import Observation
 from vidplan_core.planner.motion.committed import angles_at
 
@@ -21,4 +20,4 @@ def presses(committed: CommittedMotion | None, present: Observation) -> bool:
         present: with the measured angles.
     """
     sent = None if committed is None else angles_at(committed, present.stamp_s)
-    return sent is not None and float(np.abs(sent - present.q).max()) > PRESSED_RAD
+    return sent is not None and behind(sent, present.q) > PRESSED_RAD

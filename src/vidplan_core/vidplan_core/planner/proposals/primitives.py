@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +12,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import hand_yaw, tcp_position
 from vidplan_core.geometry.robot import RobotModel
-from vidplan_core.heads.detectors.grasp.network import turn_to
+from vidplan_core.heads.detectors.grasp.network import shortest, turn_to
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.planner.interfaces import Situation
 from vidplan_core.planner.motion.turning import LEVER_M, TurningMotions
@@ -66,11 +65,10 @@ class Primitives:
     ) -> tuple[float, Tensor]:
         """Height of the tool, m, and turn, (), rad, with which to grasp the target."""
         robot, rotation = self.motions.robot, situation.start.rotation
-        grasp = None if situation.handled is None else situation.handled.grasp
+        grasp = situation.grasp
         if grasp is not None and robot.fingertips:
             height = max(float(grasp.place[0, 2]), GRASP_M)
-            blocked = () if situation.handled is None else situation.handled.blocked
-            return height, turn_to(grasp, hand_yaw(rotation, robot), blocked)
+            return height, turn_to(grasp, hand_yaw(rotation, robot), situation.blocked)
         axes = torch.zeros(4) if grounding.axes is None else grounding.axes[0, 0]
         return GRASP_M, turn_across(robot, axes.to(rotation), rotation)
 
@@ -87,8 +85,7 @@ def turn_across(robot: RobotModel, axes: Tensor, rotation: Tensor) -> Tensor:
     """
     if not robot.fingertips or float(axes[2]) < LONG or float(axes[3]) < SEEN:
         return axes.new_zeros(())
-    turn = 0.5 * torch.atan2(axes[1], axes[0]) - hand_yaw(rotation, robot)
-    return torch.remainder(turn + 0.5 * math.pi, math.pi) - 0.5 * math.pi
+    return shortest(0.5 * torch.atan2(axes[1], axes[0]) - hand_yaw(rotation, robot))
 
 
 def first_of_each(rows: Tensor) -> Tensor:

@@ -107,7 +107,7 @@ def closes_beside(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> 
     begin, end = (
         tcp_position(chunk.position[:, k], chunk.rotation[:, k], robot) for k in (0, -1)
     )
-    grasp = None if situation.handled is None else situation.handled.grasp
+    grasp = situation.grasp
     place = situation.grounding.places[0, 0, :3] if grasp is None else grasp.place[0]
     target = place.to(end)
     high = end[:, 2] > target[2].clamp_min(LOWEST_M) + ABOVE_M
@@ -118,22 +118,20 @@ def closes_beside(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> 
 
 def lands_across(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
     """Which chunks (candidates, frames) come down on the target turned otherwise, bool."""
-    grasp = None if situation.handled is None else situation.handled.grasp
+    grasp = situation.grasp
     if grasp is None or situation.start.grip > 0.5 or not robot.fingertips:
         return torch.zeros(len(chunk), dtype=torch.bool, device=chunk.position.device)
     end = tcp_position(chunk.position[:, -1], chunk.rotation[:, -1], robot)
     place = grasp.place[0].to(end)
     low = end[:, 2] < place[2] + LANDING_M
     beside = (end - place)[:, :2].norm(dim=-1) < LANDING_M
-    assert situation.handled is not None
-    blocked = situation.handled.blocked
-    left = turn_to(grasp, hand_yaw(chunk.rotation[:, -1], robot), blocked)
+    left = turn_to(grasp, hand_yaw(chunk.rotation[:, -1], robot), situation.blocked)
     return low & beside & (left.abs() > MISTURNED_RAD)
 
 
 def hovers(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
     """Which chunks (candidates, frames) keep an open hand over a grasp it is ready for, bool."""
-    grasp, start = None if situation.handled is None else situation.handled.grasp, situation.start
+    grasp, start = situation.grasp, situation.start
     none = torch.zeros(len(chunk), dtype=torch.bool, device=chunk.position.device)
     if grasp is None or start.grip > 0.5 or not robot.fingertips:
         return none
@@ -141,9 +139,7 @@ def hovers(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
         tcp_position(chunk.position[:, k], chunk.rotation[:, k], robot) for k in (0, -1)
     )
     place = grasp.place[0].to(begin)
-    assert situation.handled is not None
-    heading = hand_yaw(chunk.rotation[:, 0], robot)
-    turn = turn_to(grasp, heading, situation.handled.blocked).abs()
+    turn = turn_to(grasp, hand_yaw(chunk.rotation[:, 0], robot), situation.blocked).abs()
     ready = ((begin - place)[:, :2].norm(dim=-1) < ABOVE_IT_M) & (turn < TURNED_RAD)
     high = begin[:, 2] > place[2].clamp_min(LOWEST_M) + ABOVE_M + LOWER_M
     return ready & high & (end[:, 2] > begin[:, 2] - LOWER_M)
@@ -154,7 +150,7 @@ def strays(chunk: PoseChunk, situation: Situation, robot: RobotModel) -> Tensor:
 
     The value has led nowhere then, and a demonstration would go back to the thing.
     """
-    grasp, start = None if situation.handled is None else situation.handled.grasp, situation.start
+    grasp, start = situation.grasp, situation.start
     none = torch.zeros(len(chunk), dtype=torch.bool, device=chunk.position.device)
     if grasp is None or start.grip > 0.5 or not situation.again:
         return none
