@@ -26,8 +26,9 @@ from vidplan_training.evaluation.contact.grasp import evaluate_grasp
 from vidplan_training.evaluation.settings import EvaluateGrasp
 from vidplan_training.recipes.grasp import recipe
 from vidplan_training.recipes.grasp.check import _turned
-from vidplan_training.recipes.grasp.looked import poses_of, things_in
+from vidplan_training.recipes.grasp.looked import things_in
 from vidplan_training.recipes.grasp.settings import GraspRecipe
+from vidplan_training.recipes.recorded_scenes import poses_of
 
 CAMERAS = Path(__file__).resolve().parents[3] / 'models' / 'cell' / 'cameras.json'
 FIRST, SCENES = 700_000, 10

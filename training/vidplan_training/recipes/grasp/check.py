@@ -46,7 +46,7 @@ def measure(head: GraspHead, cameras: Sequence[Camera], moments: GraspMoments) -
         'turned_rad_without': _turned(moments.axes[:, 0, :2], moments.closing),
     }
     scene, kinds = moments.scene.numpy(), moments.kind.numpy()
-    result: Numbers = {'things': len(moments), 'all': _summary(errors, scene, ~near | near)}
+    result: Numbers = {'things': len(moments), 'all': _summary(errors, scene, np.ones_like(near))}
     result['near'] = _summary(errors, scene, near)
     for kind in np.unique(kinds):
         result[f'near {KIND_NAMES[kind]}'] = _summary(errors, scene, near & (kinds == kind))

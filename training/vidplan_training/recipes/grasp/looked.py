@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.heads.grounding import InstructionGrounding, ground_dense
 from vidplan_core.language.instruction import PLACE, Instruction
 from vidplan_core.language.semantic import SemanticScorer
@@ -19,6 +17,7 @@ from vidplan_core.world_model.world_model import WorldModel
 from vidplan_sim.objects.catalogue import kind_named
 from vidplan_training.collect.contact.episode import KIND_NAMES
 from vidplan_training.collect.scene_files import Recorded, SceneFiles
+from vidplan_training.recipes.recorded_scenes import looked_once, poses_of
 
 # What is seen for certain and not farther from where it is than this, m, is learnt from.
 CERTAIN, NEAR_M = 0.5, 0.08
@@ -99,16 +98,10 @@ class GraspReader:
 
     def read(self, looks: SceneFiles, seed: int) -> GraspMoments | None:
         """The moments of a scene; None where nothing was recorded."""
-        found, file = looks.read(seed), looks.file(seed).with_suffix('.pt')
+        found = looks.read(seed)
         if found is None:
             return None
-        if file.exists():
-            looked = torch.load(file, weights_only=True)
-        else:
-            looked = self._look(found)
-            part: Path = file.with_suffix('.part')
-            torch.save(looked, part)
-            part.replace(file)
+        looked = looked_once(looks.file(seed), lambda: self._look(found))
         return _moments(found, seed, looked)
 
     def _look(self, found: Recorded) -> dict[str, Tensor]:
@@ -136,15 +129,6 @@ def _all(parts: list[InstructionGrounding], name: str) -> Tensor:
 def things_in(found: Recorded) -> np.ndarray:
     """Numbers of the kinds that can be grasped in a recorded scene."""
     return np.flatnonzero(np.isfinite(found['grasps'][0, :, 0]))
-
-
-def poses_of(found: Recorded) -> PoseChunk:
-    """Flange poses (looks, 1) of a recorded scene."""
-    rotation = quaternion_to_matrix(torch.from_numpy(found['quaternion']))
-    return PoseChunk(
-        torch.from_numpy(found['position'])[:, None], rotation[:, None],
-        torch.from_numpy(found['closedness'])[:, None],
-    )  # fmt: skip
 
 
 def _moments(found: Recorded, seed: int, looked: dict[str, Tensor]) -> GraspMoments:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 
@@ -14,12 +15,12 @@ from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_training.collect.grasps import grasp_files
 from vidplan_training.collect.scene_files import SceneFiles
-from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.engine.trainer import Trainer
 from vidplan_training.recipes.grasp.check import measure
 from vidplan_training.recipes.grasp.lesson import lesson, loss_of
 from vidplan_training.recipes.grasp.looked import GraspMoments, GraspReader
 from vidplan_training.recipes.grasp.settings import GraspRecipe
+from vidplan_training.recipes.recorded_scenes import read_each
 
 # Of so many scenes the last is held out.
 OF = 10
@@ -31,11 +32,7 @@ def read_looks(reader: GraspReader, looks: SceneFiles, seeds: Sequence[int]) -> 
     Raises:
         ValueError: there is none.
     """
-    parts, progress = [], ProgressLog('looked at (scenes)', len(seeds))
-    for number, seed in enumerate(seeds, 1):
-        found = reader.read(looks, seed)
-        parts += [] if found is None else [found]
-        progress.update(number)
+    parts = read_each(partial(reader.read, looks), seeds)
     if not parts:
         raise ValueError(f'nothing was recorded in {len(seeds)} scenes of {looks.folder}')
     return GraspMoments.cat(parts)

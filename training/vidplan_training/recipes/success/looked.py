@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.heads.grounding import ground_views
 from vidplan_core.language.instruction import PICK, PLACE, Instruction
 from vidplan_core.language.semantic import SemanticScorer
@@ -19,6 +18,7 @@ from vidplan_sim.objects.catalogue import kind_named
 from vidplan_training.collect.contact.episode import KIND_NAMES
 from vidplan_training.collect.endings import GRASPED, UNKNOWN, VERBS
 from vidplan_training.collect.scene_files import Recorded, SceneFiles
+from vidplan_training.recipes.recorded_scenes import looked_once, poses_of
 
 SHARE_OF_OTHERS = 0.2  # of the moments: what is named is not what was handled
 
@@ -72,17 +72,11 @@ class EndingReader:
 
     def read(self, endings: SceneFiles, seed: int) -> EndingMoments | None:
         """The moments of a scene; None where nothing was recorded."""
-        ending, file = endings.read(seed), endings.file(seed).with_suffix('.pt')
+        ending = endings.read(seed)
         if ending is None:
             return None
         kinds = _named(ending, seed)
-        if file.exists():
-            looked = torch.load(file, weights_only=True)
-        else:
-            looked = self._look(ending, kinds)
-            part = file.with_suffix('.part')
-            torch.save(looked, part)
-            part.replace(file)
+        looked = looked_once(endings.file(seed), lambda: self._look(ending, kinds))
         return _moments(ending, kinds, seed, looked['maps'], looked['places'])
 
     def _look(self, ending: Recorded, kinds: np.ndarray) -> dict[str, Tensor]:
@@ -92,15 +86,6 @@ class EndingReader:
         assert found.seen is not None
         assert found.places is not None
         return {'maps': found.seen.half(), 'places': found.places}
-
-
-def poses_of(ending: Recorded) -> PoseChunk:
-    """Flange poses (moments, 1) of an ending."""
-    rotation = quaternion_to_matrix(torch.from_numpy(ending['quaternion']))
-    return PoseChunk(
-        torch.from_numpy(ending['position'])[:, None], rotation[:, None],
-        torch.from_numpy(ending['closedness'])[:, None],
-    )  # fmt: skip
 
 
 def _named(ending: Recorded, seed: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch.nn import functional
@@ -21,8 +22,8 @@ from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_training.collect.endings import ending_files
 from vidplan_training.collect.scene_files import SceneFiles
-from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.engine.trainer import Trainer
+from vidplan_training.recipes.recorded_scenes import read_each
 from vidplan_training.recipes.success.check import calibration_of, judge, measure
 from vidplan_training.recipes.success.lesson import lesson
 from vidplan_training.recipes.success.looked import EndingMoments, EndingReader
@@ -40,11 +41,7 @@ def read_all(
     Raises:
         ValueError: there is none.
     """
-    parts, progress = [], ProgressLog('looked at (scenes)', len(seeds))
-    for number, seed in enumerate(seeds, 1):
-        found = reader.read(endings, seed)
-        parts += [] if found is None else [found]
-        progress.update(number)
+    parts = read_each(partial(reader.read, endings), seeds)
     if not parts:
         raise ValueError(f'no ending was recorded in {len(seeds)} scenes of {endings.folder}')
     return EndingMoments.cat(parts)
