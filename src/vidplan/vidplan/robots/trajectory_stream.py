@@ -6,12 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rclpy.clock import Clock, ClockType
-from rclpy.duration import Duration
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
-from vidplan.robots.adapter_status import NO_INCIDENT, Incident
-from vidplan.robots.trajectory_topic import OnFault
+from vidplan.robots.trajectory_topic import OnFault, PublishedCommands
 from vidplan.ros import qos
 from vidplan.ros.conversions import stamp
 from vidplan_core.control.commands import CommittedMotion, TrajectoryCommand
@@ -23,12 +21,11 @@ from vidplan_core.geometry.limits import JointLimits
 
 Committed = Callable[[float], CommittedMotion]
 
-_ACK_S = 0.5
 # So long after the end of a motion its end is sent again: one lost target must not matter, s.
 _AFTER_S = 0.3
 
 
-class TrajectoryStream:
+class TrajectoryStream(PublishedCommands):
     """Publishes joint targets (crisp_controllers: `target_joint`), many a second.
 
     What is sent ends at rest only as long as this process lives; a controller that hears no more
@@ -54,8 +51,8 @@ class TrajectoryStream:
             committed: says what the arm will do from a time on.
             on_fault: called with what went wrong, and what the arm follows since.
         """
-        self.publisher = node.create_publisher(JointState, topic, qos.COMMAND)
-        self._node, self._limits, self._on_fault = node, limits, on_fault
+        super().__init__(node, node.create_publisher(JointState, topic, qos.COMMAND))
+        self._limits, self._on_fault = limits, on_fault
         self._committed = committed
         self._points: SetPoints | None = None
         self._names: Sequence[str] = limits.names
@@ -75,30 +72,6 @@ class TrajectoryStream:
         except CommandRejectedError as error:
             self._on_fault(REFUSED, str(error), Follows.BEFORE)
         self._publish()
-
-    def poll(self) -> None:
-        """A topic answers nothing."""
-
-    def values(self) -> dict[str, object]:
-        """A topic knows nothing."""
-        return {}
-
-    @property
-    def problem(self) -> Incident:
-        """Why nothing that is sent would be followed."""
-        if self.publisher.get_subscription_count():
-            return NO_INCIDENT
-        topic = self.publisher.topic_name
-        return Incident('NO_CONTROLLER', f'nobody listens to {topic}; is a controller active?')
-
-    @property
-    def writers(self) -> int:
-        """How many nodes command the arm, this one included."""
-        return int(self._node.count_publishers(self.publisher.topic_name))
-
-    def flush(self) -> None:
-        """Wait, shortly, for what was sent to arrive."""
-        self.publisher.wait_for_all_acked(Duration(seconds=_ACK_S))
 
     def _now_s(self) -> float:
         return float(self._node.get_clock().now().nanoseconds * 1e-9)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from trajectory_msgs.msg import JointTrajectory
 
 from vidplan.robots.adapter_status import NO_INCIDENT, Incident
@@ -48,30 +49,15 @@ class ArmCommands(Protocol):
         """Wait, shortly, for what was sent to arrive."""
 
 
-class TrajectoryTopic:
-    """Publishes trajectories; fire and forget, so it only knows whether somebody listens."""
+class PublishedCommands:
+    """Commands that a topic carries: fire and forget, so all it knows is whether somebody listens.
 
-    def __init__(self, node: Node, stamped: bool, silent: bool) -> None:
-        """Publish from a node.
+    Attributes:
+        publisher: of what is sent.
+    """
 
-        Args:
-            node: that commands the arm.
-            stamped: whether trajectories of plans say when they begin.
-            silent: whether nothing is published at all, as in a dry run.
-        """
-        self.publisher = node.create_publisher(
-            JointTrajectory, 'fr3_arm_controller/joint_trajectory', qos.COMMAND
-        )
-        self._node, self._stamped, self._silent = node, stamped, silent
-
-    def send(self, command: TrajectoryCommand) -> None:
-        """Replace what the controller follows."""
-        if self._silent:
-            return
-        # A stop is never stamped: a controller refuses a trajectory that is over when it arrives,
-        # and a stop that comes late must stop the arm all the same.
-        stamped = self._stamped and command.plan_id != NO_PLAN
-        self.publisher.publish(trajectory_message(command, stamped=stamped))
+    def __init__(self, node: Node, publisher: Publisher) -> None:
+        self._node, self.publisher = node, publisher
 
     def poll(self) -> None:
         """A topic answers nothing."""
@@ -83,7 +69,7 @@ class TrajectoryTopic:
     @property
     def problem(self) -> Incident:
         """Why nothing that is sent would be followed."""
-        if self._silent or self.publisher.get_subscription_count():
+        if self.publisher.get_subscription_count():
             return NO_INCIDENT
         topic = self.publisher.topic_name
         return Incident('NO_CONTROLLER', f'nobody listens to {topic}; is a controller active?')
@@ -96,3 +82,33 @@ class TrajectoryTopic:
     def flush(self) -> None:
         """Wait, shortly, for what was sent to arrive."""
         self.publisher.wait_for_all_acked(Duration(seconds=_ACK_S))
+
+
+class TrajectoryTopic(PublishedCommands):
+    """Publishes trajectories."""
+
+    def __init__(self, node: Node, stamped: bool, silent: bool) -> None:
+        """Publish from a node.
+
+        Args:
+            node: that commands the arm.
+            stamped: whether trajectories of plans say when they begin.
+            silent: whether nothing is published at all, as in a dry run.
+        """
+        topic = 'fr3_arm_controller/joint_trajectory'
+        super().__init__(node, node.create_publisher(JointTrajectory, topic, qos.COMMAND))
+        self._stamped, self._silent = stamped, silent
+
+    def send(self, command: TrajectoryCommand) -> None:
+        """Replace what the controller follows."""
+        if self._silent:
+            return
+        # A stop is never stamped: a controller refuses a trajectory that is over when it arrives,
+        # and a stop that comes late must stop the arm all the same.
+        stamped = self._stamped and command.plan_id != NO_PLAN
+        self.publisher.publish(trajectory_message(command, stamped=stamped))
+
+    @property
+    def problem(self) -> Incident:
+        """Why nothing that is sent would be followed; nothing is, in a dry run."""
+        return NO_INCIDENT if self._silent else super().problem
