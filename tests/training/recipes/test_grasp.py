@@ -4,24 +4,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from tests.fakes.tiny import save_models, tiny_config, tiny_world_model
 from tests.fakes.tiny_scorer import TinyScorer
+from tests.training.recipes.scenes import SCENES, detector_settings
 from vidplan_core.errors import ModelError
-from vidplan_core.geometry.camera import load_cameras
 from vidplan_core.geometry.fk import hand_yaw
 from vidplan_core.heads.detectors.grasp.network import load_grasp
-from vidplan_core.world_model.world_model import WorldModel
 from vidplan_sim.expert.looking import lying_heights, view_of
 from vidplan_training.collect.contact.episode import KIND_NAMES
 from vidplan_training.collect.grasps import LOOKS, GraspLookRecorder, grasp_files
-from vidplan_training.engine.config import TrainerConfig
 from vidplan_training.evaluation.contact.grasp import evaluate_grasp
 from vidplan_training.evaluation.settings import EvaluateGrasp
 from vidplan_training.recipes.grasp import recipe
@@ -30,8 +26,7 @@ from vidplan_training.recipes.grasp.looked import things_in
 from vidplan_training.recipes.grasp.settings import GraspRecipe
 from vidplan_training.recipes.recorded_scenes import poses_of
 
-CAMERAS = Path(__file__).resolve().parents[3] / 'models' / 'cell' / 'cameras.json'
-FIRST, SCENES = 700_000, 10
+FIRST = 700_000
 
 
 @pytest.fixture(scope='module')
@@ -63,20 +58,9 @@ def test_yaws_of_the_cell_are_headings_of_the_hand() -> None:
 
 
 def made(looks: dict[str, np.ndarray], folder: Path) -> GraspRecipe:
-    """A recipe with a folder of the same looks under several seeds, one of them empty."""
-    config = tiny_config()
-    cameras = tuple(load_cameras(CAMERAS, config.views).values())
-    model = WorldModel(replace(config, cameras=cameras), tiny_world_model().autoencoder)
-    save_models(folder / 'models', model.eval())
-    data = folder / 'data'
-    data.mkdir()
-    for seed in range(FIRST, FIRST + SCENES):
-        grasp_files(data).write(seed, {} if seed == FIRST else looks)
-    return GraspRecipe(
-        data=data, scenes=SCENES, first=FIRST, workers=1, models=folder / 'models',
-        out=folder / 'grasp', work=folder / 'run.pt', batch=4, features=8, device='cpu',
-        trainer=TrainerConfig(2, 1e-3, save_every=1, warmup=1),
-    )  # fmt: skip
+    """A recipe with a folder of the same scene under several seeds, one of them empty."""
+    settings = detector_settings(grasp_files(folder / 'data'), looks, FIRST)
+    return GraspRecipe(out=folder / 'grasp', **settings)
 
 
 def test_the_recipe_trains_and_measures(

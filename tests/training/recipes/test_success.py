@@ -4,34 +4,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from tests.fakes.tiny import save_models, tiny_config, tiny_world_model
 from tests.fakes.tiny_scorer import TinyScorer
+from tests.training.recipes.scenes import SCENES, detector_settings
 from vidplan_core.errors import ModelError
-from vidplan_core.geometry.camera import load_cameras
 from vidplan_core.heads.detectors.success.network import (
     SuccessConfig,
     SuccessDetector,
     load_success,
 )
-from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.collect.contact.episode import KIND_NAMES
 from vidplan_training.collect.endings import GRASPED, UNKNOWN, VERBS, EndingRecorder, ending_files
-from vidplan_training.engine.config import TrainerConfig
 from vidplan_training.evaluation.contact.success import evaluate_success
 from vidplan_training.evaluation.settings import EvaluateSuccess
 from vidplan_training.recipes.success import recipe
 from vidplan_training.recipes.success.check import Judgements, calibration_of, measure
 from vidplan_training.recipes.success.settings import SuccessRecipe
 
-CAMERAS = Path(__file__).resolve().parents[3] / 'models' / 'cell' / 'cameras.json'
-FIRST, SCENES = 650_000, 10
+FIRST = 650_000
 
 
 @pytest.fixture(scope='module')
@@ -58,20 +53,9 @@ def test_what_is_there_is_not_recorded_again(tmp_path: Path) -> None:
 
 
 def made(ending: dict[str, np.ndarray], folder: Path) -> SuccessRecipe:
-    """A recipe with a folder of the same ending under several seeds, one of them empty."""
-    config = tiny_config()
-    cameras = tuple(load_cameras(CAMERAS, config.views).values())
-    model = WorldModel(replace(config, cameras=cameras), tiny_world_model().autoencoder)
-    save_models(folder / 'models', model.eval())
-    data = folder / 'endings'
-    data.mkdir()
-    for seed in range(FIRST, FIRST + SCENES):
-        ending_files(data).write(seed, {} if seed == FIRST else ending)
-    return SuccessRecipe(
-        data=data, scenes=SCENES, first=FIRST, workers=1, models=folder / 'models',
-        out=folder / 'success', work=folder / 'run.pt', batch=4, features=8, device='cpu',
-        trainer=TrainerConfig(2, 1e-3, save_every=1, warmup=1),
-    )  # fmt: skip
+    """A recipe with a folder of the same scene under several seeds, one of them empty."""
+    settings = detector_settings(ending_files(folder / 'endings'), ending, FIRST)
+    return SuccessRecipe(out=folder / 'success', **settings)
 
 
 def test_the_recipe_trains_calibrates_and_measures(
