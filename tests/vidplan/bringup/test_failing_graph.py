@@ -32,7 +32,10 @@ pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
 # Slow enough for a busy machine: what is tested is the order of events, not the pace.
 FACTOR = 0.25
-LIMITS = (('max_adapter_silence_s', 5), ('max_observation_age_s', 2), ('settle_s', 60))
+LIMITS = (
+    ('max_adapter_silence_s', 5), ('max_observation_age_s', 2),
+    ('max_silence_s', 60), ('settle_s', 60),
+)  # fmt: skip
 START_S = 240.0
 MOVING_RAD_S = 0.05
 RESTING_RAD_S = 0.005

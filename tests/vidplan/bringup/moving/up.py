@@ -14,7 +14,10 @@ from vidplan.cli import up
 from vidplan.cli.main import main
 
 # Slow enough for a busy machine.
-LIMITS = (('max_adapter_silence_s', 5), ('max_observation_age_s', 2), ('settle_s', 60))
+LIMITS = (
+    ('max_adapter_silence_s', 5), ('max_observation_age_s', 2),
+    ('max_silence_s', 60), ('settle_s', 60),
+)  # fmt: skip
 
 if __name__ == '__main__':
     os.environ['PYTHONPATH'] = python_path()
