@@ -56,6 +56,7 @@ def test_the_flow_map_of_the_paper_is_a_preset() -> None:
     ('command', 'fields'),
     [
         ('uncertainty-head', ['models={models}']),
+        ('hallucination-head', ['models={models}']),
         ('flow-map', ['models={models}']),
         ('novelty', ['models={models}', 'bank=10']),
     ],

@@ -77,6 +77,12 @@ _ALL = (
         'contact',
         'ContactRecipe',
     ),
+    Command(
+        'held',
+        'calibrate whether a closing will hold',
+        'recipes.contact.held:HeldRecipe',
+        'recipes.contact.held:run',
+    ),
     _recipe(
         'success',
         'train what sees whether a thing is held, or lies where it was to be put',
@@ -95,6 +101,12 @@ _ALL = (
         'uncertainty-head',
         'train the head that says how wrong an imagination may be',
         'recipes.heads.settings:UncertaintyHeadRecipe',
+        'recipes.heads.recipe:run',
+    ),
+    Command(
+        'hallucination-head',
+        'train the head that finds what an imagination cannot have from what was seen',
+        'recipes.heads.settings:HallucinationHeadRecipe',
         'recipes.heads.recipe:run',
     ),
     Command(

@@ -12,9 +12,10 @@ import torch
 
 from tests.fakes.tiny import CHANNELS, save_models, tiny_world_model
 from tests.fakes.tiny_scorer import TEXT, TinyScorer
+from vidplan_core.heads.anomaly.hallucination import HallucinationHead
+from vidplan_core.heads.anomaly.novelty import Novelty, NoveltyConfig, save_novelty
 from vidplan_core.heads.distribution.estimate import ErrorEstimate
 from vidplan_core.heads.network import HeadConfig, save_head
-from vidplan_core.heads.novelty import Novelty, NoveltyConfig, save_novelty
 from vidplan_core.heads.uncertainty import UncertaintyHead
 from vidplan_core.heads.value import ValueHead
 from vidplan_core.metrics.perceptual import FeatureDistance
@@ -22,11 +23,11 @@ from vidplan_training.cli import main
 from vidplan_training.evaluation.uncertainty import evaluate as evaluate_uncertainty
 from vidplan_training.evaluation.uncertainty.localisation import (
     error_map,
-    overlap,
     scene_entropy,
     suspicious,
 )
 from vidplan_training.evaluation.value import evaluate as evaluate_value
+from vidplan_training.recipes.heads.planted import overlap
 
 FRAMES, MOVING = 20, 14
 KINDS = ['carrot', 'mug', 'bowl']
@@ -106,6 +107,25 @@ def test_an_uncertainty_head_is_judged_by_every_number(
     assert set(result['ways']) == set(evaluate_uncertainty.MODES)
     names = {path.name for path in (tmp_path / 'pictures').iterdir()}
     assert names == {'reliability.png', 'sparsification.png', 'heat_maps.png'}
+
+
+def test_a_hallucination_head_is_judged_beside_it(
+    data: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finder = HallucinationHead(HeadConfig(**SIZES))
+    torch.nn.init.constant_(finder.out.bias, 9.0)
+    save_head(models / 'hallucination', finder)
+    pixels = FeatureDistance('pixels', lambda images: [images])
+    monkeypatch.setattr(evaluate_uncertainty, 'load_feature_distance', lambda *_: pixels)
+    monkeypatch.setattr('vidplan_training.evaluation.uncertainty.evidence.ELEMENTS', 300)
+    found = tmp_path / 'found.json'
+    command = ['evaluate', 'uncertainty', '--data', str(data), '--models', str(models)]
+    command += ['--clips', '4', '--json', str(found), '--pictures', str(tmp_path / 'pictures')]
+    assert main(command) == 0
+    result = json.loads(found.read_text())
+    assert result['called_wrong'] == 1.0  # it calls everything wrong
+    assert result['auroc_planted'] == result['auroc_moved'] == 0.5
+    assert 0.0 < result['edit_iou'] < 0.6  # a patch is a part of everything
 
 
 def test_a_value_head_is_judged_by_every_number(

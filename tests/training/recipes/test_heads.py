@@ -22,6 +22,7 @@ from vidplan_training.data.dataset import shards
 from vidplan_training.data.latents import LATENTS, ClipDataset, Statistics
 from vidplan_training.recipes.heads import value as heads_value
 from vidplan_training.recipes.heads.planted import plant
+from vidplan_training.recipes.heads.rollout_training import rollouts_of
 from vidplan_training.recipes.heads.rollouts import (
     Pool,
     PoolConfig,
@@ -29,7 +30,6 @@ from vidplan_training.recipes.heads.rollouts import (
     frames_needed,
     imagine_ahead,
 )
-from vidplan_training.recipes.heads.uncertainty import rollouts_of
 from vidplan_training.recipes.heads.value_episodes import (
     KNOWN_AFTER,
     PLAYED,

@@ -12,10 +12,10 @@ import torch
 from tests.fakes.tiny import CHANNELS, straight_chunk, tiny_world_model
 from tests.fakes.tiny_scorer import TEXT, TinyScorer
 from vidplan_core.errors import ModelError
+from vidplan_core.heads.anomaly.novelty import Novelty, NoveltyConfig, save_novelty
 from vidplan_core.heads.bundle import load_heads
 from vidplan_core.heads.conformal import LowerBound, save_bound
 from vidplan_core.heads.network import HeadConfig, save_head
-from vidplan_core.heads.novelty import Novelty, NoveltyConfig, save_novelty
 from vidplan_core.heads.uncertainty import UncertaintyHead
 from vidplan_core.heads.value import ValueHead
 from vidplan_core.language.instruction import Instruction

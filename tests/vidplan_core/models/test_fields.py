@@ -13,8 +13,8 @@ import pytest
 
 from vidplan_core.errors import ModelError
 from vidplan_core.geometry.camera import load_cameras
+from vidplan_core.heads.anomaly.novelty import NoveltyConfig
 from vidplan_core.heads.network import HeadConfig
-from vidplan_core.heads.novelty import NoveltyConfig
 from vidplan_core.heads.policy.network import PolicyConfig
 from vidplan_core.language.open_clip_model import load_open_clip
 from vidplan_core.models.io import from_dict

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan_core.heads.novelty import (
+from vidplan_core.heads.anomaly.novelty import (
     SIDES,
     Novelty,
     NoveltyConfig,

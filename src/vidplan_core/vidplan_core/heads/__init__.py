@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks that judge imagined frames: uncertainty, value, novelty."""
+"""Networks that judge imagined frames: uncertainty, value, anomaly."""

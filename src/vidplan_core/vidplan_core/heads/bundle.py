@@ -14,6 +14,10 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ModelError
 from vidplan_core.geometry.robot import RobotModel
+from vidplan_core.heads.anomaly.hallucination import FOLDER as HALLUCINATION_FOLDER
+from vidplan_core.heads.anomaly.hallucination import HallucinationHead, load_hallucination
+from vidplan_core.heads.anomaly.novelty import FOLDER as NOVELTY_FOLDER
+from vidplan_core.heads.anomaly.novelty import Novelty, load_novelty
 from vidplan_core.heads.conformal import LowerBound, load_bound
 from vidplan_core.heads.detectors.grasp.network import FOLDER as GRASP_FOLDER
 from vidplan_core.heads.detectors.grasp.network import GraspEstimator, load_grasp
@@ -25,8 +29,7 @@ from vidplan_core.heads.grounding import (
     ground,
     ground_views,
 )
-from vidplan_core.heads.novelty import FOLDER as NOVELTY_FOLDER
-from vidplan_core.heads.novelty import Novelty, load_novelty
+from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.uncertainty import FOLDER as UNCERTAINTY_FOLDER
 from vidplan_core.heads.uncertainty import load_uncertainty
 from vidplan_core.heads.value import FOLDER as VALUE_FOLDER
@@ -94,6 +97,7 @@ class Heads:
             the cameras show.
         bound: turns expected values into values that are reached with known probability.
         novelty: knows what training scenes look like; None where nobody does.
+        hallucination: finds what an imagination cannot have from what was seen, for pictures.
         success: sees whether an instruction is fulfilled; None where only a value head says it.
         grasp: sees where and how to grasp its target; None where nobody does.
     """
@@ -104,6 +108,7 @@ class Heads:
     ground_views: ViewsGrounder | None = None
     bound: LowerBound | None = None
     novelty: Novelty | None = None
+    hallucination: HallucinationHead | None = None
     success: SuccessEstimator | None = None
     grasp: GraspEstimator | None = None
 
@@ -120,6 +125,20 @@ class Heads:
     def sees_the_end(self) -> bool:
         """Whether a value head knows a probability of being done."""
         return self.value_head is not None and self.value_head.sees_the_end
+
+    def heat(self, imagination: Imagination) -> Tensor | None:
+        """How little new frames are to be believed, in [0, 1], for pictures.
+
+        Entropy of the errors, (candidates, frames, channels, rows, columns), or the probability
+        that a place cannot follow from what was seen, where that is larger; None without a head.
+        """
+        if self.uncertainty_head is None:
+            return None
+        entropy = self.uncertainty_head.predict_error(imagination).entropy
+        if self.hallucination is None:
+            return entropy
+        wrong = self.hallucination.probability(HeadInput.of(imagination))
+        return torch.maximum(entropy, wrong[:, :, None].to(entropy))
 
     def done(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
         """Probability that the task is done in the new frames, (candidates, new frames).
@@ -175,7 +194,7 @@ def load_heads(
     device: str | torch.device = 'cpu',
     robot: RobotModel | None = None,
 ) -> Heads:
-    """What a models folder has: `uncertainty/`, `value/`, `novelty/`, `success/`, `grasp/`.
+    """What a models folder has of heads, each in a folder of its name.
 
     Raises:
         ModelError: a head is corrupt or does not fit the world model or the scorer.
@@ -208,6 +227,10 @@ def load_heads(
         novelty = load_novelty(models, device)
         novelty.config.check_fits(world_model.config, channels)
         heads = replace(heads, novelty=novelty)
+    if (models / HALLUCINATION_FOLDER).is_dir():
+        hallucination = load_hallucination(models, device)
+        hallucination.config.check_fits(world_model.config, channels)
+        heads = replace(heads, hallucination=hallucination)
     return _with_detectors(heads, models, world_model, scorer, device, robot)
 
 

@@ -23,7 +23,11 @@ GROUPS = 8
 
 @dataclass(frozen=True)
 class OutcomeConfig:
-    """Sizes: latent channels, rows and columns, new frames, and numbers per action token."""
+    """Sizes: latent channels, rows and columns, new frames, and numbers per action token.
+
+    `held_scale` and `held_shift` turn the logit of `held` into one whose probabilities come true
+    after a closing and a lift; heads read what they were trained on, which is without them.
+    """
 
     channels: int = 8
     rows: int = 36
@@ -33,11 +37,14 @@ class OutcomeConfig:
     widths: tuple[int, ...] = (48, 64, 96)
     embedding: int = 96
     pools: int = 6
+    held_scale: float = 1.0
+    held_shift: float = 0.0
 
     def __post_init__(self) -> None:
         require_ranges(
             self, channels=(1, 1024), rows=(1, 8192), columns=(1, 8192), frames=(1, 1024),
             features=(1, 16384), widths=(1, 16384), embedding=(1, 16384), pools=(1, 1024),
+            held_scale=(1e-3, 1e3), held_shift=(-1e3, 1e3),
         )  # fmt: skip
 
 
@@ -111,6 +118,10 @@ class OutcomeReadout(nn.Module):
         raw = self.out(torch.cat([self._pooled(features), embedding], 1)).float()
         closedness, held, contact = raw.unflatten(0, (batch, frames)).unbind(-1)
         return MotionOutcome(closedness.sigmoid(), held, contact)
+
+    def held_probability(self, logit: Tensor) -> Tensor:
+        """How often something is between the fingers where `held` has this logit, in [0, 1]."""
+        return (self.config.held_scale * logit + self.config.held_shift).sigmoid()
 
     def _features(self, picture: Tensor, embedding: Tensor) -> Tensor:
         x = functional.silu(self.norms[0](self.down(functional.silu(self.stem(picture)))))

@@ -22,16 +22,17 @@ from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_sim.expert.rule import PHASES
 from vidplan_training.collect.contact.branches import BRANCHES, BranchRecorder
+from vidplan_training.collect.contact.closings import ClosingCase, closing_cases
 from vidplan_training.collect.contact.run import Job, write_shard
 from vidplan_training.data.dataset import shards
 from vidplan_training.data.latents import Statistics
 from vidplan_training.engine.progress_log import ProgressLog
-from vidplan_training.evaluation.contact.closings import ClosingCase, closing_cases, foresee
 from vidplan_training.evaluation.contact.pictures import draw_worst
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.settings import EvaluateContact
 from vidplan_training.recipes.contact.annotate import Annotator
 from vidplan_training.recipes.contact.data import Gathered
+from vidplan_training.recipes.contact.held import foresee
 from vidplan_training.recipes.contact.value import PICTURES, ValueSampler
 from vidplan_training.recipes.contact.value_check import Choice, branch_choices
 

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from vidplan_core.world_model.world_model import WorldModel
-from vidplan_training.evaluation.contact.closings import ClosingCase, foresee
+from vidplan_training.collect.contact.closings import ClosingCase
+from vidplan_training.recipes.contact.held import foresee
 
 
 def draw_worst(model: WorldModel, cases: Sequence[ClosingCase], path: Path) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 import torch
 
-from vidplan_core.heads.novelty import FOLDER as NOVELTY_FOLDER
-from vidplan_core.heads.novelty import load_novelty
+from vidplan_core.heads.anomaly.hallucination import FOLDER as HALLUCINATION_FOLDER
+from vidplan_core.heads.anomaly.hallucination import load_hallucination
+from vidplan_core.heads.anomaly.novelty import FOLDER as NOVELTY_FOLDER
+from vidplan_core.heads.anomaly.novelty import load_novelty
 from vidplan_core.heads.uncertainty import load_uncertainty
 from vidplan_core.metrics.episode_sums import EpisodeMeans
 from vidplan_core.metrics.perceptual_networks import load_feature_distance
@@ -37,6 +39,7 @@ from vidplan_training.recipes.heads.rollouts import Rollouts
 LONGEST_HOP = 4
 EDITED_TOGETHER = 8
 UNSEEN = ('objects', 'lights', 'view')
+EDITS = ('planted', 'moved')
 # Standard deviations between which scores of novelty are distinguished.
 NOVELTY_SPAN = (-5.0, 25.0)
 
@@ -86,13 +89,21 @@ def make_run(settings: EvaluateUncertainty) -> UncertaintyRun:
     head.config.check_fits(model.config, model.mean.shape[2])
     distance = load_feature_distance(settings.features, settings.models)
     evidence = {mode: UncertaintyEvidence(head) for mode in MODES}
-    remembered = (settings.models / NOVELTY_FOLDER).is_dir()
-    novelty = load_novelty(settings.models) if remembered else None
+    novelty = load_novelty(settings.models) if _has(settings, NOVELTY_FOLDER) else None
+    finds = _has(settings, HALLUCINATION_FOLDER)
+    hallucination = load_hallucination(settings.models) if finds else None
     span = (0.0, 1.0) if novelty is None else NOVELTY_SPAN
     scenes = {kind: Separation(*span) for kind in UNSEEN}
     scenes |= {f'{kind}_entropy': Separation(0.0, 1.0) for kind in UNSEEN}
-    means = EpisodeMeans(['iou'])
-    return UncertaintyRun(model, head, distance, settings.seed, evidence, means, scenes, novelty)
+    scenes |= {kind: Separation(0.0, 1.0) for kind in EDITS if finds}
+    means = EpisodeMeans(['iou', 'iou_by_errors', *(['called_wrong'] if finds else [])])
+    return UncertaintyRun(
+        model, head, distance, settings.seed, evidence, means, scenes, novelty, hallucination
+    )
+
+
+def _has(settings: EvaluateUncertainty, folder: str) -> bool:
+    return (settings.models / folder).is_dir()
 
 
 class HeldOutClips:
@@ -134,7 +145,11 @@ def _result(run: UncertaintyRun, clips: int) -> dict[str, Any]:
         'auroc_missing_view': scenes['view'],
         **{f'auroc_{kind}_entropy': scenes[f'{kind}_entropy'] for kind in UNSEEN},
         'edit_iou': run.edits.mean('iou'),
+        'edit_iou_by_errors': run.edits.mean('iou_by_errors'),
     }
+    if run.hallucination is not None:
+        numbers |= {f'auroc_{kind}': scenes[kind] for kind in EDITS}
+        numbers['called_wrong'] = run.edits.mean('called_wrong')
     return {
         **values_of(numbers),
         'clips': clips,

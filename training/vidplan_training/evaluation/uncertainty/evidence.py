@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidplan_core.heads.anomaly.hallucination import WRONG, HallucinationHead, worst_places
+from vidplan_core.heads.anomaly.novelty import Novelty
 from vidplan_core.heads.distribution.estimate import ErrorEstimate
 from vidplan_core.heads.inputs import HeadInput
-from vidplan_core.heads.novelty import Novelty
 from vidplan_core.heads.uncertainty import UncertaintyHead
 from vidplan_core.metrics.calibration import ErrorCalibration
 from vidplan_core.metrics.episode_sums import EpisodeMeans, IntervalEstimate
@@ -29,15 +30,15 @@ from vidplan_core.metrics.ranking import (
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.world_model.sampling.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
+from vidplan_eval.phantom import RandomPhantoms
 from vidplan_training.data.latents import Clips
 from vidplan_training.evaluation.clips import Clip, ClipPlace
 from vidplan_training.evaluation.uncertainty.localisation import (
     error_map,
-    overlap,
     scene_entropy,
     suspicious,
 )
-from vidplan_training.recipes.heads.planted import plant
+from vidplan_training.recipes.heads.planted import inject_moved_objects, overlap, plant
 from vidplan_training.recipes.heads.rollouts import Rollouts, imagine_ahead
 
 PLANNED = PlannerConfig().sampling
@@ -99,6 +100,7 @@ class UncertaintyRun:
     edits: EpisodeMeans
     scenes: dict[str, Separation]
     novelty: Novelty | None = None
+    hallucination: HallucinationHead | None = None
 
     def imagine(self, clip: Clip, number: int, mode: str = PLAIN) -> Rollouts:
         """A clip's rollout, with noise of its own."""
@@ -143,14 +145,38 @@ class UncertaintyRun:
         return self.distance.distance(*embedded).numpy()
 
     def find_edits(self, rollouts: Rollouts, episodes: list[int]) -> Tensor:
-        """Plant an edit in every rollout and look where the head finds it; returns the masks."""
+        """Plant an edit in every rollout and look where it is found; returns the masks.
+
+        The head of hallucinations finds it where there is one, the errors' head always.
+        """
         rng = np.random.default_rng([self.seed, episodes[0], 22])
         edited, masks = plant(rollouts, len(self.model.config.views), 1.0, rng)
-        estimate = self.head.estimate(edited.inputs)
-        found = overlap(suspicious(error_map(estimate)), masks)
-        for episode, value in zip(episodes, found.tolist()):
-            self.edits.add(episode, iou=value)
+        found = overlap(suspicious(error_map(self.head.estimate(edited.inputs))), masks)
+        self._note(episodes, iou_by_errors=found)
+        if self.hallucination is None:
+            self._note(episodes, iou=found)
+            return masks
+        plain, planted, moved = (
+            self.hallucination.probability(each.inputs)
+            for each in (rollouts, edited, self._moved(rollouts, episodes[0]))
+        )
+        self._note(episodes, iou=overlap(planted.mean(1) > WRONG, masks))
+        self._note(episodes, called_wrong=(plain.mean(1) > WRONG).float().mean((1, 2)))
+        for name, probability in (('planted', planted), ('moved', moved)):
+            for kind, wrong in ((probability, True), (plain, False)):
+                for episode, score in zip(episodes, worst_places(kind).tolist()):
+                    self.scenes[name].add(episode, np.array([score]), positive=wrong)
         return masks
+
+    def _moved(self, rollouts: Rollouts, number: int) -> Rollouts:
+        """The same rollouts, in each of which a thing has moved where it is not."""
+        phantoms = RandomPhantoms(1.0, len(self.model.config.views), self.seed)
+        return inject_moved_objects(rollouts, phantoms, number)
+
+    def _note(self, episodes: list[int], **found: Tensor) -> None:
+        for name, values in found.items():
+            for episode, value in zip(episodes, values.tolist()):
+                self.edits.add(episode, **{name: value})
 
     def count_scene(
         self, kinds: Sequence[str], clip: Clip, place: ClipPlace, *, new: bool, episode: int

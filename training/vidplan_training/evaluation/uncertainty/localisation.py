@@ -28,12 +28,6 @@ def suspicious(places: Tensor) -> Tensor:
     return places > threshold[:, None, None]
 
 
-def overlap(found: Tensor, wanted: Tensor) -> Tensor:
-    """Intersection over union of masks (batch, rows, columns), (batch,); NaN for two empty."""
-    both = (found & wanted).flatten(1).sum(1).float()
-    return both / (found | wanted).flatten(1).sum(1)
-
-
 def scene_entropy(estimate: ErrorEstimate) -> Tensor:
     """One number per imagination, (batch,): mean entropy of its most uncertain places."""
     places = estimate.entropy.mean(dim=(1, 2)).flatten(1)

@@ -78,7 +78,11 @@ def paint(run: UncertaintyRun, rollouts: Rollouts, path: Path) -> None:
         frames = run.model.decode(shown.inputs.predicted)
         entropy = run.head.estimate(shown.inputs).entropy
         low, high = (float(torch.quantile(entropy.flatten()[:100_000], q)) for q in SPAN)
-        mapped = heat_map(run.model, entropy, frames, span=(low, max(high, low + 1e-6)))
+        level = (entropy - low) / max(high - low, 1e-6)
+        if run.hallucination is not None:
+            wrong = run.hallucination.probability(shown.inputs)
+            level = torch.maximum(level, wrong[:, :, None].to(level))
+        mapped = heat_map(run.model, level, frames)
         columns += [frames[:SHOWN_CLIPS, -1], mapped[:SHOWN_CLIPS, -1]]
     picture = torch.cat([_stacked(column) for column in columns], dim=-1)
     pixels = (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from vidplan_core.metrics.ranking import exact_area
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.outcome import OutcomeReadout
 from vidplan_core.world_model.sampling.sampler import MEAN
 from vidplan_core.world_model.world_model import WorldModel
+from vidplan_training.engine.platt import platt
 from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.recipes.contact.data import Targets, Windows
 from vidplan_training.recipes.contact.model import fed_back, outcome_loss
@@ -145,18 +145,9 @@ def calibrate(readout: OutcomeReadout, rows: ReadoutRows) -> tuple[float, float]
             for i in inside.nonzero()[:, 0].split(AT_ONCE)
         ]
     logits, true = torch.cat(parts), rows.targets.held[inside][:, -1]
-    scale, shift = torch.ones(1, requires_grad=True), torch.zeros(1, requires_grad=True)
-    optimizer = torch.optim.LBFGS([scale, shift], max_iter=100, line_search_fn='strong_wolfe')
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = functional.binary_cross_entropy_with_logits(scale * logits + shift, true)
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
+    scale, shift = platt(logits, true)
     last = readout.out[-1]
     with torch.no_grad():
         last.weight[HELD] *= scale  # type: ignore[index, operator]
         last.bias[HELD] = last.bias[HELD] * scale + shift  # type: ignore[index, operator]
-    return float(scale.detach()), float(shift.detach())
+    return scale, shift

@@ -13,6 +13,8 @@ from vidplan_eval.phantom import RandomPhantoms
 from vidplan_training.recipes.heads.rollouts import Rollouts
 
 SMALLEST, LARGEST = 3, 8  # latent elements along a side; 24 to 64 pixels
+# What differs by more than this, in the mean of the normalised channels, has been changed.
+CHANGED = 0.3
 
 
 def plant(
@@ -44,6 +46,17 @@ def inject_moved_objects(rollouts: Rollouts, phantoms: RandomPhantoms, number: i
     inputs = rollouts.inputs
     predicted, _ = phantoms.inject(inputs.predicted, inputs.present, number)
     return replace(rollouts, inputs=replace(inputs, predicted=predicted))
+
+
+def changed(before: Tensor, after: Tensor) -> Tensor:
+    """Where latents (batch, frames, channels, rows, columns) differ, bool without channels."""
+    return (after - before).abs().mean(2) > CHANGED
+
+
+def overlap(found: Tensor, wanted: Tensor) -> Tensor:
+    """Intersection over union of masks (batch, rows, columns), (batch,); NaN for two empty."""
+    both = (found & wanted).flatten(1).sum(1).float()
+    return both / (found | wanted).flatten(1).sum(1)
 
 
 def _rectangle(

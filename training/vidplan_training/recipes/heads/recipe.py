@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a head, uncertainty or value, on rollouts of a world model that stays as it is."""
+"""Train a head on rollouts of a world model that stays as it is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from vidplan_core.heads.anomaly.hallucination import HallucinationHead
 from vidplan_core.heads.network import save_head
 from vidplan_core.heads.uncertainty import UncertaintyHead
 from vidplan_core.heads.value import ValueHead
@@ -14,7 +15,9 @@ from vidplan_core.models.io import load_weights
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_training.engine.processes import Processes
 from vidplan_training.engine.trainer import Trainer
+from vidplan_training.recipes.heads.hallucination import HallucinationTraining
 from vidplan_training.recipes.heads.settings import (
+    HallucinationHeadRecipe,
     HeadRecipe,
     UncertaintyHeadRecipe,
     ValueHeadRecipe,
@@ -25,6 +28,7 @@ from vidplan_training.recipes.heads.value import ValueTraining
 # What prepares rollouts and losses, what is trained, by the recipe asked for.
 HEADS: dict[type[HeadRecipe], tuple[Any, Any]] = {
     UncertaintyHeadRecipe: (UncertaintyTraining, UncertaintyHead),
+    HallucinationHeadRecipe: (HallucinationTraining, HallucinationHead),
     ValueHeadRecipe: (ValueTraining, ValueHead),
 }
 

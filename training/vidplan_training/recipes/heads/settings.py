@@ -40,17 +40,36 @@ class HeadRecipe(AnyEpisodes):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UncertaintyHeadRecipe(HeadRecipe):
+class RolloutHeadRecipe(HeadRecipe):
+    """Train a head on what the world model imagines, shares of it edited."""
+
+    checked: int = knob(48, 'held-out rollouts of a check', low=1)
+    edits: float = knob(0.15, 'share of rollouts with a planted hallucination', low=0.0, high=1.0)
+    phantoms: float = knob(
+        0.15, 'share of rollouts in which a thing has moved where it is not', low=0.0, high=1.0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UncertaintyHeadRecipe(RolloutHeadRecipe):
     """Train the head that says how wrong every imagined latent may be."""
 
     out: Path = knob(Path('outputs/uncertainty_head/model'), 'folder to write')
     work: Path = knob(Path('outputs/uncertainty_head/run.pt'), 'checkpoint to resume from')
-    checked: int = knob(48, 'held-out rollouts of a check', low=1)
     bins: str = knob('power', 'of the error', choices=KINDS)
     bin_count: int = knob(ERROR_BINS, 'number of bins', low=2)
-    edits: float = knob(0.15, 'share of rollouts with a planted hallucination', low=0.0, high=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HallucinationHeadRecipe(RolloutHeadRecipe):
+    """Train the head that finds what an imagination cannot have from what was seen."""
+
+    out: Path = knob(Path('outputs/hallucination_head/model'), 'folder to write')
+    work: Path = knob(Path('outputs/hallucination_head/run.pt'), 'checkpoint to resume from')
+    checked: int = knob(128, 'held-out rollouts of a check', low=2)
+    edits: float = knob(0.5, 'share of rollouts with a planted hallucination', low=0.0, high=1.0)
     phantoms: float = knob(
-        0.15, 'share of rollouts in which a thing has moved where it is not', low=0.0, high=1.0
+        0.25, 'share of rollouts in which a thing has moved where it is not', low=0.0, high=1.0
     )
 
 

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from vidplan_core.geometry.camera import Camera
 from vidplan_core.heads.detectors.success.network import SuccessDetector
@@ -17,12 +15,11 @@ from vidplan_core.metrics.calibration import calibration_error
 from vidplan_core.metrics.intervals import exact_interval, scene_interval
 from vidplan_core.planner.tasks.handling import DONE
 from vidplan_training.collect import endings
+from vidplan_training.engine.platt import platt
 from vidplan_training.recipes.success.lesson import read_moments
 from vidplan_training.recipes.success.looked import EndingMoments
 
 BATCH, RESAMPLES = 256, 500
-# What a detector is worth that says the same of everything.
-LEAST_SCALE = 1e-2
 Numbers = dict[str, object]
 
 
@@ -62,20 +59,7 @@ def calibration_of(said: dict[str, Judgements]) -> tuple[float, float]:
         torch.from_numpy(np.concatenate([getattr(v, name) for v in said.values()])).double()
         for name in ('logits', 'true')
     )
-    numbers = torch.tensor([0.0, 0.0], dtype=torch.double, requires_grad=True)
-    optimiser = torch.optim.LBFGS([numbers], max_iter=50)
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(
-            numbers[0].exp() * logits + numbers[1], true
-        )
-        loss.backward()
-        return loss
-
-    optimiser.step(closure)
-    scale, shift = numbers.tolist()
-    return min(max(math.exp(scale), LEAST_SCALE), 1.0 / LEAST_SCALE), float(shift)
+    return platt(logits, true)
 
 
 def measure(detector: SuccessDetector, said: dict[str, Judgements]) -> Numbers:

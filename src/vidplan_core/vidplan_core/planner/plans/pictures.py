@@ -34,10 +34,10 @@ def imagined_pictures(parts: PlannerParts, context: Context, chunk: PoseChunk) -
     """Imagine a chunk (1, frames) and draw its new frames and their uncertainty."""
     imagination = parts.imagine(context, chunk)
     frames = parts.world_model.decode(imagination.latents[:, 1:])
-    head = parts.heads.uncertainty_head
-    if head is None:
+    estimate = parts.heads.heat(imagination)
+    if estimate is None:
         return Pictures(_stacked(frames[0]), NO_PICTURES)
-    heat = heat_map(parts.world_model, head.predict_error(imagination).entropy, frames)
+    heat = heat_map(parts.world_model, estimate, frames)
     return Pictures(_stacked(frames[0]), _stacked(heat[0]))
 
 

@@ -11,7 +11,7 @@ import torch
 
 from tests.fakes.tiny import tiny_config
 from vidplan_core.errors import ModelError
-from vidplan_core.heads.novelty import (
+from vidplan_core.heads.anomaly.novelty import (
     FOLDER,
     SIDES,
     Novelty,
