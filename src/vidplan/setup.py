@@ -13,16 +13,14 @@ def shared(folder: str) -> list[tuple[str, list[str]]]:
     `launch`, `config` and `models` lie at the top of the repository, where people look for
     them; links beside this file bring them into the package, so that a workspace of a robot
     finds them in the package's share folder. What one folder of models shares with another is
-    a link there, and is followed.
+    a link there, and is followed. A build folder keeps links to files that are gone since.
     """
-    return [
-        (
-            str(PurePath('share', package_name, root)),
-            sorted(str(PurePath(root, name)) for name in names),
-        )
-        for root, _, names in os.walk(folder, followlinks=True)
-        if names and '__pycache__' not in root
-    ]
+    found = []
+    for root, _, names in os.walk(folder, followlinks=True):
+        files = sorted(path for name in names if os.path.exists(path := os.path.join(root, name)))
+        if files and '__pycache__' not in root:
+            found.append((str(PurePath('share', package_name, root)), files))
+    return found
 
 
 setup(
