@@ -50,6 +50,13 @@ _ALL = (
         recipe=False,
     ),
     Command(
+        'shards',
+        "lay a robot's episodes out as the cell's are",
+        'data.lay_out:ShardsSettings',
+        'data.lay_out:run',
+        recipe=False,
+    ),
+    Command(
         'extract-latents',
         'encode recorded episodes once',
         'data.extract_latents:ExtractSettings',

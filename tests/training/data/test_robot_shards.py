@@ -100,6 +100,18 @@ def test_what_cannot_be_gathered_is_named(
         as_shards(asked, CONFIG)
 
 
+def test_a_robots_episodes_are_laid_out_for_the_cells_recipes(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, out = recorded.parent / 'mine', recorded.parent / 'shards'
+    save_models(models, tiny_world_model())
+    call = ['shards', '--data', str(recorded), '--models', str(models), '--shards', str(out)]
+    assert main([*call, '--source', 'ctrl-world']) == 0
+    assert '2 episodes to train with, 1 held out' in capsys.readouterr().out
+    assert main(call) == 2
+    assert 'laid out already' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('source', ['ctrl-world', 'lerobot'])
 def test_an_uncertainty_head_learns_from_a_robot(tmp_path: Path, source: str) -> None:
     if source == 'lerobot':
