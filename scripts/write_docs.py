@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the pages of docs/ that follow from the code: errors, parameters, faults and their tests.
+"""Writes the pages of docs/ that follow from code and results: errors, parameters, faults, tables.
 
 python scripts/write_docs.py            write them
 python scripts/write_docs.py --check    say whether they are as they would be written
@@ -139,12 +139,35 @@ def safety() -> str:
     return page(ROOT / 'tests')
 
 
+def measured() -> str:
+    """Return the page of results: the report on docs/results, without pictures and settings."""
+    from vidplan_eval.report.document import Figure, ReportSection, to_markdown
+    from vidplan_eval.report.report import report_sections
+
+    head = (
+        'Written by `scripts/write_docs.py` from the result files in `docs/results`, as `vidplan '
+        'evaluate report docs/results` does. They were made by `vidplan evaluate --suite '
+        'pick_place --task TASK --base BASE --method METHOD --distractors 4 --models '
+        'models/cell_contact --episodes N --seed SEED`, the towel by `--suite fold`; base, '
+        'method, task and first seed are in the name of each file. What is asked, and how '
+        'intervals are made: [evaluation](evaluation.md). Reaching, speed and the models '
+        "themselves: the repository's README and the models' cards."
+    )
+    shown = [ReportSection('', [head])]
+    for section in report_sections(DOCS / 'results'):
+        parts = [part for part in section.parts if not isinstance(part, Figure)]
+        if parts and section.title != 'Settings':
+            shown.append(ReportSection(section.title, parts))
+    return to_markdown('Measured', shown).replace('## \n\n', '', 1)
+
+
 def pages() -> dict[Path, str]:
     """Return every written page."""
     return {
         DOCS / 'troubleshooting.md': troubleshooting(),
         DOCS / 'configuration.md': configuration(),
         DOCS / 'safety.md': safety(),
+        DOCS / 'measured.md': measured(),
     }
 
 

@@ -20,8 +20,17 @@ def write_report(folder: Path, out: Path | None = None) -> tuple[Path, Path]:
     Raises:
         ConfigError: the folder has no results, or has an episode twice.
     """
+    return write_document(TITLE, report_sections(folder), out or folder)
+
+
+def report_sections(folder: Path) -> list[ReportSection]:
+    """What the report on a folder says, in order.
+
+    Raises:
+        ConfigError: as `write_report` does.
+    """
     found = read_results(folder)
-    parts = [
+    return [
         *_seeds(found),
         *comparisons.overview(found),
         *sections.success(found),
@@ -36,7 +45,6 @@ def write_report(folder: Path, out: Path | None = None) -> tuple[Path, Path]:
         *sections.failures(found),
         *_settings(found),
     ]
-    return write_document(TITLE, parts, out or folder)
 
 
 def _seeds(found: Results) -> list[ReportSection]:
