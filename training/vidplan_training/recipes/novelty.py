@@ -15,6 +15,7 @@ from vidplan_core.heads.anomaly.novelty import (
     SIDES,
     Novelty,
     NoveltyConfig,
+    layouts,
     save_novelty,
     squares,
 )
@@ -27,7 +28,9 @@ from vidplan_training.data.latents import LATENTS, encode_shards
 from vidplan_training.data.readers.source import AnyEpisodes
 from vidplan_training.data.robot_shards import as_shards
 
-LEAST_VARIANCE = 1e-6  # of a direction, in units of the normalised latents
+# Of a direction, in units of the normalised latents: of squares, and of layouts, of which there
+# are fewer than of squares.
+LEAST_VARIANCE, LEAST_LAYOUT = 1e-6, 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,15 +91,19 @@ def remember(
         novelty.get_buffer(f'mean_{side}').copy_(mean)
         novelty.get_buffer(f'whitening_{side}').copy_(whitening)
         novelty.get_buffer(f'bank_{side}').copy_(novelty.white(found[chosen], side))
+    for view, found in enumerate(layouts(latents, views).unbind(1)):
+        mean, whitening = whitened(found, LEAST_LAYOUT)
+        novelty.get_buffer('mean_layout')[view].copy_(mean)
+        novelty.get_buffer('whitening_layout')[view].copy_(whitening)
     return novelty
 
 
-def whitened(found: Tensor) -> tuple[Tensor, Tensor]:
+def whitened(found: Tensor, least: float = LEAST_VARIANCE) -> tuple[Tensor, Tensor]:
     """Mean (size,) and whitening (size, size) of rows (count, size)."""
     mean = found.mean(0)
     apart = found - mean
     values, vectors = torch.linalg.eigh(apart.T @ apart / len(apart))
-    return mean, vectors * values.clamp_min(LEAST_VARIANCE).rsqrt()
+    return mean, vectors * values.clamp_min(least).rsqrt()
 
 
 def with_usual(novelty: Novelty, latents: Tensor) -> Novelty:

@@ -67,6 +67,18 @@ def test_usual_scenes_are_usual_and_a_strange_thing_or_light_is_not(novelty: Nov
     assert bright.min() > seen.quantile(0.9)
 
 
+def test_views_that_are_missing_or_swapped_are_strange() -> None:
+    places = torch.tensor([0.0, 2.0, -2.0]).repeat_interleave(4)[:, None]  # each view its own
+    seen = [scenes(count, seed) + places for count, seed in ((400, 5), (80, 6), (40, 7))]
+    memory = with_usual(remember(seen[0], tiny_config(), 300, np.random.default_rng(0)), seen[1])
+    blind, swapped = seen[2].clone(), seen[2].clone()
+    blind[:, :, 4:8] = blind[:, :, 4:8].mean((2, 3), keepdim=True)
+    swapped[:, :, 4:8], swapped[:, :, 8:] = seen[2][:, :, 8:], seen[2][:, :, 4:8]
+    usual = memory.score(seen[2])
+    for strange in (blind, swapped):
+        assert float((memory.score(strange)[:, None] > usual).float().mean()) > 0.95
+
+
 def test_the_memory_survives_its_file(tmp_path: Path, novelty: Novelty) -> None:
     save_novelty(tmp_path / FOLDER, novelty)
     again = load_novelty(tmp_path)

@@ -5,7 +5,9 @@ A head that is calibrated on errors has no reason to be uncertain of a new thing
 still and is copied well; yet nothing is known about how it would move. Here the latents
 themselves are compared with a memory of training scenes, by the distance to the nearest
 neighbour in whitened space (PatchCore, Roth et al., CVPR 2022): single places reveal strange
-light and colours of the whole scene, neighbourhoods of a strange thing in it.
+light and colours of the whole scene, neighbourhoods of a strange thing in it. How each view is
+laid out, the mean of its parts and how much it varies, reveals a camera that shows nothing or
+something else.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ FOLDER = 'novelty'
 SIDES = (1, 3)  # of the compared squares of latents
 # Of a scene's neighbourhoods: the share that a strange thing would fill.
 WORST = 0.02
-LIGHT_VARIES = 1.0
+LIGHT_VARIES, LAYOUT_VARIES = 1.0, 2.0
+# Rows and columns of the parts of a view whose means are its layout.
+PARTS = (3, 4)
+LEAST_VARIES = 1e-3
 TOGETHER = 4096  # squares that are compared at once: bounds the memory of a large batch
 
 
@@ -36,14 +41,15 @@ class NoveltyConfig:
 
     bank: remembered squares of every size.
     usual, spread: mean and standard deviation, over scenes like those of the training that are
-        not in the memory, of the mean distance of places and of the worst neighbourhoods.
+        not in the memory, of the mean distance of places, of the worst neighbourhoods, and of the
+        strangest view's layout.
     """
 
     channels: int = 8
     views: int = 3
     bank: int = 12000
-    usual: tuple[float, ...] = (0.0, 0.0)
-    spread: tuple[float, ...] = (1.0, 1.0)
+    usual: tuple[float, ...] = (0.0, 0.0, 0.0)
+    spread: tuple[float, ...] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
         require_ranges(self, channels=(1, 1024), views=(1, 64), bank=(1, 1e6), spread=(1e-9, 1e6))
@@ -69,6 +75,9 @@ class Novelty(nn.Module):
             self.register_buffer(f'mean_{side}', torch.zeros(size))
             self.register_buffer(f'whitening_{side}', torch.eye(size))
             self.register_buffer(f'bank_{side}', torch.zeros(config.bank, size))
+        size = config.channels * (PARTS[0] * PARTS[1] + 1)
+        self.register_buffer('mean_layout', torch.zeros(config.views, size))
+        self.register_buffer('whitening_layout', torch.eye(size).repeat(config.views, 1, 1))
 
     def distances(self, latents: Tensor, side: int) -> Tensor:
         """Distance of every square to the nearest remembered one.
@@ -94,17 +103,24 @@ class Novelty(nn.Module):
         return (found.to(mean) - mean) @ whitening
 
     def statistics(self, latents: Tensor) -> Tensor:
-        """Mean distance of all places and of the worst neighbourhoods, (batch, 2)."""
+        """Mean distance of all places, of the worst neighbourhoods, of a view, (batch, 3)."""
         small, large = (self.distances(latents, side).flatten(1) for side in SIDES)
         worst = max(1, round(WORST * large.shape[1]))
-        return torch.stack([small.mean(1), large.topk(worst, dim=1).values.mean(1)], dim=1)
+        neighbourhoods = large.topk(worst, dim=1).values.mean(1)
+        return torch.stack([small.mean(1), neighbourhoods, self._layout(latents)], dim=1)
+
+    def _layout(self, latents: Tensor) -> Tensor:
+        """How far the strangest view's layout is from the usual, whitened, (batch,)."""
+        mean, whitening = (self.get_buffer(f'{name}_layout') for name in ('mean', 'whitening'))
+        apart = layouts(latents, self.config.views).to(mean) - mean
+        return torch.einsum('bvi,vij->bvj', apart, whitening).norm(dim=-1).amax(1)
 
     @torch.no_grad()
     def score(self, latents: Tensor) -> Tensor:
         """How strange scenes are, (batch,), in standard deviations of usual ones.
 
-        The stranger of the whole and of its strangest part; the whole counts from
-        `LIGHT_VARIES` deviations on, or it would drown what is strange in a small part.
+        The strangest of the whole, its strangest part and the layout of a view; the whole and the
+        layout count from some deviations on, or they would drown what is strange in a small part.
 
         Args:
             latents: of the present, (batch, channels, views * rows, columns), normalised.
@@ -112,7 +128,7 @@ class Novelty(nn.Module):
         found = self.statistics(latents)
         usual, spread = (found.new_tensor(v) for v in (self.config.usual, self.config.spread))
         apart = (found - usual) / spread
-        return torch.maximum(apart[:, 0] - LIGHT_VARIES, apart[:, 1])
+        return (apart - apart.new_tensor([LIGHT_VARIES, 0.0, LAYOUT_VARIES])).amax(1)
 
 
 def squares(latents: Tensor, views: int, side: int) -> Tensor:
@@ -126,6 +142,21 @@ def squares(latents: Tensor, views: int, side: int) -> Tensor:
     apart = latents.unflatten(2, (views, -1)).transpose(1, 2).flatten(0, 1)
     found = functional.unfold(apart, side).transpose(1, 2)
     return found.unflatten(0, (-1, views)).flatten(1, 2)
+
+
+def layouts(latents: Tensor, views: int) -> Tensor:
+    """Means of the parts of every view, and how much it varies, (batch, views, numbers).
+
+    Args:
+        latents: (batch, channels, views * rows, columns).
+        views: that are stacked.
+    """
+    apart = latents.unflatten(2, (views, -1)).transpose(1, 2).flatten(0, 1)
+    means = functional.adaptive_avg_pool2d(apart, PARTS).flatten(1)
+    # Logarithms: a view that shows nothing varies less than any, by far.
+    varies = apart.flatten(2).std(2).add(LEAST_VARIES).log()
+    found = torch.cat([means, varies], 1)
+    return found.unflatten(0, (-1, views))
 
 
 def save_novelty(folder: Path, novelty: Novelty) -> None:
