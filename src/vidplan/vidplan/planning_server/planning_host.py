@@ -31,13 +31,14 @@ Viewer = Callable[['PlanResult', Observation], None]
 class PlanningHost:
     """Holds the planning system; tensors go between the nodes by plain method calls.
 
-    Whatever uses the models runs in one worker thread, so that callbacks stay live and two
-    computations never fight for the same cores or the same GPU memory.
+    Whatever plans, imagines or scores runs in one worker thread, so that callbacks stay live and
+    two computations never fight for the same cores or the same GPU memory. Only the pictures for
+    people are made in a thread of their own, so that no plan waits for them.
 
     Attributes:
         wake: Set whenever a waiting task should look again.
         feed: Observations, once the planner is configured.
-        viewers: Called with every plan that was sent, in the worker thread.
+        viewers: Called with plans that were sent, in the thread of pictures.
         on_failure: Told about a viewer's exception, which must not end a task.
     """
 
@@ -47,6 +48,8 @@ class PlanningHost:
         self._system: PlanningSystem | None = None
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix='planning')
+        self._pictures = ThreadPoolExecutor(1, thread_name_prefix='pictures')
+        self._shown: Future[None] | None = None
         self.wake = WakeEvent()
         self.feed: ObservationFeed | None = None
         self.viewers: list[Viewer] = []
@@ -93,19 +96,28 @@ class PlanningHost:
         return self._worker.submit(work, *args, **kwargs)
 
     def show(self, plan: PlanResult, observation: Observation) -> None:
-        """Let the viewers show a plan, after it was sent: nobody waits for pictures."""
-        for viewer in self.viewers:
-            self.submit(self._show, viewer, plan, observation)
+        """Let the viewers show a plan, after it was sent: nobody waits for pictures.
 
-    def _show(self, viewer: Viewer, plan: PlanResult, observation: Observation) -> None:
-        try:
-            viewer(plan, observation)
-        except Exception as error:
-            self.on_failure(error)
+        While they draw one plan, only the newest waits.
+        """
+        if self._shown is not None:
+            self._shown.cancel()
+        self._shown = self._pictures.submit(self._show, plan, observation)
+
+    def _show(self, plan: PlanResult, observation: Observation) -> None:
+        for viewer in self.viewers:
+            try:
+                viewer(plan, observation)
+            except Exception as error:
+                self.on_failure(error)
 
     def close(self) -> None:
-        """End the worker thread; what waits is dropped."""
+        """End the threads; what waits is dropped, and a picture that is being drawn is finished.
+
+        Only after that may the nodes be destroyed that it is published by.
+        """
         self._worker.shutdown(wait=False, cancel_futures=True)
+        self._pictures.shutdown(wait=True, cancel_futures=True)
 
 
 def _load_system(
