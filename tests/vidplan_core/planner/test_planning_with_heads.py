@@ -178,6 +178,23 @@ def test_heads_without_weights_change_no_score(situation: Situation) -> None:
     assert {'uncertainty', 'value'} <= set(score.terms)
 
 
+@pytest.mark.parametrize('heads', [None, Heads(UNCERTAINTY), BOTH], ids=['none', 'one', 'both'])
+def test_only_views_that_are_named_are_looked_at(
+    heads: Heads | None, situation: Situation
+) -> None:
+    chunk = straight_chunk(torch.full((2, 3), 0.02)).to(torch.float64)
+    names = tiny_world_model().config.views
+
+    def terms(*views: str) -> dict[str, Tensor]:
+        return planner(heads, score_views=views).evaluate(situation, chunk).terms
+
+    alone = torch.stack([terms(name)['relevancy'] for name in names])
+    torch.testing.assert_close(alone.mean(0), terms('all')['relevancy'])
+    every = terms(*names)
+    for name, values in terms('all').items():
+        torch.testing.assert_close(every[name], values)
+
+
 def test_refinement_climbs_the_penalised_objective(situation: Situation) -> None:
     careful = planner(BOTH, refine_iterations=4)
     plan = careful.plan(situation)

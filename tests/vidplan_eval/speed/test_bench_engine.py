@@ -14,13 +14,13 @@ from torch.nn import functional
 from tests.fakes.tiny import save_models, tiny_ctrl_world, tiny_world_model
 from vidplan.cli import gpu
 from vidplan.cli.main import main
+from vidplan_core.world_model.checkpoint import to_channels_last
 from vidplan_core.world_model.released import presets
 from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_eval.speed.engine import Engine, EngineConfig
 from vidplan_eval.speed.engine_bench import (
     count_tflop,
     graphs_compiled,
-    to_channels_last,
     waits_for_device,
 )
 from vidplan_eval.speed.engine_model import fill_at_random, load_engine_model

@@ -36,6 +36,9 @@ def test_parts_add_up_and_follow_the_configuration(shapes: WorldModel) -> None:
     assert still['total'] < usual['total']
     guided = plan_cost(shapes, PlannerConfig(guidance_last=2.0, refine_iterations=0), 6)
     assert guided['candidates'] == pytest.approx(2 * usual['candidates'])
+    one_view = plan_cost(shapes, PlannerConfig(score_views=('wrist',)), 6)
+    for part in ('decode_candidates', 'decode_refinement'):
+        assert one_view[part] == pytest.approx(usual[part] / 3, rel=0.05)
     alone = plan_cost(shapes, PlannerConfig(decode_neighbours=0), 6)
     assert alone['decode_candidates'] == pytest.approx(usual['decode_candidates'] / 2, rel=0.05)
 

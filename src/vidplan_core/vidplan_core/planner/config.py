@@ -22,6 +22,8 @@ SERVER, POLICY_SERVER = 'server', 'policy_server'
 # The policy of the models that is not given where things are.
 WORDS = 'words'
 BASES = ('grounded', WORDS, SERVER)
+# What `score_views` calls all of the models' cameras.
+ALL_VIEWS = 'all'
 _LENGTH = {'unit': 'm', 'low': 0.001, 'high': 0.3}
 _WEIGHT = {'low': 0.0, 'high': 1000.0}
 
@@ -94,6 +96,12 @@ class PlannerConfig:
         (4,),
         "imagined frames that are decoded and scored, up to the models' last; 0 is the present",
         low=1,
+        empty=False,
+    )
+    score_views: tuple[str, ...] = knob(
+        (ALL_VIEWS,),
+        "which of the models' cameras are decoded and looked at in imaginations, or all; others "
+        'cost nothing then, and say nothing',
         empty=False,
     )
     decode_neighbours: int = knob(
@@ -205,6 +213,9 @@ class PlannerConfig:
         'of the networks; auto: bf16 where the machine is fast in it, weights as they are stored',
         choices=PRECISIONS,
         section='How the networks are computed.',
+    )
+    channels_last: bool = knob(
+        False, 'lay the weights of convolutions out as the tensor cores of a GPU like them'
     )
     compile: bool = knob(
         False, 'compile network and decoder at the start: minutes then, faster afterwards'

@@ -40,6 +40,7 @@ from vidplan_core.world_model.checkpoint import (
     compile_networks,
     load_world_model,
     set_precision,
+    to_channels_last,
 )
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.world_model import WorldModel
@@ -121,6 +122,8 @@ class PlanningSystem:
         world_model = load_world_model(models, device)
         chosen = config or PlannerConfig()
         set_precision(world_model, chosen.precision)
+        if chosen.channels_last:
+            to_channels_last(world_model)
         if chosen.compile:
             compile_networks(world_model)
         cameras = load_cameras(models / 'cameras.json', world_model.config.views)

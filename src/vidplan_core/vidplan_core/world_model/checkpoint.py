@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vidplan_core.errors import ConfigError
 from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
@@ -84,6 +84,15 @@ def set_precision(model: WorldModel, precision: str) -> None:
         raise ConfigError('this CPU is not fast in bfloat16; take precision fp32 or auto')
     narrow(model.backbone, device)
     narrow(model.autoencoder, device)
+
+
+def to_channels_last(model: nn.Module) -> None:
+    """Lay weights of convolutions out with the channels last, as tensor cores like, in place."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.contiguous(memory_format=torch.channels_last)
+        elif isinstance(module, nn.Conv3d):
+            module.weight.data = module.weight.contiguous(memory_format=torch.channels_last_3d)
 
 
 def compile_networks(model: WorldModel, mode: str | None = None) -> None:

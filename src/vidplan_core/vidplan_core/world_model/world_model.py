@@ -114,13 +114,15 @@ class WorldModel(nn.Module):
         stacked = latents.to(scaled).unflatten(0, (batch, frames, views)).transpose(2, 3)
         return (stacked.flatten(3, 4) - self.mean) / self.std
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, chosen: Sequence[int] = ()) -> Tensor:
         """Images (batch, frames, views, 3, height, width) in [0, 1], view by view.
 
-        Clipped with a gradient inside the range only, like every real camera.
+        Of the views `chosen` by number, of all where none is. Clipped with a gradient inside the
+        range only, like every real camera.
         """
         views = len(self.config.views)
         raw = (latents * self.std + self.mean).unflatten(3, (views, -1)).movedim(3, 1)
+        raw = raw[:, list(chosen)] if chosen else raw
         with self._precision():
             pictures = self.autoencoder.decode_clips(raw.flatten(0, 1))
         pictures = pictures.to(raw).unflatten(0, raw.shape[:2]).transpose(1, 2)

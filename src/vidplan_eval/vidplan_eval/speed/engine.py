@@ -21,7 +21,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.motion.hermite import hermite_chunk
 from vidplan_core.planner.motion.refine import refine
-from vidplan_core.planner.objective.decoding import decode_frames
+from vidplan_core.planner.objective.decoding import decode_frames, view_numbers
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.sampling.sampler import GRADIENTS, SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
@@ -148,8 +148,9 @@ class Engine:
         planned = self.config.planned
         chunk = self._chunk(self.motions[: min(batch, planned.shortlist or batch)])
         latents = self.model.imagine(self.context, chunk, SamplingConfig(1)).latents
+        views = view_numbers(planned.score_views, self.model.config.views)
         return decode_frames(
-            self.model, latents, planned.score_frames, planned.decode_neighbours
+            self.model, latents, planned.score_frames, planned.decode_neighbours, views
         )
 
     def by_reference(self, batch: int) -> None:

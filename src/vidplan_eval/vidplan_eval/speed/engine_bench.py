@@ -11,7 +11,6 @@ from time import process_time
 from typing import Any
 
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vidplan_core.metrics.intervals import bootstrap_interval
@@ -20,15 +19,6 @@ from vidplan_eval.speed.timing import Effort, Stage, measure, peak_memory_mb, wa
 
 Row = dict[str, Any]
 OnStage = Callable[[str, Row, Row], None]
-
-
-def to_channels_last(model: nn.Module) -> None:
-    """Lay the weights of convolutions out with the channels last, as tensor cores like."""
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            module.weight.data = module.weight.contiguous(memory_format=torch.channels_last)
-        elif isinstance(module, nn.Conv3d):
-            module.weight.data = module.weight.contiguous(memory_format=torch.channels_last_3d)
 
 
 def bench_engine(

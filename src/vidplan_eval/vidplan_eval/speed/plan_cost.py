@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.objective.combination import COMBINATIONS, combine
-from vidplan_core.planner.objective.decoding import decode_frames
+from vidplan_core.planner.objective.decoding import decode_frames, view_numbers
 from vidplan_core.world_model.backbones.interface import Condition
 from vidplan_core.world_model.context import FEATURES
 from vidplan_core.world_model.world_model import WorldModel
@@ -100,9 +100,10 @@ class PartCounter:
         latents = _empty(batch, self.model.config.frames, *self._frame)
         latents.requires_grad_(gradient)
         numbers, neighbours = self.config.score_frames, self.config.decode_neighbours
+        views = view_numbers(self.config.score_views, self.model.config.views)
 
         def decode() -> None:
-            pictures = decode_frames(self.model, latents, numbers, neighbours)
+            pictures = decode_frames(self.model, latents, numbers, neighbours, views)
             if gradient:
                 torch.autograd.grad(pictures.sum(), latents)
 

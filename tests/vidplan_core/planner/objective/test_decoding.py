@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from tests.fakes.tiny import tiny_ctrl_world, tiny_world_model
-from vidplan_core.planner.objective.decoding import clips_around, decode_frames
+from vidplan_core.errors import ConfigError
+from vidplan_core.planner.objective.decoding import clips_around, decode_frames, view_numbers
 from vidplan_core.world_model.world_model import WorldModel
 
 
@@ -77,3 +78,25 @@ def test_a_decoder_of_single_frames_decodes_no_others() -> None:
     hook.remove()
     assert calls == [2 * 3]
     torch.testing.assert_close(found, model.decode(latents[:, [4]]))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('single', [True, False])
+def test_views_that_are_not_looked_at_are_not_decoded(model: WorldModel, single: bool) -> None:
+    model = tiny_world_model() if single else model
+    latents = torch.randn(1, 5, 4, 12, 8)
+    all_views = decode_frames(model, latents, (4,), 1)
+    some = decode_frames(model, latents, (4,), 1, (0, 2))
+    torch.testing.assert_close(some, all_views[:, :, [0, 2]])
+    changed = latents.clone()
+    changed[:, :, :, 4:8] += 1.0  # the rows of the second view
+    torch.testing.assert_close(
+        decode_frames(model, changed, (4,), 1, (0, 2)), all_views[:, :, [0, 2]]
+    )
+
+
+def test_views_are_found_by_name() -> None:
+    assert view_numbers(('c', 'a'), ('a', 'b', 'c')) == (0, 2)
+    assert view_numbers(('all',), ('a', 'b')) == ()
+    with pytest.raises(ConfigError, match="no camera 'd'; known: a, b, all"):
+        view_numbers(('d',), ('a', 'b'))

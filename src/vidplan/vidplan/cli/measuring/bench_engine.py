@@ -17,6 +17,7 @@ from vidplan.cli.arguments import (
 from vidplan.cli.evaluate.loading import config_of, models_folder
 
 if TYPE_CHECKING:
+    from vidplan_core.world_model.world_model import WorldModel
     from vidplan_eval.speed.engine import Engine
 
 SIZES = ('cell', 'tiny', 'small', 'full')
@@ -76,8 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
     from vidplan_eval.results import write_json
     from vidplan_eval.speed.engine import Engine, EngineConfig
-    from vidplan_eval.speed.engine_bench import bench_engine, to_channels_last
-    from vidplan_eval.speed.engine_model import load_engine_model
+    from vidplan_eval.speed.engine_bench import bench_engine
     from vidplan_eval.speed.reference_loop import ReferenceLoop
     from vidplan_eval.speed.timing import Effort
 
@@ -88,10 +88,7 @@ def run(args: argparse.Namespace) -> int:
         if args.json is not None:
             write_json(args.json, {'plan_tflop': cost, 'settings': {'size': args.size}})
         return 0
-    folder = models_folder(args) if args.size == 'cell' else args.models
-    model = load_engine_model(args.size, folder, torch.device(args.device), args.dtype)
-    if args.channels_last:
-        to_channels_last(model)
+    model = _model(args)
     config = EngineConfig(
         args.candidates, args.iterations, tuple(args.steps), args.value, args.checkpointing,
         config_of(args),
@@ -118,6 +115,20 @@ def run(args: argparse.Namespace) -> int:
     print(f'{"recompilations":24s} {result["recompilations"]:9d}')
     print(f'{"peak memory":24s} {result["peak_memory_mb"]:9.0f} MB')
     return 0
+
+
+def _model(args: argparse.Namespace) -> WorldModel:
+    """The world model that is measured."""
+    import torch
+
+    from vidplan_core.world_model.checkpoint import to_channels_last
+    from vidplan_eval.speed.engine_model import load_engine_model
+
+    folder = models_folder(args) if args.size == 'cell' else args.models
+    model = load_engine_model(args.size, folder, torch.device(args.device), args.dtype)
+    if args.channels_last:
+        to_channels_last(model)
+    return model
 
 
 def _cost(args: argparse.Namespace) -> dict[str, float] | None:

@@ -49,7 +49,8 @@ class CentringTerm(Term):
         seen = frames.situation.sighting
         if seen is None:
             return super().prior(frames)
-        known = -self._distance(seen.centroids, seen.certainty)
+        views = list(frames.chosen) or slice(None)
+        known = -self._distance(seen.centroids[..., views, :], seen.certainty[..., views])
         return known.to(frames.position).expand(len(frames.position))
 
     def report(self, name: str, evidence: Tensor, prior: Tensor) -> dict[str, Tensor]:

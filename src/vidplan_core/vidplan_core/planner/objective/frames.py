@@ -26,10 +26,11 @@ class ScoredFrames:
         poses: of these frames, (candidates, frames).
         numbers: of the frames within their chunk, from 1.
         imagination: that they belong to; None where nothing was imagined.
-        locator: finds the target in them.
+        locator: finds the target in all views.
         pictures: makes their views, (candidates, frames, views, 3, height, width) in [0, 1]; None
             where there are none. Asked once, if any term looks.
         robot: whose tool it is.
+        chosen: numbers of the views that `pictures` makes; none for all.
     """
 
     situation: Situation
@@ -39,6 +40,12 @@ class ScoredFrames:
     locator: TargetLocator
     pictures: Callable[[], Tensor] | None
     robot: RobotModel
+    chosen: tuple[int, ...] = ()
+
+    @cached_property
+    def looking(self) -> TargetLocator:
+        """Finds the target in the views that are made."""
+        return self.locator.of_views(self.chosen)
 
     @cached_property
     def position(self) -> Tensor:
@@ -66,7 +73,7 @@ class ScoredFrames:
         if self.images is None:
             return None
         phrase, chosen = self.situation.instruction.target, self.situation.chosen
-        return self.locator.look(
+        return self.looking.look(
             self.images, self.position, self.rotation, phrase, chosen=chosen
         )
 
@@ -75,4 +82,4 @@ class ScoredFrames:
         """Where the target is, (batch, 3) or (3,): as seen, or as remembered without views."""
         if self.sighting is None:
             return self.situation.target
-        return self.locator.fuse(self.sighting, self.situation.target)
+        return self.looking.fuse(self.sighting, self.situation.target)

@@ -23,7 +23,7 @@ from vidplan_core.planner.objective.combination import (
     best_frame,
     combine,
 )
-from vidplan_core.planner.objective.decoding import decode_frames
+from vidplan_core.planner.objective.decoding import decode_frames, view_numbers
 from vidplan_core.planner.objective.frames import ScoredFrames
 from vidplan_core.planner.objective.term import Term
 from vidplan_core.planner.objective.terms import build_terms
@@ -41,13 +41,14 @@ class TermObjective:
         terms: by name, in the order in which they are added up.
         numbers: of the frames that are scored, from 1.
         softness: of the maximum over them, in units of score; 0 is the maximum.
-        decode: makes views (candidates, frames, views, 3, height, width) of the frames `numbers`
-            of latents (candidates, all frames, ...).
+        decode: makes views (candidates, frames, views, 3, height, width), those `chosen`, of the
+            frames `numbers` of latents (candidates, all frames, ...).
         locator: finds the target in them.
         uncertainty_head: None where imaginations are taken as they are.
         penalty: how uncertainty lowers scores.
         robot: whose tool is scored.
         combination: of terms and uncertainty into scores.
+        chosen: numbers of the views that are looked at; none for all.
     """
 
     terms: Mapping[str, Term]
@@ -59,6 +60,7 @@ class TermObjective:
     penalty: UncertaintyPenalty
     robot: RobotModel
     combination: Combination = combine
+    chosen: tuple[int, ...] = ()
 
     @staticmethod
     def build(parts: PlannerParts) -> TermObjective:
@@ -67,14 +69,15 @@ class TermObjective:
         penalty = UncertaintyPenalty(
             config.usual_uncertainty, config.uncertainty_discount, config.uncertainty_weight
         )
+        chosen = view_numbers(config.score_views, parts.world_model.config.views)
         decode = partial(
-            decode_frames, parts.world_model,
+            decode_frames, parts.world_model, views=chosen,
             numbers=config.score_frames, neighbours=config.decode_neighbours,
         )  # fmt: skip
         return TermObjective(
             build_terms(parts), config.score_frames, config.frame_softness,
             decode, parts.locator, parts.heads.uncertainty_head,
-            penalty, parts.robot, COMBINATIONS[config.combination],
+            penalty, parts.robot, COMBINATIONS[config.combination], chosen,
         )  # fmt: skip
 
     def at(self, situation: Situation) -> Scoring:
@@ -90,9 +93,11 @@ class TermObjective:
             poses: of the flange, (candidates, frames).
             images: (candidates, frames, views, 3, height, width) in [0, 1].
         """
+        shown = images[:, :, list(self.chosen)] if self.chosen else images
         frames = ScoredFrames(
-            situation, poses, self.numbers, None, self.locator, lambda: images, self.robot
-        )
+            situation, poses, self.numbers, None, self.locator, lambda: shown, self.robot,
+            self.chosen,
+        )  # fmt: skip
         return self._score(self.terms, frames)
 
     def _score_chunk(
@@ -107,7 +112,7 @@ class TermObjective:
             pictures = partial(self.decode, imagination.latents)
         frames = ScoredFrames(
             situation, chunk.part(numbers), self.numbers, imagination, self.locator, pictures,
-            self.robot,
+            self.robot, self.chosen,
         )  # fmt: skip
         return self._score(terms, frames)
 

@@ -25,7 +25,10 @@ def frame_uncertainty(head: UncertaintyEstimator | None, frames: ScoredFrames) -
     if frames.sighting is None:
         return None
     entropy = head.predict_error(frames.imagination, list(frames.numbers)).entropy.flatten(0, 1)
-    evidence = frames.locator.evidence(frames.sighting, frames.situation.target)
+    if frames.chosen:
+        apart = entropy.unflatten(-2, (len(frames.locator.cameras), -1))
+        entropy = apart[..., list(frames.chosen), :, :].flatten(-3, -2)
+    evidence = frames.looking.evidence(frames.sighting, frames.situation.target)
     return over_views(pool_uncertainty(entropy, frames.sighting.maps), evidence)
 
 

@@ -9,8 +9,8 @@ offset between the region and the tool's place in the very same imagined picture
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -92,6 +92,13 @@ class TargetLocator:
     cameras: Mapping[str, Camera]
     height_m: float
     exact: bool = False
+
+    def of_views(self, numbers: Sequence[int]) -> TargetLocator:
+        """The same for pictures of some views only, by number; of all where none is named."""
+        if not numbers:
+            return self
+        known = list(self.cameras.items())
+        return replace(self, cameras=dict(known[number] for number in numbers))
 
     @property
     def trust_m(self) -> Tensor:
