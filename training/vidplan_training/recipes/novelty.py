@@ -40,6 +40,7 @@ class NoveltyRecipe(AnyEpisodes):
     models: Path = knob(Path('models/cell'), 'folder of the autoencoder and the world model')
     out: Path = knob(Path('outputs/novelty/model'), 'folder to write')
     bank: int = knob(NoveltyConfig.bank, 'remembered squares, of each size', low=1)
+    drawn: int = knob(10, 'times as many are drawn, of which those far apart are kept', low=1)
     frames: int = knob(2000, 'that they are taken from', low=4)
     seed: int = knob(0, 'of the choice')
 
@@ -52,7 +53,7 @@ def run(recipe: NoveltyRecipe) -> int:
     encode_shards(training + held_out, load_autoencoder(recipe.models / 'autoencoder'))
     rng = np.random.default_rng([recipe.seed, 31])
     seen = random_latents(training, config, recipe.frames, rng)
-    novelty = remember(seen, config, recipe.bank, rng)
+    novelty = remember(seen, config, recipe.bank, rng, recipe.drawn)
     novelty = with_usual(novelty, random_latents(held_out, config, recipe.frames // 4, rng))
     print(f'usual {novelty.config.usual}, spread {novelty.config.spread}')
     save_novelty(recipe.out, novelty)
@@ -73,9 +74,10 @@ def random_latents(
 
 
 def remember(
-    latents: Tensor, config: WorldModelConfig, bank: int, rng: np.random.Generator
+    latents: Tensor, config: WorldModelConfig, bank: int, rng: np.random.Generator, drawn: int = 1
 ) -> Novelty:
-    """A memory of random squares of latents (batch, channels, rows, columns).
+    """A memory of squares of latents (batch, channels, rows, columns): of `drawn` times as many
+    that are drawn at random, or of all there are, those that are far apart.
 
     Raises:
         ValueError: the latents have fewer squares than are to be remembered.
@@ -87,15 +89,31 @@ def remember(
         if len(found) < bank:
             raise ValueError(f'{len(found)} squares are too few to remember {bank}')
         mean, whitening = whitened(found)
-        chosen = torch.from_numpy(rng.choice(len(found), bank, replace=False))
+        count = min(drawn * bank, len(found))
+        chosen = torch.from_numpy(rng.choice(len(found), count, replace=False))
         novelty.get_buffer(f'mean_{side}').copy_(mean)
         novelty.get_buffer(f'whitening_{side}').copy_(whitening)
-        novelty.get_buffer(f'bank_{side}').copy_(novelty.white(found[chosen], side))
+        white = novelty.white(found[chosen], side)
+        novelty.get_buffer(f'bank_{side}').copy_(white[far_apart(white, bank)])
     for view, found in enumerate(layouts(latents, views).unbind(1)):
         mean, whitening = whitened(found, LEAST_LAYOUT)
         novelty.get_buffer('mean_layout')[view].copy_(mean)
         novelty.get_buffer('whitening_layout')[view].copy_(whitening)
     return novelty
+
+
+def far_apart(rows: Tensor, count: int) -> Tensor:
+    """Numbers of `count` rows (all, size), each the farthest from those before (Gonzalez 1985).
+
+    A memory of rows at random is one of the table; a thing in it is rare (PatchCore's coreset).
+    """
+    if count == len(rows):
+        return torch.arange(count)
+    nearest, chosen = torch.full_like(rows[:, 0], torch.inf), [0]
+    while len(chosen) < count:
+        nearest = torch.minimum(nearest, (rows - rows[chosen[-1]]).square().sum(1))
+        chosen.append(int(nearest.argmax()))
+    return torch.tensor(chosen)
 
 
 def whitened(found: Tensor, least: float = LEAST_VARIANCE) -> tuple[Tensor, Tensor]:

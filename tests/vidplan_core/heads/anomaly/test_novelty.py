@@ -20,7 +20,7 @@ from vidplan_core.heads.anomaly.novelty import (
     squares,
 )
 from vidplan_core.models.io import WEIGHTS
-from vidplan_training.recipes.novelty import remember, with_usual
+from vidplan_training.recipes.novelty import far_apart, remember, with_usual
 
 CHANNELS, VIEWS = 4, 3
 
@@ -54,6 +54,14 @@ def test_what_is_remembered_is_not_strange() -> None:
     whole = remember(latents, tiny_config(), 5 * 36, np.random.default_rng(0))
     distances = whole.distances(latents, SIDES[1])
     torch.testing.assert_close(distances, torch.zeros(5, VIEWS, 2, 6), atol=2e-2, rtol=0)
+
+
+def test_rows_that_are_kept_are_far_apart() -> None:
+    generator = torch.Generator().manual_seed(0)
+    near = 0.01 * torch.randn(500, 2, generator=generator)
+    rows = torch.cat([near, torch.tensor([[5.0, 0.0], [0.0, 5.0], [-5.0, -5.0]])])
+    assert set(far_apart(rows, 4).tolist()) == {0, 500, 501, 502}
+    assert far_apart(rows[:3], 3).tolist() == [0, 1, 2]
 
 
 def test_usual_scenes_are_usual_and_a_strange_thing_or_light_is_not(novelty: Novelty) -> None:

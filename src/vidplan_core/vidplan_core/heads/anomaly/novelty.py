@@ -47,7 +47,7 @@ class NoveltyConfig:
 
     channels: int = 8
     views: int = 3
-    bank: int = 12000
+    bank: int = 4000
     usual: tuple[float, ...] = (0.0, 0.0, 0.0)
     spread: tuple[float, ...] = (1.0, 1.0, 1.0)
 
