@@ -32,6 +32,7 @@ from vidplan_core.planner.motion.committed import (
 from vidplan_core.planner.motion.pressing import presses
 from vidplan_core.planner.motion.retreat import retreat
 from vidplan_core.planner.motion.space import MotionSpace
+from vidplan_core.planner.motion.standing import hand_stands
 from vidplan_core.planner.motion.turning import TurningMotions
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import Plan, only_plan
@@ -46,8 +47,6 @@ from vidplan_core.planner.tasks.task_kind import CycleLook, TaskKind
 from vidplan_core.world_model.context import Context
 from vidplan_core.world_model.world_model import Imagination
 
-# The arm counts as at rest below this joint speed, rad/s.
-REST_RAD_S = 0.02
 # A gripper that measures this much else than it was commanded moves, or holds something.
 MOVING_GRIPPER = 0.05
 # Looks in a row that must find a task done.
@@ -259,12 +258,12 @@ class Session:
         parts, composition = self.parts, self.compositions[task.instruction.verb]
         position = torch.as_tensor(present.position, dtype=torch.float32)
         rotation = quaternion_to_matrix(torch.as_tensor(present.quaternion, dtype=torch.float32))
-        at_rest = bool(np.abs(present.dq).max() < REST_RAD_S)
         target = situation.target.detach().float().cpu()
         way = composition.kind.goal(target) - tcp_position(position, rotation, parts.robot)
         assert situation.sighting is not None
         return PlanResult(
-            done=at_rest and self._done(task, composition, position, rotation, target),
+            done=hand_stands(present, parts.robot)
+            and self._done(task, composition, position, rotation, target),
             chunk=plan.chunk,
             start_s=present.stamp_s + self._ahead_s,
             candidates=plan.candidates,
