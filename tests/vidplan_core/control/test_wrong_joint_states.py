@@ -140,6 +140,18 @@ def test_rearm_believes_no_impossible_and_no_moving_arm() -> None:
         adapter.rearm(5.0)
 
 
+def test_an_arm_rests_by_its_angles_whatever_its_velocities_say() -> None:
+    adapter, _ = ready()
+    adapter.on_fault(rejection.REFUSED, 'for a reason')
+    for now_s in np.arange(0.02, 0.2, PERIOD_S).tolist():
+        adapter.on_joint_state(now_s, NAMES, START_Q, np.full(7, 0.08))
+    adapter.rearm(0.2)
+    for now_s in np.arange(0.2, 0.4, PERIOD_S).tolist():
+        adapter.on_joint_state(now_s, NAMES, START_Q + 0.1 * (now_s - 0.2), np.zeros(7))
+    with pytest.raises(CommandRejectedError, match='wait until it rests'):
+        adapter.rearm(0.4)
+
+
 @pytest.mark.fault('joints_ahead')
 def test_joint_state_stamped_ahead_is_not_fresh() -> None:
     """Neither when it comes, nor for as long as it is ahead."""
@@ -149,3 +161,12 @@ def test_joint_state_stamped_ahead_is_not_fresh() -> None:
     assert 'ahead' in adapter.status(0.02).verdict.message
     assert adapter.status(20.0).verdict.reason == watchdog.STALE_JOINT_STATE
     assert HARD.names == NAMES
+
+
+@pytest.mark.fault('joints_ahead')
+def test_what_a_moving_arm_stamps_ahead_is_compared_with_where_it_is_when_it_comes() -> None:
+    adapter, arm = ready()
+    arm.accept(adapter.on_plan(plan_from(adapter, 0.0, (0.08, 0, 0)), 0.0))
+    watch(adapter, arm, lambda q, _: q, PERIOD_S, 0.3)
+    adapter.on_joint_state(3600.0, NAMES, *arm.state(0.3)[:2], arrived_s=0.3)
+    assert adapter.status(0.3).verdict.reason == watchdog.STALE_JOINT_STATE

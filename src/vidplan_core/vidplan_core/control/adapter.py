@@ -98,7 +98,7 @@ class ActionAdapter:
             ObservationError: a joint is missing or named twice, sizes differ, or NaN.
         """
         measured = MeasuredJoints.read(self._robot.joint_names, stamp_s, names, q, dq, arrived_s)
-        expected = self._timeline.expected(stamp_s)
+        expected = self._timeline.expected(min(stamp_s, arrived_s))
         self._monitor.look(measured, expected)
         if expected is not None:
             self._contact.look(behind(expected, measured.q), self._timeline.stopping)
@@ -154,7 +154,7 @@ class ActionAdapter:
         measured = self._timeline.measured
         if measured is None or self._silence(now_s).reason not in (FINE, PLAN_OVERDUE):
             raise CommandRejectedError(NO_STATE, self._silence(now_s).message)
-        if self._timeline.moving(now_s) or not measured.resting:
+        if self._timeline.moving(now_s) or not self._monitor.rests(measured):
             raise CommandRejectedError(TRACKING, 'the arm moves; wait until it rests')
         self._monitor.require_possible(measured)
         desired, rest, _ = self._timeline.desired(now_s)

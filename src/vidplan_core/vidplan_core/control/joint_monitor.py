@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,8 @@ Array = NDArray[np.float64]
 _BEYOND_RAD = 0.05
 # A joint may be measured this much faster than it can move, and this far off by noise, rad.
 _FASTER, _NOISE_RAD = 1.5, 0.02
+# A joint rests that moves less than this, by its angles over so long a time, rad/s and s.
+_RESTING_RAD_S, _RESTING_S = 0.03, 0.1
 # Sensors never read the same twice while the arm moves: so much commanded motion and time.
 _UNCHANGED_RAD, _UNCHANGED_S = 0.03, 0.1
 
@@ -39,6 +43,7 @@ class JointMonitor:
 
     def reset(self) -> None:
         """Forget what was found, and all joint states."""
+        self._recent: deque[MeasuredJoints] = deque()
         self._last: MeasuredJoints | None = None
         self._changed: MeasuredJoints | None = None  # when the values last changed
         self._sent_then: Array | None = None
@@ -47,6 +52,7 @@ class JointMonitor:
     def forget(self) -> None:
         """Forget all joint states; what was found stays."""
         self._last = self._changed = None
+        self._recent.clear()
 
     def require_possible(self, measured: MeasuredJoints) -> None:
         """Raise CommandRejectedError for a joint state that no arm of this kind can have."""
@@ -64,8 +70,29 @@ class JointMonitor:
         if desired is not None:
             found = found or self._frozen(measured, desired) or self._astray(measured, desired)
         self._last = measured
+        self._remember(measured)
         if found:
             self.fail(*found)
+
+    def rests(self, measured: MeasuredJoints) -> bool:
+        """Whether the arm stands: by its angles, where they are known for long enough.
+
+        Measured velocities may be noise, or off by a constant.
+        """
+        oldest = self._recent[0] if self._recent else measured
+        span_s = measured.stamp_s - oldest.stamp_s
+        if span_s < _RESTING_S:
+            return measured.resting
+        return bool(np.abs(measured.q - oldest.q).max() <= _RESTING_RAD_S * span_s)
+
+    def _remember(self, measured: MeasuredJoints) -> None:
+        """Keep what is needed to span the time in which an arm rests, and no gap."""
+        recent = self._recent
+        if recent and not 0.0 <= measured.stamp_s - recent[-1].stamp_s <= _RESTING_S:
+            recent.clear()
+        recent.append(measured)
+        while len(recent) > 1 and recent[1].stamp_s <= measured.stamp_s - _RESTING_S:
+            recent.popleft()
 
     def _impossible(self, measured: MeasuredJoints) -> tuple[str, str] | None:
         limits = self._limits

@@ -19,7 +19,8 @@ CYCLE_S = 0.001
 class FakeFci:
     """Follows each command exactly; a step of position faster than the arm ends the motion.
 
-    `at` holds what happens in a cycle, by its number: functions of the arm.
+    `at` holds what happens in a cycle, by its number: functions of the arm. In `missed` cycles it
+    goes on by itself at the velocity that it has, once.
     """
 
     at: dict[int, object] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class FakeFci:
         default_factory=lambda: FciState(np.array(HOME), np.zeros(7), np.array(HOME), IDLE)
     )
     cycles: int = 0
+    missed: int = 0
     commands: list[np.ndarray] = field(default_factory=list)
     recovered: int = 0
     ended: bool = False
@@ -45,7 +47,10 @@ class FakeFci:
         self._happen()
         if self.state.mode != MOVE:
             raise FciError(f'motion aborted by reflex: {self.state.errors}')
-        return self.state, CYCLE_S
+        missed, self.missed = self.missed, 0
+        there = self.state.q_d + missed * CYCLE_S * self.state.dq
+        self.state = changed(self.state, q=there, q_d=there, dq_d=self.state.dq)
+        return self.state, (1 + missed) * CYCLE_S
 
     def write(self, q: np.ndarray) -> None:
         dq = (q - self.state.q_d) / CYCLE_S

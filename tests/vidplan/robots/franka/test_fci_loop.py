@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.vidplan.robots.franka.fake_fci import FakeFci
+from tests.vidplan.robots.franka.fake_fci import CYCLE_S, FakeFci
+from vidplan.robots.franka.fci_arm import FciState
 from vidplan.robots.franka.fci_link import FciReport, Follow, Recover
 from vidplan.robots.franka.fci_loop import FciLoop
 from vidplan_core.control.franka.robot_state import MOVE, REFLEX
@@ -78,6 +79,23 @@ def test_what_cannot_be_joined_is_refused_and_told() -> None:
     np.testing.assert_allclose(arm.commands[-1], HOME + 0.2)
     assert link.reports[-1].refusals == 1
     assert 'LIMIT' in link.reports[-1].refusal
+
+
+def test_after_missing_commands_it_goes_on_from_where_the_arm_went() -> None:
+    arm, link = FakeFci(), FakeLink()
+    link.due[100] = follow(0.2)
+    there: list[FciState] = []
+
+    def miss() -> None:
+        arm.missed = 15
+        arm.at[arm.cycles + 1] = lambda: there.append(arm.state)
+
+    arm.at[400] = miss
+    run(arm, link, 2500)
+    (state,) = there  # after the first command that came again
+    velocity = (arm.commands[400 - 1] - arm.commands[400 - 2]) / CYCLE_S
+    assert np.abs(state.dq - velocity).max() < 0.05
+    np.testing.assert_allclose(arm.commands[-1], HOME + 0.2)
 
 
 def test_after_a_reflex_nothing_is_commanded_until_somebody_asks() -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,13 +32,15 @@ class FciState:
     Attributes:
         q: measured positions (7,), rad.
         dq: measured velocities (7,), rad/s.
-        q_d: commanded positions (7,), rad.
+        q_d: commanded positions (7,), rad; with commands missing, where the robot went on to.
         mode: one of the constants of `vidplan_core.control.franka.robot_state`.
         errors: names of what is wrong now.
         last_errors: names of what ended the last motion.
         collisions: joints at which a collision is felt, from 1.
         contacts: the same of contacts.
         success_rate: share of the last commands that arrived in time, 0 to 1.
+        dq_d: commanded velocities (7,), rad/s: differences of commanded positions.
+        ddq_d: commanded accelerations (7,), rad/s^2: differences of these.
     """
 
     q: Array
@@ -50,6 +52,8 @@ class FciState:
     collisions: tuple[str, ...] = ()
     contacts: tuple[str, ...] = ()
     success_rate: float = 1.0
+    dq_d: Array = field(default_factory=lambda: np.zeros(7))
+    ddq_d: Array = field(default_factory=lambda: np.zeros(7))
 
 
 class FciArm(Protocol):
@@ -153,7 +157,7 @@ class PylibfrankaArm:
             int(state.robot_mode.value), _set(state.current_errors),
             _set(state.last_motion_errors), _felt(state.joint_collision),
             _felt(state.joint_contact),
-            float(state.control_command_success_rate),
+            float(state.control_command_success_rate), np.array(state.dq_d), np.array(state.ddq_d),
         )  # fmt: skip
 
 

@@ -13,12 +13,15 @@ from socket import socket
 
 from vidplan.robots.franka.fci_arm import FciArm, FciError, FciState
 from vidplan.robots.franka.fci_link import FciLink, FciReport, Follow, Recover
+from vidplan_core.control.franka.gap_bridge import GapBridge
 from vidplan_core.control.franka.robot_state import IDLE
 from vidplan_core.control.franka.set_points import SetPoints
 from vidplan_core.errors import CommandRejectedError
 from vidplan_core.geometry.limits import JointLimits
 
 CYCLE_S = 0.001
+# A state that is later than this comes after some that were missed, s.
+_MISSED_S = 1.5 * CYCLE_S
 
 
 class FciLoop:
@@ -51,6 +54,7 @@ class FciLoop:
         self._now_s = 0.0
         self._clock = clock or (lambda: self._now_s)
         self._points: SetPoints | None = None
+        self._bridge = GapBridge(CYCLE_S)
         self._refusals, self._refusal, self._problem = 0, '', ''
         self._cycles = 0
         self.ending = False
@@ -83,12 +87,21 @@ class FciLoop:
                 self._now_s += step_s
                 if self._is_over() and self._now_s >= self._points.end_s:
                     return
+                if step_s > _MISSED_S:
+                    self._cross_gap(state, self._points)
                 self._take()
-                self._arm.write(self._points.sample(self._now_s + CYCLE_S)[0])
+                next_s = self._now_s + CYCLE_S
+                self._arm.write(self._points.sample(next_s)[0] + self._bridge.sample(next_s))
                 self._cycles += 1
                 self._report(state)
         finally:
             self._points = None  # the next motion begins where the robot then is
+            self._bridge = GapBridge(CYCLE_S)
+
+    def _cross_gap(self, state: FciState, points: SetPoints) -> None:
+        """Go on from where the robot went without commands, which came too late for it."""
+        wanted = [points.sample(self._now_s - cycles * CYCLE_S)[0] for cycles in range(3)]
+        self._bridge.begin(self._now_s, (state.q_d, state.dq_d, state.ddq_d), wanted)
 
     def _take(self) -> None:
         message = self._link.hear()

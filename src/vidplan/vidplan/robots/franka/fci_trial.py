@@ -18,7 +18,13 @@ from vidplan_core.control.adapter import ActionAdapter
 from vidplan_core.control.commands import PlanCommand, TrajectoryCommand
 from vidplan_core.control.config import AdapterConfig
 from vidplan_core.control.franka.robot_state import MOVE
-from vidplan_core.control.rejection import REFUSED, ROBOT_REFLEX
+from vidplan_core.control.rejection import (
+    FROZEN,
+    JOINT_JUMP,
+    REFUSED,
+    ROBOT_REFLEX,
+    TRACKING,
+)
 from vidplan_core.control.timeline import Follows
 from vidplan_core.errors import CommandRejectedError
 from vidplan_eval.suites.adapter.hard_plans import HardPlans
@@ -31,6 +37,8 @@ _STEP_M, _FRAMES, _PERIOD_S, _AHEAD_S = 0.12, 5, 0.2, 0.15
 _PICKS = 0.7
 # A joint that is slower rests, rad/s.
 _REST_RAD_S = 0.01
+# Faults of the adapter that stay until somebody looks; a reflex is looked at by `provoke`.
+_STAY = (REFUSED, TRACKING, JOINT_JUMP, FROZEN)
 
 
 @dataclass
@@ -43,6 +51,7 @@ class FciResult:
         plans: handed to the adapter.
         accepted: of them, sent to the arm.
         stops: sent.
+        rejected: plans and stops that the adapter did not let pass, by reason.
         refusals: trajectories that the process at the arm did not take, by reason.
         reflexes: what stopped the arm, by libfranka's names.
         way_rad: summed motion of all joints.
@@ -54,6 +63,7 @@ class FciResult:
     plans: int = 0
     accepted: int = 0
     stops: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     reflexes: Counter[str] = field(default_factory=Counter)
     way_rad: float = 0.0
@@ -61,7 +71,7 @@ class FciResult:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        counts = {'refusals': dict(self.refusals), 'reflexes': dict(self.reflexes)}
+        counts = {name: dict(getattr(self, name)) for name in ('rejected', 'refusals', 'reflexes')}
         return vars(self) | counts
 
 
@@ -125,8 +135,8 @@ class FciTrial:
             else:
                 self._send(self._adapter.on_plan(self._draw(now_s), now_s))
                 self.result.accepted += 1
-        except CommandRejectedError:
-            return
+        except CommandRejectedError as error:
+            self.result.rejected[error.reason] += 1
 
     def _draw(self, now_s: float) -> PlanCommand:
         motion = self._adapter.committed(now_s)
@@ -176,7 +186,7 @@ class FciTrial:
             why = ' '.join(state.errors or state.last_errors) or report.problem or 'not named'
             result.reflexes[why] += 1
             self._adapter.on_fault(ROBOT_REFLEX, why, Follows.NOTHING)
-        elif self._adapter.status(self._now_s).verdict.rest and state.mode == MOVE:
+        elif state.mode == MOVE and self._adapter.status(self._now_s).verdict.reason in _STAY:
             self._rearm()
 
     def _rearm(self) -> None:

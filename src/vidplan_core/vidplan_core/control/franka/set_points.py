@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -15,6 +17,9 @@ Array = NDArray[np.float64]
 
 # A point that is due sooner cannot be joined any more, s.
 _SOON_S = 0.002
+# What comes a little late needs a little more than it was made with; the robot's own limits are
+# as much beyond those of the robot's file.
+_MORE = 1.02
 
 
 class SetPoints:
@@ -32,9 +37,11 @@ class SetPoints:
 
         Args:
             q: where the robot is commanded to be.
-            limits: that no motion may break, however late a trajectory comes.
+            limits: that trajectories keep, and joining them, however late they come, by 2 %.
         """
-        self._limits = limits
+        more = {name: _MORE * value for name in ('acceleration', 'jerk')
+                if (value := getattr(limits, name)) is not None}  # fmt: skip
+        self._limits = replace(limits, **more)
         self._rest = np.asarray(q, np.float64)
         self._path: JointTrajectoryPlan | None = None
         self._start_s = 0.0
