@@ -66,6 +66,7 @@ REMEDIES = {
     'POLICY_SERVER_FAILED': 'Is the server up? [Policy server](policy_server.md) says how to ask.',
     'VIDEO_FAILED': 'The message names the file: is there room, and an encoder (PyAV)?',
     'WORKER_DIED': 'A process of an evaluation ended, often for memory: fewer `--workers`.',
+    'TRIAL_FAILED': 'Look at `--verbose`; a busy machine may be too slow to start the processes.',
     'GOAL_FAILED': 'Is `vidplan up` running, in the same domain and namespace?',
     'MACHINE_ERROR': 'The message is that of the operating system.',
     'INTERNAL_ERROR': 'Say `--debug` for the place, and report it.',

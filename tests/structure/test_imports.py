@@ -74,7 +74,7 @@ LEVELS: dict[str, Levels] = {
         ('bringup', 'ros', 'serving'),
         ('tasks',),
         ('planning_server', 'robots'),
-        ('bags', 'page'),
+        ('bags', 'page', 'trials'),
         ('cli',),
     ),
     'vidplan_training': (

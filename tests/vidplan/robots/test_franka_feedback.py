@@ -19,7 +19,7 @@ from std_srvs.srv import Trigger
 from tests.vidplan.robots import test_adapter_node
 from tests.vidplan.robots.fake_franka import FakeFranka
 from tests.vidplan.robots.test_adapter_node import Bench
-from vidplan.robots import arm_side
+from vidplan.robots.adapter_node import AdapterNode
 from vidplan_msgs.msg import AdapterStatus
 
 pytestmark = pytest.mark.ros
@@ -29,7 +29,7 @@ def connect(ros: Any, monkeypatch: pytest.MonkeyPatch, **overrides: Any) -> Benc
     """An adapter that hears a Franka, once both know each other."""
     monkeypatch.setattr(test_adapter_node, 'FakeArm', FakeFranka)
     # Steady time, too, waits for a busy machine.
-    monkeypatch.setattr(arm_side, 'steady_s', ros.time_s)
+    monkeypatch.setattr(AdapterNode, 'steady_s', lambda _: ros.time_s())
     values = {'arm_backend': 'action', 'watch_robot_state': True}
     bench = Bench(ros, **(values | overrides))
     # Actions are not among the parts of a node that go with it.

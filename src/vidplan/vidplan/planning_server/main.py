@@ -99,8 +99,8 @@ def _demand(node: ManagedNode, result: TransitionCallbackReturn) -> None:
     raise VidPlanError(f'{node.get_name()} did not start: {node.failure}')
 
 
-def main(args: list[str] | None = None) -> int:
-    """Run the planning server until it is stopped.
+def main(args: list[str] | None = None, host: PlanningHost | None = None) -> int:
+    """Run the planning server, with the models of a host, until it is stopped.
 
     The signals are taken here and not by rclpy, which would end the communication before the
     arm could be stopped.
@@ -111,7 +111,7 @@ def main(args: list[str] | None = None) -> int:
         # No handlers of rclpy's own: its shutdown at the signal would cut the way to the adapter.
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         check_arguments(args)
-        server = PlanningServer()
+        server = PlanningServer(host)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: server.ended.set())
         server.start()

@@ -62,17 +62,18 @@ class AdapterNode(DisposableLifecycleNode):
         self._active = self._shutting_down = False
         self._incident = NO_INCIDENT
         self._joints = JointFeed(self._core, self.parameters.model.joint_names)
-        self._clock_watch = ClockWatch(lambda: self.now_s, time.monotonic)
+        self._clock_watch = ClockWatch(lambda: self.now_s, self.steady_s)
         self._next_status_s = 0.0
         self._published = (0, 0)
-        self._meters = Meters()
+        self._meters = Meters(self.steady_s)
         self._create_interfaces()
         if self.parameters.autostart:
             self.start()
 
     def _create_interfaces(self) -> None:
         p = self.parameters
-        self._side = ArmSide(self, p, self._on_arm_fault, self._rearm, self._core.committed)
+        ways = self._on_arm_fault, self._rearm, self._core.committed, self.steady_s
+        self._side = ArmSide(self, p, *ways)
         self._arm = self._side.arm
         self._status_publisher = self.create_publisher(
             AdapterStatus, 'adapter/status', qos.LATCHED
@@ -96,10 +97,13 @@ class AdapterNode(DisposableLifecycleNode):
         """Present ROS time, s."""
         return self.get_clock().now().nanoseconds * 1e-9
 
+    def steady_s(self) -> float:
+        """Present time by a clock that nobody sets, s."""
+        return time.monotonic()
+
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take plans from now on."""
-        self._core.reset()
-        self._joints.again()
+        self._forget_motion()
         self._intake.gate.reset()
         self._incident, self._active = NO_INCIDENT, True
         self.get_logger().info('active' + ' (dry run)' * self.parameters.dry_run)
@@ -111,9 +115,7 @@ class AdapterNode(DisposableLifecycleNode):
         self._active = False
         return super().on_deactivate(state)
 
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Bring the arm to rest for good."""
-        return self.on_deactivate(state)
+    on_shutdown = on_deactivate
 
     def _on_joints(self, message: JointState) -> None:
         if self._joints.take(message, self.now_s):
@@ -203,12 +205,11 @@ class AdapterNode(DisposableLifecycleNode):
 
     def _on_timer(self) -> None:
         self._watch_clock()
-        now_s = self.now_s
         self._side.poll()
         self._send_due()
-        state = self._core.status(now_s)
+        state = self._core.status(self.now_s)
         changed = (int(state.moving) + int(state.stopping), self._fault().code) != self._published
-        if changed or time.monotonic() >= self._next_status_s:
+        if changed or self.steady_s() >= self._next_status_s:
             self._publish_status()
 
     def _send_due(self) -> None:
@@ -223,10 +224,9 @@ class AdapterNode(DisposableLifecycleNode):
     def bring_to_rest(self, why: Incident) -> None:
         """Brake now if the arm moves and does not brake already."""
         self._incident = why
-        now_s = self.now_s
         try:
-            if self._active and self._moves() and not self._core.status(now_s).stopping:
-                self._arm.send(self._core.stop(now_s))
+            if self._active and self._moves() and not self._core.status(self.now_s).stopping:
+                self._arm.send(self._core.stop(self.now_s))
                 self.get_logger().info(f'braking: {why.message}')
         except Exception as error:  # what was sent before still ends at rest
             self.get_logger().fatal(f'cannot brake: {type(error).__name__}: {error}')
@@ -282,7 +282,7 @@ class AdapterNode(DisposableLifecycleNode):
         report = Report(self._active, state, fault, incident, last_id, committed)
         self._status_publisher.publish(status_message(report, now_s, self.parameters.base_frame))
         self._published = int(state.moving) + int(state.stopping), fault.code
-        self._next_status_s = time.monotonic() + 1.0 / self.parameters.status_rate_hz
+        self._next_status_s = self.steady_s() + 1.0 / self.parameters.status_rate_hz
 
     def _diagnose(self) -> Status:
         incident = self._incident if self._incident.plan_id else problem_of(self._gripper)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from vidplan.ros.conversions import pose_message, stamp
@@ -48,8 +49,10 @@ _OVERDUE = Incident(PLAN_OVERDUE, 'no new plan came in time; the last trajectory
 class Meters:
     """What the adapter counts and times, for diagnostics."""
 
-    def __init__(self) -> None:
-        self.joint_states, self.accepted, self.rejected = RateMeter(), RateMeter(), RateMeter()
+    def __init__(self, steady_s: Callable[[], float]) -> None:
+        """Measure by time that nobody sets, s."""
+        meters = (RateMeter(now=steady_s) for _ in range(3))
+        self.joint_states, self.accepted, self.rejected = meters
         self.work, self.latency = DurationMeter(), DurationMeter()
 
     def silence(self, limit_s: float) -> Incident:

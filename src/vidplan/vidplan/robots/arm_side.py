@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -28,11 +27,6 @@ from vidplan_core.errors import CommandRejectedError, ConfigError
 _FOLLOWED = frozenset({CONTACT, STALE_ROBOT_STATE})
 
 
-def steady_s() -> float:
-    """Time that nobody sets, s."""
-    return time.monotonic()
-
-
 class ArmSide:
     """Sends trajectories, and hands over what controller and robot say went wrong.
 
@@ -49,6 +43,7 @@ class ArmSide:
         on_fault: OnFault,
         rearm: Callable[[], str],
         committed: Committed,
+        steady_s: Callable[[], float],
     ) -> None:
         """Command the arm of a node.
 
@@ -58,12 +53,13 @@ class ArmSide:
             on_fault: called with what went wrong, and what the arm follows since.
             rearm: takes plans again after a recovery; returns why it cannot, '' if it can.
             committed: says what the arm will do from a time on.
+            steady_s: time that nobody sets, s.
 
         Raises:
             ConfigError: messages that the parameters need are not installed.
         """
         self._node, self._tell, self._rearm = node, on_fault, rearm
-        self._committed = committed
+        self._committed, self._steady_s = committed, steady_s
         self._automatic, self._left = p.automatic_recovery, p.recovery_tries
         self._waiting: Done | None = None
         self.action_clients: list[ActionClient] = []
@@ -129,20 +125,22 @@ class ArmSide:
         self.action_clients.append(client)
         return TrajectoryAction(
             self._node, client, lambda trajectory: kind.Goal(trajectory=trajectory),
-            self._on_fault, stamped=p.stamp_trajectories, clock=lambda: steady_s(),
+            self._on_fault, stamped=p.stamp_trajectories, clock=self._steady_s,
         )  # fmt: skip
 
     def _watch(self, p: AdapterParameters) -> RobotStateFeed | FciFeed | None:
         if p.dry_run:
             return None
         if p.arm == FCI:
-            return FciFeed(self._node, p.stop_on_contact, lambda: steady_s())
-        return _robot_state(self._node, p.stop_on_contact) if p.watch_robot_state else None
+            return FciFeed(self._node, p.stop_on_contact, self._steady_s)
+        if not p.watch_robot_state:
+            return None
+        return _robot_state(self._node, p.stop_on_contact, self._steady_s)
 
     def _make_recovery(self, p: AdapterParameters) -> Recovery:
         steps = fci_steps(self._node) if p.arm == FCI else self._steps_of_driver(p)
         steps.append(Step('the robot does not say that it moves', self._wait, 2.0))
-        return Recovery(steps, p.recovery_tries, self._on_recovered, lambda: steady_s())
+        return Recovery(steps, p.recovery_tries, self._on_recovered, self._steady_s)
 
     def _steps_of_driver(self, p: AdapterParameters) -> list[Step]:
         controllers = [name.strip() for name in p.arm_controllers.split(',')]
@@ -184,13 +182,15 @@ def _follow_joint_trajectory() -> Any:
     return FollowJointTrajectory
 
 
-def _robot_state(node: Node, stop_on_contact: bool) -> RobotStateFeed:
+def _robot_state(
+    node: Node, stop_on_contact: bool, steady_s: Callable[[], float]
+) -> RobotStateFeed:
     def kind() -> Any:
         from franka_msgs.msg import FrankaRobotState
 
         return FrankaRobotState
 
-    return RobotStateFeed(node, _need(kind), stop_on_contact, lambda: steady_s())
+    return RobotStateFeed(node, _need(kind), stop_on_contact, steady_s)
 
 
 def _need(make: Callable[[], Any]) -> Any:

@@ -12,6 +12,7 @@ from vidplan.cli.measuring import (
     bench_adapter,
     bench_cancels,
     bench_engine,
+    bench_faults,
     bench_fci,
     bench_stops,
     bench_views,
@@ -20,6 +21,7 @@ from vidplan.cli.measuring import (
 _KINDS: dict[str, Any] = {
     'engine': bench_engine, 'adapter': bench_adapter, 'stops': bench_stops,
     'cancels': bench_cancels, 'views': bench_views, 'fci': bench_fci,
+    'faults': bench_faults,
 }  # fmt: skip
 
 # A scene for tuning, not for evaluation; timing does not depend on it.
