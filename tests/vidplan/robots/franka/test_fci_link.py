@@ -39,5 +39,6 @@ def test_one_who_does_not_listen_holds_nobody_up() -> None:
 def test_one_who_is_gone_is_no_failure() -> None:
     one, other = FciLink.pair()
     other.close()
-    FciLink(one).say(Recover())
+    for _ in range(3):  # it is told in another way the second time
+        FciLink(one).say(Recover())
     assert FciLink(one).hear() is None

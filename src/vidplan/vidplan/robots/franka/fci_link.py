@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import select
@@ -15,6 +16,11 @@ from vidplan.robots.franka.fci_arm import FciState
 
 # Room for the longest trajectory in one piece, bytes.
 _ROOM = 1 << 20
+
+# What sending fails with where nobody listens, or nobody is there any more.
+_NOBODY = (
+    errno.EAGAIN, errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +82,11 @@ class FciLink:
 
     def say(self, message: Any) -> None:
         """Send; nobody who listens misses it, but one who does not must not hold us up."""
-        with suppress(BlockingIOError, ConnectionError):
+        try:
             self._end.send(pickle.dumps(message), socket.MSG_DONTWAIT)
+        except OSError as error:
+            if error.errno not in _NOBODY:
+                raise
 
     def hear(self) -> Any:
         """Return the next message, None where there is none."""
