@@ -34,7 +34,7 @@ KINDS = ['carrot', 'mug', 'bowl']
 UNCERTAINTY_KEYS = (
     'threshold_ece', 'top_label_ece', 'nll', 'nll_marginal', 'coverage_50', 'coverage_80',
     'coverage_90', 'spearman_latent_error', 'spearman_deep_feature', 'ause', 'ause_random',
-    'auroc_unseen', 'edit_iou',
+    'auroc_unseen', 'auroc_missing_view', 'auroc_swapped_views', 'edit_iou',
 )  # fmt: skip
 VALUE_KEYS = (
     'ece', 'value_order_correlation', 'failure_below_success', 'best_of_6_agreement',
@@ -82,7 +82,7 @@ def models(tmp_path: Path) -> Path:
     save_head(folder / 'uncertainty', doubt)
     value = HeadConfig(**SIZES, text=3 + 2 * TEXT, maps=2, bin_count=20, bin_high=1.0)
     save_head(folder / 'value', ValueHead(value))
-    memory = Novelty(NoveltyConfig(CHANNELS, 3, 5, spread=(10.0, 10.0)))
+    memory = Novelty(NoveltyConfig(CHANNELS, 3, 5, spread=(10.0, 10.0, 10.0)))
     save_novelty(folder / 'novelty', memory)
     return folder
 

@@ -15,6 +15,7 @@ from vidplan_core.heads.anomaly.novelty import (
     FOLDER,
     SIDES,
     Novelty,
+    NoveltyConfig,
     load_novelty,
     save_novelty,
     squares,
@@ -105,3 +106,8 @@ def test_a_memory_of_other_latents_is_refused(novelty: Novelty) -> None:
         novelty.config.check_fits(tiny_config(), 8)
     with pytest.raises(ValueError, match='too few'):
         remember(scenes(2, 0), tiny_config(), 10_000, np.random.default_rng(0))
+
+
+def test_a_memory_of_an_earlier_edition_is_refused() -> None:
+    with pytest.raises(ModelError, match='3 numbers each.*vidplan-train novelty'):
+        NoveltyConfig(usual=(0.0, 0.0), spread=(1.0, 1.0))

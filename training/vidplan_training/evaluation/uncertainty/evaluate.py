@@ -23,7 +23,13 @@ from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_training.data.robot_shards import as_shards
 from vidplan_training.engine.progress_log import ProgressLog
-from vidplan_training.evaluation.clips import Clip, ClipPlace, load_clip, places
+from vidplan_training.evaluation.clips import (
+    CLIPS_PER_EPISODE,
+    Clip,
+    ClipPlace,
+    load_clip,
+    places,
+)
 from vidplan_training.evaluation.intervals import intervals_of, values_of
 from vidplan_training.evaluation.report import report
 from vidplan_training.evaluation.settings import EvaluateUncertainty
@@ -38,7 +44,7 @@ from vidplan_training.recipes.heads.rollouts import Rollouts
 
 LONGEST_HOP = 4
 EDITED_TOGETHER = 8
-UNSEEN = ('objects', 'lights', 'view')
+UNSEEN = ('objects', 'lights', 'view', 'swapped')
 EDITS = ('planted', 'moved')
 # Standard deviations between which scores of novelty are distinguished.
 NOVELTY_SPAN = (-5.0, 25.0)
@@ -68,7 +74,8 @@ def evaluate_uncertainty(settings: EvaluateUncertainty) -> dict[str, Any]:
             if mode == PLAIN:
                 waiting.append((place.number, rollouts))
         _scenes(run, place, clip)
-        if len(waiting) == EDITED_TOGETHER or (done == len(chosen) and len(waiting) > 1):
+        last = done == len(chosen) and len(waiting) > CLIPS_PER_EPISODE  # of several scenes
+        if len(waiting) == EDITED_TOGETHER or last:
             together = Rollouts.cat([rollouts for _, rollouts in waiting])
             run.find_edits(together, [number for number, _ in waiting])
             waiting = []
@@ -123,7 +130,7 @@ class HeldOutClips:
 
 
 def _scenes(run: UncertaintyRun, place: ClipPlace, clip: Clip) -> None:
-    """Count a clip as a seen scene, and without one of its views as an unseen one."""
+    """Count a clip as a seen scene, and as unseen ones without a view and with two swapped."""
     run.count_scene(UNSEEN, clip, place, new=False, episode=place.number)
     height = run.model.config.height
     view = place.number % len(run.model.config.views)
@@ -131,6 +138,11 @@ def _scenes(run: UncertaintyRun, place: ClipPlace, clip: Clip) -> None:
     blind[:, view * height : (view + 1) * height] = 0
     lost = replace(clip, images=blind)
     run.count_scene(['view'], lost, place, new=True, episode=place.number)
+    views = list(clip.images.split(height, dim=1))
+    other = (view + 1) % len(views)
+    views[view], views[other] = views[other], views[view]
+    swapped = replace(clip, images=torch.cat(views, dim=1))
+    run.count_scene(['swapped'], swapped, place, new=True, episode=place.number)
 
 
 def _result(run: UncertaintyRun, clips: int) -> dict[str, Any]:
@@ -143,6 +155,7 @@ def _result(run: UncertaintyRun, clips: int) -> dict[str, Any]:
         'auroc_unseen': scenes['objects'],
         'auroc_lights': scenes['lights'],
         'auroc_missing_view': scenes['view'],
+        'auroc_swapped_views': scenes['swapped'],
         **{f'auroc_{kind}_entropy': scenes[f'{kind}_entropy'] for kind in UNSEEN},
         'edit_iou': run.edits.mean('iou'),
         'edit_iou_by_errors': run.edits.mean('iou_by_errors'),

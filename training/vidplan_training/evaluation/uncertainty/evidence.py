@@ -32,7 +32,7 @@ from vidplan_core.world_model.sampling.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_eval.phantom import RandomPhantoms
 from vidplan_training.data.latents import Clips
-from vidplan_training.evaluation.clips import Clip, ClipPlace
+from vidplan_training.evaluation.clips import CLIPS_PER_EPISODE, Clip, ClipPlace
 from vidplan_training.evaluation.uncertainty.localisation import (
     error_map,
     scene_entropy,
@@ -150,7 +150,7 @@ class UncertaintyRun:
         The head of hallucinations finds it where there is one, the errors' head always.
         """
         rng = np.random.default_rng([self.seed, episodes[0], 22])
-        edited, masks = plant(rollouts, len(self.model.config.views), 1.0, rng)
+        edited, masks = plant(rollouts, len(self.model.config.views), 1.0, rng, CLIPS_PER_EPISODE)
         found = overlap(suspicious(error_map(self.head.estimate(edited.inputs))), masks)
         self._note(episodes, iou_by_errors=found)
         if self.hallucination is None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.heads.heat_map import heat_map
-from vidplan_training.evaluation.clips import Clip, ClipPlace
+from vidplan_training.evaluation.clips import CLIPS_PER_EPISODE, Clip, ClipPlace
 from vidplan_training.evaluation.uncertainty.evidence import UncertaintyEvidence, UncertaintyRun
 from vidplan_training.recipes.heads.planted import plant
 from vidplan_training.recipes.heads.rollouts import Rollouts
@@ -72,7 +72,7 @@ def paint(run: UncertaintyRun, rollouts: Rollouts, path: Path) -> None:
     from PIL import Image
 
     views = len(run.model.config.views)
-    edited, _ = plant(rollouts, views, 1.0, np.random.default_rng(run.seed))
+    edited, _ = plant(rollouts, views, 1.0, np.random.default_rng(run.seed), CLIPS_PER_EPISODE)
     columns = []
     for shown in (rollouts, edited):
         frames = run.model.decode(shown.inputs.predicted)

@@ -18,12 +18,13 @@ CHANGED = 0.3
 
 
 def plant(
-    rollouts: Rollouts, views: int, share: float, rng: np.random.Generator
+    rollouts: Rollouts, views: int, share: float, rng: np.random.Generator, apart: int = 1
 ) -> tuple[Rollouts, Tensor]:
     """Edit a share of the rollouts, in all their new frames.
 
-    What is painted is the same place of the next rollout's imagination, so that neither its
-    sharpness nor the place reveals that it is foreign; only that it does not belong there does.
+    What is painted is the same place of the imagination of the rollout that is `apart` rows on,
+    so that neither its sharpness nor the place reveals that it is foreign; only that it does not
+    belong there does. Rows that are so far apart should be of different scenes.
 
     Returns:
         The rollouts, and where each was edited, bool (batch, rows, columns).
@@ -35,7 +36,7 @@ def plant(
         top, left, height, width = _rectangle(rows // views, columns, rng)
         top += int(rng.integers(views)) * (rows // views)
         masks[number, top : top + height, left : left + width] = True
-    donor = predicted.roll(-1, dims=0)
+    donor = predicted.roll(-apart, dims=0)
     where = masks.to(predicted.device)[:, None, None]
     inputs = replace(rollouts.inputs, predicted=torch.where(where, donor, predicted))
     return replace(rollouts, inputs=inputs), masks

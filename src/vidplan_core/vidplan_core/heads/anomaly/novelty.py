@@ -26,6 +26,7 @@ from vidplan_core.world_model.config import WorldModelConfig
 
 FOLDER = 'novelty'
 SIDES = (1, 3)  # of the compared squares of latents
+STATISTICS = 3  # of a scene: its places, its neighbourhoods, its views
 # Of a scene's neighbourhoods: the share that a strange thing would fill.
 WORST = 0.02
 LIGHT_VARIES, LAYOUT_VARIES = 1.0, 2.0
@@ -53,6 +54,11 @@ class NoveltyConfig:
 
     def __post_init__(self) -> None:
         require_ranges(self, channels=(1, 1024), views=(1, 64), bank=(1, 1e6), spread=(1e-9, 1e6))
+        if not len(self.usual) == len(self.spread) == STATISTICS:
+            raise ModelError(
+                f'usual and spread have {STATISTICS} numbers each, not {self.usual} and '
+                f'{self.spread}; make the memory anew with `vidplan-train novelty`'
+            )
 
     def check_fits(self, config: WorldModelConfig, channels: int) -> None:
         """Raise ModelError when a world model's latents have another shape."""
