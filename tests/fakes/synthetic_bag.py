@@ -25,7 +25,11 @@ from vidplan_eval.bags.writer import BagTopic, BagWriter
 
 STORE = typestore()
 CAMERAS = cameras(default_layout().views)
-TYPES = {entry.role: entry.type_name for entry in recorded(default_layout().views)}
+TYPES = {
+    entry.role: entry.type_name
+    for entry in recorded(default_layout().views)
+    if entry.type_name in STORE.fielddefs
+}
 Q_START = np.array([0.0, -0.7, 0.0, -2.3, 0.0, 1.6, 0.8])
 START_S = 100.0
 HEIGHT, WIDTH = 32, 64

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -14,13 +15,13 @@ from rosbags.rosbag2 import Reader
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.camera_files import default_layout
 from vidplan_eval.bags.bag_types import definition, definitions_directory, typestore
-from vidplan_eval.bags.recording import FEEDBACK, PLAN, recorded
+from vidplan_eval.bags.recording import FEEDBACK, PLAN, ROBOT_STATE, recorded
 from vidplan_eval.bags.rosbag import Bag
 from vidplan_eval.bags.storage.stored import BagError
 from vidplan_eval.bags.writer import BagTopic, BagWriter
 
 STORE = typestore()
-RECORDED = recorded(default_layout().views)
+RECORDED = [e for e in recorded(default_layout().views) if e.type_name in STORE.fielddefs]
 TOPICS = [BagTopic(entry.role, f'/cell/{entry.role}', entry.type_name) for entry in RECORDED]
 
 
@@ -159,6 +160,20 @@ def test_hashes_are_those_of_the_built_messages():
                 entry['type_name'] in STORE.fielddefs
             ):
                 assert STORE.hash_rihs01(entry['type_name']) == entry['hash_string']
+
+
+def test_messages_of_a_robots_maker_are_recorded_where_they_are_installed(tmp_path, monkeypatch):
+    share = tmp_path / 'share' / 'franka_msgs' / 'msg'
+    index = tmp_path / 'share' / 'ament_index' / 'resource_index' / 'packages'
+    for folder in (share, index):
+        folder.mkdir(parents=True)
+    (index / 'franka_msgs').touch()
+    (share / 'Errors.msg').write_text('bool joint_reflex\n')
+    (share / 'FrankaRobotState.msg').write_text('std_msgs/Header header\nErrors current_errors\n')
+    there = os.environ.get('AMENT_PREFIX_PATH', '')
+    monkeypatch.setenv('AMENT_PREFIX_PATH', f'{tmp_path}{os.pathsep}{there}')
+    entry = next(one for one in recorded(('left',)) if one.role == ROBOT_STATE)
+    assert 'joint_reflex' in definition(typestore(), entry.type_name).text
 
 
 def test_an_unknown_type_is_named():

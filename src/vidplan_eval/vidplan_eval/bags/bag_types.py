@@ -12,6 +12,8 @@ from rosbags.typesys.store import Typestore
 from vidplan_core.errors import ConfigError
 
 PACKAGE = 'vidplan_msgs'
+# Packages of others whose messages are recorded where they are installed: Jazzy's store has none.
+OTHERS = ('franka_msgs',)
 _PARTS = ('Goal', 'Result', 'Feedback')
 _RULE = '=' * 80
 
@@ -30,25 +32,33 @@ def definitions_directory() -> Path:
     Raises:
         ConfigError: neither is there.
     """
-    places = [Path(__file__).resolve().parents[3] / PACKAGE]
-    try:
-        from ament_index_python.packages import get_package_share_directory
-
-        places.insert(0, Path(get_package_share_directory(PACKAGE)))
-    except (ImportError, LookupError, OSError):
-        pass  # not built: the sources have the same files
+    sources = Path(__file__).resolve().parents[3] / PACKAGE
+    # Where ours are not built, the sources have the same files.
+    places = [place for place in (installed(PACKAGE), sources) if place is not None]
     for place in places:
         if (place / 'msg').is_dir():
             return place
     raise ConfigError(f'the definitions of {PACKAGE} are not in {" or ".join(map(str, places))}')
 
 
+def installed(package: str) -> Path | None:
+    """Return the folder of an installed ROS package's definitions; None without it, or ROS."""
+    try:
+        from ament_index_python.packages import get_package_share_directory
+
+        return Path(get_package_share_directory(package))
+    except (ImportError, LookupError, OSError):
+        return None
+
+
 def typestore(directory: Path | None = None) -> Typestore:
-    """Return the types of Jazzy and those in `directory` (default: our interfaces)."""
+    """Return the types of Jazzy, of OTHERS, and in `directory` (default: our interfaces)."""
     directory = directory or definitions_directory()
     types = {}
-    for path in sorted((directory / 'msg').glob('*.msg')):
-        types.update(get_types_from_msg(path.read_text(), f'{PACKAGE}/msg/{path.stem}'))
+    places = [(PACKAGE, directory), *((package, installed(package)) for package in OTHERS)]
+    for package, place in places:
+        for path in sorted((place / 'msg').glob('*.msg')) if place else ():
+            types.update(get_types_from_msg(path.read_text(), f'{package}/msg/{path.stem}'))
     for path in sorted((directory / 'action').glob('*.action')):
         for name, text in action_parts(path.stem, path.read_text()).items():
             types.update(get_types_from_msg(text, name))

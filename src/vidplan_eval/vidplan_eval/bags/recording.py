@@ -47,6 +47,8 @@ GOAL = 'planner/goal'
 RESULT = 'planner/result'
 TRAJECTORY = 'fr3_arm_controller/joint_trajectory'
 GRIPPER_COMMAND = 'gripper/command'
+# What the robot says of itself: errors, modes, contacts, forces; of franka_ros2's broadcaster.
+ROBOT_STATE = 'franka_robot_state_broadcaster/robot_state'
 # Written by the recorder itself, JSON in a std_msgs/String: parameters and models of each node.
 SETTINGS = 'recorder/settings'
 
@@ -65,6 +67,7 @@ _BESIDE_CAMERAS = (
     RecordedTopic('robot_description', 'std_msgs/msg/String', Delivery.LATCHED),
     RecordedTopic('/tf', 'tf2_msgs/msg/TFMessage', Delivery.SENSOR),
     RecordedTopic('/tf_static', 'tf2_msgs/msg/TFMessage', Delivery.LATCHED),
+    RecordedTopic(ROBOT_STATE, 'franka_msgs/msg/FrankaRobotState', Delivery.SENSOR),
     RecordedTopic('diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', Delivery.SENSOR),
     RecordedTopic('/parameter_events', 'rcl_interfaces/msg/ParameterEvent', Delivery.SENSOR),
 )

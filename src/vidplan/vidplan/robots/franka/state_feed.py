@@ -13,8 +13,8 @@ from rclpy.serialization import deserialize_message
 from vidplan.ros import qos
 from vidplan_core.control.franka.robot_state import RobotState
 from vidplan_core.control.rejection import STALE_ROBOT_STATE
+from vidplan_eval.bags.recording import ROBOT_STATE
 
-TOPIC = 'franka_robot_state_broadcaster/robot_state'
 # It speaks a thousand times a second; silence is longer than this, s.
 _SILENT_S = 0.25
 _AXES = ('x', 'y', 'z')
@@ -36,7 +36,7 @@ class RobotStateFeed:
         self._heard_s = clock()
         self._state: RobotState | None = None
         self._topic = node.create_subscription(
-            kind, TOPIC, self._on_bytes, qos.SENSOR, raw=True
+            kind, ROBOT_STATE, self._on_bytes, qos.SENSOR, raw=True
         ).topic_name
 
     def _on_bytes(self, data: bytes) -> None:
