@@ -154,7 +154,7 @@ def test_other_names_are_given_on_the_command_line(
         named.rename_columns(['grip' if c == grip else c for c in named.column_names]), table
     )
     assert main(['data', 'check', str(data)]) == 1
-    assert 'name yours by `columns`' in capsys.readouterr().out
+    assert 'name yours by --columns gripper=COLUMN' in capsys.readouterr().out
     right = ['--columns', 'gripper=grip', '--cameras', ','.join(CAMERAS)]
     main(['data', 'check', str(data), *right])
     assert 'missing column' not in capsys.readouterr().out

@@ -96,7 +96,7 @@ def column_numbers(
     column, part = part_of(name)
     if column not in rows.column_names:
         there = ', '.join(rows.column_names)
-        detail = f"'{column}'; the table has {there}; name yours by `columns`"
+        detail = f"'{column}'; the table has {there}; name yours by {_hint(name)}"
         raise EpisodeError(episode, MISSING_COLUMN, file, detail)
     values = _known(rows[column].to_pylist())
     if part != slice(None):
@@ -115,3 +115,9 @@ def _known(values: list[Any]) -> list[Any]:
     wide = next((len(value) for value in values if isinstance(value, list)), None)
     none = np.nan if wide is None else [np.nan] * wide
     return [none if value is None else value for value in values]
+
+
+def _hint(name: str) -> str:
+    """How another column is named for one that is not there."""
+    wanted = [field.name for field in fields(Columns) if field.default == name]
+    return f'--columns {wanted[0] if wanted else "NAME"}=COLUMN'
