@@ -148,7 +148,7 @@ _FCI = Process(
     'vidplan.robots.franka.fci_node',
     nodes=('fci',),
     parameters=(*_ROBOT, ('host', Value('fci_host'))),
-    remappings=(_STATES[0], _COMMANDS[0]),
+    remappings=_STATES + _COMMANDS,
     condition='fci',
     environment=_ONE_THREAD,
 )

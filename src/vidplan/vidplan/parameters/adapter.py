@@ -10,7 +10,12 @@ from typing import cast
 from vidplan.parameters.robot import PaceParameters, RobotParameters
 from vidplan_core.control.config import AdapterConfig
 from vidplan_core.errors import ConfigError
-from vidplan_core.geometry.robot import ARM_INTERFACES, GRIPPER_INTERFACES, GripperModel
+from vidplan_core.geometry.robot import (
+    ARM_INTERFACES,
+    FRANKA_HAND,
+    GRIPPER_INTERFACES,
+    GripperModel,
+)
 from vidplan_core.geometry.workspace import COMMAND_BOX, FLANGE_BOX, Point, WorkspaceBox
 from vidplan_core.knobs import knob, knob_group
 
@@ -113,7 +118,8 @@ class AdapterParameters(RobotParameters):
         AS_ROBOT,
         "robot: as the robot's file says; topic: std_msgs/Float64 on gripper/command (always in "
         'the cell); franka_hand: the actions of franka_gripper; robotiq: a parallel gripper '
-        'action',
+        'action; fci: a Franka Hand through the node fci, which is meant by franka_hand, too, '
+        'where that node commands the arm',
         choices=(AS_ROBOT, *GRIPPER_INTERFACES),
         section='Gripper.',
     )
@@ -136,6 +142,8 @@ class AdapterParameters(RobotParameters):
         """The robot's gripper, commanded as these parameters say; raises ConfigError."""
         gripper = self.model.gripper
         interface = gripper.interface if self.gripper_backend == AS_ROBOT else self.gripper_backend
+        if interface == FRANKA_HAND and self.arm == FCI:
+            interface = FCI  # the hand's own driver is not there
         action = self.gripper_action or gripper.action
         return dataclasses.replace(gripper, interface=interface, action=action)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vidplan.parameters.robot import RobotParameters
+from vidplan_core.geometry.robot import FRANKA_HAND
 from vidplan_core.knobs import knob
 
 
@@ -32,3 +33,13 @@ class FciParameters(RobotParameters):
     collision_force_n: float = knob(
         20.0, 'at the tool, above which the arm stops itself', unit='N', low=1.0, high=100.0
     )
+    hand_speed_m_s: float = knob(
+        0.08, 'of the Franka Hand, where the robot has one', unit='m/s', low=0.005, high=0.2,
+        section='The hand.',
+    )  # fmt: skip
+    hand_force_n: float = knob(20.0, 'of a grasp', unit='N', low=1.0, high=70.0)
+
+    @property
+    def has_hand(self) -> bool:
+        """Whether there is a Franka Hand to command."""
+        return self.model.gripper.kind == FRANKA_HAND

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from action_msgs.msg import GoalStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.action import ActionClient
 from rclpy.node import Node
 from std_msgs.msg import Float64
@@ -16,7 +17,7 @@ from std_msgs.msg import Float64
 from vidplan.robots.adapter_status import NO_INCIDENT, Incident
 from vidplan.ros import qos
 from vidplan_core.errors import ConfigError
-from vidplan_core.geometry.robot import FRANKA_HAND, NONE, TOPIC, GripperModel
+from vidplan_core.geometry.robot import FCI, FRANKA_HAND, NONE, TOPIC, GripperModel
 
 # Nearly closed counts as closed: a grasp with force instead of a motion to a width.
 _GRASP_ABOVE = 0.9
@@ -88,9 +89,8 @@ class OneAtATime:
 class TopicGripper:
     """Publishes the closedness, as the simulated cell understands it."""
 
-    problem = ''
-
     def __init__(self, node: Node) -> None:
+        self.problem = ''
         self._publisher = node.create_publisher(Float64, 'gripper/command', qos.COMMAND)
 
     def send(self, closedness: float) -> None:
@@ -99,6 +99,20 @@ class TopicGripper:
 
     def poll(self) -> None:
         """Nothing is waited for."""
+
+
+class FciGripper(TopicGripper):
+    """Publishes the closedness for the node `fci`, and hears what became of it."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node)
+        self._node = node
+        node.create_subscription(DiagnosticStatus, 'fci/hand', self._on_status, qos.LATCHED)
+
+    def _on_status(self, status: DiagnosticStatus) -> None:
+        self.problem = f'the gripper: {status.message}' if status.level else ''
+        if self.problem:
+            self._node.get_logger().error(self.problem, throttle_duration_sec=5.0)
 
 
 class ActionGripper:
@@ -190,8 +204,8 @@ def make_gripper(
     """
     if model.interface == NONE:
         return None
-    if model.interface == TOPIC:
-        return TopicGripper(node)
+    if model.interface in (TOPIC, FCI):
+        return FciGripper(node) if model.interface == FCI else TopicGripper(node)
     try:
         if model.interface == FRANKA_HAND:
             return ActionGripper(node, _franka_goals(node, model, speed_m_s, force_n))

@@ -17,16 +17,18 @@ from vidplan_core.geometry.limits import JointLimits
 DhRow = tuple[float, float, float]
 
 #: Ways to command a gripper: std_msgs/Float64 on a topic, the actions of the Franka hand's node,
-#: the action of a Robotiq controller, or not at all.
+#: the action of a Robotiq controller, the node `fci` (a Franka hand without its driver), or not
+#: at all.
 TOPIC = 'topic'
 FRANKA_HAND = 'franka_hand'
 ROBOTIQ = 'robotiq'
+FCI = 'fci'
 NONE = 'none'
-GRIPPER_INTERFACES = (TOPIC, FRANKA_HAND, ROBOTIQ, NONE)
+GRIPPER_INTERFACES = (TOPIC, FRANKA_HAND, ROBOTIQ, FCI, NONE)
 
 #: Ways to command an arm: the topic or the action of a joint trajectory controller, joint targets
 #: of a CRISP controller, Franka's own interface.
-ARM_INTERFACES = ('topic', 'action', 'crisp', 'fci')
+ARM_INTERFACES = (TOPIC, 'action', 'crisp', FCI)
 
 GRIPPER_KINDS = ('franka_hand', 'robotiq_2f85')
 

@@ -24,6 +24,7 @@ from trajectory_msgs.msg import JointTrajectory
 from vidplan.parameters.fci import FciParameters
 from vidplan.robots.franka.fci_link import FciReport, Follow, Recover
 from vidplan.robots.franka.fci_process import REST_S, FciProcess
+from vidplan.robots.franka.hand_feed import HandFeed
 from vidplan.ros import qos
 from vidplan.ros.conversions import stamp
 from vidplan.ros.parameters import declare
@@ -46,6 +47,7 @@ class FciNode(Node):
         self._names, self._ending = p.model.joint_names, False
         self._process = FciProcess(p)
         self._link = self._process.link
+        self._hand = HandFeed(self, p) if p.has_hand else None
         self._create_interfaces()
         self._on_report(self._process.first)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -104,6 +106,8 @@ class FciNode(Node):
         """End the process at the arm, which brings it to rest; returns True."""
         self._ending = True
         self._process.end()
+        if self._hand is not None:
+            self._hand.end()
         return True
 
 
