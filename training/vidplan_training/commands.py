@@ -102,6 +102,12 @@ _ALL = (
         'grasp',
         'GraspRecipe',
     ),
+    _recipe(
+        'relevancy-head',
+        'distil the semantic tower into a head that reads latents',
+        'relevancy',
+        'RelevancyHeadRecipe',
+    ),
     _recipe('policy', 'train the policy whose chunks are planned from', 'policy', 'PolicyRecipe'),
     _recipe('semantic', 'train the semantic scorer', 'semantic', 'SemanticRecipe'),
     Command(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.fakes.tiny import straight_chunk, tiny_world_model
+from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.camera import load_cameras
 from vidplan_core.heads.bundle import Heads
 from vidplan_core.heads.conformal import LowerBound
@@ -193,6 +194,34 @@ def test_only_views_that_are_named_are_looked_at(
     every = terms(*names)
     for name, values in terms('all').items():
         torch.testing.assert_close(every[name], values)
+
+
+def test_latents_are_read_and_not_decoded(
+    situation: Situation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A head that says what the tower says of the pictures plans as the tower does."""
+    model, by_tower = tiny_world_model().double(), planner(BOTH)
+
+    def read(latents: Tensor, chosen: tuple[int, ...], phrase: str) -> Tensor:
+        views = original(latents[:, None])[:, 0]
+        views = views[:, list(chosen)] if chosen else views
+        maps = RedScorer().relevancy(views.flatten(0, 1), phrase)
+        return maps.unflatten(0, views.shape[:2])
+
+    original = model.decode
+    wanted = by_tower.plan(situation)
+    monkeypatch.setattr(type(model), 'decode', None)
+    for views in (('all',), ('wrist',)):
+        by_head = planner(replace(BOTH, relevancy=read), relevancy='latents', score_views=views)
+        found = by_head.plan(situation)
+        if views == ('all',):
+            torch.testing.assert_close(found.chunk.position, wanted.chunk.position)
+            assert found.terms == pytest.approx(wanted.terms)
+
+
+def test_latents_need_a_head_that_reads_them() -> None:
+    with pytest.raises(ConfigError, match="relevancy 'latents' needs models with relevancy/"):
+        planner(BOTH, relevancy='latents')
 
 
 def test_refinement_climbs_the_penalised_objective(situation: Situation) -> None:

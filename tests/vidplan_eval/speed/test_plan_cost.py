@@ -39,6 +39,9 @@ def test_parts_add_up_and_follow_the_configuration(shapes: WorldModel) -> None:
     one_view = plan_cost(shapes, PlannerConfig(score_views=('wrist',)), 6)
     for part in ('decode_candidates', 'decode_refinement'):
         assert one_view[part] == pytest.approx(usual[part] / 3, rel=0.05)
+    read = plan_cost(shapes, PlannerConfig(relevancy='latents'), 6)
+    assert read['decode_candidates'] == read['decode_refinement'] == 0.0
+    assert read['candidates'] == usual['candidates']
     alone = plan_cost(shapes, PlannerConfig(decode_neighbours=0), 6)
     assert alone['decode_candidates'] == pytest.approx(usual['decode_candidates'] / 2, rel=0.05)
 

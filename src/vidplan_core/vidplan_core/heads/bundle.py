@@ -21,6 +21,8 @@ from vidplan_core.heads.anomaly.novelty import Novelty, load_novelty
 from vidplan_core.heads.conformal import LowerBound, load_bound
 from vidplan_core.heads.detectors.grasp.network import FOLDER as GRASP_FOLDER
 from vidplan_core.heads.detectors.grasp.network import GraspEstimator, load_grasp
+from vidplan_core.heads.detectors.latent_relevancy import FOLDER as RELEVANCY_FOLDER
+from vidplan_core.heads.detectors.latent_relevancy import LatentReader, load_latent_relevancy
 from vidplan_core.heads.detectors.success.network import FOLDER as SUCCESS_FOLDER
 from vidplan_core.heads.detectors.success.network import SuccessEstimator, load_success
 from vidplan_core.heads.grounding import (
@@ -100,6 +102,7 @@ class Heads:
         hallucination: finds what an imagination cannot have from what was seen, for pictures.
         success: sees whether an instruction is fulfilled; None where only a value head says it.
         grasp: sees where and how to grasp its target; None where nobody does.
+        relevancy: reads from latents where a phrase is; None where only the tower does.
     """
 
     uncertainty_head: UncertaintyEstimator | None = None
@@ -111,6 +114,7 @@ class Heads:
     hallucination: HallucinationHead | None = None
     success: SuccessEstimator | None = None
     grasp: GraspEstimator | None = None
+    relevancy: LatentReader | None = None
 
     def __post_init__(self) -> None:
         if self.value_head is not None and self.ground is None:
@@ -238,7 +242,7 @@ def _with_detectors(
     heads: Heads, models: Path, world_model: WorldModel, scorer: SemanticScorer,
     device: str | torch.device, robot: RobotModel | None,
 ) -> Heads:  # fmt: skip
-    """The heads with what a models folder has of `success/` and `grasp/`."""
+    """The heads with what a models folder has of `success/`, `grasp/` and `relevancy/`."""
     cameras = world_model.config.cameras
     if (models / SUCCESS_FOLDER).is_dir():
         detector = load_success(models, device)
@@ -248,6 +252,11 @@ def _with_detectors(
         grasp = load_grasp(models, device)
         grasp.config.check_fits(world_model.config, scorer)
         heads = replace(heads, grasp=grasp.seen_by(cameras, robot))
+    if (models / RELEVANCY_FOLDER).is_dir():
+        reader = load_latent_relevancy(models, device)
+        reader.config.check_fits(world_model.mean.shape[2], scorer)
+        views = len(world_model.config.views)
+        heads = replace(heads, relevancy=reader.read_for(scorer, views))
     return heads
 
 

@@ -24,6 +24,8 @@ WORDS = 'words'
 BASES = ('grounded', WORDS, SERVER)
 # What `score_views` calls all of the models' cameras.
 ALL_VIEWS = 'all'
+# Who says where a phrase is in what is imagined.
+TOWER, LATENTS = 'tower', 'latents'
 _LENGTH = {'unit': 'm', 'low': 0.001, 'high': 0.3}
 _WEIGHT = {'low': 0.0, 'high': 1000.0}
 
@@ -103,6 +105,12 @@ class PlannerConfig:
         "which of the models' cameras are decoded and looked at in imaginations, or all; others "
         'cost nothing then, and say nothing',
         empty=False,
+    )
+    relevancy: str = knob(
+        TOWER,
+        'who says where a phrase is in what is imagined: the tower, in decoded pictures; or a '
+        'head that was distilled from it and reads latents, so that none is decoded',
+        choices=(TOWER, LATENTS),
     )
     decode_neighbours: int = knob(
         1,
@@ -215,7 +223,9 @@ class PlannerConfig:
         section='How the networks are computed.',
     )
     channels_last: bool = knob(
-        False, 'lay the weights of convolutions out as the tensor cores of a GPU like them'
+        False,
+        'lay the weights of convolutions out as the tensor cores of a GPU like them; on a CPU '
+        'that is slower',
     )
     compile: bool = knob(
         False, 'compile network and decoder at the start: minutes then, faster afterwards'

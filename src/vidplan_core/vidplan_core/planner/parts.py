@@ -82,4 +82,4 @@ class PlannerParts:
 
     def blind(self) -> PlannerParts:
         """The same without anything that looks at imagined frames."""
-        return replace(self, heads=Heads())
+        return replace(self, heads=Heads(relevancy=self.heads.relevancy))

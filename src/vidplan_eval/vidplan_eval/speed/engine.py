@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.planner.config import LATENTS, PlannerConfig
 from vidplan_core.planner.motion.hermite import hermite_chunk
 from vidplan_core.planner.motion.refine import refine
 from vidplan_core.planner.objective.decoding import decode_frames, view_numbers
@@ -142,12 +142,16 @@ class Engine:
     def as_planned(self, batch: int) -> Tensor:
         """From a new picture to the scored frames of what is worth imagining of a batch.
 
+        Decoded, unless latents are read as they are.
+
         The same number of steps as the reference takes, whatever the planner takes.
         """
         self.encode()
         planned = self.config.planned
         chunk = self._chunk(self.motions[: min(batch, planned.shortlist or batch)])
         latents = self.model.imagine(self.context, chunk, SamplingConfig(1)).latents
+        if planned.relevancy == LATENTS:
+            return latents[:, list(planned.score_frames)]
         views = view_numbers(planned.score_views, self.model.config.views)
         return decode_frames(
             self.model, latents, planned.score_frames, planned.decode_neighbours, views

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vidplan_core.planner.config import PlannerConfig
+from vidplan_core.planner.config import LATENTS, PlannerConfig
 from vidplan_core.planner.objective.combination import COMBINATIONS, combine
 from vidplan_core.planner.objective.decoding import decode_frames, view_numbers
 from vidplan_core.world_model.backbones.interface import Condition
@@ -96,7 +96,12 @@ class PartCounter:
         return _counted(evaluate, gradient)
 
     def decode(self, batch: int, gradient: bool = False) -> float:
-        """Of the scored frames of a batch of futures, with the gradient in their latents."""
+        """Of the scored frames of a batch of futures, with the gradient in their latents.
+
+        Nothing where latents are read as they are.
+        """
+        if self.config.relevancy == LATENTS:
+            return 0.0
         latents = _empty(batch, self.model.config.frames, *self._frame)
         latents.requires_grad_(gradient)
         numbers, neighbours = self.config.score_frames, self.config.decode_neighbours

@@ -31,6 +31,8 @@ class ScoredFrames:
             where there are none. Asked once, if any term looks.
         robot: whose tool it is.
         chosen: numbers of the views that `pictures` makes; none for all.
+        read: relevancy of a phrase in these views, (batch, views, rows, columns), where it is
+            read from what was imagined; None where pictures are looked at.
     """
 
     situation: Situation
@@ -41,6 +43,7 @@ class ScoredFrames:
     pictures: Callable[[], Tensor] | None
     robot: RobotModel
     chosen: tuple[int, ...] = ()
+    read: Callable[[str], Tensor] | None = None
 
     @cached_property
     def looking(self) -> TargetLocator:
@@ -70,9 +73,11 @@ class ScoredFrames:
     @cached_property
     def sighting(self) -> Sighting | None:
         """Where the views show the target, (batch,); None where there are no views."""
+        phrase, chosen = self.situation.instruction.target, self.situation.chosen
+        if self.read is not None:
+            return self.looking.locate(self.read(phrase), self.position, self.rotation, chosen)
         if self.images is None:
             return None
-        phrase, chosen = self.situation.instruction.target, self.situation.chosen
         return self.looking.look(
             self.images, self.position, self.rotation, phrase, chosen=chosen
         )

@@ -14,6 +14,8 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.heads.bundle import UncertaintyEstimator
+from vidplan_core.heads.detectors.latent_relevancy import LatentReader
+from vidplan_core.planner.config import LATENTS
 from vidplan_core.planner.interfaces import Score, Scoring, Situation
 from vidplan_core.planner.objective.combination import (
     COMBINATIONS,
@@ -49,6 +51,7 @@ class TermObjective:
         robot: whose tool is scored.
         combination: of terms and uncertainty into scores.
         chosen: numbers of the views that are looked at; none for all.
+        read: finds phrases in latents; None where they are decoded and looked at.
     """
 
     terms: Mapping[str, Term]
@@ -61,6 +64,7 @@ class TermObjective:
     robot: RobotModel
     combination: Combination = combine
     chosen: tuple[int, ...] = ()
+    read: LatentReader | None = None
 
     @staticmethod
     def build(parts: PlannerParts) -> TermObjective:
@@ -78,6 +82,7 @@ class TermObjective:
             build_terms(parts), config.score_frames, config.frame_softness,
             decode, parts.locator, parts.heads.uncertainty_head,
             penalty, parts.robot, COMBINATIONS[config.combination], chosen,
+            _reader(parts),
         )  # fmt: skip
 
     def at(self, situation: Situation) -> Scoring:
@@ -107,12 +112,15 @@ class TermObjective:
         chunk: PoseChunk,
         imagination: Imagination | None,
     ) -> Score:
-        numbers, pictures = list(self.numbers), None
-        if imagination is not None:
+        numbers, pictures, read = list(self.numbers), None, None
+        if imagination is not None and self.read is None:
             pictures = partial(self.decode, imagination.latents)
+        if imagination is not None and self.read is not None:
+            scored = imagination.latents[:, numbers].flatten(0, 1)
+            read = partial(self.read, scored, self.chosen)
         frames = ScoredFrames(
             situation, chunk.part(numbers), self.numbers, imagination, self.locator, pictures,
-            self.robot, self.chosen,
+            self.robot, self.chosen, read,
         )  # fmt: skip
         return self._score(terms, frames)
 
@@ -136,3 +144,14 @@ class TermObjective:
         best, frame = best_frame(scores.unflatten(0, (candidates, count)), self.softness)
         chosen = torch.arange(candidates, device=frame.device) * count + frame
         return Score(best, {name: values[chosen] for name, values in reported.items()})
+
+
+def _reader(parts: PlannerParts) -> LatentReader | None:
+    if parts.config.relevancy != LATENTS:
+        return None
+    if parts.heads.relevancy is None:
+        raise ConfigError(
+            "relevancy 'latents' needs models with relevancy/, made by `vidplan-train "
+            "relevancy-head`; these have none, so it must be 'tower'"
+        )
+    return parts.heads.relevancy

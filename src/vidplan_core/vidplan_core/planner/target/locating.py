@@ -120,9 +120,16 @@ class TargetLocator:
         views, rows, columns) are the phrase's relevancy where it is known already; `chosen` is
         which of several things is looked for.
         """
-        shape = images.shape[:2]
         if maps is None:
+            shape = images.shape[:2]
             maps = self.scorer.relevancy(images.flatten(0, 1), phrase).unflatten(0, shape)
+        return self.locate(maps, position, rotation, chosen)
+
+    def locate(
+        self, maps: Tensor, position: Tensor, rotation: Tensor, chosen: Chosen | None = None
+    ) -> Sighting:
+        """Find what maps (batch, views, rows, columns) of a phrase show; else as for `look`."""
+        shape = maps.shape[:2]
         if chosen is not None:
             maps = self.without_others(maps, position, rotation, chosen)
         located = self.scorer.localise(maps.flatten(0, 1))
