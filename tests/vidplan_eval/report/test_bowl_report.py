@@ -177,6 +177,16 @@ def test_what_refinement_keeps_of_its_promise_is_told(folder):
     assert f'| with uncertainty | 3 | 200 | {gains}' in markdown
 
 
+def test_gains_of_several_tasks_are_pooled(folder):
+    for number, gain in enumerate((0.2, 0.4)):
+        row = {'uncertainty_weighting': True, 'steps': 3, 'predicted': gain, 'realised': gain / 2}
+        rows = [row | {'gap': gain / 2, 'frames_saved': 0.0}, row | {'predicted': None}]
+        result = {'suite': 'refinement', 'curves': {}, 'rows': rows}
+        (folder / f'refinement_{number}.json').write_text(json.dumps(result))
+    markdown = write_report(folder, folder / 'out')[0].read_text()
+    assert '| with uncertainty | 3 | 2 | 0.300 [0.200, 0.400] | 0.150 [0.100, 0.200]' in markdown
+
+
 def test_plans_without_their_policy_server_are_told_first(tmp_path):
     note = 'POLICY_SERVER_FAILED: SILENT: no answer'
     rows = [

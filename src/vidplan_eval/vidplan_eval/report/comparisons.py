@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vidplan_eval.report.document import Figure, Part, ReportSection, ReportTable
 from vidplan_eval.report.figures import bars, curves
+from vidplan_eval.report.gains import gain_curves
 from vidplan_eval.report.paired import Outcomes, PairedTest, headroom, paired_test
 from vidplan_eval.report.paper import FIGURE_9
 from vidplan_eval.report.results import FOLD, Results, count, outcomes, rows_of
@@ -106,8 +107,7 @@ def hacking(found: Results) -> list[ReportSection]:
             if (entry := result.get(key))
         ]
         parts.append(ReportTable(['planner', 'hallucination chosen'], rows))
-    for result in found.others.get('refinement', ()):
-        parts.append(_gaps(result))
+    parts += _refinement(found.others.get('refinement', ()))
     return [ReportSection('World-model hacking', parts)] if parts else []
 
 
@@ -174,10 +174,19 @@ def _curve(
     return [picture, ReportTable([title, *(f'{level} distractors' for level in levels)], rows)]
 
 
-def _gaps(result: Mapping[str, Any]) -> ReportTable:
+def _refinement(results: Sequence[Mapping[str, Any]]) -> list[Part]:
+    """The gains of all tasks together."""
+    if not results:
+        return []
+    rows = [row for result in results for row in result.get('rows', ())]
+    words = 'Gradient steps on the chosen motion, in moments of the expert; 95 % by bootstrap.'
+    return [words, _gaps(gain_curves(rows) if rows else results[0]['curves'])]
+
+
+def _gaps(curves: Mapping[str, Any]) -> ReportTable:
     """Predicted and realised gain of refinement, by step, with and without uncertainty."""
     rows = []
-    for name, curve in result['curves'].items():
+    for name, curve in curves.items():
         for point in filter(lambda one: one['states'], curve):
             cells = [
                 f'{point[part]:.3f} [{point[f"{part}_interval_95"][0]:.3f}, '

@@ -25,9 +25,9 @@ from vidplan_core.data.history import History
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import VidPlanError
 from vidplan_core.language.instruction import PLACE
-from vidplan_core.metrics.intervals import bootstrap_interval
 from vidplan_core.planner.plans.result import PlanResult
 from vidplan_core.planner.system import PlanningSystem
+from vidplan_eval.report.gains import gain_curves
 from vidplan_eval.suites.pick_place.oracle import BranchWorth
 from vidplan_eval.suites.pick_place.rule import RulePlanner
 from vidplan_eval.suites.pick_place.scenes import PickPlaceEpisode
@@ -39,8 +39,6 @@ STEPS = (1, 3, 6)
 # Decisions of 0.4 s that the expert has made before a state.
 DECISIONS = (1, 16)
 DECISION_FRAMES = 2
-# What a state says, and how its mean is reported.
-MEASURES = ('predicted', 'realised', 'gap', 'frames_saved')
 
 
 @dataclass
@@ -212,24 +210,9 @@ def summarise_refinement(
     named: Mapping[str, Any], rows: Sequence[RefinementRow], asked: int
 ) -> dict[str, Any]:
     """The result file: means over states with bootstrap intervals, by planner and steps."""
-    curves = {}
-    for weighting, name in ((True, 'with_uncertainty'), (False, 'without_uncertainty')):
-        of = [r for r in rows if r.uncertainty_weighting == weighting and r.predicted is not None]
-        points = [_point(steps, [r for r in of if r.steps == steps]) for steps in STEPS]
-        if of:
-            curves[name] = points
     plain = [asdict(row) for row in sorted(rows, key=lambda row: row.seed)]
-    states = len({row.seed for row in rows})
+    states, curves = len({row.seed for row in rows}), gain_curves(plain, STEPS)
     return {**named, 'episodes': states, 'episodes_asked': asked, 'curves': curves, 'rows': plain}
-
-
-def _point(steps: int, rows: Sequence[RefinementRow]) -> dict[str, Any]:
-    point: dict[str, Any] = {'step': steps, 'states': len(rows)}
-    for measure in MEASURES:
-        values = [getattr(row, measure) for row in rows]
-        point[measure] = float(np.mean(values)) if values else None
-        point[f'{measure}_interval_95'] = list(bootstrap_interval(values))
-    return point
 
 
 def _fail(rows: Sequence[RefinementRow], words: str) -> None:
