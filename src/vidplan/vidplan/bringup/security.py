@@ -24,6 +24,7 @@ _REPORTS = (
     'adapter/status', 'diagnostics', 'observation', 'plan', 'planner/goal', 'planner/result',
 )  # fmt: skip
 _COMMANDS = ('fr3_arm_controller/joint_trajectory', 'gripper/command')
+_ROBOT_STATE = 'franka_robot_state_broadcaster/robot_state'
 _PARAMETERS = (
     'describe_parameters', 'get_parameter_types', 'get_parameters', 'list_parameters',
     'set_parameters', 'set_parameters_atomically',
@@ -68,7 +69,7 @@ RIGHTS: dict[str, Rights] = {
     ),
     'adapter': Rights(
         ('adapter/status', *_COMMANDS, 'target_joint'),
-        ('plan', *_JOINTS, 'franka_robot_state_broadcaster/robot_state', 'fci/state'),
+        ('plan', *_JOINTS, _ROBOT_STATE, 'fci/state', 'fci/hand'),
         ('adapter/stop', 'adapter/rearm', 'adapter/recover'),
         ('controller_manager/set_hardware_component_state',
          'controller_manager/switch_controller', 'fci/recover'),
@@ -76,10 +77,13 @@ RIGHTS: dict[str, Rights] = {
               'franka_gripper/move', 'franka_gripper/grasp',
               'robotiq_gripper_controller/gripper_cmd'),
     ),
-    'fci': Rights(('joint_states', 'fci/state'), _COMMANDS[:1], ('fci/recover',)),
+    'fci': Rights(
+        ('joint_states', 'gripper/joint_states', 'fci/state', 'fci/hand'),
+        _COMMANDS, ('fci/recover',),
+    ),
     'recorder': Rights(
         subscribe=(*_VIEWS, *_JOINTS, *_COMMANDS, *_REPORTS, *_PICTURES, 'robot_description',
-                   '/tf', '/tf_static'),
+                   '/tf', '/tf_static', _ROBOT_STATE),
         request=tuple(
             f'{node}/{name}_parameters'
             for node in ('stitcher', 'world_model', 'reward', 'planner', 'adapter')
