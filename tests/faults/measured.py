@@ -34,7 +34,7 @@ simulated arm, in a process whose time stands still while other programs hold it
 17 on two cores, 30 at most): of 296 the arm rests within 0.3 s of the bound in 296
 [98.8, 100] %, 295 [98.1, 100] % are named, and after 296 [98.8, 100] % it moves again with nothing
 restarted. The one that was not named: joint states that froze, where only the end of the plan was
-told; presumably less than 0.03 rad was left of the motion, which was not looked into. The last
+named; presumably less than 0.03 rad was left of the motion, which was not looked into. The last
 column is from the bound to rest, 50 % and most. `vidplan bench faults --tries 20 --cancels 200
 --seed 1000000 --json F`, ended after 8 to 9 of 20 tries; 9 of 9 is [66, 100] %. Clocks that are
 set, plans into a box or out of reach, and what needs messages of ros2_controllers or Franka are

@@ -22,6 +22,7 @@ from std_msgs.msg import String
 
 from tests.fakes.ros_harness import DISCOVERY_S
 from tests.vidplan.bringup.moving.graph import moving_graph, python_path
+from tests.vidplan.bringup.moving.up import LIMITS
 from vidplan.bringup.graph import CELL
 from vidplan.bringup.process import Child, ProcessGroup
 from vidplan.ros import qos
@@ -32,10 +33,6 @@ pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
 # Slow enough for a busy machine: what is tested is the order of events, not the pace.
 FACTOR = 0.25
-LIMITS = (
-    ('max_adapter_silence_s', 5), ('max_observation_age_s', 2),
-    ('max_silence_s', 60), ('settle_s', 60),
-)  # fmt: skip
 START_S = 240.0
 MOVING_RAD_S = 0.05
 RESTING_RAD_S = 0.005

@@ -31,7 +31,7 @@ def test_counts_have_exact_intervals() -> None:
     assert (found['tries'], found['at_rest'], found['named'], found['recovered']) == (3, 2, 2, 3)
     assert found['rest_p50_s'] == 0.2
     assert found['rest_max_s'] == 0.4
-    assert found['told'] == {'STALE': 3}
+    assert found['heard'] == {'STALE': 3}
     assert found['intervals_95']['recovered'] == pytest.approx((0.292, 1.0), abs=1e-3)
 
 

@@ -151,14 +151,14 @@ def fault_summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         'named': sum(row['named'] for row in rows),
         'recovered': sum(row['recovered'] for row in rows),
     }
-    told = Counter(name for row in rows for name in row['names'])
+    heard = Counter(name for row in rows for name in row['names'])
     return {
         'tries': len(rows),
         **counts,
         'intervals_95': {key: exact_interval(count, len(rows)) for key, count in counts.items()},
         'rest_p50_s': float(np.quantile(beyond_s, 0.5)),
         'rest_max_s': max(beyond_s),
-        'told': dict(told),
+        'heard': dict(heard),
     }
 
 

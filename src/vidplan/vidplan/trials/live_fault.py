@@ -29,7 +29,7 @@ class LiveFault:
     Attributes:
         name: of a row of docs/safety.md, or of a kind of it.
         bound: until when it has to be noticed, in words.
-        names: by which it may be told; one of them is enough.
+        names: of the errors that fit it; one of them is enough.
         begin: makes it happen, and returns when it has to be noticed at the latest.
         recover: does what a person would; returns whether that was possible.
     """
@@ -47,7 +47,7 @@ class FaultTry:
 
     Attributes:
         beyond_s: from the bound to the arm's rest, s; 0 where it rested before.
-        names: that were told, in their order.
+        names: of the errors that were heard, in their order.
         named: whether the right one is among them.
         recovered: whether the arm could be moved again, nothing else restarted.
     """

@@ -71,7 +71,7 @@ class ToAndFro:
         committed: CommittedMotion | None,
         should_stop: Callable[[], bool],
     ) -> PlanResult:
-        """Return the next part of the way; raises ModelError where it was told to."""
+        """Return the next part of the way; raises ModelError after `fail`."""
         del task, should_stop
         self._cycle += 1
         if self._fails:

@@ -36,7 +36,7 @@ REST_RAD_S = 0.01
 
 @dataclass
 class Words:
-    """What the arm says, and does with what it is told.
+    """What the arm says, and does with what is asked of it.
 
     Attributes:
         joints: changes a joint state before it is sent; None for silence.

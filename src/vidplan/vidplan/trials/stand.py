@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -43,12 +44,12 @@ class TrialError(VidPlanError):
     code = 'TRIAL_FAILED'
 
 
-class Stand:
-    """A simulated arm, and whoever asks and tells; a context manager.
+class Stand(ABC):
+    """A simulated arm, and whoever asks it; a context manager.
 
     Attributes:
         arm: the arm.
-        node: of whoever asks and tells.
+        node: of whoever asks.
         names: of the errors that were heard since `forget`.
         random: decides moments and ways.
     """
@@ -75,9 +76,9 @@ class Stand:
     def __exit__(self, *_: object) -> None:
         self._pace.end()
 
+    @abstractmethod
     def start_all(self) -> None:
         """Start what moves the arm."""
-        raise NotImplementedError
 
     def ready(self) -> bool:
         """Whether the adapter takes plans, and knows where the arm is."""
@@ -129,9 +130,9 @@ class Stand:
         self.spin(float(self.random.uniform(*_WITHIN_S)))
         self.require(lambda: self.arm.speed > MOVING_RAD_S, MOVE_S, 'the arm does not move')
 
+    @abstractmethod
     def set_in_motion(self) -> None:
         """Have the arm move; it need not move yet when this returns."""
-        raise NotImplementedError
 
     def moves_again(self) -> bool:
         """Set the arm in motion as `move`; return whether that was possible.

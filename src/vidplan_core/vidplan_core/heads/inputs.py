@@ -102,3 +102,8 @@ class HeadInput:
             return function([getattr(p, name) for p in parts] if parts else mine)
 
         return HeadInput(*(of(field.name) for field in fields(self)))
+
+
+def latents_of_views(latents: Tensor, views: int) -> Tensor:
+    """Latents (batch, views, channels, rows, columns) of views that lie below each other."""
+    return latents.unflatten(2, (views, -1)).transpose(1, 2)

@@ -153,7 +153,7 @@ def test_of_commands_that_wait_the_newest_counts() -> None:
     assert done == [pytest.approx(0.04)]
 
 
-class Told:
+class ScriptedHand:
     """A hand of which a test says how it is."""
 
     def __init__(self) -> None:
@@ -184,7 +184,7 @@ def test_the_graph_hears_of_fingers_and_failures() -> None:
         get_logger=lambda: SimpleNamespace(error=errors.append),
         get_clock=lambda: SimpleNamespace(now=lambda: SimpleNamespace(to_msg=Time)),
     )  # fmt: skip
-    hand: Any = Told()
+    hand: Any = ScriptedHand()
     feed = HandFeed(node, FciParameters(), hand)
     feed.poll()
     feed.poll()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from vidplan_core.heads.distribution.bins import ERROR_BINS, KINDS
 from vidplan_core.heads.network import HeadConfig
@@ -19,6 +19,15 @@ WIDTHS = cast(tuple[int, int, int], HeadConfig.widths)
 
 def _trainer() -> TrainerConfig:
     return TrainerConfig(3000, 1e-3)
+
+
+def _edits(share: float) -> Any:
+    return knob(share, 'share of rollouts with a planted hallucination', low=0.0, high=1.0)
+
+
+def _phantoms(share: float) -> Any:
+    what = 'share of rollouts in which a thing has moved where it is not'
+    return knob(share, what, low=0.0, high=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +53,8 @@ class RolloutHeadRecipe(HeadRecipe):
     """Train a head on what the world model imagines, shares of it edited."""
 
     checked: int = knob(48, 'held-out rollouts of a check', low=1)
-    edits: float = knob(0.15, 'share of rollouts with a planted hallucination', low=0.0, high=1.0)
-    phantoms: float = knob(
-        0.15, 'share of rollouts in which a thing has moved where it is not', low=0.0, high=1.0
-    )
+    edits: float = _edits(0.15)
+    phantoms: float = _phantoms(0.15)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +74,8 @@ class HallucinationHeadRecipe(RolloutHeadRecipe):
     out: Path = knob(Path('outputs/hallucination_head/model'), 'folder to write')
     work: Path = knob(Path('outputs/hallucination_head/run.pt'), 'checkpoint to resume from')
     checked: int = knob(128, 'held-out rollouts of a check', low=2)
-    edits: float = knob(0.5, 'share of rollouts with a planted hallucination', low=0.0, high=1.0)
-    phantoms: float = knob(
-        0.25, 'share of rollouts in which a thing has moved where it is not', low=0.0, high=1.0
-    )
+    edits: float = _edits(0.5)
+    phantoms: float = _phantoms(0.25)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
-from vidplan_core.heads.detectors.latent_relevancy import latents_of_views
+from vidplan_core.heads.inputs import latents_of_views
 from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.world_model.sampling.sampler import SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel

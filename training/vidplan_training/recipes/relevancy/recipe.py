@@ -48,11 +48,11 @@ def run(recipe: RelevancyHeadRecipe) -> int:
     head = LatentRelevancy(_sizes(recipe, learnt, scorer)).to(device)
     trainer = Trainer(head, recipe.trainer.with_short_warmup(), recipe.work)
     print(f'{len(learnt)} moments to learn from, of {len(moments)}', flush=True)
+    names = nouns()
 
     def loss(iteration: int) -> Tensor:
         rng = torch.Generator().manual_seed(1_000_003 * recipe.seed + iteration)
         latents, dense = views_of(learnt, recipe.batch, rng)
-        names = nouns()
         chosen = torch.randperm(len(names), generator=rng)[: recipe.phrases].tolist()
         found = head(latents.to(device))
         return loss_of(scorer, found.cpu(), dense, [names[number] for number in chosen])

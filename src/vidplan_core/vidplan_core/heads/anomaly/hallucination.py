@@ -18,7 +18,6 @@ from torch.nn import functional
 
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.network import Head, HeadConfig, load_head
-from vidplan_core.world_model.world_model import Imagination
 
 FOLDER = 'hallucination'
 # Of an imagination's places: so many of the most suspicious ones say how suspicious it is.
@@ -50,14 +49,13 @@ class HallucinationHead(Head):
         """In [0, 1], (batch, frames, rows, columns)."""
         return self._wide(self.forward, inputs).sigmoid()
 
-    @torch.no_grad()
-    def suspicion(self, imagination: Imagination) -> Tensor:
-        """How suspicious imaginations are, in [0, 1], (batch,): the mean of their worst places."""
-        return worst_places(self.probability(HeadInput.of(imagination)))
-
 
 def worst_places(probability: Tensor) -> Tensor:
-    """Mean (batch,) of the `WORST` places of maps (batch, frames, rows, columns)."""
+    """How suspicious imaginations are, (batch,): the mean of the `WORST` places of their maps.
+
+    Args:
+        probability: (batch, frames, rows, columns).
+    """
     places = probability.mean(1).flatten(1)
     return places.topk(min(WORST, places.shape[1]), dim=1).values.mean(1)
 

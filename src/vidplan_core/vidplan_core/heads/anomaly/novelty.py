@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidplan_core.errors import ModelError
+from vidplan_core.heads.inputs import latents_of_views
 from vidplan_core.models.fields import require_ranges
 from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
 from vidplan_core.world_model.config import WorldModelConfig
@@ -145,7 +146,7 @@ def squares(latents: Tensor, views: int, side: int) -> Tensor:
         views: that are stacked.
         side: of a square.
     """
-    apart = latents.unflatten(2, (views, -1)).transpose(1, 2).flatten(0, 1)
+    apart = latents_of_views(latents, views).flatten(0, 1)
     found = functional.unfold(apart, side).transpose(1, 2)
     return found.unflatten(0, (-1, views)).flatten(1, 2)
 
@@ -157,7 +158,7 @@ def layouts(latents: Tensor, views: int) -> Tensor:
         latents: (batch, channels, views * rows, columns).
         views: that are stacked.
     """
-    apart = latents.unflatten(2, (views, -1)).transpose(1, 2).flatten(0, 1)
+    apart = latents_of_views(latents, views).flatten(0, 1)
     means = functional.adaptive_avg_pool2d(apart, PARTS).flatten(1)
     # Logarithms: a view that shows nothing varies less than any, by far.
     varies = apart.flatten(2).std(2).add(LEAST_VARIES).log()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidplan_core.errors import ModelError
+from vidplan_core.heads.inputs import latents_of_views
 from vidplan_core.heads.network import GROUPS
 from vidplan_core.heads.value import reads_as
 from vidplan_core.language.semantic import SemanticScorer
@@ -101,11 +102,6 @@ class LatentRelevancy(nn.Module):
             return scorer.compare(dense, [phrase])[:, 0].unflatten(0, apart.shape[:2])
 
         return read
-
-
-def latents_of_views(latents: Tensor, views: int) -> Tensor:
-    """Latents (batch, views, channels, rows, columns) of views that lie below each other."""
-    return latents.unflatten(2, (views, -1)).transpose(1, 2)
 
 
 def _block(width: int, apart: int) -> nn.Sequential:
