@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,7 @@ class ObservationStream:
     they are read.
 
     Attributes:
+        stamps_s: of every moment, whether its pictures turn out to be readable or not, s.
         notes: what was guessed or corrected, in words.
         guessed: the map that was guessed; None where it was given or is the recording's own.
     """
@@ -74,11 +75,12 @@ class ObservationStream:
         source = source or BagSource()
         self.notes: list[str] = []
         self.guessed: SensorMap | None = None
+        self.stamps_s: list[float] = []
         self._moments: list[BagMoment] = []
-        self._wanted: list[int] = []
+        self._places: list[int] = []
         sensors = _sensors(bag, layout.views, source)
         if sensors is None:
-            self._wanted = self._find_stitched(period_s)
+            self._find_stitched(period_s)
         else:
             self.guessed = sensors.sensors if sensors.guessed else None
             self._find(period_s, sensors.sensors, source)
@@ -89,10 +91,19 @@ class ObservationStream:
             )
 
     def __len__(self) -> int:
-        return len(self._moments) or len(self._wanted)
+        return len(self.stamps_s)
 
     def __iter__(self) -> Iterator[Observation]:
-        return self._from_sensors() if self._moments else self._from_observations()
+        return (seen for _, seen in self.numbered())
+
+    def numbered(self, only: Collection[int] | None = None) -> Iterator[tuple[int, Observation]]:
+        """Yield observations with the numbers of their moments, oldest first.
+
+        Args:
+            only: numbers of the moments that are wanted; pictures of no other one are decoded.
+        """
+        wanted = range(len(self)) if only is None else sorted(only)
+        return self._from_sensors(wanted) if self._moments else self._from_observations(wanted)
 
     def _find(self, period_s: float, sensors: SensorMap, source: BagSource) -> None:
         _require_views(sensors, self._layout)
@@ -102,27 +113,28 @@ class ObservationStream:
         gaps = source.max_skew_s, source.max_joint_gap_s
         found_moments = find_moments(self._bag, survey, period_s, *gaps)
         self._moments = found_moments.moments
+        self.stamps_s = [moment.stamp_s for moment in self._moments]
         self.notes += found_moments.notes
         if sensors.gripper is None:
             self.notes.append('no gripper is known: it counts as open all the time')
 
-    def _from_sensors(self) -> Iterator[Observation]:
+    def _from_sensors(self, wanted: Sequence[int]) -> Iterator[tuple[int, Observation]]:
         """Put pictures together as they come; a moment that lacks one of them is left out."""
         due: dict[int, list[tuple[int, str]]] = {}
-        for index, moment in enumerate(self._moments):
-            for view, place in moment.pictures.items():
-                due.setdefault(place, []).append((index, view))
+        for number in wanted:
+            for view, place in self._moments[number].pictures.items():
+                due.setdefault(place, []).append((number, view))
         open_views: dict[int, dict[str, np.ndarray]] = {}
-        at = 0
+        waiting = deque(wanted)
         for place, fitted in self._pictures({place: rows[0][1] for place, rows in due.items()}):
             if fitted is not None:
-                for index, view in due[place]:
-                    open_views.setdefault(index, {})[view] = fitted
-            while at < len(self._moments) and max(self._moments[at].pictures.values()) <= place:
-                views = open_views.pop(at, {})
+                for number, view in due[place]:
+                    open_views.setdefault(number, {})[view] = fitted
+            while waiting and max(self._moments[waiting[0]].pictures.values()) <= place:
+                views = open_views.pop(number := waiting.popleft(), {})
                 if len(views) == len(self._layout.views):
-                    yield _observation(self._layout, views, self._moments[at], self._robot)
-                at += 1
+                    moment = self._moments[number]
+                    yield number, _observation(self._layout, views, moment, self._robot)
 
     def _pictures(self, due: dict[int, str]) -> Iterator[tuple[int, np.ndarray | None]]:
         """Yield the pictures in these places, in the size of their view; None where skipped."""
@@ -141,16 +153,21 @@ class ObservationStream:
             self._bag.skip(stored.channel.topic, str(error))
             return None
 
-    def _find_stitched(self, period_s: float) -> list[int]:
-        stamps: list[float] = []
+    def _find_stitched(self, period_s: float) -> None:
+        found: list[float] = []
         for stored in self._bag.stored([self._bag.topic(OBSERVATION)]):
-            stamps.append(header_stamp_s(stored.data))
-        order = np.argsort(stamps, kind='stable')
-        return sorted(int(order[index]) for index in grid(np.array(stamps)[order], period_s))
+            found.append(header_stamp_s(stored.data))
+        order = np.argsort(found, kind='stable')
+        self._places = sorted(int(order[i]) for i in grid(np.array(found)[order], period_s))
+        self.stamps_s = [found[place] for place in self._places]
 
-    def _from_observations(self) -> Iterator[Observation]:
-        wanted, places = set(self._wanted), count()
-        return stitched_observations(self._bag, self._layout, lambda _: next(places) in wanted)
+    def _from_observations(self, wanted: Sequence[int]) -> Iterator[tuple[int, Observation]]:
+        numbers = {self._places[number]: number for number in wanted}
+        for place, stored in enumerate(self._bag.stored([self._bag.topic(OBSERVATION)])):
+            message = self._bag.decoded(stored) if place in numbers else None
+            if message is not None:
+                stamp_s = header_stamp_s(stored.data)
+                yield numbers[place], _stitched(self._bag, message, self._layout, stamp_s)
 
 
 def stitched_observations(

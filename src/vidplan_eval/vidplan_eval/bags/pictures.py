@@ -44,4 +44,4 @@ def decompressed(message: Any) -> np.ndarray:
         raise ObservationError(
             f'{len(data)} bytes of format {message.format!r} are no jpeg or png picture'
         )
-    return np.ascontiguousarray(decoded[:, :, ::-1])
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)

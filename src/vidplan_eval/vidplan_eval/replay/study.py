@@ -13,10 +13,18 @@ import numpy as np
 from vidplan_core.data.observation import Observation
 from vidplan_core.planner.plans.result import Task
 from vidplan_core.planner.system import PlanningSystem
+from vidplan_eval.bags.observations import ObservationStream
 from vidplan_eval.replay.fidelity import BATCH, Fidelity, FidelityMeter, FidelityRows
 from vidplan_eval.replay.hindsight import HindsightChoice, choice_at, choice_entry
 from vidplan_eval.replay.log import hindsight_record
-from vidplan_eval.replay.windows import ObservationWindow, kind_of, moves, sliding_windows
+from vidplan_eval.replay.windows import (
+    ObservationWindow,
+    chosen_windows,
+    kind_of,
+    moves,
+    sliding_windows,
+    window_places,
+)
 from vidplan_eval.viz.logbook import seen_frame
 from vidplan_eval.viz.runlog import NO_PICTURES, RunLog
 
@@ -35,8 +43,9 @@ class ReplayStudy:
         in_motion: of every window, whether the flange moves.
         entries: of every plan, what was chosen and why.
         latencies_s: of every plan, wall clock.
-        seen: observations that were read.
-        first_s: stamp of the first one.
+        seen: observations whose pictures were read.
+        unread: moments whose pictures no window needs.
+        first_s: stamp of the first moment.
         last_s: stamp of the last one.
         worst: the windows in motion that differ most from what was imagined, the worst first.
         busiest: the window with the longest way.
@@ -47,6 +56,7 @@ class ReplayStudy:
     entries: list[dict[str, Any]] = field(default_factory=list)
     latencies_s: list[float] = field(default_factory=list)
     seen: int = 0
+    unread: int = 0
     first_s: float = 0.0
     last_s: float = 0.0
     worst: list[tuple[float, ObservationWindow]] = field(default_factory=list)
@@ -57,14 +67,6 @@ class ReplayStudy:
     def fidelity(self) -> Fidelity:
         """Measurements of all windows."""
         return self.rows.whole()
-
-    def counted(self, observations: Iterable[Observation]) -> Iterator[Observation]:
-        """Pass observations on and count them."""
-        for seen in observations:
-            self.first_s = self.first_s if self.seen else seen.stamp_s
-            self.last_s = seen.stamp_s
-            self.seen += 1
-            yield seen
 
     def compare(self, batch: list[ObservationWindow], meter: FidelityMeter) -> None:
         """Measure some windows."""
@@ -88,7 +90,7 @@ class ReplayStudy:
 
 
 def study(
-    observations: Iterable[Observation],
+    stream: ObservationStream,
     system: PlanningSystem,
     meter: FidelityMeter,
     *,
@@ -97,26 +99,26 @@ def study(
     every: int = 1,
     log: RunLog | None = None,
     log_s: float = 120.0,
-    progress: Progress = lambda seen: None,
+    progress: Progress = lambda passed: None,
 ) -> ReplayStudy:
     """Go through observations once; memory does not grow with their number.
 
     Args:
-        observations: oldest first.
+        stream: of the recording.
         system: that plans.
         meter: that imagines and compares.
         task: to plan for; None only imagines.
         plan_every: windows between two plans.
-        every: moments between two windows.
+        every: moments between two windows; pictures that none of them shows are not decoded.
         log: takes up what was seen, imagined and chosen; None for no pictures.
         log_s: how much of the beginning the log takes up.
-        progress: is called with how many observations have been read.
+        progress: is called with how many moments have been passed.
     """
+    found = ReplayStudy(first_s=stream.stamps_s[0], last_s=stream.stamps_s[-1])
     model = system.world_model.config
-    found = ReplayStudy()
-    source = _logged(found.counted(observations), found, log, log_s, progress)
-    sizes = (model.history_frames, model.frames, model.frame_period_s)
-    windows = islice(sliding_windows(source, *sizes, model.history_ages), 0, None, every)
+    sizes = (model.history_frames, model.frames, model.frame_period_s, model.history_ages)
+    logged = _Logged(found, log, found.first_s + log_s, progress)
+    windows = _windows(stream, sizes, every, logged)
     number = 0
     while batch := list(islice(windows, BATCH)):
         found.compare(batch, meter)
@@ -127,18 +129,42 @@ def study(
     return found
 
 
-def _logged(
-    observations: Iterable[Observation],
-    found: ReplayStudy,
-    log: RunLog | None,
-    log_s: float,
-    progress: Progress,
-) -> Iterator[Observation]:
-    for seen in observations:
-        if log is not None and seen.stamp_s <= found.first_s + log_s:
-            log.seen.append(seen_frame(seen))
-        progress(found.seen)
-        yield seen
+@dataclass(frozen=True)
+class _Logged:
+    """Counts observations as they pass, and takes those of the beginning into the log."""
+
+    found: ReplayStudy
+    log: RunLog | None
+    until_s: float
+    progress: Progress
+
+    def passed(
+        self, numbered: Iterable[tuple[int, Observation]]
+    ) -> Iterator[tuple[int, Observation]]:
+        for number, seen in numbered:
+            self.found.seen += 1
+            if self.shows(seen.stamp_s) and self.log is not None:
+                self.log.seen.append(seen_frame(seen))
+            self.progress(number + 1)
+            yield number, seen
+
+    def shows(self, stamp_s: float) -> bool:
+        return self.log is not None and stamp_s <= self.until_s
+
+
+def _windows(
+    stream: ObservationStream,
+    sizes: tuple[int, int, float, tuple[int, ...]],
+    every: int,
+    logged: _Logged,
+) -> Iterator[ObservationWindow]:
+    if every == 1:
+        return sliding_windows((seen for _, seen in logged.passed(stream.numbered())), *sizes)
+    chosen = list(islice(window_places(stream.stamps_s, *sizes), 0, None, every))
+    wanted = {number for places in chosen for number in places.numbers}
+    wanted |= {number for number, at_s in enumerate(stream.stamps_s) if logged.shows(at_s)}
+    logged.found.unread = len(stream) - len(wanted)
+    return chosen_windows(chosen, logged.passed(stream.numbered(wanted)))
 
 
 def _plan(

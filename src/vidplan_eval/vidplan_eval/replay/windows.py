@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +37,45 @@ class ObservationWindow:
     future: list[Observation]
 
 
+class WindowPlaces(NamedTuple):
+    """Where the observations of a window are among all: their numbers, the present's twice."""
+
+    past: tuple[int, ...]
+    future: range
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """All of them."""
+        return frozenset((*self.past, *self.future))
+
+    def window(self, observations: Mapping[int, Observation]) -> ObservationWindow:
+        """Return the window that has these observations."""
+        past = [observations[number] for number in self.past]
+        future = [observations[number] for number in self.future]
+        return ObservationWindow(self.future[0], past, future)
+
+
+def window_places(
+    stamps_s: Iterable[float],
+    history: int,
+    frames: int,
+    period_s: float,
+    ages: Sequence[int] = (),
+) -> Iterator[WindowPlaces]:
+    """Yield where the windows are among observations of these stamps; see `sliding_windows`."""
+    back = tuple(ages) or tuple(range(history - 1, -1, -1))
+    before = 0 if ages else history - 1
+    joined: deque[bool] = deque(maxlen=before + frames - 1)
+    last_s = None
+    for number, stamp_s in enumerate(stamps_s):
+        if last_s is not None:
+            joined.append(abs(stamp_s - last_s - period_s) <= 0.5 * period_s)
+        last_s, present = stamp_s, number - frames + 1
+        if present >= before and all(joined):
+            past = tuple(max(present - age, 0) for age in back)
+            yield WindowPlaces(past, range(present, number + 1))
+
+
 def sliding_windows(
     observations: Iterable[Observation],
     history: int,
@@ -48,20 +88,38 @@ def sliding_windows(
     With `ages`, the model's own, its past lies that many frames back, or is the first
     observation; only its future must be whole then. No more is held than one window spans.
     """
-    back = tuple(ages) or tuple(range(history - 1, -1, -1))
-    before = 0 if ages else history - 1
-    kept: deque[Observation] = deque(maxlen=max(back) + frames)
-    joined: deque[bool] = deque(maxlen=before + frames - 1)
-    first = None
-    for count, seen in enumerate(observations):
-        first = first or seen
-        if kept:
-            joined.append(abs(seen.stamp_s - kept[-1].stamp_s - period_s) <= 0.5 * period_s)
-        kept.append(seen)
-        index, at = count - frames + 1, len(kept) - frames
-        if index >= before and all(joined):
-            past = [kept[at - age] if age <= at else first for age in back]
-            yield ObservationWindow(index, past, list(kept)[at:])
+    kept: dict[int, Observation] = {}
+    span = max(ages or (history - 1,)) + frames
+
+    def stamps_s() -> Iterator[float]:
+        for number, seen in enumerate(observations):
+            kept[number] = seen
+            if number > span:  # the first one may be the past of all that follow
+                kept.pop(number - span)
+            yield seen.stamp_s
+
+    for places in window_places(stamps_s(), history, frames, period_s, ages):
+        yield places.window(kept)
+
+
+def chosen_windows(
+    chosen: Iterable[WindowPlaces], numbered: Iterable[tuple[int, Observation]]
+) -> Iterator[ObservationWindow]:
+    """Yield these windows as their observations come, but none of which one does not come.
+
+    Args:
+        chosen: oldest first.
+        numbered: observations with their numbers, oldest first.
+    """
+    waiting, kept = deque(chosen), dict[int, Observation]()
+    for number, seen in numbered:
+        kept[number] = seen
+        while waiting and waiting[0].future[-1] <= number:
+            places = waiting.popleft()
+            if places.numbers <= kept.keys():
+                yield places.window(kept)
+        oldest = min(waiting[0].numbers) if waiting else number
+        kept = {place: one for place, one in kept.items() if place >= oldest}
 
 
 def windows(

@@ -177,7 +177,7 @@ def _study(
     if not found.kinds:
         model = system.world_model.config
         raise BagError(
-            f'{args.bag}: {found.seen} observations, but never '
+            f'{args.bag}: {found.seen + found.unread} observations, but never '
             f'{model.history_frames + model.frames - 1} in a row at {model.frame_period_s} s'
         )
     return found
@@ -190,16 +190,16 @@ class ReplayProgress:
         self._total, self._status, self._period_s = total, status, period_s
         self._began_s = self._said_s = perf_counter()
 
-    def __call__(self, seen: int) -> None:
-        """Take note of how many observations have been read."""
+    def __call__(self, passed: int) -> None:
+        """Take note of how many moments have been passed."""
         from vidplan_eval.results import duration_text
 
         now_s = perf_counter()
         if now_s - self._said_s < self._period_s:
             return
         self._said_s = now_s
-        left_s = (now_s - self._began_s) / seen * (self._total - seen)
-        self._status.say(f'{seen} of {self._total} observations, {duration_text(left_s)} left')
+        left_s = (now_s - self._began_s) / passed * (self._total - passed)
+        self._status.say(f'{passed} of {self._total} observations, {duration_text(left_s)} left')
 
 
 def _views(args: argparse.Namespace) -> tuple[str, ...]:
