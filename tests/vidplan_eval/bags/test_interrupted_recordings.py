@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from mcap.exceptions import EndOfFile
 from mcap.records import Message
 from mcap.stream_reader import StreamReader
+from rosbags.rosbag2 import Reader
 
 from vidplan_eval.bags import writer as writing
 from vidplan_eval.bags.bag_types import typestore
@@ -55,15 +56,27 @@ def values(path: Path) -> list[float]:
         return [found.data for *_, found in bag.messages([ROLE])]
 
 
-def counted_by_another_reader(path: Path) -> int:
-    count = 0
+def values_by_mcap(path: Path) -> list[float]:
+    """What the mcap library finds: the file alone, without ours."""
     with next(path.glob('*.mcap')).open('rb') as file:
-        try:
-            for record in StreamReader(file).records:
-                count += isinstance(record, Message)
-        except EndOfFile:
-            pass
-    return count
+        found = [
+            record.data for record in StreamReader(file).records if isinstance(record, Message)
+        ]
+    return [float(np.frombuffer(data, np.float64, offset=4)[0]) for data in found]
+
+
+def values_by_rosbags(path: Path) -> list[float]:
+    """What the rosbags library finds, which goes by metadata.yaml and wants an end of the file."""
+    with Reader(path) as reader:
+        found = [STORE.deserialize_cdr(data, KIND) for _, _, data in reader.messages()]
+    return [message.data for message in found]
+
+
+def agreed(path: Path) -> list[float]:
+    """What three readers that know nothing of each other find alike."""
+    found = values(path)
+    assert values_by_mcap(path) == values_by_rosbags(path) == found
+    return found
 
 
 def start(path: Path, limit: int = 0) -> subprocess.Popen[str]:
@@ -83,10 +96,35 @@ def test_a_killed_recorder_loses_half_a_second_at_most(tmp_path: Path) -> None:
     rest = [json.loads(line) for line in process.stdout if line.endswith('\n')]
     process.wait()
     last = max([last, *rest])
-    found = values(tmp_path / 'bag')
+    found = agreed(tmp_path / 'bag')
     assert len(found) > 10
     assert last - found[-1] < FLUSH_S + 0.3
-    assert counted_by_another_reader(tmp_path / 'bag') == len(found)
+
+
+def test_an_open_recording_can_be_read_at_any_time(tmp_path: Path) -> None:
+    """A copy is what is left of a recorder that is killed at that moment."""
+    writer = BagWriter(tmp_path / 'bag', TOPICS)
+    for second in range(3):
+        writer.write(ROLE, second * 10**9, message(second))
+        writer.flush()
+        shutil.copytree(tmp_path / 'bag', tmp_path / f'{second}')
+        assert agreed(tmp_path / f'{second}') == list(range(second + 1))
+        with Bag(tmp_path / f'{second}') as bag:
+            assert 'its recorder was killed' in ' '.join(bag.notes)
+    writer.close()
+    assert agreed(tmp_path / 'bag') == [0.0, 1.0, 2.0]
+
+
+def test_a_chunk_that_has_become_large_can_be_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, 'FLUSH_S', 60.0)
+    writer = BagWriter(tmp_path / 'bag', TOPICS)
+    for number in range(60_000):  # a chunk has a megabyte
+        writer.write(ROLE, number, message(number))
+    shutil.copytree(tmp_path / 'bag', tmp_path / 'copy')
+    assert agreed(tmp_path / 'copy') == list(range(len(values(tmp_path / 'copy')))) != []
+    writer.close()
 
 
 @pytest.mark.fault('disk_full')
@@ -97,9 +135,7 @@ def test_a_full_disk_ends_a_recording_that_can_be_read(tmp_path: Path) -> None:
     words = json.loads(output.splitlines()[-1])
     assert 'the recording ended after' in words
     assert 'can be read' in words
-    found = values(tmp_path / 'bag')
-    assert found
-    assert counted_by_another_reader(tmp_path / 'bag') == len(found)
+    assert agreed(tmp_path / 'bag')
 
 
 @pytest.mark.fault('disk_full')
@@ -112,6 +148,6 @@ def test_a_nearly_full_disk_ends_it_in_order(
     monkeypatch.setattr(writing, 'FLUSH_S', 0.0)
     with pytest.raises(BagError, match='only 1 MB are left'):
         writer.write(ROLE, 2 * 10**9, message(2.0))
-    assert values(tmp_path / 'bag') == [1.0, 2.0]
+    assert agreed(tmp_path / 'bag') == [1.0, 2.0]
     with Bag(tmp_path / 'bag') as bag:
         assert not bag.notes

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ from vidplan_eval.bags.storage.metadata import (
     read_metadata,
     write_metadata,
 )
+from vidplan_eval.bags.storage.sealed_file import SealedFile
 from vidplan_eval.bags.storage.stored import BagError
 
 
@@ -56,8 +56,9 @@ class BagWriter:
     """Writes serialised messages into a new bag; `close` makes it whole, any number of times.
 
     Whatever ends the process, all but the last half second can be read: chunks are written out
-    whole, and metadata that name the file are there from the beginning. A file that has become
-    large is closed, and the bag goes on in the next one, `<bag>_1.mcap`.
+    whole, each with an end of the file, and metadata that name the file are there from the
+    beginning. A file that has become large is closed, and the bag goes on in the next one,
+    `<bag>_1.mcap`.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class BagWriter:
         self._notes = {ROLES_KEY: json.dumps(roles), **(notes or {})}
         self._split_bytes = split_bytes
         self._closed: list[dict[str, Any]] = []  # metadata of the files that are whole
-        self._whole = self._flushed_s = 0.0
+        self._flushed_s = 0.0
         self._writer: Writer | None = self._begin(path)
         self._connections = self._connect()
         self.flush()
@@ -102,13 +103,15 @@ class BagWriter:
         writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         try:
             writer.open()
+            storage: Any = writer.storage
             if folder != self.path:  # it belongs beside the others
-                storage: Any = writer.storage
                 storage.path = storage.path.rename(self.path / storage.path.name)
                 writer.metapath = self.path / f'{folder.name}.yaml'
                 folder.rmdir()
         except OSError as error:
             raise BagError(f'cannot create {folder}: {error.strerror}') from error
+        self._file = SealedFile(storage.bio)
+        storage.bio = self._file
         for key, value in self._notes.items():
             writer.set_custom_data(key, value)
         types = {topic.topic: topic.type_name for topic in self._topics}
@@ -147,6 +150,8 @@ class BagWriter:
         try:
             self._writer.write(self._connections[role], stamp_ns, data)
             self.count += 1
+            if self._file.waiting:  # a chunk has become large
+                self._file.seal()
             if time.monotonic() - self._flushed_s > FLUSH_S:
                 self.flush()
         except OSError as error:
@@ -167,9 +172,9 @@ class BagWriter:
         storage: Any = self._writer.storage
         if storage.chunk.bio.tell():
             storage.close_chunk()
-        storage.bio.flush()
-        self._whole, self._flushed_s = storage.bio.tell(), time.monotonic()
-        if self._whole > self._split_bytes:
+        self._file.seal()
+        self._flushed_s = time.monotonic()
+        if self._file.tell() > self._split_bytes:
             self._split()
         free = shutil.disk_usage(self.path).free
         if free < LEAST_FREE:
@@ -181,15 +186,11 @@ class BagWriter:
 
     def _give_up(self) -> None:
         """Leave the file as it was after the last whole chunk, without an index."""
-        writer, self._writer = self._writer, None
-        assert writer is not None
-        storage: Any = writer.storage
-        with suppress(OSError):
-            storage.bio.close()
-        os.truncate(storage.path, int(self._whole))
+        self._writer = None
+        self._file.give_up()
 
     def close(self) -> None:
-        """Write the index and the metadata; without them readers refuse the bag."""
+        """Write the index and the metadata."""
         if self._writer is not None:
             self._end()
 
@@ -206,7 +207,6 @@ class BagWriter:
         try:
             writer.close()
         except OSError as error:
-            self._writer = writer
             self._give_up()
             raise BagError(f'{self.path} has no index: {error.strerror}') from error
         self._closed.append(read_metadata(writer.metapath))

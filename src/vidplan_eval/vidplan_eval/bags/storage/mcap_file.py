@@ -7,6 +7,7 @@ import heapq
 import struct
 from collections import Counter
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,14 +102,15 @@ class McapFile:
 
     def _summary(self) -> Summary | None:
         self._file.seek(0)
-        try:
-            return SeekingReader(self._file, record_size_limit=self._size).get_summary()
-        except (*DAMAGE, OSError):
+        summary = None
+        with suppress(*DAMAGE, OSError):
+            summary = SeekingReader(self._file, record_size_limit=self._size).get_summary()
+        if summary is None:
             self.notes.append(
                 f'{self.path.name} has no index: its recorder was killed or the file was cut; '
                 'it is read as far as it goes'
             )
-            return None
+        return summary
 
     def _take(self, summary: Summary) -> None:
         assert summary.statistics is not None
