@@ -193,6 +193,21 @@ def test_without_a_goal_only_the_world_model_is_judged(tmp_path, tiny_models, ca
 
 
 @pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        ('move to the left carrot', ', 0 failed'),
+        ('move to the carrot behind the bowl', "failed: TARGET_NOT_FOUND: 'carrot' (back bowl)"),
+    ],
+)
+def test_relations_are_resolved_or_refused_with_the_reason(
+    bag_path, tiny_models, capsys, words, said
+):
+    given = ('--instruction', words, '--every', '5', '--plan-every', '99')
+    assert replay.run(arguments(str(bag_path), *given)) == 0
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     ('changes', 'words'),
     [
         ({'without': (JOINTS, OBSERVATION)}, 'no messages on /joint_states'),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -239,6 +240,9 @@ def _print_planner(result: dict[str, Any]) -> None:
         f'planner for "{planner["instruction"]}": {planner["plans"]} plans, '
         f'{planner["failed"]} failed, mean cosine with what was done {words}'
     )
+    errors = [entry['error'] for entry in planner['cycles'] if 'error' in entry]
+    for error, count in Counter(errors).most_common(3):
+        print(f'  {count} failed: {error}')
     if timings['plan_p50_s'] is not None:
         print(
             f'  {timings["plan_p50_s"]:.2f} s median, {timings["plan_longest_s"]:.2f} s longest; '

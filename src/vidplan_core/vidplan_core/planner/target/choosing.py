@@ -17,6 +17,7 @@ from vidplan_core.geometry.camera import Camera
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.language.choice import PlaceChoice
 from vidplan_core.language.instruction import Instruction
+from vidplan_core.planner.target.in_view import instead
 from vidplan_core.planner.target.locating import Chosen, TargetLocator
 
 # Places of two views within this of each other are one thing, m; as `memory.AGREE_M`.
@@ -121,7 +122,9 @@ class Chooser:
             else:
                 clusters.append([place])
         if not clusters:
-            raise TargetNotFoundError(f"no view shows '{name}'; name an object that is in view")
+            raise TargetNotFoundError(
+                f"no view shows '{name}'; {instead(self.locator, self.images)}"
+            )
         if any(len(cluster) < len(found) for cluster in clusters):
             raise TargetNotFoundError(
                 f"the views do not agree how many '{name}' there are; move what hides one"

@@ -33,13 +33,18 @@ def names_in_view(locator: TargetLocator, images: Tensor) -> list[str]:
     return sorted(shown, key=peaks.__getitem__, reverse=True)[:MOST_NAMES]
 
 
+def instead(locator: TargetLocator, images: Tensor) -> str:
+    """Return in words what may be named instead of what views do not show."""
+    seen = names_in_view(locator, images)
+    return f'in view: {", ".join(seen)}' if seen else 'name an object that the cameras see'
+
+
 def not_found(
     locator: TargetLocator, sighting: Sighting, images: Tensor, name: str, missed: int = 0
 ) -> TargetNotFoundError:
     """Return the error of a name that views do not show, now or for `missed` cycles."""
-    seen = names_in_view(locator, images)
     return TargetNotFoundError(
         f"no view shows '{name}' {f'for {missed} cycles' if missed else 'now'}: the best "
         f'relevancy is {float(sighting.peaks.max()):.2f}, needed {locator.threshold:.2f}; '
-        + (f'in view: {", ".join(seen)}' if seen else 'name an object that the cameras see')
+        + instead(locator, images)
     )
