@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from vidplan_core.geometry.robot import DhRow, RobotModel
 from vidplan_core.geometry.robot_files import default_robot
@@ -26,19 +28,21 @@ ArmFrames = tuple[Array, Array]
 
 
 @lru_cache(maxsize=32)
-def _link_offsets(
-    chain: tuple[DhRow, ...], dtype: torch.dtype, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Return what each row adds before its joint turns: rotations (8, 3, 3), offsets (8, 3)."""
-    rotations, offsets = [], []
-    for a, d, alpha in chain:
+def _link_steps(chain: tuple[DhRow, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return what makes the steps of a chain, (3, 8, 4, 4): still, by cosines and by sines.
+
+    A joint turns about its z after the row's own step: its x and y columns mix, z and the offset
+    stay.
+    """
+    still, cosines, sines = (np.zeros((len(chain), 4, 4)) for _ in range(3))
+    for index, (a, d, alpha) in enumerate(chain):
         c, s = round(math.cos(alpha), 15), round(math.sin(alpha), 15)
-        rotations.append(((1.0, 0.0, 0.0), (0.0, c, -s), (0.0, s, c)))
-        offsets.append((a, -s * d, c * d))
-    return (
-        torch.tensor(rotations, dtype=dtype, device=device),
-        torch.tensor(offsets, dtype=dtype, device=device),
-    )
+        link = np.array(((1.0, 0.0, 0.0), (0.0, c, -s), (0.0, s, c)))
+        still[index, :3, 2], still[index, :3, 3] = link[:, 2], (a, -s * d, c * d)
+        still[index, 3, 3] = 1.0
+        cosines[index, :3, :2] = link[:, :2]
+        sines[index, :3, 0], sines[index, :3, 1] = link[:, 1], -link[:, 0]
+    return torch.tensor(np.stack((still, cosines, sines)), dtype=dtype, device=device)
 
 
 def joint_frames(q: Tensor, robot: RobotModel | None = None) -> tuple[Tensor, Tensor]:
@@ -55,21 +59,14 @@ def joint_frames(q: Tensor, robot: RobotModel | None = None) -> tuple[Tensor, Te
     joints = len(chain) - 1
     if q.shape[-1] != joints:
         raise ValueError(f'joint angles need a last dimension of {joints}, got {tuple(q.shape)}')
-    links, offsets = _link_offsets(chain, q.dtype, q.device)
-    cosine, sine = torch.cos(q), torch.sin(q)
-    position = q.new_zeros((*q.shape[:-1], 3))
-    rotation = torch.eye(3, dtype=q.dtype, device=q.device).expand(*q.shape[:-1], 3, 3)
-    positions, rotations = [], []
-    for index in range(joints + 1):
-        position = position + rotation @ offsets[index]
-        rotation = rotation @ links[index]
-        if index < joints:
-            c, s = cosine[..., index, None], sine[..., index, None]
-            x, y, z = rotation.unbind(-1)
-            rotation = torch.stack((c * x + s * y, c * y - s * x, z), -1)
-        positions.append(position)
-        rotations.append(rotation)
-    return torch.stack(positions, -2), torch.stack(rotations, -3)
+    # All steps at once, because planning calls this often, with few angles: the price is the
+    # number of operations. The flange does not turn: an angle of zero.
+    still, cosines, sines = _link_steps(chain, q.dtype, q.device)
+    angles = functional.pad(q, (0, 1))[..., None, None]
+    steps = still + angles.cos() * cosines + angles.sin() * sines
+    first, *others = steps.unbind(-3)
+    frames = torch.stack(list(accumulate(others, torch.matmul, initial=first)), -3)
+    return frames[..., :3, 3], frames[..., :3, :3]
 
 
 def arm_frames(robot: RobotModel, q: Array) -> ArmFrames:

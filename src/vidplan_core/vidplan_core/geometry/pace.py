@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidplan_core.geometry.fk import damped_velocity, flange_pose, jacobian, pose_and_jacobian
+from vidplan_core.geometry.fk import damped_velocity, jacobian, pose_and_jacobian
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.se3 import so3_exp, so3_log
 from vidplan_core.geometry.trajectory import rest_spline
@@ -113,23 +113,24 @@ def _follow(
 
     Paths begin where the angles put the flange, wherever the first position is.
     """
-    here, rotation = flange_pose(q, robot)
-    targets = here + positions - positions[:, :1]
-    rotations = so3_exp(turns) @ rotation
     angles = q.expand(len(positions), -1)
-    visited, missed = [angles], []
+    place, facing, jacobians = pose_and_jacobian(angles, robot)
+    targets = place[:, None] + positions - positions[:, :1]
+    rotations = so3_exp(turns) @ facing[:, None]
+    visited, poses = [angles], [(place, facing)]
     for frame in range(1, positions.shape[1]):
-        target, turned = targets[:, frame], rotations[:, frame]
-        place, facing, jacobians = pose_and_jacobian(angles, robot)
-        error = torch.cat((target - place, so3_log(turned @ facing.mT)), -1)
+        turned = so3_log(rotations[:, frame] @ facing.mT)
+        error = torch.cat((targets[:, frame] - place, turned), -1)
         # The Jacobian half way makes a step of several centimetres accurate.
         middle = angles + 0.5 * damped_velocity(jacobians, error, _DAMPING)
-        angles = angles + damped_velocity(pose_and_jacobian(middle, robot)[2], error, _DAMPING)
+        angles = angles + damped_velocity(jacobian(middle, robot), error, _DAMPING)
+        place, facing, jacobians = pose_and_jacobian(angles, robot)
         visited.append(angles)
-        place, facing = flange_pose(angles, robot)
-        missed.append((target - place).norm(dim=-1) / _MISSED_M)
-        missed.append(so3_log(turned @ facing.mT).norm(dim=-1) / _MISSED_RAD)
-    return torch.stack(visited, 1), torch.stack(missed, 1)
+        poses.append((place, facing))
+    places, facings = (torch.stack(parts, 1) for parts in zip(*poses, strict=True))
+    beside = (targets - places).norm(dim=-1) / _MISSED_M
+    turned = so3_log(rotations @ facings.mT).norm(dim=-1) / _MISSED_RAD
+    return torch.stack(visited, 1), torch.cat((beside, turned), 1)
 
 
 @lru_cache(maxsize=8)

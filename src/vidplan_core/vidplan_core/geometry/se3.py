@@ -6,6 +6,8 @@ Matrices are (..., 3, 3), rotation vectors (..., 3) in rad, quaternions (..., 4)
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -57,25 +59,34 @@ def so3_log(rotation: Tensor) -> Tensor:
 
 def matrix_to_quaternion(rotation: Tensor) -> Tensor:
     """Return the unit quaternion xyzw (..., 4), w >= 0, of rotation matrices (..., 3, 3)."""
-    m = rotation
-    m00, m11, m22 = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
-    x_sum, y_sum, z_sum = (m[..., i, j] + m[..., j, i] for i, j in ((2, 1), (0, 2), (1, 0)))
-    x_dif, y_dif, z_dif = (m[..., i, j] - m[..., j, i] for i, j in ((2, 1), (0, 2), (1, 0)))
     # Each row is 4 q_k (x, y, z, w) for one k; the row with the largest q_k divides safely.
-    rows = torch.stack(
-        (
-            torch.stack((1 + m00 - m11 - m22, z_sum, y_sum, x_dif), -1),
-            torch.stack((z_sum, 1 - m00 + m11 - m22, x_sum, y_dif), -1),
-            torch.stack((y_sum, x_sum, 1 - m00 - m11 + m22, z_dif), -1),
-            torch.stack((x_dif, y_dif, z_dif, 1 + m00 + m11 + m22), -1),
-        ),
-        -2,
-    )
+    identity, of_elements = _quaternion_rows(rotation.dtype, rotation.device)
+    parts = (rotation.flatten(-2)[..., None] * of_elements).sum(-2)  # exact where matmuls are not
+    rows = identity + parts.unflatten(-1, (4, 4))
     largest = torch.diagonal(rows, dim1=-2, dim2=-1).argmax(-1)
     index = largest[..., None, None].expand(*largest.shape, 1, 4)
     row = rows.gather(-2, index).squeeze(-2)
     quaternion = row / row.norm(dim=-1, keepdim=True)
     return torch.where(quaternion[..., 3:] < 0, -quaternion, quaternion)
+
+
+@lru_cache(maxsize=32)
+def _quaternion_rows(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return what rows (4, 4) of `matrix_to_quaternion` are made of: 1, and elements (9, 16).
+
+    A constant map, because planning calls it often, with few rotations: the price is the number
+    of operations.
+    """
+    matrix = torch.zeros(3, 3, 4, 4, dtype=torch.float64)
+    for k, (i, j) in enumerate(((2, 1), (0, 2), (1, 0))):
+        matrix[k, k] = torch.diag(2.0 * torch.eye(4, dtype=torch.float64)[k] - 1.0)
+        matrix[k, k, 3, 3] = 1.0
+        # q_i q_j from the sum of two elements, q_k q_w from their difference.
+        matrix[i, j, [i, j], [j, i]] += 1.0
+        matrix[j, i, [i, j], [j, i]] += 1.0
+        matrix[i, j, [k, 3], [3, k]] += 1.0
+        matrix[j, i, [k, 3], [3, k]] -= 1.0
+    return torch.eye(4, dtype=dtype, device=device), matrix.reshape(9, 16).to(device, dtype)
 
 
 def quaternion_to_matrix(quaternion: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from vidplan_core.errors import ModelError
 from vidplan_core.models.fields import require_ranges
 from vidplan_core.models.torchvision_shim import ensure_torchvision
+from vidplan_core.world_model.backbones.attention import SelfAttention
 from vidplan_core.world_model.backbones.interface import (
     Backbone,
     BackboneConfig,
@@ -191,12 +192,13 @@ class UNet2D(Backbone):
 def _unet(config: UNet2DConfig, clip: ClipFormat) -> nn.Module:
     """Diffusers' network: frames, past and whatever the cameras add as channels."""
     from diffusers import UNet2DModel
+    from diffusers.models.attention_processor import Attention
 
     geometry = RAY_CHANNELS + clip.channels if clip.cameras else 0
     gates = int(config.still_gate) + int(clip.cameras)
     inputs = (clip.frames + clip.history_frames) * clip.channels + config.position_channels
     last = len(config.widths) - 1
-    unet: nn.Module = UNet2DModel(
+    unet = UNet2DModel(
         in_channels=inputs + clip.frames * geometry,
         out_channels=clip.frames * (clip.channels + gates),
         layers_per_block=config.layers_per_block,
@@ -208,7 +210,11 @@ def _unet(config: UNet2DConfig, clip: ClipFormat) -> nn.Module:
         resnet_time_scale_shift='scale_shift',
         class_embed_type='identity',
     )
-    return unet
+    for part in unet.modules():
+        if isinstance(part, Attention):
+            part.set_processor(SelfAttention())
+    made: nn.Module = unet
+    return made
 
 
 def _kept(condition: Condition, like: Tensor) -> Tensor | float:
