@@ -12,7 +12,7 @@ from torch import Tensor
 from tests.fakes.tiny import tiny_world_model
 from vidplan_core.geometry.camera import load_cameras
 from vidplan_core.heads.bundle import Heads
-from vidplan_core.language.relevancy import Centring, Localisation, localise
+from vidplan_core.language.relevancy import Centring, Localisation, localise, strongest_region
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.system import PlanningSystem
 
@@ -32,6 +32,9 @@ class RedScorer:
 
     def localise(self, relevancy: Tensor) -> Localisation:
         return localise(relevancy, self.config.threshold, Centring())
+
+    def region(self, relevancy: Tensor) -> Tensor:
+        return strongest_region(relevancy, Centring())
 
 
 def tiny_system(
