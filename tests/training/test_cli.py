@@ -91,6 +91,7 @@ def test_shipped_models_are_replaced_only_if_asked(
     monkeypatch.chdir(tmp_path)
     command = ['novelty', '--preset', 'smoke', '--set', f'data={data}', 'models=models', 'bank=10']
     before = sorted((repository / 'models/cell').rglob('*'))
+    (models / 'manifest.json').write_text('{}')
     for out in (repository / 'models/cell/novelty', 'models/novelty', 'models/../models/x'):
         assert main([*command, f'out={out}']) == 2
         assert '--overwrite-shipped' in capsys.readouterr().err
@@ -98,6 +99,8 @@ def test_shipped_models_are_replaced_only_if_asked(
     assert sorted((repository / 'models/cell').rglob('*')) == before
     assert main([*command, 'out=models/novelty', '--overwrite-shipped']) == 0
     assert (models / 'novelty' / 'recipe.toml').is_file()
+    (models / 'manifest.json').unlink()  # models of one's own, whatever their folder is called
+    assert main([*command, 'out=models/novelty']) == 0
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from vidplan_core.errors import ConfigError
+from vidplan_core.models.manifest import MANIFEST
 from vidplan_training.settings.knobs import Settings, leaves
 
 RECORD = 'recipe.toml'
@@ -14,13 +15,17 @@ SOURCES = Path(__file__).resolve().parents[3]
 
 
 def check_not_shipped(out: Path) -> None:
-    """Raise ConfigError for a place within the models that are shipped with the sources."""
-    for top in (SOURCES, Path.cwd()):
-        if out.resolve().is_relative_to((top / 'models').resolve()):
-            raise ConfigError(
-                f'{out} is among the shipped models; choose another out, or add '
-                '--overwrite-shipped to replace them'
-            )
+    """Raise ConfigError for a place within models that are shipped.
+
+    Those are what is with the sources, and every folder with a manifest, wherever it is.
+    """
+    place = out.resolve()
+    shipped = place.is_relative_to((SOURCES / 'models').resolve())
+    if shipped or any((folder / MANIFEST).is_file() for folder in (place, *place.parents)):
+        raise ConfigError(
+            f'{out} is among the shipped models; choose another out, or add '
+            '--overwrite-shipped to replace them'
+        )
 
 
 def record(command: str, settings: Settings, folder: Path) -> None:
