@@ -45,9 +45,10 @@ def follow(away_rad: float, duration_s: float = 1.0) -> Follow:
 
 
 def run(
-    arm: FakeFci, link: FakeLink, cycles: int, report_s: float = 0.01
+    arm: FakeFci, link: FakeLink, cycles: int, report_s: float = 0.01, waits: bool = True
 ) -> FciLoop:
-    loop = FciLoop(arm, link, ROBOT.hard_limits, report_s, None)  # type: ignore[arg-type]
+    clock, steady = None if waits else lambda: arm.wall_s, lambda: arm.wall_s
+    loop = FciLoop(arm, link, ROBOT.hard_limits, report_s, clock, steady)  # type: ignore[arg-type]
     arm.at[cycles] = lambda: setattr(loop, 'ending', True)
     loop.run()
     return loop
@@ -96,6 +97,47 @@ def test_after_missing_commands_it_goes_on_from_where_the_arm_went() -> None:
     velocity = (arm.commands[400 - 1] - arm.commands[400 - 2]) / CYCLE_S
     assert np.abs(state.dq - velocity).max() < 0.05
     np.testing.assert_allclose(arm.commands[-1], HOME + 0.2)
+
+
+@pytest.mark.parametrize('cycles', [1, 15])
+def test_commands_that_are_lost_on_the_way_leave_no_step(cycles: int) -> None:
+    arm, link = FakeFci(), FakeLink()
+    link.due[100] = follow(0.2)
+    arm.at[400] = lambda: setattr(arm, 'loses', cycles)
+    run(arm, link, 2500)
+    assert np.abs(np.diff(arm.path, 2, axis=0)).max() < 10 * CYCLE_S**2
+    np.testing.assert_allclose(arm.commands[-1], HOME + 0.2)
+
+
+def test_a_gap_right_after_a_trajectory_was_joined_leaves_no_step() -> None:
+    arm, link = FakeFci(), FakeLink()
+    link.due |= {100: follow(0.2), 400: follow(0.1)}
+    arm.at[401] = lambda: setattr(arm, 'missed', 1)
+    run(arm, link, 2500)
+    assert np.abs(np.diff(arm.path, 2, axis=0)).max() < 10 * CYCLE_S**2
+    np.testing.assert_allclose(arm.commands[-1], HOME + 0.1)
+
+
+def test_a_state_that_was_handed_over_too_late_is_not_answered() -> None:
+    arm, link = FakeFci(), FakeLink()
+    link.due[100] = follow(0.2)
+
+    def hold() -> None:
+        arm.held_s = 0.005
+        arm.at[arm.cycles + 1] = lambda: setattr(arm, 'missed', 4)
+
+    arm.at[400] = hold
+    run(arm, link, 1500, waits=False)
+    assert len(arm.commands) == 1498 - 1
+    assert np.abs(np.diff(arm.path, 2, axis=0)).max() < 10 * CYCLE_S**2
+
+
+@pytest.mark.parametrize(('waits', 'commands'), [(True, 998), (False, 998 - 50)])
+def test_an_arm_that_is_slow_is_answered(waits: bool, commands: int) -> None:
+    arm, link = FakeFci(), FakeLink()
+    arm.at |= {cycle: lambda: setattr(arm, 'held_s', 0.005) for cycle in range(400, 500)}
+    run(arm, link, 1000, waits=waits)
+    assert len(arm.commands) == commands
 
 
 def test_after_a_reflex_nothing_is_commanded_until_somebody_asks() -> None:

@@ -28,10 +28,11 @@ def test_it_rests_where_it_begins() -> None:
 def test_a_trajectory_is_joined_without_a_step_and_ends_at_rest() -> None:
     followed = points()
     followed.accept(0.0, [1.0], [HOME + 0.1], [REST], [REST])
-    before = followed.sample(0.4)
+    before, just_before = followed.sample(0.4), followed.sample(0.398)[0]
     followed.accept(0.4, [1.5], [HOME - 0.1], [REST], [REST])
     for old, new in zip(before, followed.sample(0.4), strict=True):
         np.testing.assert_allclose(new, old, atol=1e-9)
+    np.testing.assert_allclose(followed.sample(0.398)[0], just_before, atol=1e-12)
     assert followed.end_s == 1.5
     np.testing.assert_allclose(followed.sample(1.5)[0], HOME - 0.1)
     path = np.stack([followed.sample(0.4 + 0.001 * k)[0] for k in range(1200)])

@@ -7,11 +7,15 @@ import gc
 import os
 import signal
 import sys
+import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from socket import socket
 
-from vidplan.robots.franka.fci_arm import FciArm, FciError, FciState
+import numpy as np
+
+from vidplan.robots.franka.fci_arm import Array, FciArm, FciError, FciState
 from vidplan.robots.franka.fci_link import FciLink, FciReport, Follow, Recover
 from vidplan_core.control.franka.gap_bridge import GapBridge
 from vidplan_core.control.franka.robot_state import IDLE
@@ -22,6 +26,10 @@ from vidplan_core.geometry.limits import JointLimits
 CYCLE_S = 0.001
 # A state that is later than this comes after some that were missed, s.
 _MISSED_S = 1.5 * CYCLE_S
+# What is sent so long after its state came is dropped by the robot, s.
+_TOO_LATE_S = 0.8 * CYCLE_S
+# The robot says in single precision where it was commanded to be, rad.
+_SAME_RAD = 5e-7
 
 
 class FciLoop:
@@ -38,6 +46,7 @@ class FciLoop:
         limits: JointLimits,
         report_s: float,
         clock: Callable[[], float] | None = None,
+        steady: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Command nothing yet.
 
@@ -46,15 +55,17 @@ class FciLoop:
             link: to who says what it shall follow.
             limits: that no motion may break.
             report_s: time between reports, s.
-            clock: of reports and trajectories, s; None: the arm's own, which a simulation that
-                is slower than real time has.
+            clock: of reports and trajectories, s; None: the arm's own, which a simulation has
+                that waits for commands.
+            steady: time that nobody sets, s.
         """
         self._arm, self._link, self._limits = arm, link, limits
         self._report_s, self._next_report_s = report_s, 0.0
         self._now_s = 0.0
+        self._waits, self._steady = clock is None, steady
         self._clock = clock or (lambda: self._now_s)
         self._points: SetPoints | None = None
-        self._bridge = GapBridge(CYCLE_S)
+        self._begin()
         self._refusals, self._refusal, self._problem = 0, '', ''
         self._cycles = 0
         self.ending = False
@@ -75,10 +86,17 @@ class FciLoop:
                 self._problem, ready = str(error), False
         self._arm.end()
 
+    def _begin(self) -> None:
+        """Forget the last motion."""
+        self._bridge = GapBridge(CYCLE_S)
+        self._sent: deque[Array] = deque(maxlen=2)
+        self._read_s, self._answered_s = self._steady(), self._now_s
+
     def _command(self) -> None:
         """Follow what comes until the end; raises FciError where the robot stops."""
         self._arm.start()
         self._problem = ''
+        self._begin()
         try:
             while True:
                 state, step_s = self._arm.read()
@@ -87,16 +105,37 @@ class FciLoop:
                 self._now_s += step_s
                 if self._is_over() and self._now_s >= self._points.end_s:
                     return
-                if step_s > _MISSED_S:
-                    self._cross_gap(state, self._points)
+                if self._is_late(step_s):
+                    continue
+                self._answer(state, self._points)
                 self._take()
-                next_s = self._now_s + CYCLE_S
-                self._arm.write(self._points.sample(next_s)[0] + self._bridge.sample(next_s))
-                self._cycles += 1
                 self._report(state)
         finally:
             self._points = None  # the next motion begins where the robot then is
-            self._bridge = GapBridge(CYCLE_S)
+
+    def _is_late(self, step_s: float) -> bool:
+        """Whether we got the state when its cycle was over; then a newer one waits already.
+
+        Never twice in a row: a robot that is slower itself has to be answered.
+        """
+        before_s, self._read_s = self._read_s, self._steady()
+        late = self._read_s - before_s > step_s + _TOO_LATE_S
+        return late and not self._waits and self._now_s - self._answered_s < _MISSED_S
+
+    def _answer(self, state: FciState, points: SetPoints) -> None:
+        """Command the next position."""
+        if self._now_s - self._answered_s > _MISSED_S or self._went_alone(state.q_d):
+            self._cross_gap(state, points)
+        next_s = self._now_s + CYCLE_S
+        self._sent.append(points.sample(next_s)[0] + self._bridge.sample(next_s))
+        self._arm.write(self._sent[-1])
+        self._cycles, self._answered_s = self._cycles + 1, self._now_s
+
+    def _went_alone(self, q_d: Array) -> bool:
+        """Whether the robot was commanded to be elsewhere than we said: a command was lost."""
+        return bool(self._sent) and all(
+            np.abs(q_d - one).max() > _SAME_RAD for one in self._sent
+        )
 
     def _cross_gap(self, state: FciState, points: SetPoints) -> None:
         """Go on from where the robot went without commands, which came too late for it."""
@@ -104,13 +143,15 @@ class FciLoop:
         self._bridge.begin(self._now_s, (state.q_d, state.dq_d, state.ddq_d), wanted)
 
     def _take(self) -> None:
+        """Join a trajectory to what is commanded next, where one has come."""
         message = self._link.hear()
         if not isinstance(message, Follow) or self._points is None:
             return
         ago_s = 0.0 if message.start_s is None else self._clock() - message.start_s
         times_s = self._now_s - ago_s + message.times_s
         try:
-            self._points.accept(self._now_s, times_s, message.q, message.dq, message.ddq)
+            next_s = self._now_s + CYCLE_S
+            self._points.accept(next_s, times_s, message.q, message.dq, message.ddq)
         except CommandRejectedError as error:
             self._refuse(str(error))
 

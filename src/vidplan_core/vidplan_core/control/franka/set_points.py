@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,21 @@ _SOON_S = 0.002
 # What comes a little late needs a little more than it was made with; the robot's own limits are
 # as much beyond those of the robot's file.
 _MORE = 1.02
+
+
+@dataclass(frozen=True, eq=False)
+class _Followed:
+    """A path from a time on, s, then rest (7,), rad; None for rest alone."""
+
+    path: JointTrajectoryPlan | None
+    start_s: float
+    rest: Array
+
+    def sample(self, time_s: float) -> tuple[Array, Array, Array]:
+        if self.path is None:
+            zeros = np.zeros_like(self.rest)
+            return self.rest, zeros, zeros
+        return self.path.sample(time_s - self.start_s)
 
 
 class SetPoints:
@@ -42,17 +57,16 @@ class SetPoints:
         more = {name: _MORE * value for name in ('acceleration', 'jerk')
                 if (value := getattr(limits, name)) is not None}  # fmt: skip
         self._limits = replace(limits, **more)
-        self._rest = np.asarray(q, np.float64)
-        self._path: JointTrajectoryPlan | None = None
-        self._start_s = 0.0
+        self._present = self._before = _Followed(None, -np.inf, np.asarray(q, np.float64))
         self.end_s = -np.inf
 
     def sample(self, time_s: float) -> tuple[Array, Array, Array]:
-        """Return position, velocity and acceleration (7,) at a time, s."""
-        if self._path is None or time_s >= self.end_s:
-            zeros = np.zeros_like(self._rest)
-            return self._rest, zeros, zeros
-        return self._path.sample(time_s - self._start_s)
+        """Return position, velocity and acceleration (7,) at a time, s.
+
+        Shortly before the present trajectory was joined, they are of the one before.
+        """
+        followed = self._present if time_s >= self._present.start_s else self._before
+        return followed.sample(time_s)
 
     def accept(
         self, now_s: float, times_s: ArrayLike, q: ArrayLike, dq: ArrayLike, ddq: ArrayLike
@@ -84,11 +98,11 @@ class SetPoints:
         )
         if (broken := path.violation(self._limits)) is not None:
             raise CommandRejectedError(LIMIT, f'the trajectory cannot be joined: {broken}')
-        self._path, self._start_s = path, now_s
-        self._rest, self.end_s = path.q[-1], float(times[-1])
+        self._before, self._present = self._present, _Followed(path, now_s, path.q[-1])
+        self.end_s = float(times[-1])
 
     def _require_whole(self, times: Array, states: list[Array]) -> None:
-        shape = len(times), len(self._rest)
+        shape = len(times), len(self._present.rest)
         if times.ndim != 1 or not len(times) or any(one.shape != shape for one in states):
             raise CommandRejectedError(
                 WRONG_SIZE,
