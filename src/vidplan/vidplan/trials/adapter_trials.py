@@ -17,7 +17,7 @@ from vidplan.ros.conversions import stamp
 from vidplan.trials.adapter_stand import AdapterStand
 from vidplan.trials.live_fault import Bound, LiveFault, nothing
 from vidplan.trials.random_plans import SPOILED
-from vidplan.trials.stand import MOVE_S
+from vidplan.trials.stand import MOVE_S, Stand
 from vidplan_core.control.config import AdapterConfig
 from vidplan_core.control.franka.robot_state import IDLE, USER_STOPPED
 from vidplan_core.data.readings import seconds
@@ -32,6 +32,8 @@ _NEXT_S, _CYCLE_S = 0.01, 0.02
 _DRIFT_RAD_S = 0.6
 # A motion of the commanded joints that frozen joint states are noticed in, s and rad.
 _FROZEN_S, _FROZEN_RAD = 0.1, 0.03
+# So much of a motion must be left then, rad.
+_WAY_RAD = 2 * _FROZEN_RAD
 
 Change = Callable[[JointState], JointState | None]
 
@@ -43,13 +45,6 @@ def _after(stand: AdapterStand, bound_s: float) -> Bound:
 
 def _end_of_sent(stand: AdapterStand) -> Bound:
     return lambda: stand.arm.end_s
-
-
-def _rearm(stand: AdapterStand) -> bool:
-    stand.heal()
-    stand.wait_for_rest()
-    stand.spin(0.1)
-    return stand.ask('adapter/rearm')
 
 
 def _silence(message: JointState) -> None:
@@ -109,6 +104,9 @@ def _drift(stand: AdapterStand) -> Bound:
 
 def _freeze(stand: AdapterStand) -> Bound:
     """Keep the values; noticed when the commanded joints moved on for so long and so far."""
+    while stand.arm.way_left < _WAY_RAD:  # nobody could notice
+        stand.wait_for_rest()
+        stand.move()
     began_s, (q, dq) = stand.arm.now_s, stand.arm.state
     noticed: list[float] = []
 
@@ -235,29 +233,30 @@ def _spoiled(name: str) -> Callable[[AdapterStand], Bound]:
 _SILENCE = f'{_SILENCE_S:g} s'
 _NEXT = 'the next state'
 _END = 'the end of what was sent'
+_REARM = Stand.rearm
 _OF_THE_JOINTS: tuple[LiveFault, ...] = (
     LiveFault('joints_stop', _SILENCE, ('STALE_JOINT_STATE',), _say(_silence, _SILENCE_S)),
     LiveFault('joints_nan', _SILENCE, ('WRONG_JOINTS',), _say(_nan, _SILENCE_S)),
     LiveFault('joints_wrong', _SILENCE, ('WRONG_JOINTS',), _say(_one_less, _SILENCE_S)),
     LiveFault('joints_others', _SILENCE, ('STALE_JOINT_STATE',), _say(_others, _SILENCE_S)),
     LiveFault('joints_ahead', _SILENCE, ('STALE_JOINT_STATE',), _say(_ahead, _SILENCE_S)),
-    LiveFault('joints_jump', _NEXT, ('JOINT_JUMP', 'TRACKING'), _say(_jump, _NEXT_S), _rearm),
-    LiveFault('joints_impossible', _NEXT, ('IMPOSSIBLE',), _say(_degrees, _NEXT_S), _rearm),
+    LiveFault('joints_jump', _NEXT, ('JOINT_JUMP', 'TRACKING'), _say(_jump, _NEXT_S), _REARM),
+    LiveFault('joints_impossible', _NEXT, ('IMPOSSIBLE',), _say(_degrees, _NEXT_S), _REARM),
     LiveFault('joints_astray', f'{_ASTRAY_RAD:g} rad at {_DRIFT_RAD_S:g} rad/s',
-              ('TRACKING', 'JOINT_JUMP'), _drift, _rearm),
+              ('TRACKING', 'JOINT_JUMP'), _drift, _REARM),
     LiveFault('joints_frozen', f'{_FROZEN_RAD:g} rad, {_FROZEN_S:g} s', ('FROZEN',), _freeze,
-              _rearm),
+              _REARM),
 )  # fmt: skip
 _OF_THE_ROBOT: tuple[LiveFault, ...] = (
-    LiveFault('someone_else', "the end of the other's motion", ('TRACKING',), _pushed, _rearm),
+    LiveFault('someone_else', "the end of the other's motion", ('TRACKING',), _pushed, _REARM),
     LiveFault('controller_none', _END, ('NO_CONTROLLER',), _nobody, _somebody),
-    LiveFault('controller_refuses', _NEXT, ('REFUSED',), _refuse, _rearm),
+    LiveFault('controller_refuses', _NEXT, ('REFUSED',), _refuse, _REARM),
     LiveFault('reflex', _NEXT, ('ROBOT_REFLEX',), _reflex, _recover),
     LiveFault('recovery', _NEXT, ('RECOVERY_FAILED',), _stuck_reflex, _recover),
-    LiveFault('stopped_by_hand', _NEXT, ('ROBOT_STOPPED',), _robot(mode=USER_STOPPED), _rearm),
-    LiveFault('robot_idle', _NEXT, ('ROBOT_NOT_READY',), _robot(mode=IDLE), _rearm),
-    LiveFault('robot_silent', '0.25 s', ('STALE_ROBOT_STATE',), _quiet_robot, _rearm),
-    LiveFault('contact', _NEXT, ('CONTACT',), _robot(collisions=('joint 3',)), _rearm),
+    LiveFault('stopped_by_hand', _NEXT, ('ROBOT_STOPPED',), _robot(mode=USER_STOPPED), _REARM),
+    LiveFault('robot_idle', _NEXT, ('ROBOT_NOT_READY',), _robot(mode=IDLE), _REARM),
+    LiveFault('robot_silent', '0.25 s', ('STALE_ROBOT_STATE',), _quiet_robot, _REARM),
+    LiveFault('contact', _NEXT, ('CONTACT',), _robot(collisions=('joint 3',)), _REARM),
 )  # fmt: skip
 _OF_PEOPLE: tuple[LiveFault, ...] = (
     LiveFault('stop', 'at once', ('STOP_REQUESTED',), _stop),

@@ -209,7 +209,10 @@ def _fail(stand: GraphStand) -> Bound:
 
 
 def _limit(stand: GraphStand) -> Bound:
-    """A goal in place of the running one, which ends by its limit."""
+    """Another goal, which ends by its limit; it counts from when the goal begins."""
+    stand.heal()
+    stand.wait_for_rest()
+    stand.forget()
     stand.limit_s = _SHORT_S
     stand.set_in_motion()
     due_s, stand.limit_s = stand.sent_s + _SHORT_S, 0.0
@@ -239,13 +242,6 @@ def _joint_fault(stand: GraphStand) -> Bound:
     return _after(stand, 0.01)
 
 
-def _rearm(stand: GraphStand) -> bool:
-    stand.heal()
-    stand.wait_for_rest()
-    stand.spin(0.1)
-    return stand.ask('adapter/rearm')
-
-
 _SEEN = f'{_PLANNER.max_observation_age_s:g} s'
 _SEEN_S = _PLANNER.max_observation_age_s
 _QUIET = f'{_PLANNER.max_adapter_silence_s:g} s'
@@ -271,7 +267,7 @@ GRAPH_FAULTS: tuple[LiveFault, ...] = (
               _start('adapter')),
     LiveFault('adapter_paused', _END, ('NO_ADAPTER',), _signal('adapter', signal.SIGSTOP),
               _go_on('adapter')),
-    LiveFault('adapter_fault', 'the next state', ('ADAPTER_FAULT',), _joint_fault, _rearm),
+    LiveFault('adapter_fault', 'the next state', ('ADAPTER_FAULT',), _joint_fault, Stand.rearm),
     LiveFault('model_fails', f'the next plan, {_PLAN_S:g} s', ('MODEL_ERROR',), _fail),
     LiveFault('time_limit', 'the limit', ('TIME_LIMIT',), _limit),
     LiveFault('preempt', 'at once', ('PREEMPTED',), _preempt),

@@ -108,6 +108,11 @@ class SimulatedArm(Node):
         """Of the fastest joint, rad/s."""
         return float(np.abs(self.state[1]).max())
 
+    @property
+    def way_left(self) -> float:
+        """Of the joint that is furthest from where it will rest, rad."""
+        return float(np.abs(self._controller.sample(self.end_s)[0] - self.state[0]).max())
+
     def push(self, away_rad: float, within_s: float) -> None:
         """Let somebody else move the first joint."""
         there = self.state[0] + away_rad * np.eye(7)[0]

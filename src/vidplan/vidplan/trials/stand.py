@@ -152,6 +152,19 @@ class Stand(ABC):
         """Let time pass until the arm has rested for a while."""
         self.until(lambda: self.arm.now_s > self.arm.moved_s + QUIET_S, MOVE_S)
 
+    def rearm(self) -> bool:
+        """Heal, and rearm the adapter as a person would; return whether that was possible.
+
+        It refuses while joint states of the last moment do not show an arm at rest.
+        """
+        self.heal()
+        self.wait_for_rest()
+        for _ in range(_PERSISTENCE):
+            self.spin(QUIET_S)
+            if self.ask('adapter/rearm'):
+                return True
+        return False
+
     def heal(self) -> None:
         """Tell the truth again."""
         self.arm.words = Words()
