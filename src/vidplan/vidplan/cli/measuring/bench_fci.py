@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # The result is written after so much of the arm's time, s.
 _BLOCK_S = 20.0
+# The process at the arm is held up for so long, s; a simulator that waits does so for 2 s.
+_PAUSE_S, _LONG_PAUSE_S = 0.3, 3.0
 
 
 def add_parser(subparsers: Any) -> None:
@@ -35,10 +38,14 @@ def add_parser(subparsers: Any) -> None:
         '--provoke', action='store_true',
         help='at the end, hold the process at the arm up until the arm stops itself, and recover',
     )  # fmt: skip
+    parser.add_argument(
+        '--simulated-time', action='store_true',
+        help="keep to the arm's own time: for a simulator that waits for every command",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print; the exit code is 1 where the arm stopped itself unasked.
+    """Measure and print; the exit code is 1 where the arm stopped itself unasked, or is gone.
 
     Raises:
         ConfigError: no arm answers.
@@ -53,22 +60,22 @@ def run(args: argparse.Namespace) -> int:
     parameters = FciParameters(
         host=args.host, enforce_realtime=False, realtime_priority=0, state_rate_hz=100.0
     )
-    process = FciProcess(parameters, clock=None)
+    process = FciProcess(parameters, clock=None if args.simulated_time else time.time)
     trial = FciTrial(process, args.seed)
     try:
         while (left_s := args.seconds - trial.result.seconds) > 0 and process.runs:
             trial.run(min(left_s, _BLOCK_S))
             _keep(args, trial.result)
-        unasked = sum(trial.result.reflexes.values())
+        failed = bool(sum(trial.result.reflexes.values())) or not process.runs
         _say(trial.result)
-        if args.provoke:
-            trial.provoke()
+        if args.provoke and process.runs:
+            trial.provoke(_LONG_PAUSE_S if args.simulated_time else _PAUSE_S)
             again = 'moves again' if trial.result.recovered else 'does not move again'
             print(f'provoked: {_words(trial.result.reflexes)}; after recovery it {again}')
             _keep(args, trial.result)
     finally:
         process.end()
-    return int(bool(unasked) or trial.result.recovered is False)
+    return int(failed or trial.result.recovered is False)
 
 
 def _keep(args: argparse.Namespace, result: FciResult) -> None:

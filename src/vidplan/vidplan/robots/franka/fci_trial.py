@@ -46,7 +46,7 @@ class FciResult:
     """What became of plans on the arm.
 
     Attributes:
-        seconds: of the arm's own time.
+        seconds: that plans were sent for, by the clock of reports.
         cycles: commands of 1 ms that the arm took.
         plans: handed to the adapter.
         accepted: of them, sent to the arm.
@@ -55,7 +55,8 @@ class FciResult:
         refusals: trajectories that the process at the arm did not take, by reason.
         reflexes: what stopped the arm, by libfranka's names.
         way_rad: summed motion of all joints.
-        recovered: whether it moved again after the reflex that was provoked; None for none.
+        recovered: whether it stopped itself when provoked, and then moved again; None if it was
+            not provoked.
     """
 
     seconds: float = 0.0
@@ -104,10 +105,10 @@ class FciTrial:
 
     @property
     def _now_s(self) -> float:
-        """The arm's time: one that is simulated slowly is commanded slowly."""
+        """Of the last report: an arm whose own time passes slowly is commanded slowly."""
         return self._report.stamp_s
 
-    def provoke(self, pause_s: float = 0.3) -> None:
+    def provoke(self, pause_s: float) -> None:
         """Hold the process at the arm up in mid-motion, recover, and see whether it moves."""
         before = sum(self.result.reflexes.values())
         os.kill(self._process.pid, signal.SIGSTOP)
@@ -123,7 +124,8 @@ class FciTrial:
         self._adapter.reset()
         way = self.result.way_rad
         self.run(5.0)
-        self.result.recovered = self.result.way_rad > way + 0.05
+        stopped = sum(self.result.reflexes.values()) > before
+        self.result.recovered = stopped and self.result.way_rad > way + 0.05
 
     def _plan(self) -> None:
         now_s = self._now_s
