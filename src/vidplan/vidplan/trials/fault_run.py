@@ -62,6 +62,7 @@ class FaultRun:
         if path is not None and path.exists():
             self._resume(json.loads(path.read_text(encoding='utf-8')))
         self._began_s, self._done = time.monotonic(), 0
+        exact_interval(0, 1)  # what this imports takes long, and the arm would fall silent
 
     def _resume(self, found: dict[str, Any]) -> None:
         if found['settings'] != self._settings:

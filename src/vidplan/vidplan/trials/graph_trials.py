@@ -21,7 +21,7 @@ from vidplan.trials.pace import RealTime
 from vidplan.trials.planner import FAIL
 from vidplan.trials.processes import SERVER, GraphProcesses
 from vidplan.trials.simulated_cameras import SimulatedCameras
-from vidplan.trials.stand import MOVE_S, NAMESPACE, Stand, TrialError
+from vidplan.trials.stand import MOVE_S, NAMESPACE, START_S, Stand, TrialError
 from vidplan_core.data.readings import seconds
 from vidplan_msgs.action import PlanTask
 
@@ -30,6 +30,8 @@ _PLANNER, _STITCHER = PlannerParameters(), StitcherParameters()
 _LONG_S, _SHORT_S, _PLAN_S = 600.0, 4.0, 0.8
 # A paused process answers again within, s.
 _AGAIN_S = 60.0
+# What each process publishes.
+_SAYS = {'stitcher': 'observation', SERVER: 'plan', 'adapter': 'adapter/status'}
 _INSTRUCTION = 'move to the carrot'
 
 
@@ -66,6 +68,11 @@ class GraphStand(Stand):
     def ready(self) -> bool:
         """Whether the adapter is ready, and goals are taken."""
         return super().ready() and self.client.server_is_ready()
+
+    def publishers(self, topic: str) -> set[bytes]:
+        """Return who publishes on a topic; one that was killed is among them for a while."""
+        found = self.node.get_publishers_info_by_topic(f'/{NAMESPACE}/{topic}')
+        return {bytes(one.endpoint_gid) for one in found}
 
     def set_in_motion(self) -> None:
         """Send a goal; what it ends with is among `names` then."""
@@ -162,12 +169,13 @@ def _signal(
 
 
 def _start(name: str) -> Callable[[GraphStand], bool]:
-    """Start what was killed, and only that."""
+    """Start what was killed, and only that; wait until it is there."""
 
     def recover(stand: GraphStand) -> bool:
+        before = stand.publishers(_SAYS[name])
         stand.processes.start(name)
         stand.handle = None
-        return stand.until(lambda: stand.node.count_publishers('plan') > 0, MOVE_S)
+        return stand.until(lambda: stand.publishers(_SAYS[name]) - before, START_S)
 
     return recover
 

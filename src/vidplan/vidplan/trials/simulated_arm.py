@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,7 +25,12 @@ from vidplan.ros.conversions import stamp
 from vidplan_core.control.franka.robot_state import MOVE, REFLEX
 from vidplan_core.data.readings import seconds
 from vidplan_core.geometry.robot_files import default_robot
-from vidplan_sim.arm.trajectory_controller import Point, Trajectory, TrajectoryController
+from vidplan_sim.arm.trajectory_controller import (
+    Point,
+    Trajectory,
+    TrajectoryController,
+    TrajectoryRejected,
+)
 
 Array = NDArray[np.float64]
 
@@ -136,7 +142,9 @@ class SimulatedArm(Node):
                 for one in message.points
             ]  # fmt: skip
             start_s = seconds(message.header.stamp)
-            self._follow(Trajectory(message.joint_names, points, start_s))
+            # As a controller does: what comes when it is over, from who was paused, is dropped.
+            with suppress(TrajectoryRejected):
+                self._follow(Trajectory(message.joint_names, points, start_s))
 
     def _follow(self, trajectory: Trajectory) -> None:
         self._controller.accept(trajectory, self.now_s, *self.state)

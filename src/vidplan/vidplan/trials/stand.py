@@ -22,7 +22,7 @@ from vidplan_msgs.msg import AdapterStatus
 NAMESPACE = 'trials'
 
 # Longest wait for processes, for answers, and for an arm that shall move or rest, s.
-_START_S, _ANSWER_S, MOVE_S = 120.0, 10.0, 15.0
+START_S, _ANSWER_S, MOVE_S = 120.0, 10.0, 15.0
 # An arm that moves is as fast, rad/s; one that rested for so long rests, s.
 MOVING_RAD_S, QUIET_S = 0.05, 0.2
 # A random moment within this time after the arm began to move, s.
@@ -70,7 +70,7 @@ class Stand(ABC):
 
     def __enter__(self) -> Stand:
         self.start_all()
-        self.require(self.ready, _START_S, 'what moves the arm does not start')
+        self.require(self.ready, START_S, 'what moves the arm does not start')
         return self
 
     def __exit__(self, *_: object) -> None:
