@@ -89,7 +89,7 @@ class FciLoop:
     def _begin(self) -> None:
         """Forget the last motion."""
         self._bridge = GapBridge(CYCLE_S)
-        self._sent: deque[Array] = deque(maxlen=2)
+        self._sent: deque[Array] = deque(maxlen=3)
         self._read_s, self._answered_s = self._steady(), self._now_s
 
     def _command(self) -> None:
@@ -132,7 +132,10 @@ class FciLoop:
         self._cycles, self._answered_s = self._cycles + 1, self._now_s
 
     def _went_alone(self, q_d: Array) -> bool:
-        """Whether the robot was commanded to be elsewhere than we said: a command was lost."""
+        """Whether the robot was commanded to be elsewhere than we said: a command was lost.
+
+        It says the last command that it took; one that it says a little later is no loss.
+        """
         return bool(self._sent) and all(
             np.abs(q_d - one).max() > _SAME_RAD for one in self._sent
         )
