@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,7 @@ pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import CompressedImage, JointState
 from std_srvs.srv import Trigger
 
 from tests.vidplan.robots.fake_robot import BLACK, COLOURS, HOME, FakeRobot
@@ -272,6 +273,35 @@ def test_observations_of_one_and_of_four_views(
     stacked = image_to_rgb(message.image).reshape(len(views), 12, 20, 3)
     for view, rgb in zip(views, stacked, strict=True):
         assert (view, (rgb[:, BLACK:] == COLOURS[view]).all()) == (view, True)
+
+
+def test_a_compressed_picture_is_decoded(ros: Any, tmp_path: Path) -> None:
+    values = {
+        'cameras': str(write_layout(tmp_path, ['left'])), 'max_age_s': 5.0, 'max_joint_gap_s': 1.0
+    }  # fmt: skip
+    node = ros.add(
+        Stitcher(
+            parameter_overrides=[Parameter(k, value=v) for k, v in values.items()],
+            cli_args=['--ros-args', '-r', 'left/image_raw:=camera/image_raw/compressed'],
+        )
+    )
+    robot = FakeRobot(ros.node, ())
+    camera = ros.node.create_publisher(CompressedImage, 'camera/image_raw/compressed', 10)
+    ros.connect(camera, *robot.publishers)
+    observations = ros.collect(Observation, 'observation')
+    pixels = np.zeros((12, 20, 3), np.uint8)
+    pixels[:, 10:] = COLOURS['left']
+
+    def publish() -> None:
+        robot.publish_all(())
+        message = CompressedImage(format='png', data=cv2.imencode('.png', pixels)[1].tobytes())
+        message.header.stamp = robot.now()
+        camera.publish(message)
+
+    message = repeat(ros, publish, lambda: observations)[-1]
+    np.testing.assert_array_equal(image_to_rgb(message.image), pixels[..., ::-1])
+    camera.publish(CompressedImage(format='jpeg', data=b'no picture'))
+    ros.spin_until(lambda: 'no jpeg or png' in node.problem())
 
 
 def test_the_robot_decides_whose_joints_are_read(ros: Any, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from rclpy.node import Node
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_srvs.srv import Trigger
 
 from vidplan.parameters.stitcher import StitcherParameters
@@ -28,7 +28,7 @@ from vidplan.ros.diagnostics import (
     RateMeter,
     Status,
 )
-from vidplan.ros.images import image_to_rgb
+from vidplan.ros.images import image_kind, image_to_rgb
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import run_node
 from vidplan_core.data.observation import (
@@ -79,7 +79,8 @@ class Stitcher(Node):
         self._publisher = self.create_publisher(ObservationMessage, 'observation', qos.OBSERVATION)
         for view in self._layout.views:
             topic = self._layout.topic(view)
-            self.create_subscription(Image, topic, partial(self._on_image, view), qos.SENSOR)
+            kind = image_kind(self.resolve_topic_name(topic))
+            self.create_subscription(kind, topic, partial(self._on_image, view), qos.SENSOR)
         self.create_subscription(JointState, 'joint_states', self._on_joints, qos.SENSOR)
         self.create_subscription(JointState, 'gripper/joint_states', self._on_gripper, qos.SENSOR)
         self.create_service(Trigger, 'stitcher/accept_views', self._on_accept)
@@ -125,7 +126,7 @@ class Stitcher(Node):
             self._gripper = seconds(message.header.stamp), self.now_s, value
             self._problems.pop('gripper', None)
 
-    def _on_image(self, view: str, message: Image) -> None:
+    def _on_image(self, view: str, message: Image | CompressedImage) -> None:
         self._rates[view].tick()
         started_s = time.monotonic()
         try:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
-from vidplan_core.data.image_messages import check_image, convert_own
+from vidplan_core.data.image_messages import check_image, convert_own, decompressed
 from vidplan_core.errors import ObservationError
 
 # Encoding of an array by (dtype, number of channels; 0: a plain (height, width) array).
@@ -42,8 +42,19 @@ def load_cv_bridge() -> Callable[[Image], np.ndarray] | None:
 _convert = load_cv_bridge() or convert_own
 
 
-def image_to_rgb(message: Image) -> np.ndarray:
+# What image_transport calls the topic of compressed pictures ends so.
+_COMPRESSED = '/compressed'
+
+
+def image_kind(topic: str) -> type:
+    """Return the type of the pictures on a topic: CompressedImage or Image."""
+    return CompressedImage if topic.endswith(_COMPRESSED) else Image
+
+
+def image_to_rgb(message: Image | CompressedImage) -> np.ndarray:
     """Return the image as rgb uint8 (height, width, 3), a copy; raises ObservationError."""
+    if isinstance(message, CompressedImage):
+        return decompressed(message)
     check_image(message)
     return _convert(message) if message.encoding in _BRIDGED else convert_own(message)
 

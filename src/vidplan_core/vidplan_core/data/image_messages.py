@@ -42,6 +42,8 @@ class Encoding:
         return height * 3 // 2 if self.planar else height
 
 
+_AS_IT_IS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
 _ORDERS = {
     'rgb': (0, 1, 2),
     'bgr': (2, 1, 0),
@@ -142,3 +144,21 @@ def _known(name: str) -> Encoding:
     if name not in ENCODINGS:
         raise ObservationError(f'encoding {name!r} is not one of {", ".join(ENCODINGS)}')
     return ENCODINGS[name]
+
+
+def decompressed(message: Any) -> np.ndarray:
+    """Return the picture of a sensor_msgs/CompressedImage, rgb uint8 (height, width, 3).
+
+    Raises:
+        ObservationError: neither jpeg nor png nor what else OpenCV reads, or cut short.
+    """
+    data = np.frombuffer(bytes(message.data), np.uint8)
+    try:
+        decoded = cv2.imdecode(data, _AS_IT_IS) if len(data) else None
+    except cv2.error:
+        decoded = None
+    if decoded is None:
+        raise ObservationError(
+            f'{len(data)} bytes of format {message.format!r} are no jpeg or png picture'
+        )
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
