@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import signal
@@ -20,6 +21,7 @@ from rosbags.rosbag2 import Reader
 from vidplan_eval.bags import writer as writing
 from vidplan_eval.bags.bag_types import typestore
 from vidplan_eval.bags.rosbag import Bag
+from vidplan_eval.bags.storage.sealed_file import END, SealedFile
 from vidplan_eval.bags.storage.stored import BagError
 from vidplan_eval.bags.writer import FLUSH_S, BagTopic, BagWriter
 
@@ -151,3 +153,25 @@ def test_a_nearly_full_disk_ends_it_in_order(
     assert agreed(tmp_path / 'bag') == [1.0, 2.0]
     with Bag(tmp_path / 'bag') as bag:
         assert not bag.notes
+
+
+@pytest.mark.fault('disk_full')
+def test_a_disk_that_is_full_at_once_leaves_what_was_sealed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing more can be written, not even the index; only what has its place already."""
+    writer = BagWriter(tmp_path / 'bag', TOPICS)
+    writer.write(ROLE, 10**9, message(1.0))
+    writer.flush()
+    writer.write(ROLE, 2 * 10**9, message(2.0))
+    put = SealedFile._put
+
+    def full(file: SealedFile, data: bytes) -> None:
+        if len(data) > len(END):
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        put(file, data)
+
+    monkeypatch.setattr(SealedFile, '_put', full)
+    with pytest.raises(BagError, match='No space left on device; what was written before can be'):
+        writer.close()
+    assert agreed(tmp_path / 'bag') == [1.0]

@@ -208,7 +208,9 @@ class BagWriter:
             writer.close()
         except OSError as error:
             self._give_up()
-            raise BagError(f'{self.path} has no index: {error.strerror}') from error
+            raise BagError(
+                f'{self.path} has no index: {error.strerror}; what was written before can be read'
+            ) from error
         self._closed.append(read_metadata(writer.metapath))
         if len(self._closed) > 1:
             writer.metapath.unlink()
