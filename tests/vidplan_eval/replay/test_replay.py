@@ -192,11 +192,13 @@ def test_without_a_goal_only_the_world_model_is_judged(tmp_path, tiny_models, ca
     assert 'nothing was planned' in capsys.readouterr().out
 
 
-def test_why_plans_failed_is_printed(bag_path, tiny_models, capsys):
+def test_what_was_recorded_and_why_plans_failed_is_printed(bag_path, tiny_models, capsys):
     """The square is at another place of the table by every camera: which one is left?"""
     given = ('--instruction', 'move to the left carrot', '--every', '5')
     assert replay.run(arguments(str(bag_path), *given)) == 0
-    assert '1 failed: TARGET_NOT_FOUND: the views do not agree' in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert '1 failed: TARGET_NOT_FOUND: the views do not agree' in told
+    assert '  recorded: "move to the carrot": SUCCESS\n' in told
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,10 @@ def _facts(result: dict[str, Any]) -> dict[str, str]:
 def print_result(result: dict[str, Any]) -> None:
     """Print the headline of a replay, what was left out, and the tables."""
     print(f'{result["bag"]}: {result["observations"]} observations, {result["windows"]} windows')
+    recorded = result['recorded']
+    if recorded['success'] is not None:
+        verdict = 'SUCCESS' if recorded['success'] else 'NO SUCCESS'
+        print(f'  recorded: "{recorded["instruction"]}": {verdict} {recorded["message"]}'.rstrip())
     for note in result['notes']:
         print(f'  note: {note}')
     for topic, skipped in result['skipped'].items():
