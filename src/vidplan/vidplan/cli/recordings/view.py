@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         recording = write_rerun(bag_log(args, existing_bag(args.path)), file)
         print(recording)
     elif args.rrd is not None:
-        shutil.copy(recording, args.rrd)
+        print(shutil.copy(recording, args.rrd))
     if args.rrd is not None:
         return 0
     return subprocess.run(viewer_command(args.web, str(recording))).returncode
