@@ -29,6 +29,8 @@ def values_in(process: Process) -> Iterator[str]:
     yield from process.parameter_files
     if process.condition:
         yield process.condition
+    if isinstance(process.required, Value):
+        yield process.required.argument
 
 
 @ALL
@@ -53,6 +55,7 @@ def test_conditions_are_flags(graph: Graph) -> None:
     for process in graph.processes:
         if process.condition:
             assert isinstance(values[process.condition], bool)
+        assert isinstance(resolve(process.required, values), bool)
 
 
 @ALL

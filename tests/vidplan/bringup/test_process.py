@@ -226,6 +226,18 @@ def test_up_ends_when_the_graph_falls_apart(
     assert 'it ended with exit code' in capsys.readouterr().out
 
 
+@pytest.mark.fault('disk_full')
+def test_a_recording_that_fails_ends_the_graph_if_asked(
+    monkeypatch: pytest.MonkeyPatch, signals: None, tmp_path: Path
+) -> None:
+    (recorder,) = [one for one in PLANNING.processes if one.executable == 'recorder']
+    assert not recorder.is_required(PLANNING.values({'record': True}))
+    is_up = str(tmp_path / 'other')
+    failing = fake('it', 'fails', awaits=is_up, required=recorder.required)
+    words = ('--record-required', '--models', str(tmp_path))
+    assert run_up(monkeypatch, (failing, fake('other', 'obeys', tells=is_up)), *words) == 1
+
+
 @pytest.mark.parametrize(
     ('words', 'message'),
     [

@@ -55,7 +55,7 @@ class Process:
         parameter_files: Arguments that name YAML files.
         remappings: From a topic's name in the code to its name in this graph.
         condition: Name of a bool argument that must be true; '' for always.
-        required: The graph ends when this process ends.
+        required: The graph ends when this process ends; or the bool argument that says whether.
         environment: Variables that are set for the process unless they are set already.
     """
 
@@ -67,8 +67,12 @@ class Process:
     parameter_files: tuple[str, ...] = ('params_file',)
     remappings: tuple[Entry, ...] = ()
     condition: str = ''
-    required: bool = False
+    required: bool | Value = False
     environment: tuple[tuple[str, str], ...] = ()
+
+    def is_required(self, settings: Mapping[str, Setting]) -> bool:
+        """Return whether the graph ends when this process ends."""
+        return bool(resolve(self.required, settings))
 
 
 class GraphSettings(Mapping[str, Setting]):

@@ -23,6 +23,7 @@ _COMMON = (
     Argument('autostart', True, 'Configure and activate all at once; else wait for lifecycle.'),
     Argument('record', False, 'Write a bag of everything that an evaluation needs.'),
     Argument('record_dir', 'outputs/bags', 'Folder in which a recording makes its own folder.'),
+    Argument('record_required', False, 'When a recording fails, end: the arm comes to rest.'),
     Argument('dry_run', False, 'Plan, check and report, but send nothing to the robot.'),
     Argument(
         'robot',
@@ -109,6 +110,7 @@ _RECORDER = Process(
     parameters=(*_SIM_TIME, *_LAYOUT, ('directory', Value('record_dir'))),
     remappings=_CAMERAS + _STATES + _COMMANDS,
     condition='record',
+    required=Value('record_required'),
     environment=_ONE_THREAD,
 )
 

@@ -103,7 +103,11 @@ def _node(process: Process, settings: GraphSettings, folder: Path) -> Action:
             name: EnvironmentVariable(name, default_value=value)
             for name, value in process.environment
         },
-        on_exit=[Shutdown(reason=f'{process.executable} ended')] if process.required else None,
+        on_exit=(
+            [Shutdown(reason=f'{process.executable} ended')]
+            if process.is_required(settings)
+            else None
+        ),
         # Bringing the arm to rest and leaving PyTorch behind may take a moment.
         sigterm_timeout=str(GRACE_S),
         sigkill_timeout=str(GRACE_S),

@@ -144,7 +144,7 @@ class ProcessGroup:
         self._graph, self._values = graph, values
         self._chosen = graph.chosen(values)
         self._extra = dict(extra_environment or {})
-        self._required = {process.executable for process in self._chosen if process.required}
+        self._required = {one.executable for one in self._chosen if one.is_required(values)}
         self._reported: set[str] = set()
         self._folder = TemporaryDirectory(prefix='vidplan_parameters_')
         self.children: list[Child] = []
