@@ -19,6 +19,7 @@ class TinyScorer:
     """A phrase is as long as it is; the map of a phrase is brightness, scaled by its length."""
 
     config = SimpleNamespace(threshold=0.4)
+    dim = 3
 
     def localise(self, relevancy: Tensor) -> Localisation:
         return localise(relevancy, self.config.threshold, CENTRING)
@@ -35,6 +36,9 @@ class TinyScorer:
 
     def dense(self, images: Tensor) -> Tensor:
         return torch.nn.functional.avg_pool2d(images, 16)
+
+    def dense_views(self, views: Tensor) -> Tensor:
+        return self.dense(views.flatten(0, 1)).unflatten(0, views.shape[:2])
 
     def compare(self, dense: Tensor, phrases: list[str]) -> Tensor:
         bright = dense.mean(1)

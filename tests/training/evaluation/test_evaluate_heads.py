@@ -105,6 +105,10 @@ def test_an_uncertainty_head_is_judged_by_every_number(
     for name in ('auroc_unseen', 'auroc_objects_entropy'):
         assert result[name] == 0.5  # the same scenes on both sides
     assert set(result['ways']) == set(evaluate_uncertainty.MODES)
+    counted = {kind: found and found['clips'] for kind, found in result['moments'].items()}
+    assert counted['contact'] is None  # nothing closes
+    assert (counted['still'] or 0) + (counted['free motion'] or 0) == 5
+    assert 0.0 <= result['moments']['free motion']['threshold_ece'] <= 1.0
     names = {path.name for path in (tmp_path / 'pictures').iterdir()}
     assert names == {'reliability.png', 'sparsification.png', 'heat_maps.png'}
 

@@ -68,9 +68,20 @@ def test_a_memory_of_scenes_comes_with_the_heads(tmp_path: Path) -> None:
     assert heads.novelty is not None
     assert heads.novelty.score(torch.ones(2, CHANNELS, 12, 8)).shape == (2,)
     assert not heads.see_imaginations  # nothing about candidates to ask
+    views = torch.rand(1, 3, 3, 32, 64)
+    assert heads.seen(views) is None  # nobody asks what the image tower sees
+    assert heads.strangeness(torch.ones(1, CHANNELS, 12, 8), None) is not None
     save_novelty(tmp_path / 'novelty', Novelty(NoveltyConfig(8, 3, 5)))
     with pytest.raises(ModelError, match='does not fit'):
         load_heads(tmp_path, tiny_world_model(), TinyScorer())
+    four = (1.0,) * 4
+    memory = Novelty(NoveltyConfig(CHANNELS, 3, 5, four, four, patches=2, width=3))
+    save_novelty(tmp_path / 'novelty', memory)
+    heads = load_heads(tmp_path, tiny_world_model(), TinyScorer())
+    seen = heads.seen(views)
+    assert seen is not None
+    assert seen.shape == (1, 3, 3, 2, 4)
+    assert heads.strangeness(torch.ones(1, CHANNELS, 12, 8), seen) is not None
 
 
 def test_heads_of_another_world_model_are_refused(models: Path) -> None:

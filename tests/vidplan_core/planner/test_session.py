@@ -295,7 +295,7 @@ def test_every_cycle_has_a_number_and_a_seed_of_its_own() -> None:
 
 
 def test_the_novelty_of_the_scene_is_reported_beside_the_terms() -> None:
-    novelty: Any = SimpleNamespace(score=lambda latents: torch.full((len(latents),), 2.5))
+    novelty: Any = SimpleNamespace(score=lambda latents, _: torch.full((len(latents),), 2.5))
     assert Bench([ALL_HERE], Heads(novelty=novelty)).plan().terms == {'known': 1.0, 'novelty': 2.5}
     assert Bench([ALL_HERE]).plan().terms == {'known': 1.0}
 

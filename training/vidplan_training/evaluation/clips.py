@@ -13,6 +13,7 @@ from torch import Tensor
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.world_model.config import WorldModelConfig
+from vidplan_eval.replay.windows import kind_of_motion
 from vidplan_training.collect.collect import EVALUATION_SEEDS
 from vidplan_training.data.dataset import Shard, is_held_out, shards
 
@@ -70,7 +71,7 @@ def held_out_shards(data: Path) -> list[Shard]:
         shard
         for index, shard in enumerate(shards(data))
         if shard.meta.get(
-            'held_out', min(shard.meta['seeds']) >= EVALUATION_SEEDS or is_held_out(index)
+            'held_out', _first_seed(shard) >= EVALUATION_SEEDS or is_held_out(index)
         )
     ]
     if not chosen:
@@ -90,9 +91,11 @@ def places(data: Path, clips: int, config: WorldModelConfig, seed: int) -> list[
     rng = np.random.default_rng([seed, 5])
     chosen: list[ClipPlace] = []
     for shard in held_out_shards(data):
+        if shard.branches:  # too short, and many of one moment
+            continue
         presents = np.arange(1, episode_frames(shard) - config.frames + 1)
         if len(presents) < CLIPS_PER_EPISODE:
-            if _of_a_robot(shard):  # of whatever length
+            if _of_a_robot(shard) or 'scenes' in shard.meta:  # of whatever length
                 continue
             raise ValueError(
                 f'episodes of {shard.folder} have {episode_frames(shard)} frames; clips of '
@@ -116,6 +119,11 @@ def _of_a_robot(shard: Shard) -> bool:
     return 'held_out' in shard.meta
 
 
+def _first_seed(shard: Shard) -> int:
+    """Of its scenes; episodes of several attempts number their rows."""
+    return int(shard.meta['scenes'][0] if 'scenes' in shard.meta else min(shard.meta['seeds']))
+
+
 def load_clip(place: ClipPlace, config: WorldModelConfig, frames: int | None = None) -> Clip:
     """Read a clip with as many new frames as a chunk has, or `frames` counted from the present.
 
@@ -130,12 +138,29 @@ def load_clip(place: ClipPlace, config: WorldModelConfig, frames: int | None = N
 
 
 def load_poses(place: ClipPlace, index: np.ndarray) -> PoseChunk:
-    """Poses (1, frames) of the frames `index` of the place's episode."""
+    """Poses (1, frames) of the frames `index` of the place's episode.
+
+    Where both are recorded, past frames hold the measured closedness, new ones the commanded.
+    """
     position, quaternion, closedness = (
         torch.from_numpy(np.array(place.shard.array(name)[place.episode][index]))[None].float()
         for name in ('position', 'quaternion', 'closedness')
     )
+    if (place.shard.folder / 'commanded.npy').exists():
+        commanded = torch.from_numpy(np.array(place.shard.array('commanded')[place.episode]))
+        new = torch.from_numpy(index > place.present)
+        closedness = torch.where(new, commanded[torch.from_numpy(index)].float(), closedness)
     return PoseChunk(position, quaternion_to_matrix(quaternion), closedness)
+
+
+def moment_of(place: ClipPlace, frames: int) -> str:
+    """Which of `KINDS` the chunk of so many frames is that follows the place."""
+    index = slice(place.present, place.present + frames)
+    positions, closedness = (
+        np.array(place.shard.array(name)[place.episode][index])
+        for name in ('position', 'closedness')
+    )
+    return kind_of_motion(positions, closedness)
 
 
 def episode_frames(shard: Shard) -> int:

@@ -166,7 +166,9 @@ def warm_up(system: PlanningSystem) -> None:
         instruction = Instruction(verb, 'object', destination, words='object')
         grounding = None
         if kind.by_pictures:
-            grounding = system.heads.seen_grounding(views, past, instruction)
+            grounding = system.heads.seen_grounding(
+                system.heads.seen(views), past, instruction
+            )
         situation = Situation(
             context, start, instruction, place, kind.goal(place), grounding=grounding
         )

@@ -29,7 +29,7 @@ from vidplan_core.heads.grounding import (
     InstructionGrounding,
     MapFilter,
     ground,
-    ground_views,
+    ground_dense,
 )
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.uncertainty import FOLDER as UNCERTAINTY_FOLDER
@@ -43,8 +43,8 @@ from vidplan_core.world_model.world_model import Imagination, WorldModel
 
 # Grounds an instruction before the present of a past of one.
 Grounder = Callable[[Context, Instruction], InstructionGrounding]
-# The same in views (1, views, 3, height, width) in [0, 1], seen from poses (1, frames).
-ViewsGrounder = Callable[
+# The same in what the image tower sees, (1, views, width, rows, columns), from poses (1, frames).
+SeenGrounder = Callable[
     [Tensor, PoseChunk, Instruction, MapFilter | None], InstructionGrounding
 ]
 
@@ -95,8 +95,9 @@ class Heads:
     Attributes:
         uncertainty_head: None where imaginations are taken as they are.
         value_head: None where only the semantic reward counts.
-        ground: finds an instruction in the present, for the value head; ground_views: in what
-            the cameras show.
+        ground: finds an instruction in the present, for the value head; ground_seen: in what
+            the image tower sees.
+        look: how the image tower sees views; None where no head asks.
         bound: turns expected values into values that are reached with known probability.
         novelty: knows what training scenes look like; None where nobody does.
         hallucination: finds what an imagination cannot have from what was seen, for pictures.
@@ -108,7 +109,8 @@ class Heads:
     uncertainty_head: UncertaintyEstimator | None = None
     value_head: ValueEstimator | None = None
     ground: Grounder | None = None
-    ground_views: ViewsGrounder | None = None
+    ground_seen: SeenGrounder | None = None
+    look: Callable[[Tensor], Tensor] | None = None
     bound: LowerBound | None = None
     novelty: Novelty | None = None
     hallucination: HallucinationHead | None = None
@@ -119,6 +121,22 @@ class Heads:
     def __post_init__(self) -> None:
         if self.value_head is not None and self.ground is None:
             raise ModelError('a value head needs `ground`: it reads a grounded instruction')
+
+    def seen(self, views: Tensor) -> Tensor | None:
+        """Views (batch, views, 3, height, width) in [0, 1] as the image tower sees them.
+
+        Embeddings of patches (batch, views, width, rows, columns); None where no head asks.
+        """
+        return None if self.look is None else self.look(views)
+
+    def strangeness(self, present: Tensor, seen: Tensor | None) -> float | None:
+        """How strange a scene is, see `Novelty.score`; None where nobody knows.
+
+        Args:
+            present: its latents, (1, channels, rows, columns).
+            seen: its views as `seen` gives them.
+        """
+        return None if self.novelty is None else float(self.novelty.score(present, seen)[0])
 
     @property
     def see_imaginations(self) -> bool:
@@ -160,19 +178,19 @@ class Heads:
 
     def seen_grounding(
         self,
-        views: Tensor,
+        seen: Tensor | None,
         poses: PoseChunk,
         instruction: Instruction,
         keep: MapFilter | None = None,
     ) -> InstructionGrounding | None:
-        """An instruction in views (1, views, 3, height, width) seen from poses (1, frames).
+        """An instruction in views as `seen` gives them, from poses (1, frames).
 
         Where things are is looked up in what was seen, never in what is imagined, which blurs
         them; None without a value head.
         """
-        if self.ground_views is None:
+        if self.ground_seen is None or seen is None:
             return None
-        return self.ground_views(views, poses, instruction, keep)
+        return self.ground_seen(seen, poses, instruction, keep)
 
     def value(
         self, imagination: Imagination, grounding: InstructionGrounding, frames: Sequence[int]
@@ -222,15 +240,18 @@ def load_heads(
             heads,
             value_head=value,
             ground=lambda context, words: _ground(scorer, world_model, context, words),
-            ground_views=lambda views, poses, words, keep: ground_views(
-                scorer, world_model, views, poses.part([-1]), [words], keep
+            ground_seen=lambda seen, poses, words, keep: ground_dense(
+                scorer, world_model, seen, poses.part([-1]), [words], keep
             ),
+            look=scorer.dense_views,
             bound=load_bound(models / VALUE_FOLDER) if conformal else None,
         )
     if (models / NOVELTY_FOLDER).is_dir():
         novelty = load_novelty(models, device)
-        novelty.config.check_fits(world_model.config, channels)
+        novelty.config.check_fits(world_model.config, channels, scorer.dim)
         heads = replace(heads, novelty=novelty)
+        if novelty.sees_patches:
+            heads = replace(heads, look=scorer.dense_views)
     if (models / HALLUCINATION_FOLDER).is_dir():
         hallucination = load_hallucination(models, device)
         hallucination.config.check_fits(world_model.config, channels)

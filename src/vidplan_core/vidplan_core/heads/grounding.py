@@ -96,8 +96,7 @@ def ground_views(
         instructions: as many as scenes.
         keep: leaves out of the maps what has the same name and is not meant.
     """
-    dense = scorer.dense(views.flatten(0, 1)).unflatten(0, views.shape[:2])
-    return ground_dense(scorer, model, dense, poses, instructions, keep)
+    return ground_dense(scorer, model, scorer.dense_views(views), poses, instructions, keep)
 
 
 @torch.no_grad()

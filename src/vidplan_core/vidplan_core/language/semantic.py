@@ -71,6 +71,11 @@ class SemanticScorer:
         return cls(read_config(Path(source)), device)
 
     @property
+    def dim(self) -> int:
+        """Numbers of an embedding."""
+        return self.encode_text(['object']).shape[-1]
+
+    @property
     def image_size(self) -> tuple[int, int]:
         """Height and width at which views were scored last."""
         return self._size.now
@@ -104,6 +109,10 @@ class SemanticScorer:
         scale = max(own[0] / images.shape[-2], own[1] / images.shape[-1])
         size = self._size.whole((images.shape[-2] * scale, images.shape[-1] * scale))
         return in_tiles(self._embed, self._scaled(images, size), own, patch)
+
+    def dense_views(self, views: Tensor) -> Tensor:
+        """`dense` of views (batch, views, 3, ...), (batch, views, dim, rows, columns)."""
+        return self.dense(views.flatten(0, 1)).unflatten(0, views.shape[:2])
 
     def normalised(self, images: Tensor) -> Tensor:
         """Return views (batch, 3, height, width) in [0, 1] as the image tower takes them.

@@ -116,15 +116,15 @@ class Session:
         position, rotation = past.poses.position[:, -1], past.poses.rotation[:, -1]
         things = task.things(Chooser(parts.locator, images, position, rotation))
         grounding, handled, imagined = None, None, kind.by_pictures and kind.imagined
+        seen = parts.heads.seen(images)
         if imagined:
             keep = partial(things.kept, parts.locator, position=position, rotation=rotation)
-            grounding = parts.heads.seen_grounding(images, past.poses, task.instruction, keep)
+            grounding = parts.heads.seen_grounding(seen, past.poses, task.instruction, keep)
         known = None if grounding is None or grounding.seen is None else grounding.seen[:, 0]
         target = task.instruction.target
         sighting = parts.locator.look(images, position, rotation, target, known, things.target)
         place = self._remember(task, sighting, images)
-        novelty = parts.heads.novelty
-        strange = None if novelty is None else float(novelty.score(past.latents[:, -1])[0])
+        strange = parts.heads.strangeness(past.latents[:, -1], seen)
         context, start = self._hand_over(past, history[-1], committed, kind)
         if grounding is not None:
             handled = task.thing.look(

@@ -135,18 +135,31 @@ def windows(
 
 def moves(window: ObservationWindow) -> bool:
     """Return whether the flange goes anywhere in what then happened."""
-    start = window.future[0].position
-    return any(np.linalg.norm(seen.position - start) > MOTION_M for seen in window.future)
+    return _moves(np.array([seen.position for seen in window.future]))
 
 
 def kind_of(window: ObservationWindow) -> str:
-    """Return which of KINDS a moment is, by what then happened.
+    """Return which of KINDS a moment is, by what then happened."""
+    positions = np.array([seen.position for seen in window.future])
+    return kind_of_motion(positions, np.array([seen.closedness for seen in window.future]))
+
+
+def kind_of_motion(positions: np.ndarray, closedness: np.ndarray) -> str:
+    """Return which of KINDS a moment is, by what was then measured.
 
     Contact is where fingers move, or rest on something that keeps them from closing.
+
+    Args:
+        positions: of the flange, (frames, 3), m, the present first.
+        closedness: (frames,).
     """
-    closed = np.array([seen.closedness for seen in window.future])
-    works = bool(np.ptp(closed) > FINGERS_MOVE)
-    holds = HOLDING[0] < closed[0] < HOLDING[1]
-    if works or (holds and moves(window)):
+    works = bool(np.ptp(closedness) > FINGERS_MOVE)
+    holds = HOLDING[0] < closedness[0] < HOLDING[1]
+    moved = _moves(positions)
+    if works or (holds and moved):
         return CONTACT
-    return FREE if moves(window) else STILL
+    return FREE if moved else STILL
+
+
+def _moves(positions: np.ndarray) -> bool:
+    return bool((np.linalg.norm(positions - positions[0], axis=-1) > MOTION_M).any())

@@ -21,7 +21,7 @@ from vidplan_core.heads.anomaly.novelty import (
     squares,
 )
 from vidplan_core.models.io import WEIGHTS
-from vidplan_training.recipes.novelty import far_apart, remember, with_usual
+from vidplan_training.recipes.novelty import far_apart, remember, with_patches, with_usual
 
 CHANNELS, VIEWS = 4, 3
 
@@ -101,11 +101,45 @@ def test_the_memory_survives_its_file(tmp_path: Path, novelty: Novelty) -> None:
 
 
 def test_a_memory_of_other_latents_is_refused(novelty: Novelty) -> None:
-    novelty.config.check_fits(tiny_config(), CHANNELS)
+    novelty.config.check_fits(tiny_config(), CHANNELS, 6)
     with pytest.raises(ModelError, match='vidplan-train novelty'):
-        novelty.config.check_fits(tiny_config(), 8)
+        novelty.config.check_fits(tiny_config(), 8, 6)
     with pytest.raises(ValueError, match='too few'):
         remember(scenes(2, 0), tiny_config(), 10_000, np.random.default_rng(0))
+
+
+def embeddings(count: int, seed: int) -> torch.Tensor:
+    """Unit embeddings (count, views, 6, 3, 4) of patches of three kinds."""
+    generator = torch.Generator().manual_seed(seed)
+    kinds = torch.eye(6)[:3]
+    drawn = kinds[torch.randint(3, (count, VIEWS, 3, 4), generator=generator)]
+    noisy = drawn + 0.05 * torch.randn(drawn.shape, generator=generator)
+    return torch.nn.functional.normalize(noisy, dim=-1).movedim(-1, 2)
+
+
+def test_a_patch_of_an_unknown_kind_is_strange(novelty: Novelty, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    memory = with_patches(novelty, embeddings(30, 0), 40, rng, drawn=3)
+    memory = with_usual(memory, scenes(40, 1), embeddings(40, 1))
+    assert (memory.sees_patches, novelty.sees_patches) == (True, False)
+    latents, seen = scenes(20, 2), embeddings(20, 2)
+    strange = seen.clone()
+    strange[:, 1, :, 2, 3] = torch.eye(6)[5]  # one patch of one view, and the latents as ever
+    usual, found = memory.score(latents, seen), memory.score(latents, strange)
+    assert found.min() > usual.max()
+    # Where nobody looked, and where patches are not remembered, latents alone count.
+    torch.testing.assert_close(memory.score(latents), novelty.score(latents))
+    torch.testing.assert_close(novelty.score(latents, strange), novelty.score(latents))
+    save_novelty(tmp_path / FOLDER, memory)
+    again = load_novelty(tmp_path).score(latents, strange)
+    torch.testing.assert_close(again, found, atol=0.05, rtol=0.02)
+
+
+def test_a_memory_of_other_embeddings_is_refused(novelty: Novelty) -> None:
+    memory = with_patches(novelty, embeddings(3, 0), 40, np.random.default_rng(0))
+    memory.config.check_fits(tiny_config(), CHANNELS, 6)
+    with pytest.raises(ModelError, match='of 6 numbers does not fit .* gives 5'):
+        memory.config.check_fits(tiny_config(), CHANNELS, 5)
 
 
 def test_a_memory_of_an_earlier_edition_is_refused() -> None:

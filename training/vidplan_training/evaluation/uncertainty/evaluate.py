@@ -16,11 +16,13 @@ from vidplan_core.heads.anomaly.hallucination import load_hallucination
 from vidplan_core.heads.anomaly.novelty import FOLDER as NOVELTY_FOLDER
 from vidplan_core.heads.anomaly.novelty import load_novelty
 from vidplan_core.heads.uncertainty import load_uncertainty
+from vidplan_core.language.semantic import SemanticScorer
 from vidplan_core.metrics.episode_sums import EpisodeMeans
 from vidplan_core.metrics.perceptual_networks import load_feature_distance
 from vidplan_core.metrics.ranking import Separation
 from vidplan_core.world_model.checkpoint import load_world_model
 from vidplan_core.world_model.world_model import WorldModel
+from vidplan_eval.replay.windows import KINDS
 from vidplan_training.data.robot_shards import as_shards
 from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.evaluation.clips import (
@@ -104,9 +106,14 @@ def make_run(settings: EvaluateUncertainty) -> UncertaintyRun:
     scenes |= {f'{kind}_entropy': Separation(0.0, 1.0) for kind in UNSEEN}
     scenes |= {kind: Separation(0.0, 1.0) for kind in EDITS if finds}
     means = EpisodeMeans(['iou', 'iou_by_errors', *(['called_wrong'] if finds else [])])
+    look = None
+    if novelty is not None and novelty.sees_patches:
+        look = SemanticScorer.load(settings.models / 'semantic').dense_views
+    moments = {kind: UncertaintyEvidence(head) for kind in KINDS}
     return UncertaintyRun(
-        model, head, distance, settings.seed, evidence, means, scenes, novelty, hallucination
-    )
+        model, head, distance, settings.seed, evidence, moments, means, scenes, novelty,
+        hallucination, look,
+    )  # fmt: skip
 
 
 def _has(settings: EvaluateUncertainty, folder: str) -> bool:
@@ -145,6 +152,14 @@ def _scenes(run: UncertaintyRun, place: ClipPlace, clip: Clip) -> None:
     run.count_scene(['swapped'], swapped, place, new=True, episode=place.number)
 
 
+def _of_moments(evidence: UncertaintyEvidence) -> dict[str, Any] | None:
+    """Numbers of one kind of moment with their intervals; None where there was none."""
+    if not evidence.clips:
+        return None
+    found = evidence.result()
+    return {'clips': evidence.clips, **values_of(found), 'interval_95': intervals_of(found)}
+
+
 def _result(run: UncertaintyRun, clips: int) -> dict[str, Any]:
     whole = UncertaintyEvidence(run.head)
     for evidence in run.evidence.values():
@@ -170,6 +185,7 @@ def _result(run: UncertaintyRun, clips: int) -> dict[str, Any]:
         'bins': {'kind': run.head.bins.kind, 'count': run.head.bins.count},
         'deep_feature_network': {'name': run.distance.name, **run.distance.details},
         'ways': {mode: values_of(evidence.result()) for mode, evidence in run.evidence.items()},
+        'moments': {kind: _of_moments(evidence) for kind, evidence in run.moments.items()},
         'reliability': {
             **whole.calibration.thresholds.diagram(),
             'positions': whole.calibration.positions.total.tolist(),

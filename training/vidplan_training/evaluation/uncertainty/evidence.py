@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,7 @@ from vidplan_core.world_model.sampling.sampler import MEAN, SamplingConfig
 from vidplan_core.world_model.world_model import WorldModel
 from vidplan_eval.phantom import RandomPhantoms
 from vidplan_training.data.latents import Clips
-from vidplan_training.evaluation.clips import CLIPS_PER_EPISODE, Clip, ClipPlace
+from vidplan_training.evaluation.clips import CLIPS_PER_EPISODE, Clip, ClipPlace, moment_of
 from vidplan_training.evaluation.uncertainty.localisation import (
     error_map,
     scene_entropy,
@@ -68,11 +68,24 @@ class UncertaintyEvidence:
         self.sparse = Sparsification(*fine)
         self.sparse_expected = Sparsification(fine[1], fine[1])
         self.means = EpisodeMeans(['expected_error', 'error', 'entropy'])
+        self.clips = 0
+
+    def add(
+        self, episode: int, entropy: np.ndarray, expected: np.ndarray, errors: np.ndarray
+    ) -> None:
+        """Count elements (elements,) of a clip: entropies, expected errors beside the errors."""
+        self.clips += 1
+        self.elements.add(episode, entropy, errors)
+        self.sparse.add(episode, entropy, errors)
+        self.sparse_expected.add(episode, expected, errors)
+        self.means.add(episode, expected_error=expected, error=errors, entropy=entropy)
 
     def merge(self, other: UncertaintyEvidence) -> None:
         """Add what was counted of another mode."""
+        self.clips += other.clips
         for name, mine in vars(self).items():
-            mine.merge(getattr(other, name))
+            if name != 'clips':
+                mine.merge(getattr(other, name))
 
     def result(self) -> dict[str, IntervalEstimate]:
         """Every metric by name."""
@@ -90,17 +103,22 @@ class UncertaintyEvidence:
 
 @dataclass
 class UncertaintyRun:
-    """One evaluation: models, what images are compared in, and what has been counted."""
+    """One evaluation: models, what images are compared in, and what has been counted.
+
+    `look` is how the image tower sees views, where novelty remembers that.
+    """
 
     model: WorldModel
     head: UncertaintyHead
     distance: FeatureDistance
     seed: int
     evidence: dict[str, UncertaintyEvidence]
+    moments: dict[str, UncertaintyEvidence]
     edits: EpisodeMeans
     scenes: dict[str, Separation]
     novelty: Novelty | None = None
     hallucination: HallucinationHead | None = None
+    look: Callable[[Tensor], Tensor] | None = None
 
     def imagine(self, clip: Clip, number: int, mode: str = PLAIN) -> Rollouts:
         """A clip's rollout, with noise of its own."""
@@ -115,25 +133,26 @@ class UncertaintyRun:
         rollouts = self.imagine(clip, place.number, mode)
         logits = self.head(rollouts.inputs).float()
         estimate, errors = ErrorEstimate.of(logits, self.head.bins), rollouts.errors
-        evidence, episode = self.evidence[mode], place.number
+        counted, episode = [self.evidence[mode]], place.number
+        if mode == PLAIN:
+            counted.append(self.moments[moment_of(place, self.model.config.frames)])
         flat = logits.movedim(2, -1).flatten(0, -2)
         rng = np.random.default_rng([self.seed, place.number, place.present, 21])
         chosen = torch.from_numpy(rng.permutation(len(flat))[:ELEMENTS])
         wrong = errors.flatten()[chosen]
-        evidence.calibration.add(episode, flat[chosen], wrong)
         entropy, expected = (
             values.flatten()[chosen].numpy()
             for values in (estimate.entropy, estimate.expected_error)
         )
-        evidence.elements.add(episode, entropy, wrong.numpy())
-        evidence.sparse.add(episode, entropy, wrong.numpy())
-        evidence.sparse_expected.add(episode, expected, wrong.numpy())
-        evidence.means.add(episode, expected_error=expected, error=wrong.numpy(), entropy=entropy)
         views = len(self.model.config.views)
         of_views = estimate.view_entropy(views).flatten().numpy()
         apart = errors.unflatten(3, (views, -1)).mean(dim=(2, 4, 5)).flatten()
-        evidence.frames.add(episode, of_views, apart.numpy())
-        evidence.features.add(episode, of_views, self._features(clip, rollouts, MODES[mode][0]))
+        features = self._features(clip, rollouts, MODES[mode][0])
+        for evidence in counted:
+            evidence.calibration.add(episode, flat[chosen], wrong)
+            evidence.add(episode, entropy, expected, wrong.numpy())
+            evidence.frames.add(episode, of_views, apart.numpy())
+            evidence.features.add(episode, of_views, features)
         return rollouts
 
     def _features(self, clip: Clip, rollouts: Rollouts, hops: tuple[int, ...]) -> np.ndarray:
@@ -184,7 +203,14 @@ class UncertaintyRun:
         """Count a clip's scene among the seen or the new ones of some kinds."""
         inputs = self.imagine(clip, place.number).inputs
         entropy = scene_entropy(self.head.estimate(inputs)).numpy()
-        score = entropy if self.novelty is None else self.novelty.score(inputs.present).numpy()
+        score = entropy
+        if self.novelty is not None:
+            seen = None if self.look is None else self.look(self._present(clip))
+            score = self.novelty.score(inputs.present, seen).numpy()
         for kind in kinds:
             self.scenes[kind].add(episode, score, positive=new)
             self.scenes[f'{kind}_entropy'].add(episode, entropy, positive=new)
+
+    def _present(self, clip: Clip) -> Tensor:
+        """Views (1, views, 3, height, width) of a clip's present, in [0, 1]."""
+        return clip.views(len(self.model.config.views))[None, clip.history - 1]

@@ -7,7 +7,8 @@ themselves are compared with a memory of training scenes, by the distance to the
 neighbour in whitened space (PatchCore, Roth et al., CVPR 2022): single places reveal strange
 light and colours of the whole scene, neighbourhoods of a strange thing in it. How each view is
 laid out, the mean of its parts and how much it varies, reveals a camera that shows nothing or
-something else.
+something else. What kind of thing a patch shows is known to the image tower: the embeddings of
+patches are compared in the same way, where they are given.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ from vidplan_core.world_model.config import WorldModelConfig
 
 FOLDER = 'novelty'
 SIDES = (1, 3)  # of the compared squares of latents
-STATISTICS = 3  # of a scene: its places, its neighbourhoods, its views
+# Of a scene: its places, its neighbourhoods, its views; with a memory of patches, its patches.
+STATISTICS = 3
 # Of a scene's neighbourhoods: the share that a strange thing would fill.
 WORST = 0.02
+WORST_PATCHES = 0.01
 LIGHT_VARIES, LAYOUT_VARIES = 1.0, 2.0
 # Rows and columns of the parts of a view whose means are its layout.
 PARTS = (3, 4)
@@ -43,8 +46,10 @@ class NoveltyConfig:
 
     bank: remembered squares of every size.
     usual, spread: mean and standard deviation, over scenes like those of the training that are
-        not in the memory, of the mean distance of places, of the worst neighbourhoods, and of the
-        strangest view's layout.
+        not in the memory, of the mean distance of places, of the worst neighbourhoods, of the
+        strangest view's layout, and, with patches, of the worst of them.
+    patches: remembered embeddings of patches; 0 for none.
+    width: of an embedding.
     """
 
     channels: int = 8
@@ -52,22 +57,33 @@ class NoveltyConfig:
     bank: int = 4000
     usual: tuple[float, ...] = (0.0, 0.0, 0.0)
     spread: tuple[float, ...] = (1.0, 1.0, 1.0)
+    patches: int = 0
+    width: int = 0
 
     def __post_init__(self) -> None:
-        require_ranges(self, channels=(1, 1024), views=(1, 64), bank=(1, 1e6), spread=(1e-9, 1e6))
-        if not len(self.usual) == len(self.spread) == STATISTICS:
+        require_ranges(
+            self, channels=(1, 1024), views=(1, 64), bank=(1, 1e6), spread=(1e-9, 1e6),
+            patches=(0, 1e6), width=(0, 65536),
+        )  # fmt: skip
+        wanted = STATISTICS + bool(self.patches)
+        if not len(self.usual) == len(self.spread) == wanted:
             raise ModelError(
-                f'usual and spread have {STATISTICS} numbers each, not {self.usual} and '
+                f'usual and spread have {wanted} numbers each, not {self.usual} and '
                 f'{self.spread}; make the memory anew with `vidplan-train novelty`'
             )
 
-    def check_fits(self, config: WorldModelConfig, channels: int) -> None:
-        """Raise ModelError when a world model's latents have another shape."""
+    def check_fits(self, config: WorldModelConfig, channels: int, width: int) -> None:
+        """Raise ModelError for a world model's latents, or embeddings, of another shape."""
         if (self.channels, self.views) != (channels, len(config.views)):
             raise ModelError(
                 f'a memory of {self.views} views of {self.channels} channels does not fit a '
                 f'world model of {len(config.views)} views of {channels}; make it anew with '
                 '`vidplan-train novelty`'
+            )
+        if self.patches and self.width != width:
+            raise ModelError(
+                f'a memory of embeddings of {self.width} numbers does not fit a semantic scorer '
+                f'that gives {width}; make it anew with `vidplan-train novelty`'
             )
 
 
@@ -85,6 +101,13 @@ class Novelty(nn.Module):
         size = config.channels * (PARTS[0] * PARTS[1] + 1)
         self.register_buffer('mean_layout', torch.zeros(config.views, size))
         self.register_buffer('whitening_layout', torch.eye(size).repeat(config.views, 1, 1))
+        if config.patches:
+            self.register_buffer('bank_patches', torch.zeros(config.patches, config.width))
+
+    @property
+    def sees_patches(self) -> bool:
+        """Whether it remembers how the image tower sees patches."""
+        return self.config.patches > 0
 
     def distances(self, latents: Tensor, side: int) -> Tensor:
         """Distance of every square to the nearest remembered one.
@@ -109,12 +132,26 @@ class Novelty(nn.Module):
         mean, whitening = (self.get_buffer(f'{name}_{side}') for name in ('mean', 'whitening'))
         return (found.to(mean) - mean) @ whitening
 
-    def statistics(self, latents: Tensor) -> Tensor:
-        """Mean distance of all places, of the worst neighbourhoods, of a view, (batch, 3)."""
+    def statistics(self, latents: Tensor, patches: Tensor | None = None) -> Tensor:
+        """Mean distance of all places, of the worst neighbourhoods, of a view, (batch, 3).
+
+        With patches, and a memory of them, the mean of the worst of them, too, (batch, 4).
+        """
         small, large = (self.distances(latents, side).flatten(1) for side in SIDES)
         worst = max(1, round(WORST * large.shape[1]))
         neighbourhoods = large.topk(worst, dim=1).values.mean(1)
-        return torch.stack([small.mean(1), neighbourhoods, self._layout(latents)], dim=1)
+        found = [small.mean(1), neighbourhoods, self._layout(latents)]
+        if patches is not None and self.sees_patches:
+            found.append(self._strangest(patches).to(small))
+        return torch.stack(found, dim=1)
+
+    def _strangest(self, patches: Tensor) -> Tensor:
+        """How far the worst of embeddings (batch, views, width, rows, columns) are, (batch,)."""
+        bank = self.get_buffer('bank_patches').float()
+        found = patches.float().movedim(2, -1).flatten(1, 3)
+        nearest = torch.stack([torch.cdist(scene, bank).amin(1) for scene in found])
+        worst = max(1, round(WORST_PATCHES * nearest.shape[1]))
+        return nearest.topk(worst, dim=1).values.mean(1)
 
     def _layout(self, latents: Tensor) -> Tensor:
         """How far the strangest view's layout is from the usual, whitened, (batch,)."""
@@ -123,19 +160,25 @@ class Novelty(nn.Module):
         return torch.einsum('bvi,vij->bvj', apart, whitening).norm(dim=-1).amax(1)
 
     @torch.no_grad()
-    def score(self, latents: Tensor) -> Tensor:
+    def score(self, latents: Tensor, patches: Tensor | None = None) -> Tensor:
         """How strange scenes are, (batch,), in standard deviations of usual ones.
 
-        The strangest of the whole, its strangest part and the layout of a view; the whole and the
+        The strangest of the whole, its strangest parts and the layout of a view; the whole and the
         layout count from some deviations on, or they would drown what is strange in a small part.
 
         Args:
             latents: of the present, (batch, channels, views * rows, columns), normalised.
+            patches: their embeddings by the image tower, (batch, views, width, rows, columns);
+                None where nobody has looked.
         """
-        found = self.statistics(latents)
-        usual, spread = (found.new_tensor(v) for v in (self.config.usual, self.config.spread))
+        found = self.statistics(latents, patches)
+        known = found.shape[1]
+        usual, spread = (
+            found.new_tensor(v[:known]) for v in (self.config.usual, self.config.spread)
+        )
         apart = (found - usual) / spread
-        return (apart - apart.new_tensor([LIGHT_VARIES, 0.0, LAYOUT_VARIES])).amax(1)
+        counts_from = apart.new_tensor([LIGHT_VARIES, 0.0, LAYOUT_VARIES, 0.0])
+        return (apart - counts_from[:known]).amax(1)
 
 
 def squares(latents: Tensor, views: int, side: int) -> Tensor:
