@@ -139,6 +139,12 @@ class Heads:
         return None if self.novelty is None else float(self.novelty.score(present, seen)[0])
 
     @property
+    def look_closely(self) -> bool:
+        """Whether any head asks what the image tower sees."""
+        remembers = self.novelty is not None and self.novelty.sees_patches
+        return remembers or self.ground_seen is not None
+
+    @property
     def see_imaginations(self) -> bool:
         """Whether any head looks at what is imagined."""
         return self.uncertainty_head is not None or self.value_head is not None
@@ -243,20 +249,18 @@ def load_heads(
             ground_seen=lambda seen, poses, words, keep: ground_dense(
                 scorer, world_model, seen, poses.part([-1]), [words], keep
             ),
-            look=scorer.dense_views,
             bound=load_bound(models / VALUE_FOLDER) if conformal else None,
         )
     if (models / NOVELTY_FOLDER).is_dir():
         novelty = load_novelty(models, device)
         novelty.config.check_fits(world_model.config, channels, scorer.dim)
         heads = replace(heads, novelty=novelty)
-        if novelty.sees_patches:
-            heads = replace(heads, look=scorer.dense_views)
     if (models / HALLUCINATION_FOLDER).is_dir():
         hallucination = load_hallucination(models, device)
         hallucination.config.check_fits(world_model.config, channels)
         heads = replace(heads, hallucination=hallucination)
-    return _with_detectors(heads, models, world_model, scorer, device, robot)
+    heads = _with_detectors(heads, models, world_model, scorer, device, robot)
+    return replace(heads, look=scorer.dense_views) if heads.look_closely else heads
 
 
 def _with_detectors(
