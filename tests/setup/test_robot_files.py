@@ -71,5 +71,9 @@ def test_both_machines_share_network_and_domain() -> None:
     for service in services.values():
         assert service['network_mode'] == 'host'
         assert 'ROS_DOMAIN_ID' in service['environment']
+        assert service['init']
+    planning = services['planning']
+    assert planning['stop_signal'] == 'SIGINT'  # the adapter brakes, as at Ctrl-C
+    assert planning['healthcheck']['test'][0] == 'CMD'
     assert '../config/franka_controllers.yaml' in services['control']['volumes'][0]
     assert (ROOT / services['planning']['build']['dockerfile']).is_file()
