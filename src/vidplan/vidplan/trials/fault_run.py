@@ -120,6 +120,7 @@ class FaultRun:
             f'{fault.name:18s} {len(rows):3d}/{self._wanted[fault.name]}  rests '
             f'{found.beyond_s:.3f} s after the bound  {" ".join(found.names)}'
             f'{"" if found.named else "  NOT NAMED"}{"" if found.recovered else "  NOT RECOVERED"}'
+            f'{f"  started {found.starts} times" if found.starts > 1 else ""}'
             f'  {each_s:.1f} s each, {duration_text(each_s * left)} left'
         )
 
@@ -160,6 +161,7 @@ def fault_summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         'rest_p50_s': float(np.quantile(beyond_s, 0.5)),
         'rest_max_s': max(beyond_s),
         'heard': dict(heard),
+        'started_again': sum(row.get('starts', 0) > 1 for row in rows),
     }
 
 

@@ -30,6 +30,8 @@ _PLANNER, _STITCHER = PlannerParameters(), StitcherParameters()
 _LONG_S, _SHORT_S, _PLAN_S = 600.0, 4.0, 0.8
 # A paused process answers again within, s.
 _AGAIN_S = 60.0
+# What was killed is started so often at most.
+_STARTS = 3
 # What each process publishes.
 _SAYS = {'stitcher': 'observation', SERVER: 'plan', 'adapter': 'adapter/status'}
 _INSTRUCTION = 'move to the carrot'
@@ -168,14 +170,25 @@ def _signal(
     return begin
 
 
+def _is_new(stand: GraphStand, name: str, before: set[bytes]) -> bool:
+    return bool(stand.publishers(_SAYS[name]) - before)
+
+
 def _start(name: str) -> Callable[[GraphStand], bool]:
-    """Start what was killed, and only that; wait until it is there."""
+    """Start what was killed, and only that, until it takes part.
+
+    Where one was killed, Fast DDS does not always find its successor; the next one it does.
+    """
 
     def recover(stand: GraphStand) -> bool:
-        before = stand.publishers(_SAYS[name])
-        stand.processes.start(name)
-        stand.handle = None
-        return stand.until(lambda: stand.publishers(_SAYS[name]) - before, START_S)
+        for _ in range(_STARTS):
+            before = stand.publishers(_SAYS[name])
+            stand.processes.start(name)
+            stand.starts, stand.handle = stand.starts + 1, None
+            stand.until(partial(_is_new, stand, name, before), START_S)
+            if stand.moves_again():
+                return True
+        return False
 
     return recover
 

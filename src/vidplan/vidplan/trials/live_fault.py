@@ -50,12 +50,14 @@ class FaultTry:
         names: of the errors that were heard, in their order.
         named: whether the right one is among them.
         recovered: whether the arm could be moved again, nothing else restarted.
+        starts: how often what was killed had to be started for that.
     """
 
     beyond_s: float
     names: tuple[str, ...]
     named: bool
     recovered: bool
+    starts: int = 0
 
 
 def attempt(stand: Stand, fault: LiveFault) -> FaultTry:
@@ -75,7 +77,7 @@ def attempt(stand: Stand, fault: LiveFault) -> FaultTry:
     names = tuple(stand.names)
     recovered = fault.recover(stand)
     stand.heal()
-    return FaultTry(beyond_s, names, named, recovered and stand.moves_again())
+    return FaultTry(beyond_s, names, named, recovered and stand.moves_again(), stand.starts)
 
 
 def _rest(stand: Stand, bound: Bound) -> float:

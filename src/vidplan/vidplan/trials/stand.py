@@ -51,6 +51,7 @@ class Stand(ABC):
         arm: the arm.
         node: of whoever asks.
         names: of the errors that were heard since `forget`.
+        starts: of processes that were killed, since `forget`.
         random: decides moments and ways.
     """
 
@@ -62,6 +63,7 @@ class Stand(ABC):
         node = Node('trials', namespace=NAMESPACE, start_parameter_services=False)
         self.node: Node = self.add(node)
         self.names: list[str] = []
+        self.starts = 0
         self.status = AdapterStatus()
         self.node.create_subscription(
             AdapterStatus, 'adapter/status', self._on_status, qos.LATCHED
@@ -172,6 +174,7 @@ class Stand(ABC):
     def forget(self) -> None:
         """Count the names that come from now on."""
         self.names.clear()
+        self.starts = 0
 
     def _on_status(self, status: AdapterStatus) -> None:
         self.status = status
