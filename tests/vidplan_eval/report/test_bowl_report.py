@@ -117,7 +117,9 @@ def folder(tmp_path):
     ):  # fmt: skip
         write(tmp_path, method, base, successes)
     phantom = {'phantom_chosen': 3, 'judged': 40}
-    write_json(tmp_path / 'hacking.json', {'suite': 'hacking', 'with_uncertainty': phantom})
+    planner = {'combination': 'entropy_weighted'}
+    hacking = {'suite': 'hacking', 'settings': {'planner': planner}, 'with_uncertainty': phantom}
+    write_json(tmp_path / 'hacking.json', hacking)
     (tmp_path / 'notes.json').write_text('{"hello": 1}')
     return tmp_path
 
@@ -126,6 +128,7 @@ def test_the_report_compares_all_that_is_there(folder):
     markdown, page = (path.read_text() for path in write_report(folder))
     assert '| vidplan (words) | 8 of 10: 80 % [44, 97] | 8 of 10: 80 % [44, 97] |' in markdown
     assert '| tape | 4 of 20: 20 % [6, 44] | 15 of 20: 75 % [51, 91] | 2 of 10' in markdown
+    assert '| entropy weighted | with uncertainty | 3 of 40: 8 % [2, 20] |' in markdown
     pair = '| vidplan (words) | policy (words) | pooled | 20 | 12 | 0 | '
     assert f'{pair}+60 points [28, 60] | 0.0005 |' in markdown
     assert '| 4 | words | 20 | +80 points | 0.75 [' in markdown

@@ -11,7 +11,7 @@ from vidplan_eval.report.figures import bars, curves
 from vidplan_eval.report.gains import gain_curves
 from vidplan_eval.report.paired import Outcomes, PairedTest, headroom, paired_test
 from vidplan_eval.report.paper import FIGURE_9
-from vidplan_eval.report.results import FOLD, Results, count, outcomes, rows_of
+from vidplan_eval.report.results import FOLD, Results, Row, count, outcomes, rows_of
 from vidplan_eval.report.sections import (
     OURS,
     PLACE,
@@ -99,16 +99,26 @@ def share_of_headroom(found: Results) -> list[ReportSection]:
 
 def hacking(found: Results) -> list[ReportSection]:
     """How often a hallucination is chosen, and how much of a promised gain is kept."""
-    parts: list[Part] = []
-    for result in found.others.get('hacking', ()):
-        rows = [
-            [key.replace('_', ' '), rate_words(entry['phantom_chosen'], entry['judged'])]
-            for key in ('without_uncertainty', 'with_uncertainty')
-            if (entry := result.get(key))
+    rows = [
+        [
+            _objective(result),
+            key.replace('_', ' '),
+            rate_words(entry['phantom_chosen'], entry['judged']),
         ]
-        parts.append(ReportTable(['planner', 'hallucination chosen'], rows))
+        for result in found.others.get('hacking', ())
+        for key in ('without_uncertainty', 'with_uncertainty')
+        if (entry := result.get(key))
+    ]
+    head = ['objective', 'planner', 'hallucination chosen']
+    parts: list[Part] = [ReportTable(head, rows)] if rows else []
     parts += _refinement(found.others.get('refinement', ()))
     return [ReportSection('World-model hacking', parts)] if parts else []
+
+
+def _objective(result: Row) -> str:
+    """How a result's planner weighed uncertainty, in words; nothing where it does not say."""
+    planner: Row = result.get('settings', {}).get('planner', {})
+    return str(planner.get('combination', '')).replace('_', ' ')
 
 
 def overview(found: Results) -> list[ReportSection]:
