@@ -26,7 +26,8 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from vidplan_msgs.msg import Truth
 from vidplan_sim.arm.kinematics import ARM_JOINTS
 from vidplan_sim.parameters import CellParameters
-from vidplan_sim.ros.node import CellNode, make_room_for_images
+from vidplan_sim.ros.node import CellNode
+from vidplan_sim.ros.room import make_room_for_images
 
 pytestmark = pytest.mark.ros
 TOPIC = 'fr3_arm_controller/joint_trajectory'

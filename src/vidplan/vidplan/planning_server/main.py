@@ -22,6 +22,7 @@ from vidplan.ros.lifecycle import ManagedNode
 from vidplan.ros.log_folder import log_folder
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
 from vidplan_core.errors import VidPlanError
+from vidplan_sim.ros.room import make_room_for_images
 
 EXIT_FAILED = 1
 # A running goal, two services, observations, adapter status, and the rest.
@@ -108,6 +109,7 @@ def main(args: list[str] | None = None, host: PlanningHost | None = None) -> int
     server = None
     try:
         log_folder()
+        make_room_for_images()
         # No handlers of rclpy's own: its shutdown at the signal would cut the way to the adapter.
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         check_arguments(args)

@@ -43,6 +43,7 @@ from vidplan_core.errors import ObservationError
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.se3 import matrix_to_quaternion
 from vidplan_msgs.msg import Observation as ObservationMessage
+from vidplan_sim.ros.room import make_room_for_images
 
 # A frame may come this much early (share of the period) and still count as due.
 _EARLY = 0.25
@@ -275,6 +276,7 @@ class Stitcher(Node):
 
 def main(args: list[str] | None = None) -> int:
     """Run the stitcher until it is stopped."""
+    make_room_for_images()
     torch.set_num_threads(1)  # seven joints need no thread pool beside the planner's
     return run_node(Stitcher, args)
 

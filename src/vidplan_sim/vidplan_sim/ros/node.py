@@ -7,9 +7,7 @@ stamps every message, and never runs backwards, not even over a reset.
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,6 +37,7 @@ from vidplan_sim.ros.camera_thread import CameraThread
 from vidplan_sim.ros.frames import FramePublisher
 from vidplan_sim.ros.pacing import RealTimePacer
 from vidplan_sim.ros.parameters import declare_parameters
+from vidplan_sim.ros.room import make_room_for_images
 from vidplan_sim.scene import Scene
 from vidplan_sim.towel_scenes import cell_scene
 
@@ -242,16 +241,6 @@ class CellNode(Node):
         """Stop the cameras first: their thread publishes."""
         self._cameras.close()
         super().destroy_node()
-
-
-def make_room_for_images() -> None:
-    """Let Fast DDS keep a few frames in shared memory, unless its settings are given already.
-
-    Its default holds less than three images, and drops what comes while it is full.
-    """
-    profile = Path(__file__).parents[1] / 'assets' / 'fastdds.xml'
-    if 'FASTDDS_DEFAULT_PROFILES_FILE' not in os.environ:
-        os.environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', str(profile))
 
 
 def main(args: list[str] | None = None) -> int:

@@ -45,7 +45,11 @@ def run(args: argparse.Namespace) -> int:
     from vidplan.ros.log_folder import log_folder
     from vidplan.trials.fault_run import FAULTS, FaultRun
     from vidplan_core.errors import ConfigError
+    from vidplan_sim.ros.room import make_room_for_images
 
+    # What a process that is killed holds in shared memory is not given back: by default there is
+    # so little that nothing else comes through from then on.
+    make_room_for_images()
     known = [fault.name for fault in FAULTS]
     if unknown := set(args.only) - set(known):
         raise ConfigError(f'no fault {sorted(unknown)[0]!r}; there are {", ".join(known)}')
