@@ -111,6 +111,24 @@ def test_what_a_graph_is_set_to_is_recorded(ros, tmp_path):
     assert list(feed._clients) == ['adapter']  # is asked when it comes
 
 
+def test_compressed_pictures_are_recorded_as_they_come(ros, tmp_path):
+    from sensor_msgs.msg import CompressedImage
+
+    words = ['-p', f'bag:={tmp_path / "bag"}', '-r', 'left/image_raw:=camera/compressed']
+    node = ros.add(recorder.Recorder(cli_args=['--ros-args', *words]))
+    camera = ros.node.create_publisher(CompressedImage, 'camera/compressed', 10)
+
+    def came() -> int:
+        camera.publish(CompressedImage(format='jpeg', data=b'picture'))
+        return node.counts['left/image_raw']
+
+    ros.spin_until(came)
+    node.close()
+    with Bag(tmp_path / 'bag') as found:
+        *_, message = next(found.messages(['left/image_raw']))
+    assert (message.format, bytes(message.data)) == ('jpeg', b'picture')
+
+
 PUBLISHER = """
 import time
 import rclpy

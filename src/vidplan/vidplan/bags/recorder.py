@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +27,7 @@ from vidplan.bags.settings_feed import SettingsFeed
 from vidplan.parameters.bags import RecorderParameters
 from vidplan.parameters.files import check_arguments
 from vidplan.ros.diagnostics import OK, WARN, Diagnostics, Status
+from vidplan.ros.images import image_kind
 from vidplan.ros.log_folder import log_folder
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
@@ -84,7 +86,8 @@ class Recorder(Node):
             role: layout.topic(view)
             for view, role in zip(layout.views, cameras(layout.views), strict=True)
         }
-        entries = [entry for entry in recorded(layout.views) if self._is_installed(entry)]
+        table = map(self._as_it_comes, recorded(layout.views))
+        entries = [entry for entry in table if self._is_installed(entry)]
         topics = [
             BagTopic(entry.role, self._resolved(entry.role), entry.type_name) for entry in entries
         ]
@@ -99,6 +102,13 @@ class Recorder(Node):
         self.diagnostics = Diagnostics(self)
         self.diagnostics.add('recording', self._status)
         self.get_logger().info(f'recording {len(topics)} topics into {path}')
+
+    def _as_it_comes(self, entry: RecordedTopic) -> RecordedTopic:
+        """The entry with the type of a camera's topic, which may be one of compressed pictures."""
+        if entry.role not in self._topic_of:
+            return entry
+        kind = image_kind(self._resolved(entry.role)).__name__
+        return replace(entry, type_name=f'sensor_msgs/msg/{kind}')
 
     def _is_installed(self, entry: RecordedTopic) -> bool:
         try:
