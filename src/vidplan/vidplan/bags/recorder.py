@@ -45,6 +45,8 @@ from vidplan_eval.bags.writer import BagTopic, BagWriter
 # After the signal to end, the other nodes still report how they ended: the arm coming to rest,
 # the goal's result. Listening this much longer keeps that.
 LINGER_S = 0.7
+# What waits in queues by then is taken, too, but not for ever: cameras may go on.
+DRAIN_S, QUIET_SPINS = 3.0, 5
 EXIT_FAILED = 1
 # About ten seconds of cameras and states; a clock that is not there by then will not come.
 MAX_WAITING = 2000
@@ -224,7 +226,17 @@ def _spin(recorder: Recorder, stop: threading.Event, duration_s: float) -> None:
     deadline_s = time.monotonic() + LINGER_S
     while time.monotonic() < deadline_s:
         executor.spin_once(timeout_sec=0.05)
+    _drain(recorder, executor)
     executor.shutdown()
+
+
+def _drain(recorder: Recorder, executor: SingleThreadedExecutor) -> None:
+    """Take what has come already, which on a busy machine is more than could be taken till now."""
+    deadline_s, quiet = time.monotonic() + DRAIN_S, 0
+    while quiet < QUIET_SPINS and time.monotonic() < deadline_s:
+        before = recorder.counts.copy()
+        executor.spin_once(timeout_sec=0.0)
+        quiet = 0 if recorder.counts != before else quiet + 1
 
 
 def main(args: list[str] | None = None) -> int:
