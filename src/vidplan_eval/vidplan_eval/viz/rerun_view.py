@@ -25,6 +25,8 @@ TIMELINE = 'time'
 TRAIL = 200
 CANDIDATES = 6
 CHOSEN, OTHER, TAKEN = (224, 138, 0), (120, 120, 120), (60, 140, 220)
+# The arm is white, so what is behind it is not. Looked at from in front, from the left, m.
+BEHIND, EYE, LOOKED_AT = (48, 54, 64), (1.15, 0.75, 0.7), (0.25, 0.0, 0.3)
 
 
 class RerunView:
@@ -166,9 +168,17 @@ def _blueprint(views: Sequence[str]) -> Any:
         rrb.Horizontal(
             rrb.Vertical(*rows, rrb.Horizontal(*candidates)),
             rrb.Vertical(
-                rrb.Spatial3DView(origin='world', name='arm and paths'),
+                rrb.Spatial3DView(
+                    origin='world',
+                    name='arm and paths',
+                    background=BEHIND,
+                    eye_controls=rrb.EyeControls3D(position=EYE, look_target=LOOKED_AT),
+                ),
                 rrb.TimeSeriesView(origin='curves', name='score, terms, latency'),
                 rrb.TextLogView(origin='log', name='log'),
             ),
-        )
+        ),
+        rrb.BlueprintPanel(state='collapsed'),
+        rrb.SelectionPanel(state='collapsed'),
+        rrb.TimePanel(state='collapsed', timeline=TIMELINE),
     )
