@@ -26,6 +26,10 @@ def read_plan(data: bytes) -> Plan:
     return cast(Plan, deserialize_message(data, Plan))
 
 
+# What ROS calls a node that it has not heard of yet, though of its publisher.
+_NAMELESS = '_NODE_NAME_UNKNOWN_'
+
+
 class PlanGate:
     """Checks what only messages and their writers show.
 
@@ -55,7 +59,8 @@ class PlanGate:
     def on_accepted(self, plan: Plan, writers: Sequence[str]) -> None:
         """Refuse plans of this or a lower id, and of anybody else, from now on."""
         self._last_plan_id = plan.plan_id
-        self._planner = writers[0]
+        if not writers[0].endswith(_NAMELESS):  # its node's name comes later than its plans
+            self._planner = writers[0]
 
     def check_writers(self, writers: Sequence[str]) -> None:
         """Raise CommandRejectedError unless plans can only come from the one planner.

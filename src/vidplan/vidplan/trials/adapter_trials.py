@@ -125,7 +125,8 @@ def _pushed(stand: AdapterStand) -> Bound:
     """Somebody else moves the resting arm, and ends that himself."""
     stand.wait_for_rest()
     stand.forget()
-    stand.arm.push(0.4, 1.0)
+    away_rad = -math.copysign(0.4, stand.arm.state[0][0])  # or plans are out of reach at last
+    stand.arm.push(away_rad, 1.0)
     return _end_of_sent(stand)
 
 

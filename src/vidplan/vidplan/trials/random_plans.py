@@ -98,7 +98,8 @@ def _elsewhere(plan: Plan) -> None:
 
 
 def _hasty(plan: Plan) -> None:
-    plan.poses[2].position.y += 0.2
+    place = plan.poses[2].position
+    place.y -= math.copysign(0.2, place.y)  # not out of the workspace, which is named instead
 
 
 def _outside(plan: Plan) -> None:
