@@ -29,61 +29,86 @@ the way that it was sent on by 0.0007 rad at most, and rests 0.21 s (50 %), 0.66
 fault began: 0.25 s of silence, or a drift until it is 0.15 rad, count in. A stop brings it to rest
 within 0.10 s (50 %), 0.24 s (99 % and at most). `vidplan bench stops --tries 200 --seed 1000000`
 
-**Live faults**, each at a random moment of a random motion, the real adapter node beside a
-simulated arm, in a process whose time stands still while other programs hold it up (load
-17 on two cores, 30 at most): of 296 the arm rests within 0.3 s of the bound in 296
-[98.8, 100] %, 295 [98.1, 100] % are named, and after 296 [98.8, 100] % it moves again with nothing
-restarted. The one that was not named: joint states that froze, where only the end of the plan was
-named; presumably less than 0.03 rad was left of the motion, which was not looked into. The last
-column is from the bound to rest, 50 % and most. `vidplan bench faults --tries 20 --cancels 200
---seed 1000000 --json F`, ended after 8 to 9 of 20 tries; 9 of 9 is [66, 100] %. Clocks that are
-set, plans into a box or out of reach, and what needs messages of ros2_controllers or Franka are
-left to the tests.
+**Live faults**, each at a random moment of a motion: the real adapter node beside a simulated arm,
+in a process whose time stands still while other programs hold it up; then the real processes of
+the graph with a planner that only moves, at a priority above other programs (`autogroup` -20),
+which otherwise hold them up for longer than the bounds. At loads of 14 and 13 (median) on two
+cores the arm rests within 0.3 s of the bound in 781 of 781, [99.5, 100] %, the fault is named in
+780 of 781, [99.3, 100] %, and it moves again with nothing else restarted in 777 of 781, [98.7,
+100] %; of one fault, 5 of 5 is [48, 100] %. The last column is from the bound to rest, 50 % and
+most. Clocks that are set, plans into a box or out of reach, and what needs messages of
+ros2_controllers or Franka are left to the tests. `vidplan bench faults --tries 20 --cancels 200
+--seed 1000000 --json F`
 
 | fault | bound | tries | at rest | named | recovered | after the bound |
 | --- | --- | --- | --- | --- | --- | --- |
-| `joints_stop` | 0.25 s | 9 | 9 | 9 | 9 | 0.09, 0.10 s |
-| `joints_nan` | 0.25 s | 9 | 9 | 9 | 9 | 0.08, 0.09 s |
-| `joints_wrong` | 0.25 s | 9 | 9 | 9 | 9 | 0.09, 0.10 s |
-| `joints_others` | 0.25 s | 9 | 9 | 9 | 9 | 0.08, 0.09 s |
-| `joints_ahead` | 0.25 s | 9 | 9 | 9 | 9 | 0.00, 0.00 s |
-| `joints_jump` | the next state | 9 | 9 | 9 | 9 | 0.09, 0.10 s |
-| `joints_impossible` | the next state | 9 | 9 | 9 | 9 | 0.09, 0.10 s |
-| `joints_astray` | 0.15 rad at 0.6 rad/s | 9 | 9 | 9 | 9 | 0.00, 0.00 s |
-| `joints_frozen` | 0.03 rad, 0.1 s | 9 | 9 | 8 | 9 | 0.04, 0.06 s |
-| `someone_else` | the end of the other's motion | 9 | 9 | 9 | 9 | 0.00, 0.00 s |
-| `controller_none` | the end of what was sent | 9 | 9 | 9 | 9 | 0.00, 0.00 s |
-| `controller_refuses` | the next state | 9 | 9 | 9 | 9 | 0.07, 0.08 s |
-| `reflex` | the next state | 9 | 9 | 9 | 9 | 0.00, 0.00 s |
-| `recovery` | the next state | 9 | 9 | 9 | 9 | 0.00, 0.00 s |
-| `stopped_by_hand` | the next state | 9 | 9 | 9 | 9 | 0.00, 0.00 s |
-| `robot_idle` | the next state | 9 | 9 | 9 | 9 | 0.00, 0.00 s |
-| `robot_silent` | 0.25 s | 9 | 9 | 9 | 9 | 0.08, 0.09 s |
-| `contact` | the next state | 9 | 9 | 9 | 9 | 0.09, 0.09 s |
-| `stop` | at once | 9 | 9 | 9 | 9 | 0.08, 0.09 s |
-| `adapter_ends` | at once | 9 | 9 | 9 | 9 | 0.08, 0.09 s |
-| `transition` | the end of what was sent | 9 | 9 | 9 | 9 | 0.00, 0.00 s |
-| `plan_none` | the end of what was sent | 9 | 9 | 9 | 9 | 0.00, 0.00 s |
-| 12 kinds of bad plans | the end of what was sent | 98 | 98 | 98 | 98 | 0.00, 0.00 s |
+| `joints_stop` | 0.25 s | 20 | 20 | 20 | 20 | 0.09, 0.10 s |
+| `joints_nan` | 0.25 s | 20 | 20 | 20 | 20 | 0.08, 0.09 s |
+| `joints_wrong` | 0.25 s | 20 | 20 | 20 | 20 | 0.09, 0.10 s |
+| `joints_others` | 0.25 s | 20 | 20 | 20 | 20 | 0.09, 0.10 s |
+| `joints_ahead` | 0.25 s | 20 | 20 | 20 | 20 | 0.00, 0.00 s |
+| `joints_jump` | the next state | 20 | 20 | 20 | 20 | 0.09, 0.10 s |
+| `joints_impossible` | the next state | 20 | 20 | 20 | 20 | 0.09, 0.10 s |
+| `joints_astray` | 0.15 rad at 0.6 rad/s | 20 | 20 | 20 | 20 | 0.00, 0.00 s |
+| `joints_frozen` | 0.03 rad, 0.1 s | 20 | 20 | 20 | 20 | 0.04, 0.07 s |
+| `someone_else` | the end of the other's motion | 20 | 20 | 20 | 19 | 0.00, 0.00 s |
+| `controller_none` | the end of what was sent | 20 | 20 | 20 | 20 | 0.00, 0.00 s |
+| `controller_refuses` | the next state | 20 | 20 | 20 | 20 | 0.08, 0.09 s |
+| `reflex` | the next state | 20 | 20 | 20 | 20 | 0.00, 0.00 s |
+| `recovery` | the next state | 20 | 20 | 20 | 20 | 0.00, 0.00 s |
+| `stopped_by_hand` | the next state | 20 | 20 | 20 | 20 | 0.00, 0.00 s |
+| `robot_idle` | the next state | 20 | 20 | 20 | 19 | 0.00, 0.00 s |
+| `robot_silent` | 0.25 s | 20 | 20 | 20 | 20 | 0.08, 0.13 s |
+| `contact` | the next state | 20 | 20 | 20 | 20 | 0.09, 0.10 s |
+| `stop` | at once | 20 | 20 | 20 | 20 | 0.08, 0.09 s |
+| `adapter_ends` | at once | 20 | 20 | 20 | 20 | 0.08, 0.09 s |
+| `transition` | the end of what was sent | 20 | 20 | 20 | 20 | 0.00, 0.00 s |
+| `plan_none` | the end of what was sent | 20 | 20 | 20 | 20 | 0.00, 0.00 s |
+| 12 kinds of bad plans | the end of what was sent | 240 | 240 | 239 | 240 | 0.00, 0.00 s |
+| `camera_stops` | 0.6 s | 8 | 8 | 8 | 8 | 0.04, 0.10 s |
+| `cameras_stop` | 0.6 s | 7 | 7 | 7 | 7 | 0.06, 0.09 s |
+| `camera_stamp` | 0.6 s | 7 | 7 | 7 | 7 | 0.06, 0.09 s |
+| `camera_dark` | 0.6 s | 7 | 7 | 7 | 7 | 0.08, 0.10 s |
+| `camera_size` | 0.6 s | 7 | 7 | 7 | 7 | 0.03, 0.10 s |
+| `hand_state` | 0.5 s and 0.6 s | 7 | 7 | 7 | 7 | 0.02, 0.03 s |
+| `stitcher_killed` | 0.6 s | 7 | 7 | 7 | 7 | 0.06, 0.07 s |
+| `server_killed` | the end of what was sent | 7 | 7 | 7 | 7 | 0.00, 0.00 s |
+| `server_paused` | the end of what was sent | 7 | 7 | 7 | 6 | 0.00, 0.00 s |
+| `server_ends` | at once | 6 | 6 | 6 | 6 | 0.10, 0.12 s |
+| `adapter_killed` | the end of what was sent | 6 | 6 | 6 | 5 | 0.00, 0.00 s |
+| `adapter_paused` | the end of what was sent | 5 | 5 | 5 | 5 | 0.00, 0.00 s |
+| `adapter_fault` | the next state | 5 | 5 | 5 | 5 | 0.08, 0.08 s |
+| `model_fails` | the next plan, 0.8 s | 5 | 5 | 5 | 5 | 0.00, 0.00 s |
+| `time_limit` | the limit | 5 | 5 | 5 | 5 | 0.11, 0.14 s |
+| `preempt` | at once | 5 | 5 | 5 | 5 | 0.08, 0.10 s |
 
-Cameras, processes and goals are tried by the same command, with the real processes of the graph
-and a planner that only moves. At loads of 19 to 26, where processes were held up for longer than
-the bounds, six were tried once (`--seed 3`): all were named; a camera that stops, the server
-killed and the server deactivated ended well; a time limit and a newer goal had the arm rest 1.0
-and 0.36 s after the bound; after the newer goal and a paused adapter the next goal did not move
-it, ended by observations or joint states that were too old. This has to be measured on a machine
-that is idle.
+Not as it should be: `someone_else` is not recovered from in 1 of 20, `robot_idle` is not recovered
+from in 1 of 20, `plan_fast` is not named in 1 of 20, `server_paused` is not recovered from in 1 of
+7, `adapter_killed` is not recovered from in 1 of 6. An adapter that was started again bound itself
+to a planner whose name it had not heard yet, and a resting arm that was pushed again and again
+came to where random plans were out of reach, or left the workspace instead of being too fast: both
+mended since. At the paused server joint states had come too late; why was not looked into.
+Processes that were killed (`kill -9`) and started again took part in 19 of 20 tries, in 0 only
+when started once more. With the 512 KiB of shared memory that Fast DDS takes by default, pictures
+or joint states were missing after 5 of 67 kills, as what a killed reader held is not given back;
+whoever publishes pictures here takes 8 MiB. A priority of SCHED_RR for all processes makes them
+wait for each other: 18 of 200 cancels then took longer than 0.3 s.
 
 **Franka's own interface**, against a server of its protocol that reproduces reflexes
-(`scripts/franka_sim.sh`): a run of 60 s has no reflex; at loads above 6 the server was slower than
-real time, commands were missing for some cycles, and the arm stopped itself after 12 and 20 s of
-its own time (discontinuities of acceleration and velocity). Since then the arm is led back from
-where it went by itself. Ten minutes of random plans with that are still to be done, on a machine
-that keeps up: `vidplan bench fci --seconds 600 --provoke --seed 1000000 --json F`
+(`scripts/franka_sim.sh DIR`, `DIR/serve --wait --enforce-motion-limits
+--enforce-comm-constraints`), in simulated time, as the server waits for each command: in ten
+minutes of picks, stops and all other kinds of plans, 600,006 commands, 1453 of 1972 plans
+followed, 434 rad, the arm never stops itself, [0, 0.37] a minute; four trajectories came too late
+to be joined, and were refused by name. When the process at the arm is then held up for 3 s, the
+arm stops itself (`communication_constraints_violation`), and moves again after recovery.
+`vidplan bench fci --simulated-time --seconds 600 --provoke --seed 1000000 --json F`; tests do the
+same for some seconds, grasp with the hand, and drive the arm by goals through the whole graph. In
+real time, without a real-time kernel and beside other programs, server and process were held up
+for 2 to 8 ms at a time, with SCHED_FIFO, too, and in five runs the arm stopped itself after 2 to
+78 s: the server takes commands that came late, which a robot drops, and its arm moved on faster
+than it was commanded. A machine that keeps up was not there to measure on.
 
-**Cancels** in the running graph, real processes with a planner that only moves, at a load of nine
-on the two cores: the arm rests 0.26 s (50 %), 1.13 s (99 %), 1.58 s (most) after the cancel is
-sent, within 0.3 s in 121 of 200, 61 % [53, 67]. Braking takes 0.24 s of it at most; what the rest
-is on an idle machine was not measured. `python -m tests.vidplan.bringup.moving.graph`, then
-`vidplan bench cancels --count 200 --seed 1000000`
+**Cancels** in the same graph: the arm rests 0.09 s (50 %), 0.17 s (99 %), 0.25 s (most) after the
+cancel is sent, within 0.3 s in 200 of 200, 100.0 % [98.2, 100]; braking takes 0.24 s of it at
+most. At a load of nine and without a priority it was 0.26 s (50 %), 1.13 s (99 %).
 """
