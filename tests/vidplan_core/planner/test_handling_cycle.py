@@ -61,8 +61,9 @@ def system(
     config = PolicyConfig(4, 12, 8, 3, text=6, width=8, embedding=16, pools=2)
     ground = lambda *_: grounding()  # noqa: E731
     heads = Heads(
-        ChangeUncertainty(), value or HeightValue(), ground, ground, success=success
-    )
+        ChangeUncertainty(), value or HeightValue(), ground, ground, torch.nn.Identity(),
+        success=success,
+    )  # fmt: skip
     settings = {'refine_iterations': 1, 'samples': 4, 'margin': 0.0, **changes}
     return PlanningSystem(
         model, RedScorer(0.55), load_cameras(CAMERAS, model.config.views),  # type: ignore[arg-type]
