@@ -6,7 +6,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -66,14 +66,20 @@ class Harness:
         self.spin_for(discovery_s)
         return client
 
-    def spin_until(self, condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
-        """Spin until the condition is true and return it; fail after the timeout."""
+    def spin_until(
+        self, condition: Callable[[], Any], timeout_s: float = 60.0, lines: Sequence[str] = ()
+    ) -> Any:
+        """Spin until the condition is true and return it; fail after the timeout.
+
+        The failure shows the last of `lines`, what processes have printed.
+        """
         deadline_s = self.time_s() + timeout_s
         while self.time_s() < deadline_s:
             self.step()
             if found := condition():
                 return found
-        raise AssertionError(f'{condition} not true within {timeout_s} s')
+        said = f'{condition} not true within {timeout_s} s'
+        raise AssertionError('\n'.join((said, *lines[-40:])))
 
     def spin_for(self, duration_s: float) -> None:
         deadline_s = self.time_s() + duration_s

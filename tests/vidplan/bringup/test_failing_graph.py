@@ -65,10 +65,7 @@ class Robot:
         return levels.get('planner: planning') == DiagnosticStatus.OK
 
     def wait(self, condition: Any, timeout_s: float = 60.0) -> Any:
-        try:
-            return self.ros.spin_until(condition, timeout_s)
-        except AssertionError:
-            raise AssertionError('\n'.join(self.lines[-30:])) from None
+        return self.ros.spin_until(condition, timeout_s, self.lines)
 
     def rests_soon(self, within_s: float) -> None:
         """The arm is at rest after this much simulated time, and stays there."""

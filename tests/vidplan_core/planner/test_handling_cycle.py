@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from tests.fakes.tiny import tiny_world_model
 from tests.fakes.tiny_heads import ChangeUncertainty
+from tests.fakes.tiny_scorer import TinyScorer
 from tests.fakes.tiny_system import CAMERAS, RedScorer, tiny_system
 from tests.vidplan_core.planner.looks import looks
 from vidplan_core.control.commands import CommittedMotion
@@ -60,10 +62,10 @@ def system(
     model = tiny_world_model()
     config = PolicyConfig(4, 12, 8, 3, text=6, width=8, embedding=16, pools=2)
     ground = lambda *_: grounding()  # noqa: E731
+    tower: Any = TinyScorer()
     heads = Heads(
-        ChangeUncertainty(), value or HeightValue(), ground, ground, torch.nn.Identity(),
-        success=success,
-    )  # fmt: skip
+        ChangeUncertainty(), value or HeightValue(), ground, ground, tower, success=success
+    )
     settings = {'refine_iterations': 1, 'samples': 4, 'margin': 0.0, **changes}
     return PlanningSystem(
         model, RedScorer(0.55), load_cameras(CAMERAS, model.config.views),  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.fakes.tiny_scorer import TinyScorer
 from tests.vidplan_core.planner.looks import looks
 from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.action import PoseChunk
@@ -90,7 +91,7 @@ class FakeLocator:
     trust_m = torch.ones(VIEWS)
 
     def __init__(self, shown: Sequence[Look]) -> None:
-        self.shown, self.phrases = list(shown), []
+        self.shown, self.phrases, self.maps = list(shown), [], []
 
     def look(
         self,
@@ -102,6 +103,7 @@ class FakeLocator:
         chosen: Any = None,
     ) -> Sighting:
         self.phrases.append(phrase)
+        self.maps.append(maps)
         look = self.shown.pop(0) if len(self.shown) > 1 else self.shown[0]
         points = torch.tensor([[place or (9.0, 9.0, 9.0) for place in look]])
         certainty = torch.tensor([[0.0 if place is None else 0.9 for place in look]])
@@ -298,6 +300,17 @@ def test_the_novelty_of_the_scene_is_reported_beside_the_terms() -> None:
     novelty: Any = SimpleNamespace(score=lambda latents, _: torch.full((len(latents),), 2.5))
     assert Bench([ALL_HERE], Heads(novelty=novelty)).plan().terms == {'known': 1.0, 'novelty': 2.5}
     assert Bench([ALL_HERE]).plan().terms == {'known': 1.0}
+
+
+def test_one_look_of_the_image_tower_serves_the_target_too() -> None:
+    tower: Any = TinyScorer()
+    bench = Bench([ALL_HERE], Heads(tower=tower))
+    bench.plan()
+    (maps,) = bench.locator.maps
+    assert maps.shape[:2] == (1, VIEWS)
+    without = Bench([ALL_HERE])
+    without.plan()
+    assert without.locator.maps == [None]
 
 
 def test_without_any_observation_nothing_is_planned() -> None:

@@ -196,9 +196,9 @@ def test_what_was_recorded_and_why_plans_failed_is_printed(bag_path, tiny_models
     """The square is at another place of the table by every camera: which one is left?"""
     given = ('--instruction', 'move to the left carrot', '--every', '5')
     assert replay.run(arguments(str(bag_path), *given)) == 0
-    told = capsys.readouterr().out
-    assert '1 failed: TARGET_NOT_FOUND: the views do not agree' in told
-    assert '  recorded: "move to the carrot": SUCCESS\n' in told
+    printed = capsys.readouterr().out
+    assert '1 failed: TARGET_NOT_FOUND: the views do not agree' in printed
+    assert '  recorded: "move to the carrot": SUCCESS\n' in printed
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,10 @@ class Shard:
         """Array `name`.npy, (episodes, frames, ...)."""
         return np.load(self.folder / f'{name}.npy', mmap_mode='r')
 
+    def has(self, name: str) -> bool:
+        """Whether array `name`.npy is there."""
+        return (self.folder / f'{name}.npy').exists()
+
     @property
     def episodes(self) -> int:
         """Number of episodes."""

@@ -101,7 +101,7 @@ def places(data: Path, clips: int, config: WorldModelConfig, seed: int) -> list[
                 f'episodes of {shard.folder} have {episode_frames(shard)} frames; clips of '
                 f'{config.frames} need at least {config.frames + CLIPS_PER_EPISODE}'
             )
-        if _of_a_robot(shard) and not (shard.folder / 'images.npy').exists():
+        if _of_a_robot(shard) and not shard.has('images'):
             continue
         for episode in range(shard.episodes):
             number = len(chosen) // CLIPS_PER_EPISODE
@@ -146,10 +146,9 @@ def load_poses(place: ClipPlace, index: np.ndarray) -> PoseChunk:
         torch.from_numpy(np.array(place.shard.array(name)[place.episode][index]))[None].float()
         for name in ('position', 'quaternion', 'closedness')
     )
-    if (place.shard.folder / 'commanded.npy').exists():
-        commanded = torch.from_numpy(np.array(place.shard.array('commanded')[place.episode]))
-        new = torch.from_numpy(index > place.present)
-        closedness = torch.where(new, commanded[torch.from_numpy(index)].float(), closedness)
+    if place.shard.has('commanded'):
+        commanded = torch.from_numpy(place.shard.array('commanded')[place.episode][index]).float()
+        closedness = torch.where(torch.from_numpy(index > place.present), commanded, closedness)
     return PoseChunk(position, quaternion_to_matrix(quaternion), closedness)
 
 

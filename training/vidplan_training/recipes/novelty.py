@@ -105,7 +105,7 @@ def patches_at(places: Sequence[ShardPlaces], scorer: SemanticScorer) -> Tensor:
     seen = []
     progress = ProgressLog('look (frames)', sum(len(frames) for _, _, frames in places))
     for shard, episodes, frames in places:
-        if not (shard.folder / 'images.npy').exists():
+        if not shard.has('images'):
             raise ValueError(f'{shard.folder} has no pictures to look at; take patches=0')
         for pictures in shard.array('images')[episodes, frames]:
             views = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255.0

@@ -158,7 +158,7 @@ class SimulatedArm(Node):
         if (said := self.words.joints(message)) is not None:
             self._joints.publish(said)
         if (state := self.words.state) is not None:
-            refusal = 'LIMIT: refused because it was told to' if self._refusals else ''
+            refusal = 'LIMIT: refused on purpose' if self._refusals else ''
             self._state.publish(state_message(FciReport(self.now_s, state, self._refusals,
                                                         refusal)))  # fmt: skip
 

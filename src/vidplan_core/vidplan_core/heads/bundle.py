@@ -97,7 +97,7 @@ class Heads:
         value_head: None where only the semantic reward counts.
         ground: finds an instruction in the present, for the value head; ground_seen: in what
             the image tower sees.
-        look: how the image tower sees views; None where no head asks.
+        tower: looks at views; None where no head asks.
         bound: turns expected values into values that are reached with known probability.
         novelty: knows what training scenes look like; None where nobody does.
         hallucination: finds what an imagination cannot have from what was seen, for pictures.
@@ -110,7 +110,7 @@ class Heads:
     value_head: ValueEstimator | None = None
     ground: Grounder | None = None
     ground_seen: SeenGrounder | None = None
-    look: Callable[[Tensor], Tensor] | None = None
+    tower: SemanticScorer | None = None
     bound: LowerBound | None = None
     novelty: Novelty | None = None
     hallucination: HallucinationHead | None = None
@@ -127,7 +127,13 @@ class Heads:
 
         Embeddings of patches (batch, views, width, rows, columns); None where no head asks.
         """
-        return None if self.look is None else self.look(views)
+        return None if self.tower is None else self.tower.dense_views(views)
+
+    def maps_of(self, seen: Tensor | None, phrase: str) -> Tensor | None:
+        """Relevancy (batch, views, rows, columns) of a phrase in views as `seen` gives them."""
+        if self.tower is None or seen is None:
+            return None
+        return self.tower.compare(seen.flatten(0, 1), [phrase])[:, 0].unflatten(0, seen.shape[:2])
 
     def strangeness(self, present: Tensor, seen: Tensor | None) -> float | None:
         """How strange a scene is, see `Novelty.score`; None where nobody knows.
@@ -260,7 +266,7 @@ def load_heads(
         hallucination.config.check_fits(world_model.config, channels)
         heads = replace(heads, hallucination=hallucination)
     heads = _with_detectors(heads, models, world_model, scorer, device, robot)
-    return replace(heads, look=scorer.dense_views) if heads.look_closely else heads
+    return replace(heads, tower=scorer) if heads.look_closely else heads
 
 
 def _with_detectors(

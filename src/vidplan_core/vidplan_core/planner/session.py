@@ -120,8 +120,11 @@ class Session:
         if imagined:
             keep = partial(things.kept, parts.locator, position=position, rotation=rotation)
             grounding = parts.heads.seen_grounding(seen, past.poses, task.instruction, keep)
-        known = None if grounding is None or grounding.seen is None else grounding.seen[:, 0]
         target = task.instruction.target
+        if grounding is not None:
+            known = None if grounding.seen is None else grounding.seen[:, 0]
+        else:
+            known = parts.heads.maps_of(seen, target)
         sighting = parts.locator.look(images, position, rotation, target, known, things.target)
         place = self._remember(task, sighting, images)
         strange = parts.heads.strangeness(past.latents[:, -1], seen)

@@ -74,10 +74,7 @@ class Robot:
     goal: Any = None
 
     def wait(self, condition: Any, timeout_s: float = SOON_S) -> Any:
-        try:
-            return self.ros.spin_until(condition, timeout_s)
-        except AssertionError:
-            raise AssertionError('\n'.join(self.lines[-40:])) from None
+        return self.ros.spin_until(condition, timeout_s, self.lines)
 
     def moves(self) -> None:
         """Have the arm move, as a person would: with goals, and recoveries where it stops."""

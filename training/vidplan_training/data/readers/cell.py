@@ -45,8 +45,8 @@ class CellSource:
         every = [*self._shards[False], *self._shards[True]]
         shard = next(s for s in every if s.folder.name == folder)
         poses = _poses(shard, int(row), episode)
-        has_latents = (shard.folder / f'{LATENTS}.npy').exists()
-        has_images = (shard.folder / 'images.npy').exists()
+        has_latents = shard.has(LATENTS)
+        has_images = shard.has('images')
         return RecordedEpisode(
             id=episode,
             file=shard.folder,
