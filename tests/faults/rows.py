@@ -156,6 +156,8 @@ ROWS: dict[str, tuple[Fault, ...]] = {
               'comes to rest first', 'INACTIVE'),
         Fault('adapter_fault', 'the adapter has a fault', 'its next status', 'comes to rest',
               'ADAPTER_FAULT'),
+        Fault('callback_fails', 'adapter or planning server fail where nobody expected it',
+              _AT_ONCE, 'comes to rest; unconfigured until configured again', 'INTERNAL'),
         Fault('stitcher_killed', 'the stitcher is killed',
               f'{_PLANNER.max_observation_age_s:g} s', 'comes to rest', 'STALE_OBSERVATION'),
         Fault('model_fails', 'a model fails, or returns NaN', 'the same cycle', 'comes to rest',

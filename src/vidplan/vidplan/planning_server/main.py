@@ -27,6 +27,8 @@ from vidplan_sim.ros.room import make_room_for_images
 EXIT_FAILED = 1
 # A running goal, two services, observations, adapter status, and the rest.
 _THREADS = 6
+# How often a signal, and the end of a node, are looked for.
+_LOOK_S = 0.1
 # The result of a goal that was ended is sent a moment after the goal has ended.
 _FAREWELL_S = 0.3
 
@@ -61,15 +63,25 @@ class PlanningServer:
         self._thread.start()
         if not self.planner.parameters.autostart:
             return
-        for node in self.nodes:
-            _demand(node, node.trigger_configure())
-        for node in self.nodes:
-            _demand(node, node.trigger_activate())
+        for words in ('configure', 'activate'):
+            for node in self.nodes:
+                if not self._finalized:
+                    _demand(node, node.change(words))
+
+    def wait(self) -> None:
+        """Return when the process is to end: they work together, so one of them is enough."""
+        while not self.ended.wait(_LOOK_S):
+            if self._finalized:
+                return
+
+    @property
+    def _finalized(self) -> bool:
+        return any(node.finalized for node in self.nodes)
 
     def stop(self) -> None:
         """End the running goal with the arm at rest, then everything else."""
         if self.planner.active:
-            self.planner.trigger_deactivate()
+            self.planner.change('deactivate')
             time.sleep(_FAREWELL_S)
         # The thread first: shutting the executor down under it makes rclpy complain.
         self._stopping.set()
@@ -93,7 +105,7 @@ class PlanningServer:
 
 
 def _demand(node: ManagedNode, result: TransitionCallbackReturn) -> None:
-    if result == TransitionCallbackReturn.SUCCESS:
+    if result == TransitionCallbackReturn.SUCCESS or node.finalized:
         return
     if isinstance(node.failure, VidPlanError):
         raise node.failure
@@ -117,7 +129,7 @@ def main(args: list[str] | None = None, host: PlanningHost | None = None) -> int
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: server.ended.set())
         server.start()
-        server.ended.wait()
+        server.wait()
     except VidPlanError as error:
         report_start_failure(error)
         return EXIT_CONFIG

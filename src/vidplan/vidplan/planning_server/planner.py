@@ -230,7 +230,7 @@ class PlannerNode(ManagedNode):
         values['last_goal'] = 'none' if self._last is None else self._last.ending.name
         values |= self._latency.values('plan_latency')
         if self.failure is not None:
-            return Status(ERROR, str(self.failure), values)
+            return Status(ERROR, self.failure_text, values)
         if not self.active or feed is None or arm is None:
             return Status(WARN, 'not active', values)
         values['observation_age_s'] = feed.age_s

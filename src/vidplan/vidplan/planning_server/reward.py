@@ -96,7 +96,7 @@ class RewardNode(ManagedNode):
     def _status(self) -> Status:
         values = self._scores.values('score')
         if self.failure is not None:
-            return Status(ERROR, str(self.failure), values)
+            return Status(ERROR, self.failure_text, values)
         return Status(OK, 'ready', values) if self.active else Status(WARN, 'not active', values)
 
 

@@ -130,7 +130,7 @@ class WorldModelNode(ManagedNode):
         values: dict[str, object] = {'load_s': self._loaded_s}
         values |= self._rollouts.values('rollout')
         if self.failure is not None:
-            return Status(ERROR, str(self.failure), values)
+            return Status(ERROR, self.failure_text, values)
         if not self.active:
             return Status(WARN, 'not active', values)
         return Status(OK, f'{self.folder.name} on {self.parameters.device}', values)

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import torch
 from rclpy.clock import Clock, ClockType, ROSClock
-from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
@@ -35,7 +34,7 @@ from vidplan.robots.robot import gripper_closedness
 from vidplan.ros import qos
 from vidplan.ros.conversions import plan_command
 from vidplan.ros.diagnostics import Diagnostics, Status
-from vidplan.ros.lifecycle import DisposableLifecycleNode
+from vidplan.ros.lifecycle import ManagedNode
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import run_node_with_shutdown
 from vidplan.tasks.plan_gate import PlanGate
@@ -52,7 +51,7 @@ from vidplan_msgs.msg import AdapterStatus, Plan
 _SHUTDOWN_S = 1.5
 
 
-class AdapterNode(DisposableLifecycleNode):
+class AdapterNode(ManagedNode):
     """Passes plans through the core's adapter to the controller, and reports."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -101,21 +100,20 @@ class AdapterNode(DisposableLifecycleNode):
         """Present time by a clock that nobody sets, s."""
         return time.monotonic()
 
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def activate(self) -> None:
         """Take plans from now on."""
         self._forget_motion()
         self._intake.gate.reset()
         self._incident, self._active = NO_INCIDENT, True
         self.get_logger().info('active' + ' (dry run)' * self.parameters.dry_run)
-        return super().on_activate(state)
 
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def deactivate(self) -> None:
         """Bring the arm to rest and take no more plans."""
-        self.bring_to_rest(Incident('INACTIVE', 'the adapter was deactivated'))
-        self._active = False
-        return super().on_deactivate(state)
-
-    on_shutdown = on_deactivate
+        inactive = Incident('INACTIVE', 'the adapter was deactivated')
+        try:
+            self.bring_to_rest(self._fault() if self.failure else inactive)
+        finally:
+            self._active = False
 
     def _on_joints(self, message: JointState) -> None:
         if self._joints.take(message, self.now_s):
@@ -263,6 +261,8 @@ class AdapterNode(DisposableLifecycleNode):
 
     def _fault(self) -> Incident:
         """Say why no plan could be executed now."""
+        if self.failure:
+            return Incident('INTERNAL', self.failure_text)
         verdict = self._core.status(self.now_s).verdict
         if verdict.reason not in (FINE, PLAN_OVERDUE):
             found = Incident(verdict.reason, verdict.message)

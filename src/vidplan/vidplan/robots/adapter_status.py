@@ -147,7 +147,7 @@ def _state(report: Report) -> int:
     if report.state.moving:
         stopping = report.state.stopping or not report.active
         return AdapterStatus.STOPPING if stopping else AdapterStatus.EXECUTING
-    if not report.active:
+    if not report.active and report.fault.name != 'INTERNAL':
         return AdapterStatus.IDLE
     if report.fault:
         return AdapterStatus.FAULT

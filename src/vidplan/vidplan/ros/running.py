@@ -17,6 +17,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from vidplan.parameters.files import check_arguments
+from vidplan.ros.lifecycle import DisposableLifecycleNode
 from vidplan.ros.log_folder import log_folder
 from vidplan_core.errors import VidPlanError
 
@@ -63,7 +64,8 @@ def run_node_with_shutdown(
 
     Args:
         create: makes the node.
-        on_shutdown: called after the signal, or an exception, until it returns True.
+        on_shutdown: called after the signal, an exception, or the node's shutdown as a lifecycle
+            node, until it returns True.
         shutdown_s: longest time for that, s.
         args: of the command line.
     """
@@ -85,7 +87,7 @@ def run_node_with_shutdown(
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        while not ending.is_set():
+        while not (ending.is_set() or _is_finalized(node)):
             executor.spin_once(timeout_sec=0.1)
     finally:
         deadline_s = time.monotonic() + shutdown_s
@@ -94,6 +96,10 @@ def run_node_with_shutdown(
         node.destroy_node()
         rclpy.try_shutdown()
     return EXIT_OK
+
+
+def _is_finalized(node: Node) -> bool:
+    return isinstance(node, DisposableLifecycleNode) and node.finalized
 
 
 def report_start_failure(error: VidPlanError) -> None:
