@@ -46,8 +46,10 @@ class ErrorUncertainty:
 class EvenValue:
     """The same value everywhere."""
 
-    def predict_value(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
-        return imagination.latents.new_full(imagination.latents[:, 1:, 0, 0, 0].shape, 0.5)
+    def predict_value(
+        self, imagination: Imagination, grounding: InstructionGrounding, frames: Frames = NEW
+    ) -> Tensor:
+        return imagination.latents.new_full(imagination.latents[:, frames, 0, 0, 0].shape, 0.5)
 
 
 def tiny_heads(uncertainty: Callable[[], Any] = ChangeUncertainty) -> Heads:

@@ -90,6 +90,21 @@ def test_gradients_to_the_action_are_finite_differences(
         assert motion.grad[0, axis].item() == pytest.approx(numeric, rel=1e-3, abs=1e-5)
 
 
+@pytest.mark.parametrize('frames', [[4], [1, 3]])
+def test_frames_that_are_asked_about_alone_are_those_of_all(frames: list[int]) -> None:
+    found = imagined(tiny_world_model(), torch.tensor([[0.1, 0.0, 0.0], [0.0, 0.1, 0.0]]))
+    config = dataclasses.replace(FOR_VALUE, relations=16)
+    value, uncertainty = random_head(ValueHead, config), random_head(UncertaintyHead, SIZES)
+    assert isinstance(value, ValueHead)
+    assert isinstance(uncertainty, UncertaintyHead)
+    words = grounding_of(torch.ones(TEXT))
+    new = [frame - 1 for frame in frames]
+    every, some = value.predict_value(found, words), value.predict_value(found, words, frames)
+    torch.testing.assert_close(some, every[:, new])
+    every, some = (uncertainty.predict_error(found, f).entropy for f in (None, frames))
+    torch.testing.assert_close(some, every[:, new])
+
+
 def test_training_leaves_the_world_model_alone() -> None:
     model, head = tiny_world_model().requires_grad_(True), random_head(UncertaintyHead, SIZES)
     inputs = HeadInput.of(imagined(model, torch.zeros(2, 3)))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tests.fakes.tiny import tiny_world_model
-from tests.fakes.tiny_heads import ChangeUncertainty
+from tests.fakes.tiny_heads import NEW, ChangeUncertainty, Frames
 from tests.fakes.tiny_scorer import TinyScorer
 from tests.fakes.tiny_system import CAMERAS, RedScorer, tiny_system
 from tests.vidplan_core.planner.looks import looks
@@ -41,8 +41,10 @@ class HeightValue:
     def __init__(self, done: float = 0.0, constant: bool = False) -> None:
         self.done, self.constant = done, constant
 
-    def predict_value(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
-        height = imagination.chunk.position[:, 1:, 2]
+    def predict_value(
+        self, imagination: Imagination, grounding: InstructionGrounding, frames: Frames = NEW
+    ) -> Tensor:
+        height = imagination.chunk.position[:, frames, 2]
         return torch.full_like(height, 0.5) if self.constant else height
 
     def predict_done(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.fakes.tiny import straight_chunk, tiny_world_model
+from tests.fakes.tiny_heads import NEW, Frames
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.camera import load_cameras
 from vidplan_core.heads.bundle import Heads
@@ -70,8 +71,10 @@ class SmoothUncertainty:
 class SmoothValue:
     """A smooth function of the new frames."""
 
-    def predict_value(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
-        return torch.sigmoid(imagination.latents[:, 1:, 0].mean((-2, -1)))
+    def predict_value(
+        self, imagination: Imagination, grounding: InstructionGrounding, frames: Frames = NEW
+    ) -> Tensor:
+        return torch.sigmoid(imagination.latents[:, frames, 0].mean((-2, -1)))
 
 
 UNCERTAINTY, VALUE = SmoothUncertainty(), SmoothValue()

@@ -79,8 +79,11 @@ class ValueEstimator(Protocol):
         """Whether it knows a probability of being done."""
         ...
 
-    def predict_value(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
-        """Expected value of the new frames in [0, 1], (candidates, new frames)."""
+    def predict_value(
+        self, imagination: Imagination, grounding: InstructionGrounding,
+        frames: Sequence[int] | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Expected value in [0, 1], (candidates, frames), of frames as `predict_error`."""
         ...
 
     def predict_done(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
@@ -214,8 +217,7 @@ class Heads:
         """
         if self.value_head is None:
             raise ModelError('these models have no value head')
-        value = self.value_head.predict_value(imagination, grounding)
-        value = value[:, [frame - 1 for frame in frames]]
+        value = self.value_head.predict_value(imagination, grounding, frames)
         return value if self.bound is None else self.bound.of(value)
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -85,6 +85,19 @@ class HeadInput:
         """Some rows of the batch, in the order of their numbers."""
         return self._map(lambda values: values[index])
 
+    def known_of(self, frames: Sequence[int] | None) -> HeadInput:
+        """The same with the numbers (not the pictures) of some new frames, from 0; all if None."""
+        if frames is None:
+            return self
+
+        def of(numbers: Tensor | None) -> Tensor | None:
+            return None if numbers is None else numbers[:, list(frames)]
+
+        return replace(
+            self, actions=self.actions[:, list(frames)], offsets=of(self.offsets),
+            outcome=of(self.outcome), axes=of(self.axes),
+        )  # fmt: skip
+
     @staticmethod
     def cat(parts: Sequence[HeadInput]) -> HeadInput:
         """Join along the batch; all have a text or none."""
@@ -102,6 +115,13 @@ class HeadInput:
             return function([getattr(p, name) for p in parts] if parts else mine)
 
         return HeadInput(*(of(field.name) for field in fields(self)))
+
+
+def of_frames(part: Tensor, count: int, frames: Sequence[int] | None) -> Tensor:
+    """Rows (batch * count, ...) of frames by their numbers from 0; all if None."""
+    if frames is None:
+        return part
+    return part.unflatten(0, (-1, count))[:, list(frames)].flatten(0, 1)
 
 
 def latents_of_views(latents: Tensor, views: int) -> Tensor:

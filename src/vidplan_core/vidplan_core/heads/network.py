@@ -7,7 +7,7 @@ A.6). All frames share the convolutions; what differs between them is the action
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from vidplan_core.errors import ModelError
 from vidplan_core.heads.distribution.bins import Bins
-from vidplan_core.heads.inputs import HeadInput
+from vidplan_core.heads.inputs import HeadInput, of_frames
 from vidplan_core.models.fields import require_ranges
 from vidplan_core.models.io import from_dict, load_weights, read_config, save_weights, to_dict
 from vidplan_core.models.precision import fast_precision
@@ -220,20 +220,25 @@ class HeadNetwork(nn.Module):
         self.block_4 = ConditionedBlock(high, embedding)
         self.norm = nn.GroupNorm(GROUPS, high)
 
-    def forward(self, inputs: HeadInput) -> Tensor:
+    def forward(self, inputs: HeadInput, frames: Sequence[int] | None = None) -> Tensor:
         """Features (batch, frames, widths[0], rows / patch, columns / patch)."""
-        return self.features(inputs, self.embedding(inputs))
+        return self.features(inputs, self.embedding(inputs), frames)
 
-    def features(self, inputs: HeadInput, embedding: Tensor) -> Tensor:
+    def features(
+        self, inputs: HeadInput, embedding: Tensor, frames: Sequence[int] | None = None
+    ) -> Tensor:
         """`forward`, for frames that are embedded already, (batch * frames, embedding)."""
-        frames = (len(inputs), inputs.predicted.shape[1])
+        count = inputs.predicted.shape[1]
         full = self.stem(self._picture(inputs)) + self.position
         half = self.block_1(self.down_1(full), embedding)
         low = self.block_2(self.down_2(half), embedding)
-        low = self.attention(low.unflatten(0, frames)).flatten(0, 1)
+        low = self.attention(low.unflatten(0, (-1, count))).flatten(0, 1)
+        # From here on no frame sees another: those that nobody asks about need not go on.
+        parts = (full, half, low, embedding)
+        full, half, low, embedding = (of_frames(part, count, frames) for part in parts)
         half = self.block_3(half + _resized(self.up_1(low), half), embedding)
         full = self.block_4(full + _resized(self.up_2(half), full), embedding)
-        return functional.silu(self.norm(full)).unflatten(0, frames)
+        return functional.silu(self.norm(full)).unflatten(0, (len(inputs), -1))
 
     def _picture(self, inputs: HeadInput) -> Tensor:
         predicted = inputs.predicted

@@ -67,8 +67,7 @@ class UncertaintyHead(Head):
 
     def _patched(self, inputs: HeadInput, frames: Sequence[int] | None = None) -> Tensor:
         """Logits with a patch's elements as channels: so many numbers are moved once only."""
-        features = self.network(inputs)
-        features = features if frames is None else features[:, list(frames)]
+        features = self.network(inputs, frames)
         raw: Tensor = self.out(features.flatten(0, 1))
         shape = (*features.shape[:2], self.config.bin_count, -1, *features.shape[3:])
         return raw.reshape(shape)

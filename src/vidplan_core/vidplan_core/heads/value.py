@@ -8,6 +8,7 @@ way there (the paper's exponent has the wrong sign). Its distribution has 20 bin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from vidplan_core.errors import ModelError
 from vidplan_core.heads.axes import beside_axes
 from vidplan_core.heads.distribution.estimate import expectation
 from vidplan_core.heads.grounding import VERBS, InstructionGrounding, ground
-from vidplan_core.heads.inputs import HeadInput
+from vidplan_core.heads.inputs import HeadInput, of_frames
 from vidplan_core.heads.network import Head, HeadConfig, load_head
 from vidplan_core.heads.places import offsets
 from vidplan_core.language.instruction import Instruction
@@ -101,12 +102,20 @@ class ValueHead(Head):
 
     def forward(self, inputs: HeadInput) -> Tensor:
         """Logits (batch, frames, bins)."""
-        return self.logits_of(self.looked(inputs), inputs)
+        return self._logits(inputs, None)
 
-    def looked(self, inputs: HeadInput) -> Tensor:
-        """Features (batch, frames, numbers) of what the views show."""
+    def _logits(self, inputs: HeadInput, frames: Sequence[int] | None) -> Tensor:
+        """`forward`, of frames by their numbers from 0, of all if None."""
+        return self.logits_of(self.looked(inputs, frames), inputs.known_of(frames))
+
+    def looked(self, inputs: HeadInput, frames: Sequence[int] | None = None) -> Tensor:
+        """Features (batch, frames, numbers) of what the views show.
+
+        Of new frames by their numbers from 0, of all if None.
+        """
         embedding = self.network.embedding(inputs)
-        features = self.network.features(inputs, embedding)
+        features = self.network.features(inputs, embedding, frames)
+        embedding = of_frames(embedding, self.config.frames, frames)
         flat = features.flatten(0, 1)
         places = self.where(flat).flatten(2).softmax(dim=-1)
         pools = torch.einsum('bpn,bcn->bpc', places, flat.flatten(2)).flatten(1)
@@ -118,13 +127,16 @@ class ValueHead(Head):
         logits: Tensor = self.out(looked)
         return logits if self.relations is None else logits + self.relations(looked, inputs)
 
-    def logits(self, inputs: HeadInput) -> Tensor:
-        """Logits (batch, frames, bins) in the precision of the latents, at least float32."""
-        return self._wide(self, inputs)
+    def logits(self, inputs: HeadInput, frames: Sequence[int] | None = None) -> Tensor:
+        """Logits (batch, frames, bins) in the precision of the latents, at least float32.
 
-    def value(self, inputs: HeadInput) -> Tensor:
-        """Expected value of each new frame, (batch, frames); differentiable."""
-        return self.value_of(self.logits(inputs))
+        Of new frames by their numbers from 0, of all if None.
+        """
+        return self._wide(partial(self._logits, frames=frames), inputs)
+
+    def value(self, inputs: HeadInput, frames: Sequence[int] | None = None) -> Tensor:
+        """Expected value of new frames, as `logits`, (batch, frames); differentiable."""
+        return self.value_of(self.logits(inputs, frames))
 
     def value_of(self, logits: Tensor) -> Tensor:
         """Expected value of predicted distributions (..., bins)."""
@@ -151,9 +163,16 @@ class ValueHead(Head):
             raise ModelError('this value head tells values, not frames')
         return self.logits(value_input(imagination, grounding)).softmax(-1)[..., 0]
 
-    def predict_value(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
-        """`value` of what a world model imagined, for an instruction grounded before it."""
-        return self.value(value_input(imagination, grounding))
+    def predict_value(
+        self, imagination: Imagination, grounding: InstructionGrounding,
+        frames: Sequence[int] | None = None,
+    ) -> Tensor:  # fmt: skip
+        """`value` of what a world model imagined, for an instruction grounded before it.
+
+        Of frames by their numbers in the chunk, of all new ones (from 1) if None.
+        """
+        new = None if frames is None else [frame - 1 for frame in frames]
+        return self.value(value_input(imagination, grounding), new)
 
     def check_scorer(self, scorer: SemanticScorer) -> None:
         """Raise ModelError when the scorer's text is not what this head was trained with."""

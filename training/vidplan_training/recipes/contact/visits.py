@@ -65,13 +65,17 @@ class WatchedValue:
         """As the head."""
         return self._head.predict_done(imagination, grounding)
 
-    def predict_value(self, imagination: Imagination, grounding: InstructionGrounding) -> Tensor:
+    def predict_value(
+        self, imagination: Imagination, grounding: InstructionGrounding,
+        frames: Sequence[int] | None = None,
+    ) -> Tensor:  # fmt: skip
         """As the head."""
         inputs = value_input(imagination, grounding)
-        looked = self._head.looked(inputs)
+        looked = self._head.looked(inputs)  # of all frames: they are what is kept
         if len(looked) > 1:  # coming to rest alone is no choice
             self.seen = looked.detach().half(), inputs.detach()
-        return self._head.value_of(self._head.logits_of(looked, inputs).float())
+        value = self._head.value_of(self._head.logits_of(looked, inputs).float())
+        return value if frames is None else value[:, [frame - 1 for frame in frames]]
 
 
 class VisitingPlanner(BranchingPlanner):
