@@ -133,6 +133,7 @@ def messages(
         error_code=0,
         error_msg='',
         cycles=3,
+        late_plans=0,
         duration_s=duration_s,
         final_score=0.5,
         target='carrot',

@@ -122,6 +122,8 @@ def test_late_and_missing_plans_are_counted(factor, late):
     assert (found['late'], found['timed'], found['missing']) == (late, 3, 2)
     assert found['p99_s'] is None  # of three there is no 99th percentile
     assert f'{late} of 3' in cards_of(log)
+    found = deadlines(replace(log, result=replace(result, late=2)))
+    assert (found['late'], found['timed'], found['missing']) == (late + 2, 5, 0)
 
 
 def test_a_plan_may_take_as_long_as_simulated_time_then_passed():

@@ -101,7 +101,8 @@ class RunLogger(Node):
         self._log.target = result.target
         self._log.plans = [self._record(key) for key in sorted(self._plans)]
         self._log.result = RunResult(
-            end.success, end.code, result.error_msg, result.cycles, result.duration_s
+            end.success, end.code, result.error_msg, result.cycles, result.duration_s,
+            result.late_plans,
         )
         return self._log
 

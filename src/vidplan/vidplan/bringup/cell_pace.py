@@ -18,8 +18,9 @@ CELL_NODE, NAME = 'cell', 'real_time_factor'
 # A plan should take this share of the time until it is due: some take longer than others.
 SHARE = 0.75
 # Faster in steps of this factor only; slower at once.
-FASTER = 1.15
+FASTER = 1.25
 LEAST = 0.01  # that the cell's parameter may be
+MOST = 1.0
 # Changes that are smaller than this are not worth a message.
 NOTABLE = 0.1
 # Simulated time from an observation to where its plan takes over, s.
@@ -60,12 +61,12 @@ class CellPace:
     def __init__(
         self, factor: float, ask: Callable[[float], object], *, keep: bool = False
     ) -> None:
-        """Begin with a factor, which is never exceeded; with `keep` it is never changed."""
-        self.factor, self._most, self._ask, self._keep = factor, factor, ask, keep
+        """Begin with a factor; with `keep` it is never changed."""
+        self.factor, self._ask, self._keep = factor, ask, keep
 
     def note(self, latency_s: float, ahead_s: float = AHEAD_S) -> None:
         """Ask for another pace where a plan took too long, or less than it may."""
-        wanted = wanted_factor(latency_s, ahead_s, self.factor, self._most)
+        wanted = wanted_factor(latency_s, ahead_s, self.factor, MOST)
         if not self._keep and abs(wanted / self.factor - 1.0) >= NOTABLE:
             self.factor = wanted
             self._ask(wanted)

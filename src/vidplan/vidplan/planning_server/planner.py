@@ -278,6 +278,7 @@ def result_message(outcome: Outcome) -> PlanTask.Result:
         error_code=outcome.ending,
         error_msg=outcome.message,
         cycles=outcome.cycles,
+        late_plans=outcome.late,
         duration_s=max(outcome.duration_s, 0.0),
         final_score=outcome.score,
         target=outcome.target,

@@ -101,11 +101,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended."""
+    """How a task ended; `late` of its `cycles` gave a plan too late to be executed."""
 
     ending: Ending
     message: str
     cycles: int
+    late: int
     duration_s: float
     score: float
     target: str

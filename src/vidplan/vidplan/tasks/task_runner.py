@@ -86,7 +86,7 @@ class TaskRunner:
         self._sent_id = 0
         self._judged_id = 0
         self._refused = 0
-        self._late = 0
+        self._late = self._all_late = 0
         self._due_s = -math.inf
         # What else the last plan could have been, with the observation that it was made from.
         self._others: Iterator[tuple[PlanResult, float]] = iter(())
@@ -104,6 +104,7 @@ class TaskRunner:
             ending=ending,
             message='; '.join(part for part in (end.message, rest_problem) if part),
             cycles=self._progress.cycle,
+            late=self._all_late,
             duration_s=self._context.now_s() - self._started_s,
             score=self._progress.score,
             target=self._progress.target,
@@ -266,6 +267,7 @@ class TaskRunner:
 
     def _count_late(self, late_s: float) -> None:
         self._late += 1
+        self._all_late += 1
         if self._late >= self._context.timing.max_late_plans:
             raise TaskEnd(
                 Ending.PLAN_TOO_LATE,

@@ -49,6 +49,7 @@ def heat_map(
     images: Tensor | None = None,
     opacity: float = OPACITY,
     span: tuple[float, float] = (0.0, 1.0),
+    colours: Tensor | None = None,
 ) -> Tensor:
     """Pictures (batch, frames, views, 3, height, width) in [0, 1] of an estimate.
 
@@ -58,8 +59,9 @@ def heat_map(
         images: frames to lay the map over, shaped like the result; none gives the bare map.
         opacity: of the map over the frames, 0 .. 1.
         span: estimates that become blue and red.
+        colours: of `colour_latents`, where they are known already.
     """
     low, high = span
-    latents = blend((estimate - low) / (high - low), colour_latents(model))
-    colours = model.decode(latents)
-    return colours if images is None else torch.lerp(images.to(colours), colours, opacity)
+    colours = colour_latents(model) if colours is None else colours
+    shown = model.decode(blend((estimate - low) / (high - low), colours))
+    return shown if images is None else torch.lerp(images.to(shown), shown, opacity)

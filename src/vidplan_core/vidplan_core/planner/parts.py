@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
+from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.robot import RobotModel
 from vidplan_core.geometry.robot_files import default_robot
 from vidplan_core.geometry.workspace import PLANNING_BOX, WorkspaceBox
 from vidplan_core.heads.bundle import Heads
+from vidplan_core.heads.heat_map import colour_latents
 from vidplan_core.heads.policy.network import ChunkPolicy
 from vidplan_core.planner.config import PlannerConfig
 from vidplan_core.planner.dynamics import WorldModelDynamics
@@ -71,6 +74,11 @@ class PlannerParts:
         if sampling == self.config.sampling:
             return None
         return WorldModelDynamics(self.world_model, sampling, self.config.seed)
+
+    @cached_property
+    def heat_colours(self) -> Tensor:
+        """What heat maps are mixed from, as `colour_latents`."""
+        return colour_latents(self.world_model)
 
     @property
     def box(self) -> WorkspaceBox:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from time import perf_counter
 
 import numpy as np
@@ -281,8 +281,8 @@ class Session:
             cycle=task.cycle,
             refinement=plan.refinement,
             notes=tuple(situation.notes),
-            _imagined=lambda: decoded(parts.world_model, plan.latents),
-            _heat=lambda: heat_of(parts, situation.context, plan.chunk, plan.latents),
+            _imagined=(frames := cache(partial(decoded, parts.world_model, plan.latents))),
+            _heat=lambda: heat_of(parts, situation.context, plan.chunk, frames()),
             _futures=lambda: last_frames(parts.world_model, plan.ends),
         )
 

@@ -182,6 +182,6 @@ class _Messages:
     def result(self, success: bool, duration_s: float) -> Any:
         """How the episode ended."""
         return self._new(
-            TYPES[RESULT], success=success, error_code=0, error_msg='', cycles=0,
+            TYPES[RESULT], success=success, error_code=0, error_msg='', cycles=0, late_plans=0,
             duration_s=duration_s, final_score=0.0, target='',
         )  # fmt: skip

@@ -94,13 +94,17 @@ class PlanRecord:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How the goal ended: `code` is a name such as SUCCESS, TIME_LIMIT or TARGET_NOT_FOUND."""
+    """How the goal ended: `code` is a name such as SUCCESS, TIME_LIMIT or TARGET_NOT_FOUND.
+
+    `late` of its `cycles` gave a plan that came too late to be executed.
+    """
 
     success: bool
     code: str
     message: str
     cycles: int
     duration_s: float
+    late: int = 0
 
 
 @dataclass

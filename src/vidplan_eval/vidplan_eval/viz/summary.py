@@ -49,19 +49,20 @@ def run_summary(
 def deadlines(log: RunLog) -> dict[str, Any]:
     """Count plans in time, late and missing: none of them vanishes.
 
-    A plan is late if it took longer than until its own start. A cycle that the result counts and
-    that left no plan is missing.
+    A plan is late if it took longer than until its own start, whether it was executed from rest
+    or not at all. A cycle that the result counts and that left no plan is missing.
     """
     timed = [plan for plan in log.plans if isfinite(plan.latency_s)]
     late = [plan for plan in timed if (due := due_s(log, plan)) is not None and late_by(plan, due)]
     cycles = log.result.cycles if log.result else len(log.plans)
+    dropped = log.result.late if log.result else 0
     latencies = [plan.latency_s for plan in timed]
     return {
         'cycles': cycles,
         'plans': len(log.plans),
-        'timed': len(timed),
-        'late': len(late),
-        'missing': max(0, cycles - len(log.plans)),
+        'timed': len(timed) + dropped,
+        'late': len(late) + dropped,
+        'missing': max(0, cycles - len(log.plans) - dropped),
         'p50_s': percentile(latencies, 50),
         'p99_s': percentile(latencies, 99) if len(latencies) >= ENOUGH_FOR_P99 else None,
         'longest_s': max(latencies, default=None),

@@ -37,17 +37,24 @@ def imagined_pictures(parts: PlannerParts, context: Context, chunk: PoseChunk) -
     estimate = parts.heads.heat(imagination)
     if estimate is None:
         return Pictures(_stacked(frames[0]), NO_PICTURES)
-    heat = heat_map(parts.world_model, estimate, frames)
+    heat = heat_map(parts.world_model, estimate, frames, colours=parts.heat_colours)
     return Pictures(_stacked(frames[0]), _stacked(heat[0]))
 
 
+@torch.no_grad()
 def heat_of(
-    parts: PlannerParts, context: Context, chunk: PoseChunk, latents: Tensor | None
+    parts: PlannerParts, context: Context, chunk: PoseChunk, frames: np.ndarray
 ) -> np.ndarray:
-    """The heat map over a plan's new frames; empty without imagination or without a head."""
-    if parts.heads.uncertainty_head is None or latents is None:
+    """The heat map over a plan's frames, as `decoded` gives them; empty without them or a head."""
+    if parts.heads.uncertainty_head is None or not len(frames):
         return NO_PICTURES
-    return imagined_pictures(parts, context, chunk).heat
+    estimate = parts.heads.heat(parts.imagine(context, chunk))
+    if estimate is None:
+        return NO_PICTURES
+    views = torch.from_numpy(frames[1:]).unflatten(1, (len(parts.world_model.config.views), -1))
+    shown = views.permute(0, 1, 4, 2, 3)[None].to(parts.device) / 255.0
+    heat = heat_map(parts.world_model, estimate, shown, colours=parts.heat_colours)
+    return _stacked(heat[0])
 
 
 def _stacked(views: Tensor) -> np.ndarray:
