@@ -26,7 +26,7 @@ from vidplan_training.collect.contact.episode import (
 )
 from vidplan_training.collect.contact.flaws import FARTHEST_M, FLAWS, draw_attempt
 from vidplan_training.collect.contact.measure import closings
-from vidplan_training.collect.contact.on_policy import OnPolicyRecorder
+from vidplan_training.collect.contact.on_policy import LEADERS, OnPolicyRecorder
 from vidplan_training.collect.contact.placing import PlacingRecorder
 from vidplan_training.collect.contact.run import jobs, on_policy_jobs
 
@@ -161,14 +161,16 @@ def test_shards_of_branches_lie_beside_those_of_their_scenes(tmp_path: Path) -> 
 
 
 def test_a_policy_leads_episodes_and_nothing_else(tmp_path: Path) -> None:
-    found = on_policy_jobs(tmp_path, 400, 20, 8, 48, CELL_CONTACT)
+    found = on_policy_jobs(tmp_path, 400, 20, 8, 48, CELL_CONTACT, 'planning')
     assert [job.folder.name for job in found] == ['shard_00050', 'shard_00051', 'shard_00052']
     assert all(job.policy == CELL_CONTACT and not job.branches for job in found)
+    assert all(job.leader == 'planning' for job in found)
 
 
 @pytest.mark.skipif(not CELL_CONTACT.is_dir(), reason='needs models/cell_contact')
-def test_the_expert_says_what_it_would_do_where_a_policy_leads() -> None:
-    found = OnPolicyRecorder(CELL_CONTACT).record(7, 6)
+@pytest.mark.parametrize('leader', LEADERS)
+def test_the_expert_says_what_it_would_do_where_another_leads(leader: str) -> None:
+    found = OnPolicyRecorder(CELL_CONTACT, leader).record(7, 6)
     assert all(len(values) == 6 for values in found.values())
     assert np.isfinite(found['expert']).all()
     assert (found['target'] == found['target'][0]).all()

@@ -25,6 +25,7 @@ SEGMENTATION_EVERY = 6
 HEIGHT, WIDTH = 96, 160
 NO_AIM = -1
 MIXES = ('free', 'contact', 'fold')
+LEADERS = ('policy', 'planning')
 FOLD_FRAMES = 48  # that a demonstration of a fold needs
 
 
@@ -48,6 +49,11 @@ class CollectSettings(Settings):
         'models folder whose policy leads contact episodes, while the expert says what it would '
         'have done; none: attempts and branches of the expert',
     )
+    leader: str = knob(
+        LEADERS[0],
+        'what of --policy leads: the policy alone, or planning with its models on either policy',
+        choices=LEADERS,
+    )
     evaluation: bool = knob(False, 'for evaluation: seeds from a million up')
     unseen: str | None = knob(
         None,
@@ -64,6 +70,8 @@ class CollectSettings(Settings):
             )
         if self.policy is not None and self.mix != 'contact':
             raise ConfigError('a policy leads contact episodes only: add --mix contact')
+        if self.leader != LEADERS[0] and self.policy is None:
+            raise ConfigError('planning leads with the models of a folder: add --policy FOLDER')
         if self.mix == 'fold' and self.frames < FOLD_FRAMES:
             raise ConfigError(
                 f'frames is {self.frames}; a fold needs {FOLD_FRAMES} or more: add --frames '
@@ -93,7 +101,8 @@ def run(settings: CollectSettings) -> int:
         from vidplan_training.collect.contact.run import run_contact
 
         sizes = (settings.seed, settings.episodes, settings.shard, settings.frames)
-        return run_contact(settings.out, *sizes, settings.workers, settings.policy)
+        led = (settings.policy, settings.leader)
+        return run_contact(settings.out, *sizes, settings.workers, *led)
     count = -(-settings.episodes // settings.shard)
     jobs = []
     for index in range(count):

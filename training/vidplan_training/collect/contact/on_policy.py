@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Episodes that a policy leads, while the expert says what it would have done in every moment.
+"""Episodes that a policy leads, or planning; the expert says what it would do in every moment.
 
 Ross et al. 2011, "A Reduction of Imitation Learning and Structured Prediction to No-Regret Online
 Learning" (DAgger): a policy that learns from the expert's way alone never sees its own mistakes.
+Nor does a world model that is planned with see where its mistakes lead.
 """
 
 from __future__ import annotations
@@ -24,8 +25,12 @@ from vidplan_sim.objects.catalogue import kind_named
 from vidplan_sim.scene import random_scene
 from vidplan_training.collect.contact.episode import NONE, ContactRecorder, Log
 
-# What the policy proposes first, or any of its samples: what is led astray is seen, too.
-METHODS = ('policy', 'random_of_n')
+# By what leads, methods and bases: what the policy proposes first, or any of its samples (what is
+# led astray is seen, too); or planning on top of either policy.
+LEADERS = {
+    'policy': tuple(PlannerConfig(method=method) for method in ('policy', 'random_of_n')),
+    'planning': tuple(PlannerConfig(base=base) for base in ('words', 'grounded')),
+}
 # Kinds of the evaluated tasks, which are asked for in this share of the scenes that have them.
 ASKED, SHARE_ASKED = ('measuring tape', 'fish', 'pea', 'carrot'), 0.8
 
@@ -42,11 +47,11 @@ class WatchedWorld(World):
 
 
 class OnPolicyRecorder(ContactRecorder):
-    """Lets the policy of a models folder follow instructions as planners do, and records it."""
+    """Lets one of `LEADERS` follow instructions with the models of a folder, and records it."""
 
-    def __init__(self, models: Path) -> None:
+    def __init__(self, models: Path, leader: str = 'policy') -> None:
         super().__init__()
-        systems = [PlanningSystem.load(models, PlannerConfig(method=m)) for m in METHODS]
+        systems = [PlanningSystem.load(models, config) for config in LEADERS[leader]]
         model = systems[0].world_model.config
         self._world = WatchedWorld(self.cell, model.layout, model.frame_period_s)
         self._pace = Pace(model.history_frames, history_ages=model.history_ages)
@@ -63,7 +68,7 @@ class OnPolicyRecorder(ContactRecorder):
         self._lying = lying_heights(self.cell)
         target = self._target(rng)
         world.on_look = lambda: self._look(log, target, PLACE, NONE, NONE)
-        system = self._systems[rng.integers(len(METHODS))]
+        system = self._systems[rng.integers(len(self._systems))]
         pace = replace(self._pace, limit_s=(frames + 8) * world.period_s)
         loop = LockStep(system, world, pace)
         words = f'put the {kind_named(target).noun} in the bowl'

@@ -40,7 +40,8 @@ class Job:
     branches: bool
     closings: bool = False
     placings: bool = False
-    policy: Path | None = None  # models folder whose policy leads
+    policy: Path | None = None  # models folder that leads
+    leader: str = 'policy'  # what of it does: one of `on_policy.LEADERS`
 
     @property
     def whole(self) -> bool:
@@ -68,11 +69,11 @@ def jobs(out: Path, seed: int, episodes: int, shard: int, frames: int) -> list[J
 
 
 def on_policy_jobs(
-    out: Path, seed: int, episodes: int, shard: int, frames: int, policy: Path
+    out: Path, seed: int, episodes: int, shard: int, frames: int, policy: Path, leader: str
 ) -> list[Job]:
-    """Shards of episodes that a policy leads."""
+    """Shards of episodes that a policy leads, or planning."""
     whole = jobs(out, seed, episodes, shard, frames)
-    return [replace(job, policy=policy) for job in whole if job.whole]
+    return [replace(job, policy=policy, leader=leader) for job in whole if job.whole]
 
 
 def collect(
@@ -98,12 +99,12 @@ def collect(
 
 def run_contact(
     out: Path, seed: int, episodes: int, shard: int, frames: int, workers: int,
-    policy: Path | None = None,
+    policy: Path | None = None, leader: str = 'policy',
 ) -> int:  # fmt: skip
     """`vidplan-train collect --mix contact`."""
     todo = jobs(out, seed, episodes, shard, frames)
     if policy is not None:
-        todo = on_policy_jobs(out, seed, episodes, shard, frames, policy)
+        todo = on_policy_jobs(out, seed, episodes, shard, frames, policy, leader)
     progress = ProgressLog('collect (shards)', len(todo))
     for finished, _ in enumerate(collect(todo, workers), 1):
         progress.update(finished)
@@ -113,7 +114,7 @@ def run_contact(
     return 0
 
 
-_recorders: dict[tuple[bool, bool, Path | None], Any] = {}
+_recorders: dict[tuple[bool, bool, Path | None, str], Any] = {}
 
 
 def _begin() -> None:
@@ -126,7 +127,7 @@ def _record(work: tuple[Job, float]) -> Path | None:
     job, stop_at = work
     if time.time() > stop_at:
         return None
-    recorder = _recorders.get((job.branches, job.placings, job.policy)) or _made(job)
+    recorder = _recorders.get(_kind(job)) or _made(job)
     seeds = range(job.first, job.first + job.count)
     episodes: list[dict[str, np.ndarray]] = []
     for seed in seeds:
@@ -147,10 +148,15 @@ def _made(job: Job) -> Any:
         BranchRecorder() if job.branches
         else PlacingRecorder() if job.placings
         else ContactRecorder() if job.policy is None
-        else OnPolicyRecorder(job.policy)
+        else OnPolicyRecorder(job.policy, job.leader)
     )  # fmt: skip
-    _recorders[job.branches, job.placings, job.policy] = recorder
+    _recorders[_kind(job)] = recorder
     return recorder
+
+
+def _kind(job: Job) -> tuple[bool, bool, Path | None, str]:
+    """What has a recorder of its own."""
+    return job.branches, job.placings, job.policy, job.leader
 
 
 def _recorded(recorder: Any, job: Job, seed: int) -> list[dict[str, np.ndarray]]:
