@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from vidplan.bringup.cell_pace import FASTER, LEAST, MOST, SHARE, CellPace, wanted_factor
+from vidplan.bringup.cell_pace import FASTER, LEAST, MOST, RECENT, SHARE, CellPace, wanted_factor
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,12 @@ def test_never_faster_than_real_time_and_small_changes_are_not_sent() -> None:
     asked: list[float] = []
     pace = CellPace(0.2, asked.append)
     pace.note(3.0, 0.4)
-    assert asked == pytest.approx([0.1])
+    assert asked == pytest.approx([SHARE * 0.4 / 3.0])
     pace.note(2.9, 0.4)
     assert len(asked) == 1
+    for _ in range(RECENT - 1):
+        pace.note(0.1, 0.4)
+    assert pace.factor == asked[-1] == pytest.approx(SHARE * 0.4 / 3.0)
     for _ in range(30):
         pace.note(0.1, 0.4)
     assert pace.factor == pytest.approx(MOST, rel=0.15)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import deque
 from collections.abc import Callable
 
 from rclpy.node import Node
@@ -15,8 +16,9 @@ from vidplan_core.planner.config import PlannerConfig
 from vidplan_eval.viz.runlog import RunLog
 
 CELL_NODE, NAME = 'cell', 'real_time_factor'
-# A plan should take this share of the time until it is due: some take longer than others.
-SHARE = 0.75
+# The slowest of the last plans should take this share of the time until it is due: one that comes
+# too late stops the arm.
+SHARE, RECENT = 0.8, 4
 # Faster in steps of this factor only; slower at once.
 FASTER = 1.25
 LEAST = 0.01  # that the cell's parameter may be
@@ -40,7 +42,7 @@ def wanted_factor(latency_s: float, ahead_s: float, present: float, most: float)
     """How fast simulated time should pass after a plan.
 
     Args:
-        latency_s: that the plan took, wall clock.
+        latency_s: that a plan takes, wall clock.
         ahead_s: simulated time from its observation to where it took over.
         present: factor now.
         most: never faster.
@@ -63,10 +65,14 @@ class CellPace:
     ) -> None:
         """Begin with a factor; with `keep` it is never changed."""
         self.factor, self._ask, self._keep = factor, ask, keep
+        self._latencies_s: deque[float] = deque(maxlen=RECENT)
 
     def note(self, latency_s: float, ahead_s: float = AHEAD_S) -> None:
         """Ask for another pace where a plan took too long, or less than it may."""
-        wanted = wanted_factor(latency_s, ahead_s, self.factor, MOST)
+        if not latency_s > 0.0:
+            return
+        self._latencies_s.append(latency_s)
+        wanted = wanted_factor(max(self._latencies_s), ahead_s, self.factor, MOST)
         if not self._keep and abs(wanted / self.factor - 1.0) >= NOTABLE:
             self.factor = wanted
             self._ask(wanted)
