@@ -12,7 +12,7 @@ from tests.fakes.tiny import CHANNELS
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.network import HeadConfig
 from vidplan_core.heads.value import ValueHead
-from vidplan_core.metrics.calibration import calibration_error
+from vidplan_core.metrics.calibration import calibration_error, calibration_error_by_chance
 from vidplan_core.metrics.intervals import scene_mean_interval
 from vidplan_core.metrics.ranking import exact_area
 from vidplan_training.evaluation.contact.evaluate import _area
@@ -85,6 +85,15 @@ def test_areas_of_both_kinds_agree() -> None:
 def test_calibration_error_is_the_gap_of_what_is_said_and_what_comes() -> None:
     assert calibration_error(np.array([[0.75, 1], [0.75, 1], [0.75, 1], [0.75, 0]])) == 0.0
     assert calibration_error(np.array([[0.9, 0], [0.9, 0]])) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize('cases', [50, 5000])
+def test_a_calibration_error_by_chance_falls_with_the_cases(cases: int) -> None:
+    mean, most = calibration_error_by_chance(np.linspace(0.02, 0.98, cases))
+    # Ten bins of n / 10 cases: the mean of |N(0, p (1 - p) / (n / 10))| is about 1 / sqrt(n).
+    assert mean == pytest.approx(1.03 / np.sqrt(cases), rel=0.15)
+    assert mean < most < 2.0 * mean
+    assert calibration_error_by_chance(np.ones(3)) == (0.0, 0.0)
 
 
 def test_intervals_keep_the_values_of_a_scene_together() -> None:

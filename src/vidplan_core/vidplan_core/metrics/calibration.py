@@ -162,3 +162,22 @@ def calibration_error(pairs: np.ndarray, bins: int = 10) -> float:
         for b in np.unique(number)
     ]
     return float(np.sum(gaps))
+
+
+def calibration_error_by_chance(
+    probabilities: np.ndarray, bins: int = 10, draws: int = 400, seed: int = 0
+) -> tuple[float, float]:
+    """`calibration_error` if every probability were true: its mean and its 95th percentile.
+
+    Few cases show an error whoever foresees them; below the second number it says nothing.
+
+    Args:
+        probabilities: (cases,).
+        bins: as for `calibration_error`.
+        draws: of what comes.
+        seed: of them.
+    """
+    rng = np.random.default_rng(seed)
+    comes = rng.random((draws, len(probabilities))) < probabilities
+    errors = [calibration_error(np.stack([probabilities, row], 1), bins) for row in comes]
+    return float(np.mean(errors)), float(np.quantile(errors, 0.95))

@@ -15,7 +15,7 @@ import torch
 from vidplan_core.errors import ModelError
 from vidplan_core.heads.value import load_value
 from vidplan_core.language.semantic import SemanticScorer
-from vidplan_core.metrics.calibration import calibration_error
+from vidplan_core.metrics.calibration import calibration_error, calibration_error_by_chance
 from vidplan_core.metrics.intervals import scene_interval, scene_mean_interval
 from vidplan_core.metrics.ranking import exact_area
 from vidplan_core.world_model.checkpoint import load_world_model
@@ -81,6 +81,7 @@ def _closings(model: WorldModel, settings: EvaluateContact, result: dict[str, An
         result[name] = number(pairs)
         result['interval_95'][name] = scene_interval(list(pairs[:, None]), number)
     result |= {
+        'held_ece_by_chance': calibration_error_by_chance(np.array(foreseen)),
         'closings': len(cases),
         'lifted': int(lifted.sum()),
         'by_offset': _by_offset(cases, np.array(foreseen)),
