@@ -15,7 +15,8 @@ from vidplan_core.errors import ConfigError
 from vidplan_eval.report.document import Figure, ReportSection, ReportTable, to_html, to_markdown
 from vidplan_eval.report.paired import headroom, paired_test
 from vidplan_eval.report.report import write_report
-from vidplan_eval.report.results import read_results
+from vidplan_eval.report.results import Case, Results, read_results
+from vidplan_eval.report.sections import paper
 from vidplan_eval.report.words import difference_words, p_words, rate_words
 from vidplan_eval.results import write_json
 from vidplan_eval.suites.pick_place.episode import PickPlaceRow
@@ -201,3 +202,15 @@ def test_plans_without_their_policy_server_are_told_first(tmp_path):
     markdown = write_report(tmp_path)[0].read_text()
     told = f'policy (server), fish: 4 of 18 plans were out of the ordinary, such as: {note}'
     assert markdown.index('What was run') < markdown.index(told) < markdown.index('Overview')
+
+
+def test_the_papers_table_has_the_towel_whichever_base_was_named():
+    rows = {1: {'success': True}, 2: {'success': False}}
+    cases = {
+        Case('fold', 'towel', 'grounded', 'vidplan', 0): rows,
+        Case('pick_place', 'pea', 'grounded', 'vidplan', 4): rows,
+    }
+    (section,) = paper(Results(cases))
+    table = to_markdown('', [section])
+    assert re.search(r'\| towel \|.*\| 1 of 2: 50 %', table)
+    assert not re.search(r'\| pea \|.*\| 1 of 2', table)
