@@ -29,9 +29,8 @@ _STANDING_M, _HAND_STANDS = 0.003, 0.02
 # A thing that slips out of the hand may fill the view of a camera beside it for a moment: such a
 # view is doubted from so many looks in a row on, while arm and hand stand.
 _SLIP_LOOKS = 3
-# Kernel that leaves nothing of planes and straight edges (Immerkaer, Fast noise variance
-# estimation, 1996); its sum of squares is 36.
-_NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+# Noise is measured in so many rows at most, evenly spread: those of a small picture.
+_NOISE_ROWS = 96
 
 
 @dataclass(frozen=True)
@@ -191,10 +190,16 @@ class ViewMonitor:
 def noise_level(grey: Image) -> float:
     """Return the standard deviation of the noise of a picture (height, width), 0 .. 255.
 
-    The median of Immerkaer's filter, scaled as for normal noise: textures and edges hardly count.
+    The median of what a filter leaves that takes away planes and straight edges, scaled as for
+    normal noise: textures and edges hardly count (Immerkaer, Fast noise variance estimation,
+    1996: the second difference along both sides, whose squares sum to 36).
     """
-    filtered = cv2.filter2D(grey.astype(np.float32), -1, _NOISE_KERNEL)[1:-1, 1:-1]
-    return float(1.4826 * np.median(np.abs(filtered)) / 6)
+    above, row, below = grey[:-2], grey[1:-1], grey[2:]
+    step = -(-len(row) // _NOISE_ROWS)
+    rows = [part[::step].astype(np.float32) for part in (above, row, below)]
+    down = rows[0] - 2 * rows[1] + rows[2]
+    both = down[:, :-2] - 2 * down[:, 1:-1] + down[:, 2:]
+    return float(1.4826 * np.median(np.abs(both)) / 6)
 
 
 def _difference(look: _Look, other: _Look) -> Grey:
