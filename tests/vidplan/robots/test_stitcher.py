@@ -240,12 +240,37 @@ def test_rate_is_limited(ros: Any) -> None:
     start_s = seconds(robot.now())
     for frame in range(25):
         robot.publish_all(stamp=stamp(start_s + 0.04 * frame))
-        ros.spin_for(0.02)
+        ros.spin_for(0.04)
     ros.spin_until(lambda: seconds(observations[-1].header.stamp) >= start_s + 0.75)
     stamps = [seconds(observation.header.stamp) for observation in observations]
     # 25 frames within a second become 5 observations, at least three quarters of 0.2 s apart.
     assert len(stamps) <= 6
     assert np.diff(stamps).min() > 0.15 - 1e-6
+    assert node.problem() == ''
+
+
+def test_of_fast_cameras_few_pictures_are_read(ros: Any) -> None:
+    parameters = [
+        Parameter('publish_rate_hz', value=2.0), Parameter('max_age_s', value=10.0),
+        Parameter('max_joint_gap_s', value=1.0),
+    ]  # fmt: skip
+    node = ros.add(Stitcher(parameter_overrides=parameters))
+    robot = FakeRobot(ros.node)
+    ros.connect(*robot.publishers)
+    observations = ros.collect(Observation, 'observation')
+    sent = 0
+
+    def step() -> bool:
+        nonlocal sent
+        robot.publish_all()
+        sent += 1
+        ros.spin_for(0.01)
+        return len(observations) >= 4
+
+    ros.spin_until(step)
+    if sent < 20:
+        pytest.skip('the machine is too busy to send fast')
+    assert node._rates['left'].count < sent / 2
     assert node.problem() == ''
 
 

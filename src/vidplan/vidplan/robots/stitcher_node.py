@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import sys
 import time
-from functools import partial
 from typing import Any
 
 import torch
 from rclpy.node import Node
-from sensor_msgs.msg import CompressedImage, Image, JointState
+from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from vidplan.parameters.stitcher import StitcherParameters
 from vidplan.robots.joint_buffer import JointBuffer, JointSample
 from vidplan.robots.robot import gripper_closedness
 from vidplan.ros import qos
+from vidplan.ros.camera_feed import CameraFeed, Picture
 from vidplan.ros.conversions import joint_values, observation_message, seconds
 from vidplan.ros.diagnostics import (
     DOUBT,
@@ -28,9 +28,10 @@ from vidplan.ros.diagnostics import (
     RateMeter,
     Status,
 )
-from vidplan.ros.images import image_kind, image_to_rgb
+from vidplan.ros.images import image_to_rgb
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import run_node
+from vidplan_core.data.demand import EARLY, FrameDemand
 from vidplan_core.data.observation import (
     CameraSynchroniser,
     Observation,
@@ -45,8 +46,8 @@ from vidplan_core.geometry.se3 import matrix_to_quaternion
 from vidplan_msgs.msg import Observation as ObservationMessage
 from vidplan_sim.ros.room import make_room_for_images
 
-# A frame may come this much early (share of the period) and still count as due.
-_EARLY = 0.25
+# An image is read at least so often, as a share of the age at which it is stale.
+_LOOK_AGAIN = 0.4
 
 
 class Stitcher(Node):
@@ -78,10 +79,10 @@ class Stitcher(Node):
 
     def _create_interfaces(self) -> None:
         self._publisher = self.create_publisher(ObservationMessage, 'observation', qos.OBSERVATION)
-        for view in self._layout.views:
-            topic = self._layout.topic(view)
-            kind = image_kind(self.resolve_topic_name(topic))
-            self.create_subscription(kind, topic, partial(self._on_image, view), qos.SENSOR)
+        period_s = 1.0 / self.parameters.publish_rate_hz
+        longest_s = min(2.0 * period_s, _LOOK_AGAIN * self.parameters.max_age_s)
+        self._demand = FrameDemand(self._layout.views, period_s, longest_s)
+        self._cameras = CameraFeed(self, self._layout, self._demand, self._on_image)
         self.create_subscription(JointState, 'joint_states', self._on_joints, qos.SENSOR)
         self.create_subscription(JointState, 'gripper/joint_states', self._on_gripper, qos.SENSOR)
         self.create_service(Trigger, 'stitcher/accept_views', self._on_accept)
@@ -127,7 +128,7 @@ class Stitcher(Node):
             self._gripper = seconds(message.header.stamp), self.now_s, value
             self._problems.pop('gripper', None)
 
-    def _on_image(self, view: str, message: Image | CompressedImage) -> None:
+    def _on_image(self, view: str, message: Picture) -> None:
         self._rates[view].tick()
         started_s = time.monotonic()
         try:
@@ -156,7 +157,7 @@ class Stitcher(Node):
         if stamp_s < self._last_stamp_s:  # time restarted
             self._last_stamp_s, self._next_due_s = -1.0, 0.0
         period_s = 1.0 / self.parameters.publish_rate_hz
-        return stamp_s > self._last_stamp_s and stamp_s >= self._next_due_s - _EARLY * period_s
+        return stamp_s > self._last_stamp_s and stamp_s >= self._next_due_s - EARLY * period_s
 
     def _publish(self, images: SynchronousImages) -> None:
         p = self.parameters
@@ -189,6 +190,7 @@ class Stitcher(Node):
         due_s = self._next_due_s + period_s
         self._next_due_s = due_s if due_s > images.stamp_s else images.stamp_s + period_s
         self._last_stamp_s = images.stamp_s
+        self._demand.need(self._next_due_s)
         self._rates['observation'].tick()
         self._latency.add(self.now_s - images.stamp_s)
 

@@ -15,6 +15,11 @@ from rclpy.qos import (
 # is read with this one (cameras, joint states, /franka/joint_states, /joint_states).
 SENSOR = qos_profile_sensor_data
 
+# The newest picture only: what is not read before the next one comes is not read at all.
+CAMERA = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
+)
+
 # Of a driver: many a second, and reliable for whoever asks for that.
 STATES = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE

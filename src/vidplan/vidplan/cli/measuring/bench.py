@@ -10,6 +10,7 @@ from vidplan.cli.arguments import device, models, output_file, positive, seed
 from vidplan.cli.evaluate.loading import load_system, make_world, models_folder
 from vidplan.cli.measuring import (
     bench_adapter,
+    bench_cameras,
     bench_cancels,
     bench_engine,
     bench_faults,
@@ -21,7 +22,7 @@ from vidplan.cli.measuring import (
 _KINDS: dict[str, Any] = {
     'engine': bench_engine, 'adapter': bench_adapter, 'stops': bench_stops,
     'cancels': bench_cancels, 'views': bench_views, 'fci': bench_fci,
-    'faults': bench_faults,
+    'faults': bench_faults, 'cameras': bench_cameras,
 }  # fmt: skip
 
 # A scene for tuning, not for evaluation; timing does not depend on it.
