@@ -29,15 +29,16 @@ def main() -> None:
     for number in ENDS:
         signal.signal(number, signal.SIG_IGN if number in deaf else leave)
     print(f'up as {mode}', flush=True)
+    was_here = False
     if path := arguments['tells']:
+        was_here = Path(path).exists()
         Path(path).touch()
     if path := arguments['awaits']:
         while not Path(path).exists():
             time.sleep(0.01)
-    if mode == 'fails':
-        sys.exit(3)
-    if mode == 'finishes':
-        sys.exit(0)
+    status = {'fails': 3, 'finishes': 0, 'refuses': 2, 'fails_first': 3}.get(mode)
+    if status is not None and not (mode == 'fails_first' and was_here):
+        sys.exit(status)
     time.sleep(60)
 
 

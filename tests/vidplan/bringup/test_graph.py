@@ -17,6 +17,7 @@ from vidplan.bringup.description import Graph, Process, Value, resolve
 from vidplan.bringup.graph import CELL, GRAPHS, PLANNING, REPLAY
 from vidplan.bringup.overrides import overrides
 from vidplan.bringup.process import command, environment
+from vidplan.bringup.respawn import OnEnd, on_end
 from vidplan.parameters.nodes import NODES
 from vidplan_core.errors import ConfigError
 
@@ -45,7 +46,7 @@ def test_every_value_has_its_argument(graph: Graph) -> None:
 def test_every_argument_is_used(graph: Graph) -> None:
     used = {name for process in graph.processes for name in values_in(process)}
     # These go to every process by other ways than a parameter.
-    everywhere = {'namespace', 'log_level'}
+    everywhere = {'namespace', 'log_level', 'respawn', 'respawn_tries', 'respawn_delay_s'}
     assert {argument.name for argument in graph.arguments} == used | everywhere
 
 
@@ -56,6 +57,19 @@ def test_conditions_are_flags(graph: Graph) -> None:
         if process.condition:
             assert isinstance(values[process.condition], bool)
         assert isinstance(resolve(process.required, values), bool)
+
+
+@ALL
+def test_what_follows_an_end_is_chosen_for_every_process(graph: Graph) -> None:
+    again = {'stitcher', 'planning_server'}
+    for process in graph.processes:
+        expected = OnEnd.STARTS_AGAIN if process.executable in again else OnEnd.ALL_END
+        if process.executable == 'recorder':
+            assert on_end(process, graph.values({'record_required': True})) is OnEnd.ALL_END
+            expected = OnEnd.OTHERS_GO_ON
+        assert on_end(process, graph.values()) is expected
+    arms = [process.executable for process in graph.processes if process.last]
+    assert arms == [{'planning': 'fci', 'cell': 'cell', 'replay': 'player'}[graph.name]]
 
 
 @ALL
@@ -188,9 +202,10 @@ def test_launch_makes_the_same_command_lines(graph: Graph, repository: Path) -> 
             str(value).lower() if isinstance(value, bool) else str(value)
         )
     nodes = launched_nodes(context, launch_description(repository, graph))
-    assert len(nodes) == len(graph.processes)
     values = graph.values(given)
-    for node, process in zip(nodes, graph.processes):
+    chosen = graph.chosen(values)
+    assert len(nodes) == len(chosen)
+    for node, process in zip(nodes, chosen):
         node._perform_substitutions(context)
         context.extend_locals({'ros_specific_arguments': {'ns': '__ns:=/arm1'}})
         assert (node.node_package, node.node_executable) == (process.package, process.executable)
@@ -202,8 +217,8 @@ def test_launch_makes_the_same_command_lines(graph: Graph, repository: Path) -> 
         files = [after for word, after in zip(words, words[1:]) if word == '--params-file']
         assert files[:-1] == [str(values[name]) for name in process.parameter_files]
         said = yaml.safe_load(Path(files[-1]).read_text())
-        assert {node: block['ros__parameters'] for node, block in said.items()} == {
-            node: block or None for node, block in overrides(process, values).items()
+        assert {node: block['ros__parameters'] for node, block in (said or {}).items()} == {
+            node: block for node, block in overrides(process, values).items() if block
         }
 
 

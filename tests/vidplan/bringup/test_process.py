@@ -226,6 +226,54 @@ def test_up_ends_when_the_graph_falls_apart(
     assert 'it ended with exit code' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ('mode', 'words', 'starts', 'status'),
+    [
+        ('fails_first', '', 2, 0), ('fails', '', 3, 1), ('refuses', '', 1, 1),
+        ('finishes', '', 1, 0), ('fails', '--respawn=', 1, 1),
+    ],
+    ids=['once', 'again and again', 'what is impossible', 'as asked', 'none is to'],
+)  # fmt: skip
+@pytest.mark.fault('respawn', 'graph_falls')
+def test_up_starts_again_what_failed_so_many_times(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    signals: None,
+    tmp_path: Path,
+    mode: str,
+    words: str,
+    starts: int,
+    status: int,
+) -> None:
+    is_up, was_here = tmp_path / 'adapter', tmp_path / 'stitcher'
+    it = fake('stitcher', mode, tells=str(was_here), awaits=str(is_up))
+    other = fake('adapter', 'obeys', tells=str(is_up))
+    lines: list[str] = []
+    monkeypatch.setattr(up.Printer, '__call__', lambda _, name, line: lines.append(name + line))
+
+    def interrupt_when_back() -> None:
+        wait_until(lambda: lines.count('stitcherup as fails_first') == 2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    if mode == 'fails_first':
+        threading.Thread(target=interrupt_when_back, daemon=True).start()
+    options = ('--respawn-tries=2', '--respawn-delay-s=0.1', '--models', str(tmp_path), words)
+    assert run_up(monkeypatch, (it, other), *filter(None, options)) == status
+    assert lines.count(f'stitcherup as {mode}') == starts
+    said = capsys.readouterr().out
+    assert said.count('starts again in 0.1 s') == starts - 1
+    assert said.count('all end') == (mode != 'fails_first')
+
+
+@pytest.mark.skipif(not Path('/proc/self/autogroup').exists(), reason='no groups of sessions')
+def test_a_process_keeps_the_priority_of_our_session(lines: Lines) -> None:
+    def nice(pid: int | str) -> str:
+        return Path(f'/proc/{pid}/autogroup').read_text().split()[-1]
+
+    with make(lines, fake('one', 'obeys')) as group:
+        assert nice(group.children[0].pid) == nice('self')
+
+
 @pytest.mark.fault('disk_full')
 def test_a_recording_that_fails_ends_the_graph_if_asked(
     monkeypatch: pytest.MonkeyPatch, signals: None, tmp_path: Path
@@ -245,6 +293,9 @@ def test_a_recording_that_fails_ends_the_graph_if_asked(
         (['--params-file', '/no/such.yaml'], 'params_file'),
         (['--replay', '/no/such/bag'], 'bag'),
         (['--seed', '3'], "no argument 'seed'"),
+        (['--respawn', 'stitcher,adaptor'], "respawn names 'adaptor'; planning has stitcher, "),
+        (['--respawn-tries=-1'], 'respawn_tries is -1; allowed: 0 .. 100'),
+        (['--respawn-delay-s=0'], 'respawn_delay_s is 0; allowed: 0.1 .. 60'),
     ],
 )
 def test_up_says_what_was_asked_wrongly(

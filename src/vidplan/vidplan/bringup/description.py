@@ -55,7 +55,8 @@ class Process:
         parameter_files: Arguments that name YAML files.
         remappings: From a topic's name in the code to its name in this graph.
         condition: Name of a bool argument that must be true; '' for always.
-        required: The graph ends when this process ends; or the bool argument that says whether.
+        required: The graph makes no sense without it; or the bool argument that says whether.
+        last: It ends when the others have ended: an arm that the adapter brakes has to be there.
         environment: Variables that are set for the process unless they are set already.
     """
 
@@ -67,11 +68,12 @@ class Process:
     parameter_files: tuple[str, ...] = ('params_file',)
     remappings: tuple[Entry, ...] = ()
     condition: str = ''
-    required: bool | Value = False
+    required: bool | Value = True
+    last: bool = False
     environment: tuple[tuple[str, str], ...] = ()
 
     def is_required(self, settings: Mapping[str, Setting]) -> bool:
-        """Return whether the graph ends when this process ends."""
+        """Return whether the graph makes no sense without this process."""
         return bool(resolve(self.required, settings))
 
 

@@ -24,6 +24,13 @@ _COMMON = (
     Argument('record', False, 'Write a bag of everything that an evaluation needs.'),
     Argument('record_dir', 'outputs/bags', 'Folder in which a recording makes its own folder.'),
     Argument('record_required', False, 'When a recording fails, end: the arm comes to rest.'),
+    Argument(
+        'respawn',
+        'stitcher,planning_server',
+        'Processes that start again when they fail; the end of any other is the end of all.',
+    ),
+    Argument('respawn_tries', 3, 'How often each of them starts again.'),
+    Argument('respawn_delay_s', 1.0, 'When it starts again, after its end.'),
     Argument('dry_run', False, 'Plan, check and report, but send nothing to the robot.'),
     Argument(
         'robot',
@@ -152,6 +159,7 @@ _FCI = Process(
     parameters=(*_ROBOT, ('host', Value('fci_host'))),
     remappings=_STATES + _COMMANDS,
     condition='fci',
+    last=True,
     environment=_ONE_THREAD,
 )
 
@@ -169,7 +177,7 @@ _CELL = Process(
     ),
     parameter_files=('cell_params_file',),
     remappings=_CAMERAS + _STATES + _COMMANDS,
-    required=True,
+    last=True,
     environment=(*_ONE_THREAD, ('MUJOCO_GL', 'egl'), ('LP_NUM_THREADS', '0')),
 )
 
@@ -187,7 +195,7 @@ _PLAYER = Process(
         *_LAYOUT,
     ),
     remappings=_CAMERAS + _STATES,
-    required=True,
+    last=True,
     environment=_ONE_THREAD,
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from launch.action import Action
@@ -14,6 +15,7 @@ from launch.actions import (
     SetEnvironmentVariable,
     Shutdown,
 )
+from launch.events.process import ProcessExited
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile
@@ -30,6 +32,7 @@ from vidplan.bringup.description import (
     resolve,
 )
 from vidplan.bringup.overrides import check_start, parameter_files, write_overrides
+from vidplan.bringup.respawn import OnEnd, on_end, starts_again
 from vidplan_core.errors import ConfigError
 
 _FLAGS = {'true': True, 'false': False}
@@ -103,11 +106,10 @@ def _node(process: Process, settings: GraphSettings, folder: Path) -> Action:
             name: EnvironmentVariable(name, default_value=value)
             for name, value in process.environment
         },
-        on_exit=(
-            [Shutdown(reason=f'{process.executable} ended')]
-            if process.is_required(settings)
-            else None
-        ),
+        respawn=on_end(process, settings) is OnEnd.STARTS_AGAIN,
+        respawn_delay=float(settings['respawn_delay_s']),
+        respawn_max_retries=int(settings['respawn_tries']),
+        on_exit=_when_ended(process, settings),
         # Bringing the arm to rest and leaving PyTorch behind may take a moment.
         sigterm_timeout=str(GRACE_S),
         sigkill_timeout=str(GRACE_S),
@@ -115,6 +117,21 @@ def _node(process: Process, settings: GraphSettings, folder: Path) -> Action:
         output='screen',
         emulate_tty=True,
     )
+
+
+def _when_ended(process: Process, settings: GraphSettings) -> Callable[..., list[Action]]:
+    """Return what launch calls at every end; it starts again only what is not shut down."""
+    ends = 0
+
+    def when_ended(event: ProcessExited, context: LaunchContext) -> list[Action]:
+        nonlocal ends
+        ends += 1
+        again = starts_again(process, settings, event.returncode, ends)
+        if again or context.is_shutdown or on_end(process, settings) is OnEnd.OTHERS_GO_ON:
+            return []
+        return [Shutdown(reason=f'{process.executable} ended')]
+
+    return when_ended
 
 
 def _ends_with_launch() -> str:

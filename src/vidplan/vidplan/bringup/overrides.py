@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vidplan.bringup.description import Graph, GraphSettings, Process, Setting, Value, resolve
+from vidplan.bringup.respawn import check_respawn
 from vidplan_core.errors import ConfigError
 
 #: What one process is started with: by full name of a node, or a pattern, its parameters.
@@ -24,6 +25,7 @@ def check_start(graph: Graph, settings: GraphSettings) -> None:
         ConfigError: a path that is not there, a node or parameter that nobody knows (with the
             nearest one), a value that is not allowed.
     """
+    check_respawn(graph, settings)
     for name in ('params_file', 'cell_params_file', 'models', 'bag'):
         if name in settings and not Path(str(settings[name])).exists():
             raise ConfigError(f'{name}: {str(settings[name])!r} does not exist')

@@ -4,20 +4,24 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 
+from vidplan.bringup.autogroup import hand_down
 from vidplan.bringup.description import GRACE_S, Graph, GraphSettings, Process, resolve
 from vidplan.bringup.overrides import check_start, write_overrides
+from vidplan.bringup.respawn import OnEnd, on_end, starts_again
 
 LineSink = Callable[[str, str], None]
 
@@ -81,6 +85,7 @@ class Child:
             stderr=subprocess.STDOUT, text=True, errors='replace', start_new_session=True,
             preexec_fn=_prepare,
         )  # fmt: skip
+        hand_down(self.pid)
         self._reader = threading.Thread(target=self._read, args=(on_line,), daemon=True)
         self._reader.start()
 
@@ -130,7 +135,8 @@ class ProcessGroup:
     It starts none if a parameter file is wrong, see `check_start`.
 
     Attributes:
-        children: In the order of the table, ended ones included.
+        children: In the order of the table, ended ones included; one that was started again
+            takes the place of the one before.
     """
 
     def __init__(
@@ -144,8 +150,11 @@ class ProcessGroup:
         self._graph, self._values = graph, values
         self._chosen = graph.chosen(values)
         self._extra = dict(extra_environment or {})
-        self._required = {one.executable for one in self._chosen if one.is_required(values)}
-        self._reported: set[str] = set()
+        self._table = {one.executable: one for one in self._chosen}
+        self._reported: list[Child] = []
+        # How often each has ended, and when those that start again do [s, monotonic].
+        self._ends: Counter[str] = Counter()
+        self._due: dict[str, float] = {}
         self._folder = TemporaryDirectory(prefix='vidplan_parameters_')
         self.children: list[Child] = []
 
@@ -153,15 +162,18 @@ class ProcessGroup:
         try:
             check_start(self._graph, self._values)
             for process in self._chosen:
-                file = write_overrides(process, self._values, Path(self._folder.name))
-                words = command(process, self._values, file)
-                env = environment(process, self._extra)
-                self.children.append(Child(process.executable, words, env, self._on_line))
+                self.children.append(self._start(process))
         except BaseException:
             self.stop()
             self._folder.cleanup()
             raise
         return self
+
+    def _start(self, process: Process) -> Child:
+        file = write_overrides(process, self._values, Path(self._folder.name))
+        words = command(process, self._values, file)
+        env = environment(process, self._extra)
+        return Child(process.executable, words, env, self._on_line)
 
     def __exit__(
         self,
@@ -175,21 +187,37 @@ class ProcessGroup:
     def newly_ended(self) -> list[Child]:
         """Return the children that have ended since the last call."""
         ended = [child for child in self.children if child.exit_code is not None]
-        fresh = [child for child in ended if child.name not in self._reported]
+        fresh = [child for child in ended if child not in self._reported]
         for child in fresh:
             child.wait(0.0)  # its last words explain the end
-        self._reported |= {child.name for child in fresh}
+            self._ends[child.name] += 1
+        self._reported += fresh
         return fresh
 
-    def is_required(self, child: Child) -> bool:
-        """Return whether the graph makes no sense without this child."""
-        return child.name in self._required
+    def on_end(self, child: Child) -> OnEnd:
+        """Return what follows this end of a child, which `newly_ended` has returned."""
+        process, code = self._table[child.name], child.exit_code or 0
+        if starts_again(process, self._values, code, self._ends[child.name]):
+            return OnEnd.STARTS_AGAIN
+        chosen = on_end(process, self._values)
+        return OnEnd.ALL_END if chosen is OnEnd.STARTS_AGAIN else chosen
+
+    def start_again(self, child: Child) -> float:
+        """Have `start_due` start the process again, after the time that is returned [s]."""
+        delay_s = float(self._values['respawn_delay_s'])
+        self._due[child.name] = time.monotonic() + delay_s
+        return delay_s
+
+    def start_due(self) -> bool:
+        """Start again what is due by now; return whether any process runs or will."""
+        for place, child in enumerate(self.children):
+            if self._due.get(child.name, math.inf) <= time.monotonic():
+                del self._due[child.name]
+                self.children[place] = self._start(self._table[child.name])
+        return bool(self._due) or any(child.exit_code is None for child in self.children)
 
     def stop(self, grace_s: float = GRACE_S) -> bool:
-        """End all: ask by SIGINT, insist by SIGTERM, end by SIGKILL.
-
-        What the graph makes no sense without ends last: an arm that its adapter brakes has to
-        be there until it rests.
+        """End all: ask by SIGINT, insist by SIGTERM, end by SIGKILL; the arm's side comes last.
 
         Args:
             grace_s: Time for each of the first two steps [s].
@@ -197,7 +225,8 @@ class ProcessGroup:
         Returns:
             Whether every process ended when asked.
         """
-        last = [child for child in self.children if self.is_required(child)]
+        self._due.clear()
+        last = [child for child in self.children if self._table[child.name].last]
         first = [child for child in self.children if child not in last]
         ended = [_end(children, grace_s) for children in (first, last)]
         return all(ended)

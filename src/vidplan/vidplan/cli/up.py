@@ -120,13 +120,21 @@ class Printer:
 
 def supervise(group: ProcessGroup, stop: threading.Event) -> bool:
     """Wait for the signal to stop, or for the graph to fall apart; return whether it did."""
+    from vidplan.bringup.respawn import OnEnd
+
     failed = False
     while not stop.wait(_POLL_S):
         for child in group.newly_ended():
-            failed = failed or child.exit_code != 0
-            print(f'vidplan up: {child.name} ended with exit code {child.exit_code}', flush=True)
-            if group.is_required(child):
+            words = f'{child.name} ended with exit code {child.exit_code}'
+            then = group.on_end(child)
+            if then is OnEnd.STARTS_AGAIN:
+                words += f', and starts again in {group.start_again(child):g} s'
+            else:
+                failed = failed or child.exit_code != 0
+                words += f': {then.value}'
+            print(f'vidplan up: {words}', flush=True)
+            if then is OnEnd.ALL_END:
                 return failed
-        if all(child.exit_code is not None for child in group.children):
+        if not group.start_due():
             return failed
     return failed

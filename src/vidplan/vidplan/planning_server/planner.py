@@ -61,6 +61,7 @@ class PlannerNode(ManagedNode):
         self._latency = DurationMeter()
         self._rates = {'observation': RateMeter(), 'plan': RateMeter()}
         self._last: Outcome | None = None
+        self._ready = False
         self._markers = self.create_publisher(MarkerArray, 'planner/markers', qos.PREVIEW)
         # Goals and results of an action travel in services, which no bag can hold.
         self._goal_topic = self.create_publisher(PlanTask.Goal, 'planner/goal', qos.EVENT)
@@ -128,7 +129,8 @@ class PlannerNode(ManagedNode):
     def activate(self) -> None:
         """Accept goals."""
         self._goals.open()
-        self.get_logger().info('ready for goals')
+        self._ready = False
+        self.get_logger().info('active: waits for observations and the adapter')
 
     def deactivate(self) -> None:
         """End the running goal, the arm at rest, and accept no more."""
@@ -238,6 +240,9 @@ class PlannerNode(ManagedNode):
         problem = feed.problem() or arm.problem()
         if problem is not None:
             return Status(ERROR if self._goals.busy else WARN, str(problem), values)
+        if not self._ready:  # never with a part missing
+            self._ready = True
+            self.get_logger().info('ready for goals')
         return Status(OK, 'planning' if self._goals.busy else 'waits for a goal', values)
 
 
