@@ -14,6 +14,7 @@ from vidplan_core.errors import ConfigError
 from vidplan_core.heads.distribution.bins import KINDS, Bins
 from vidplan_core.heads.distribution.estimate import (
     ErrorEstimate,
+    above,
     entropy,
     expectation,
     interval,
@@ -61,6 +62,7 @@ def test_quantiles_and_positions_are_inverse(values: list[float], kind: str) -> 
     for level in (0.05, 0.5, 0.93):
         at = quantile(logits, bins, level, 0)
         assert position(logits, bins, at, 0).item() == pytest.approx(level, abs=1e-6)
+        assert above(logits, bins, at, 0).item() == pytest.approx(1.0 - level, abs=1e-6)
     low, high = interval(logits, bins, 0.8, 0)
     assert 0.0 <= low <= high <= 10.0
     assert 0.0 <= expectation(logits, bins, 0).item() <= 10.0

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from vidplan_core.heads.heat_map import COLOURS, blend, colour_latents, heat_map
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.network import HeadConfig, save_head
 from vidplan_core.heads.places import FEATURES
-from vidplan_core.heads.uncertainty import UncertaintyHead, load_uncertainty
+from vidplan_core.heads.uncertainty import LEAST_PROBABILITY, UncertaintyHead, load_uncertainty
 from vidplan_core.heads.value import ValueHead, load_value, value_loss
 from vidplan_core.metrics.calibration import ErrorCalibration
 from vidplan_core.models.io import WEIGHTS
@@ -58,6 +59,18 @@ def random_head(kind: type, config: HeadConfig) -> torch.nn.Module:
         for parameter in head.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     return head.eval()
+
+
+def test_larger_errors_are_less_probable() -> None:
+    model, motion = tiny_world_model(), torch.tensor([[0.1, 0.0, 0.0]])
+    imagination, head = imagined(model, motion), random_head(UncertaintyHead, SIZES)
+    assert isinstance(head, UncertaintyHead)
+    frame = imagination.latents[:, 2]
+    nats = [head.improbability(imagination, 2, frame + off) for off in (0.0, 2.0, -2.0, 100.0)]
+    assert float(nats[0].detach().max()) < 1e-5
+    assert bool((nats[1] > nats[0]).all())
+    torch.testing.assert_close(nats[1], nats[2], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(nats[3], torch.full_like(nats[3], -math.log(LEAST_PROBABILITY)))
 
 
 def score(head: torch.nn.Module, imagination: Imagination) -> torch.Tensor:

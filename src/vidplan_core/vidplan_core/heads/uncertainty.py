@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidplan_core.heads.distribution.estimate import ErrorEstimate
+from vidplan_core.heads.distribution.estimate import ErrorEstimate, above
 from vidplan_core.heads.inputs import HeadInput
 from vidplan_core.heads.network import Head, HeadConfig, load_head
 from vidplan_core.world_model.world_model import Imagination
 
 FOLDER = 'uncertainty'
+# Errors that are less probable than this count as if they were as probable.
+LEAST_PROBABILITY = 1e-6
 
 
 class UncertaintyHead(Head):
@@ -60,6 +62,27 @@ class UncertaintyHead(Head):
             functional.pixel_shuffle(estimate.entropy, self._side),
             functional.pixel_shuffle(estimate.expected_error, self._side),
         )
+
+    def improbability(self, imagination: Imagination, frame: int, seen: Tensor) -> Tensor:
+        """How improbable an imagined frame's errors are, now that it was seen, in nats.
+
+        Minus the logarithm of the probability of an error as large; the mean is 1 where errors
+        come as predicted.
+
+        Args:
+            imagination: of one chunk.
+            frame: its number in the chunk, from 1.
+            seen: latents that came, (1, channels, rows, columns).
+
+        Returns:
+            (1, channels, rows, columns).
+        """
+        patched = partial(self._patched, frames=[frame - 1])
+        raw = self._wide(patched, HeadInput.of(imagination)).flatten(0, 1)
+        errors = (imagination.latents[:, frame] - seen).abs()
+        apart = functional.pixel_unshuffle(errors, self._side)
+        larger = above(raw, self.bins, apart, 1).clamp_min(LEAST_PROBABILITY)
+        return functional.pixel_shuffle(-larger.log(), self._side)
 
     @property
     def _side(self) -> int:

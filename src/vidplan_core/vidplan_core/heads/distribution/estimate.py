@@ -71,6 +71,13 @@ def position(logits: Tensor, bins: Bins, values: Tensor, dim: int) -> Tensor:
     return (lower + share * probability).squeeze(dim).clamp(0.0, 1.0)
 
 
+def above(logits: Tensor, bins: Bins, values: Tensor, dim: int) -> Tensor:
+    """Probability of more than each value; even within each bin. Shapes as for `position`."""
+    upper, width = (_along(numbers, logits, dim) for numbers in (bins.edges[1:], bins.widths))
+    share = ((upper - values.unsqueeze(dim)) / width).clamp(0.0, 1.0)
+    return (logits.softmax(dim) * share).sum(dim)
+
+
 @dataclass(frozen=True)
 class ErrorEstimate:
     """How wrong imagined latents may be; both (batch, frames, channels, rows, columns).
