@@ -34,6 +34,9 @@ REMEDIES = {
     'INVALID_OBSERVATION': 'The message names the sensor and the number. Look at cables, '
     'encodings, units (rad, m) and lens caps. A new place of a camera wants '
     '`ros2 service call /stitcher/accept_views std_srvs/srv/Trigger`.',
+    'UNEXPECTED_OUTCOME': 'The message names the view. Look at the cell and that camera, then '
+    'give the goal again. Where lights change or people reach in on purpose, raise '
+    '`max_surprise`, or set `stop_on_surprise: false`.',
     'MODEL_ERROR': 'Another models folder, or more memory; `vidplan models import DIR` reads one.',
     'INVALID_MODEL': 'The message names the file. A pointer of git-lfs wants `git lfs pull`.',
     'PLAN_TOO_LATE': 'Fewer candidates or refinements, fewer other processes, a GPU: `vidplan '

@@ -14,6 +14,7 @@ from vidplan_core.control.config import AdapterConfig
 
 _ADAPTER, _STITCHER, _PLANNER = AdapterConfig(), StitcherParameters(), PlannerParameters()
 _SAFETY, _VIEWS = _ADAPTER.safety, _STITCHER.plausibility
+_SURPRISE = _PLANNER.core.surprise
 
 _JOINTS_S = f'{_ADAPTER.joint_state_timeout_s:g} s'
 _TRACKING = f'{_SAFETY.max_tracking_error_rad:g} rad from where it was sent'
@@ -136,6 +137,9 @@ ROWS: dict[str, tuple[Fault, ...]] = {
               'INVALID_OBSERVATION'),
         Fault('camera_moved', 'cameras moved or swapped', 'the next picture; with `check_views`',
               'comes to rest', 'INVALID_OBSERVATION'),
+        Fault('outcome', 'a view shows something else than was imagined of the last motion',
+              f'the next plan, {_SURPRISE.max_surprise:g} nats; with `stop_on_surprise`',
+              'comes to rest', 'UNEXPECTED_OUTCOME'),
         Fault('hand_state', 'gripper states stop, or are NaN', f'{_STITCHER.max_age_s:g} s',
               'comes to rest', 'STALE_OBSERVATION'),
     ),

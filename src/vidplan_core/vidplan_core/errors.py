@@ -34,6 +34,12 @@ class NoProgressError(VidPlanError):
     code = 'NO_PROGRESS'
 
 
+class UnexpectedOutcomeError(VidPlanError):
+    """What is seen is not what was imagined of the motion that the arm has just made."""
+
+    code = 'UNEXPECTED_OUTCOME'
+
+
 class ModelError(VidPlanError):
     """Weights or their description that are missing, corrupt or of the wrong shape."""
 

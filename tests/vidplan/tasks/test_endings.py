@@ -14,6 +14,7 @@ from vidplan_core.errors import (
     NoProgressError,
     ObservationError,
     TargetNotFoundError,
+    UnexpectedOutcomeError,
 )
 
 
@@ -22,6 +23,7 @@ from vidplan_core.errors import (
     [
         (InstructionError('what?'), Ending.INVALID_INSTRUCTION),
         (TargetNotFoundError('where?'), Ending.TARGET_NOT_FOUND),
+        (UnexpectedOutcomeError('it fell'), Ending.UNEXPECTED_OUTCOME),
         (NoProgressError('it is blocked'), Ending.TASK_INCOMPLETE),
         (ObservationError('dark'), Ending.INVALID_OBSERVATION),
         (ModelError('not finite'), Ending.MODEL_ERROR),

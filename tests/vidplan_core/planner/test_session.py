@@ -65,7 +65,9 @@ class FakeWorldModel:
 
     def imagine(self, context: Context, chunk: PoseChunk, *_: object) -> Any:
         self.imagined.append(chunk)
-        return SimpleNamespace(latents=torch.zeros(1, 5, 4, 12, 8), measured=chunk)
+        return SimpleNamespace(
+            latents=torch.zeros(1, 5, 4, 12, 8), chunk=chunk, measured=chunk
+        )  # fmt: skip
 
     def advance(self, context: Context, latents: Tensor, chunk: PoseChunk, frame: int) -> Context:
         self.advanced.append(frame)

@@ -11,6 +11,7 @@ from vidplan_core.errors import (
     NoProgressError,
     ObservationError,
     TargetNotFoundError,
+    UnexpectedOutcomeError,
     VidPlanError,
 )
 from vidplan_msgs.action import PlanTask
@@ -31,6 +32,7 @@ class Ending(IntEnum):
     NO_OBSERVATION = PlanTask.Result.NO_OBSERVATION
     STALE_OBSERVATION = PlanTask.Result.STALE_OBSERVATION
     INVALID_OBSERVATION = PlanTask.Result.INVALID_OBSERVATION
+    UNEXPECTED_OUTCOME = PlanTask.Result.UNEXPECTED_OUTCOME
     MODEL_ERROR = PlanTask.Result.MODEL_ERROR
     PLAN_TOO_LATE = PlanTask.Result.PLAN_TOO_LATE
     NO_ADAPTER = PlanTask.Result.NO_ADAPTER
@@ -53,6 +55,7 @@ _ENDINGS: tuple[tuple[type[VidPlanError], Ending], ...] = (
     (TargetNotFoundError, Ending.TARGET_NOT_FOUND),
     (NoProgressError, Ending.TASK_INCOMPLETE),
     (ObservationError, Ending.INVALID_OBSERVATION),
+    (UnexpectedOutcomeError, Ending.UNEXPECTED_OUTCOME),
     (ModelError, Ending.MODEL_ERROR),
 )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vidplan_core.errors import ConfigError
+from vidplan_core.heads.anomaly.unexpected import SurpriseConfig
 from vidplan_core.knobs import check_knobs, knob, knob_group
 from vidplan_core.policy_server.config import PolicyServerConfig
 from vidplan_core.world_model import GRADIENTS, PRECISIONS, SAMPLER_KINDS
@@ -238,6 +239,7 @@ class PlannerConfig:
         low=0,
         section='Pace. Planning must take less than committed_frames times the frame period.',
     )
+    surprise: SurpriseConfig = knob_group(SurpriseConfig, prefix='')
     policy_server: PolicyServerConfig = knob_group(PolicyServerConfig)
 
     def __post_init__(self) -> None:

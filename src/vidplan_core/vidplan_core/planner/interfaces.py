@@ -10,6 +10,7 @@ from typing import Protocol
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
+from vidplan_core.heads.anomaly.unexpected import Surprise
 from vidplan_core.heads.detectors.grasp.network import Grasps
 from vidplan_core.heads.grounding import InstructionGrounding
 from vidplan_core.language.instruction import Instruction
@@ -66,6 +67,8 @@ class Situation:
         sighting: where the present views show the target, a batch of 1; None if nobody looked.
         novelty: how strange the present views are, in standard deviations of usual ones; None
             where nobody knows.
+        surprise: how far the present views are from what was imagined of them; None where nobody
+            imagined them.
         grounding: of the instruction in the present views; None for kinds of tasks that need
             none.
         stuck: whether the last cycles came no nearer to the end.
@@ -99,6 +102,7 @@ class Situation:
     gripping: bool = False
     again: bool = False
     handled: HandledLook | None = None
+    surprise: Surprise | None = None
 
     @property
     def success(self) -> float | None:
@@ -119,7 +123,8 @@ class Situation:
     def of_scene(self) -> dict[str, float]:
         """What a plan reports of its scene, beside the score's terms."""
         known = {'novelty': self.novelty, 'success': self.success}
-        return {name: value for name, value in known.items() if value is not None}
+        surprise = {} if self.surprise is None else self.surprise.terms
+        return surprise | {name: value for name, value in known.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from vidplan_core.control.commands import CommittedMotion
-from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
 from vidplan_core.errors import ObservationError
 from vidplan_core.geometry.fk import tcp_position
@@ -22,7 +21,6 @@ from vidplan_core.planner.compositions import Composition
 from vidplan_core.planner.interfaces import Situation, Start
 from vidplan_core.planner.motion.committed import (
     angles_at,
-    chunk_ahead,
     rates_at,
     rests,
     speeds_at,
@@ -36,7 +34,8 @@ from vidplan_core.planner.motion.standing import hand_stands
 from vidplan_core.planner.motion.turning import TurningMotions
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.planner import Plan, only_plan
-from vidplan_core.planner.plans.encoded import EncodedFrames
+from vidplan_core.planner.plans.encoded import EncodedFrames, poses_of
+from vidplan_core.planner.plans.foresight import ImaginedMotion, committed_chunk
 from vidplan_core.planner.plans.pictures import decoded, heat_of, last_frames
 from vidplan_core.planner.plans.result import PlanResult, Task
 from vidplan_core.planner.target.choosing import Chooser
@@ -113,6 +112,7 @@ class Session:
         """Look, and imagine where a plan would start; arguments and errors as for `plan`."""
         parts, kind = self.parts, self.compositions[task.instruction.verb].kind
         past, images = self._encode(history, task.instruction.words)
+        surprise = task.foresight.look(parts, history[-1], past.latents[:, -1])
         position, rotation = past.poses.position[:, -1], past.poses.rotation[:, -1]
         things = task.things(Chooser(parts.locator, images, position, rotation))
         grounding, handled, imagined = None, None, kind.by_pictures and kind.imagined
@@ -128,7 +128,7 @@ class Session:
         sighting = parts.locator.look(images, position, rotation, target, known, things.target)
         place = self._remember(task, sighting, images)
         strange = parts.heads.strangeness(past.latents[:, -1], seen)
-        context, start = self._hand_over(past, history[-1], committed, kind)
+        context, start = self._hand_over(task, past, history[-1], committed, kind)
         if grounding is not None:
             handled = task.thing.look(
                 parts.heads, parts.locator, parts.robot, grounding, images, past.poses,
@@ -142,7 +142,8 @@ class Session:
             seen=images[0] if context is past else None, chosen=things.target,
             stage=kind.watch(task.cloth, CycleLook(images, past.poses, sighting, target, start)),
             gripping=task.gripper.travelling(start.grip, history[-1].stamp_s + self._ahead_s),
-            handled=handled, again=task.progress.again,
+            handled=handled, again=task.progress.again, surprise=surprise,
+            notes=[] if surprise is None else surprise.notes(parts.config.surprise),
         )  # fmt: skip
         return replace(found, rest=self._at_rest(found)) if imagined else found
 
@@ -154,11 +155,7 @@ class Session:
         if not history:
             raise ObservationError('there is no observation to plan from')
         model, device = self.parts.world_model.config, self.parts.device
-        poses = PoseChunk(
-            _stack([seen.position for seen in history]),
-            quaternion_to_matrix(_stack([seen.quaternion for seen in history])),
-            _stack([np.float64(seen.closedness) for seen in history]),
-        ).to(device)
+        poses = poses_of(history).to(device)
         latents = self.encoded.latents([seen.image for seen in history])
         context = self.parts.world_model.past(latents, poses, words)
         present = torch.from_numpy(history[-1].image).unflatten(0, (len(model.views), -1))[None]
@@ -184,8 +181,8 @@ class Session:
         return lost and task.progress.look_again(config.max_idle_cycles, config.retries)
 
     def _hand_over(
-        self, context: Context, present: Observation, committed: CommittedMotion | None,
-        kind: TaskKind,
+        self, task: Task, context: Context, present: Observation,
+        committed: CommittedMotion | None, kind: TaskKind,
     ) -> tuple[Context, Start]:  # fmt: skip
         """Where candidates start: after what the arm is committed to, imagined if the kind is.
 
@@ -203,11 +200,8 @@ class Session:
         gripping = kind.by_pictures and abs(commanded - present.closedness) > MOVING_GRIPPER
         if rests(committed, present.stamp_s) and not gripping:
             return context, here
-        model = self.parts.world_model.config
-        chunk = chunk_ahead(committed, present.stamp_s, model.frames, model.frame_period_s)
-        chunk = chunk.to(torch.float32).to(self.parts.device)
-        chunk.closedness[:, 0] = context.poses.closedness[:, -1]  # measured, not commanded
-        time_s = present.stamp_s + ahead * model.frame_period_s
+        chunk = committed_chunk(self.parts, context, present, committed)
+        time_s = present.stamp_s + self._ahead_s
         angles, speeds = angles_at(committed, time_s), speeds_at(committed, time_s)
         rates = rates_at(committed, time_s)
         start = Start(
@@ -223,7 +217,8 @@ class Session:
         )
         if not kind.imagined:
             return context, start
-        found = self.parts.imagine(context, chunk)
+        task.foresight.next = ImaginedMotion.imagine(self.parts, context, chunk, present.stamp_s)
+        found = task.foresight.next.imagination
         return self.parts.world_model.advance(context, found.latents, found.measured, ahead), start
 
     def _at_rest(self, situation: Situation) -> Imagination:
@@ -294,7 +289,3 @@ class Session:
         if composition.kind.by_pictures:
             return task.finished >= LOOKS
         return composition.done(position, rotation, target)
-
-
-def _stack(rows: Sequence[np.ndarray | np.float64]) -> Tensor:
-    return torch.from_numpy(np.stack(rows)[None]).float()

@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidplan_core.data.action import PoseChunk
+from vidplan_core.data.observation import Observation
+from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.world_model.world_model import WorldModel
 
 # A past that reaches back 44 frames, looked at every other frame, is 22; twice that is safe.
@@ -38,3 +41,16 @@ class EncodedFrames:
         for key in list(self._kept)[: -self._most]:
             del self._kept[key]
         return found
+
+
+def poses_of(history: Sequence[Observation]) -> PoseChunk:
+    """Measured poses (1, frames) of looks, oldest first."""
+    return PoseChunk(
+        _stack([seen.position for seen in history]),
+        quaternion_to_matrix(_stack([seen.quaternion for seen in history])),
+        _stack([np.float64(seen.closedness) for seen in history]),
+    )
+
+
+def _stack(rows: Sequence[np.ndarray | np.float64]) -> Tensor:
+    return torch.from_numpy(np.stack(rows)[None]).float()

@@ -14,6 +14,7 @@ import torch
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.language.instruction import Instruction
 from vidplan_core.planner.motion.gripper_course import GripperCourse
+from vidplan_core.planner.plans.foresight import Foresight
 from vidplan_core.planner.target.choosing import Chooser, ChosenThings
 from vidplan_core.planner.target.handled import HandledThing
 from vidplan_core.planner.target.memory import TargetMemory
@@ -39,6 +40,7 @@ class Task:
         gripper: when its command changed.
         thing: where the target and its destination are, if it is handled.
         pressed: whether the hand pressed on something at the last look.
+        foresight: what the next look should show.
     """
 
     instruction: Instruction
@@ -52,6 +54,7 @@ class Task:
     gripper: GripperCourse = field(default_factory=GripperCourse)
     thing: HandledThing = field(default_factory=HandledThing)
     pressed: bool = False
+    foresight: Foresight = field(default_factory=Foresight)
 
     def things(self, chooser: Chooser) -> ChosenThings:
         """Which things are meant: chosen at the first look, and followed from then on.
@@ -101,7 +104,8 @@ class PlanResult:
         scores: (candidates,), in the order of the proposals.
         best: index of the chosen candidate.
         score: of the chosen chunk after refinement.
-        terms: the score's terms by name, of the chosen candidate, and `novelty` of the scene.
+        terms: the score's terms by name, of the chosen candidate, and what is known of
+            the scene, such as `novelty` and `surprise`.
         relevancy: (views, rows, columns) in [0, 1] of the target in the present images.
         target: place of the target as the planner estimates it, (3,), base frame, m.
         distance_m: from the tool to the goal above the target, as the planner estimates it.
