@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from vidplan_core.metrics.intervals import exact_interval
+
 
 def write_json(path: Path | str, content: Mapping[str, Any]) -> Path:
     """Write JSON so that a reader finds the old file or the new one, never half of it.
@@ -40,6 +42,27 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def read_rows(path: Path | None, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of a result file to go on from; none where there is no file.
+
+    Raises:
+        ValueError: the file holds something else, and would be lost.
+    """
+    if path is None or not path.exists():
+        return []
+    found = json.loads(path.read_text())
+    if found.get('settings') != settings:
+        raise ValueError(f'{path} has other settings, {found.get("settings")}; name another')
+    rows: list[dict[str, Any]] = found['rows']
+    return rows
+
+
+def share(count: int, of: int) -> dict[str, Any]:
+    """A share with its exact 95 % interval."""
+    low, high = exact_interval(count, of) if of else (0.0, 1.0)
+    return {'count': count, 'of': of, 'interval': [low, high]}
 
 
 class EpisodeProgress:

@@ -179,17 +179,14 @@ class Cell:
 
         For evaluators and teachers only; a planner must not see it.
         """
-        scene = self._require_scene()
-        names = [placement.kind for placement in (*scene.objects, scene.bowl)]
-        found = {name: self._data.body(name).xpos.copy() for name in names}
+        scene, body = self._require_scene(), self._data.body
+        found = {name: body(name).xpos.copy() for name in scene.kinds}
         if scene.towel is not None:
             found[cloth.NAME] = self.cloth().reshape(-1, 3).mean(0)
         return found
 
     def cloth(self) -> np.ndarray:
-        """True places (rows, columns, 3) m, base frame, of the towel's vertices.
-
-        For evaluators and teachers only.
+        """True places (rows, columns, 3) m, base frame, of its vertices; for evaluators only.
 
         Raises:
             ValueError: the scene has no towel.
@@ -199,25 +196,24 @@ class Cell:
         return cloth.vertices(self._data)
 
     def object_pose(self, kind: str) -> tuple[np.ndarray, np.ndarray]:
-        """True centre (3,) m and rotation (3, 3) of one object or the bowl, base frame.
-
-        For evaluators and teachers only.
+        """True centre (3,) m and rotation (3, 3) of one thing, base frame; for evaluators only.
 
         Raises:
-            ValueError: the object is not in the scene, or has no pose because it is cloth.
+            ValueError: it is not in the scene, or has no pose because it is cloth.
         """
-        scene = self._require_scene()
-        present = [placement.kind for placement in (*scene.objects, scene.bowl)]
-        if kind not in present:
-            raise ValueError(f"no '{kind}' in this scene; it has {', '.join(present)}")
+        self._require_kind(kind)
         body = self._data.body(kind)
         return body.xpos.copy(), body.xmat.reshape(3, 3).copy()
 
-    def touched(self) -> dict[str, frozenset[str]]:
-        """Kinds that each body of the gripper touches, by the body's name.
+    def put(self, kind: str, place: np.ndarray) -> None:
+        """Let a thing be at (3,) m, base frame, turned as it is; errors as of `object_pose`."""
+        self._require_kind(kind)
+        joint = self._data.joint(kind)
+        joint.qpos[:3], joint.qvel[:] = place, 0.0
+        self._update_frames()
 
-        As of the last physics step; for evaluators and teachers only.
-        """
+    def touched(self) -> dict[str, frozenset[str]]:
+        """Kinds that each body of the gripper touches, by its name; for evaluators only."""
         return touched_kinds(self._model, self._data, self.truth())
 
     @property
@@ -291,6 +287,10 @@ class Cell:
     def _views(self) -> Views:
         self._require_scene()
         return self._rig.views(self.height, self.width, shadows=self._shadows)
+
+    def _require_kind(self, kind: str) -> None:
+        if kind not in (known := self._require_scene().kinds):
+            raise ValueError(f"no '{kind}' in this scene; it has {', '.join(known)}")
 
     def _require_scene(self) -> Scene:
         if self._scene is None:

@@ -86,6 +86,11 @@ class Scene:
     q_start: tuple[float, ...] = tuple(Q_READY.tolist())
     towel: TowelPlacement | None = None
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What stands on the table, the bowl last; a towel has no kind."""
+        return (*(placed.kind for placed in self.objects), self.bowl.kind)
+
 
 def random_scene(seed: int, count: int | None = None, unseen: str = '') -> Scene:
     """A scene with `count` (1 to 6, random if None) different objects beside the bowl.

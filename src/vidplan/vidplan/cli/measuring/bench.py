@@ -15,6 +15,7 @@ from vidplan.cli.measuring import (
     bench_engine,
     bench_faults,
     bench_fci,
+    bench_outcomes,
     bench_stops,
     bench_views,
 )
@@ -22,7 +23,7 @@ from vidplan.cli.measuring import (
 _KINDS: dict[str, Any] = {
     'engine': bench_engine, 'adapter': bench_adapter, 'stops': bench_stops,
     'cancels': bench_cancels, 'views': bench_views, 'fci': bench_fci,
-    'faults': bench_faults, 'cameras': bench_cameras,
+    'faults': bench_faults, 'cameras': bench_cameras, 'outcomes': bench_outcomes,
 }  # fmt: skip
 
 # A scene for tuning, not for evaluation; timing does not depend on it.

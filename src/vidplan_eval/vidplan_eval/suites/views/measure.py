@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,8 +14,7 @@ from numpy.typing import NDArray
 
 from vidplan_core.data.plausibility import PlausibilityConfig, ViewMonitor
 from vidplan_core.errors import ObservationError
-from vidplan_core.metrics.intervals import exact_interval
-from vidplan_eval.results import write_json
+from vidplan_eval.results import read_rows, share, write_json
 from vidplan_eval.suites.views.faults import FAULTS, Fault, Pictures
 from vidplan_eval.suites.views.looks import PERIOD_S, Look, watch_episode
 from vidplan_sim.cell import Cell
@@ -94,23 +92,13 @@ def measure(
         ValueError: the file holds something else, and would be lost.
     """
     settings = {'seed': seed, **asdict(config)}
-    rows, cell = _resume(path, settings), Cell()
+    rows, cell = read_rows(path, settings), Cell()
     for number in range(seed + len(rows), seed + episodes):
         rows.append(_row(config, watch_episode(cell, number), number))
         if path is not None:
             write_json(path, _result(rows, settings))
     cell.close()
     return _result(rows[:episodes], settings)
-
-
-def _resume(path: Path | None, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    if path is None or not path.exists():
-        return []
-    found = json.loads(path.read_text())
-    if found.get('settings') != settings:
-        raise ValueError(f'{path} has other settings, {found.get("settings")}; name another')
-    rows: list[dict[str, Any]] = found['rows']
-    return rows
 
 
 def _row(config: PlausibilityConfig, looks: Sequence[Look], number: int) -> dict[str, Any]:
@@ -132,7 +120,7 @@ def _result(rows: list[dict[str, Any]], settings: dict[str, Any]) -> dict[str, A
         faults[name] = _fault(np.array([np.inf if rest_s is None else rest_s for rest_s in tries]))
     alarms = sum(row['false_alarm'] for row in rows)
     return {
-        'episodes': len(rows), 'false_alarms': _share(alarms, len(rows)), 'faults': faults,
+        'episodes': len(rows), 'false_alarms': share(alarms, len(rows)), 'faults': faults,
         'settings': settings, 'rows': rows,
     }  # fmt: skip
 
@@ -141,9 +129,4 @@ def _fault(rests_s: Array) -> dict[str, Any]:
     in_time = int((rests_s <= IN_TIME_S).sum())
     finite = rests_s[np.isfinite(rests_s)]
     slowest_s = float(np.quantile(finite, 0.95)) if len(finite) else None
-    return {'in_time': _share(in_time, len(rests_s)), 'rest_p95_s': slowest_s}
-
-
-def _share(count: int, of: int) -> dict[str, Any]:
-    low, high = exact_interval(count, of) if of else (0.0, 1.0)
-    return {'count': count, 'of': of, 'interval': [low, high]}
+    return {'in_time': share(in_time, len(rests_s)), 'rest_p95_s': slowest_s}
