@@ -19,16 +19,16 @@ from vidplan.cli.parser import OneLineParser
 
 #: Modules of this package, in the order of `vidplan --help`.
 COMMANDS = (
-    'run', 'up', 'goal', 'page', 'record', 'replay', 'report', 'view', 'bag', 'data', 'score',
-    'evaluate', 'landscape', 'bench', 'serve-policy', 'models', 'config', 'parse', 'doctor',
-    'security', 'completion',
+    'run', 'up', 'goal', 'page', 'record', 'replay', 'report', 'view', 'bag', 'data', 'calibrate',
+    'score', 'evaluate', 'landscape', 'bench', 'serve-policy', 'models', 'config', 'parse',
+    'doctor', 'security', 'completion',
 )  # fmt: skip
 
 #: Where a command is that does not lie beside this file.
 _PLACES = {
     **{
         name: f'recordings.{name}'
-        for name in ('record', 'replay', 'report', 'view', 'bag', 'data')
+        for name in ('record', 'replay', 'report', 'view', 'bag', 'data', 'calibrate')
     },
     **{name: f'measuring.{name}' for name in ('score', 'landscape', 'bench')},
     **{

@@ -47,7 +47,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument('--device', type=device, default='cpu')
     parser.add_argument('--threads', type=positive, help='default: as PyTorch chooses')
     parser.add_argument('--repeats', type=positive, default=40, help='measurements per stage')
-    kinds = parser.add_subparsers(dest='what', metavar=f'[{"|".join(_KINDS)}|execution]')
+    kinds = parser.add_subparsers(dest='what', metavar='[KIND]')
     for kind in _KINDS.values():
         kind.add_parser(kinds)
     _add_execution_parser(kinds)
