@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,14 @@ pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CompressedImage, JointState
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_srvs.srv import Trigger
 
 from tests.vidplan.robots.fake_robot import BLACK, COLOURS, HOME, FakeRobot
 from vidplan.robots.stitcher_node import Stitcher
 from vidplan.ros.conversions import observation_from_message, stamp
 from vidplan.ros.diagnostics import DOUBT
-from vidplan.ros.images import image_to_rgb
+from vidplan.ros.images import image_to_rgb, to_image
 from vidplan_core.data.readings import seconds
 from vidplan_core.errors import ConfigError, ObservationError
 from vidplan_core.geometry.camera_files import default_layout
@@ -327,6 +328,48 @@ def test_a_compressed_picture_is_decoded(ros: Any, tmp_path: Path) -> None:
     np.testing.assert_array_equal(image_to_rgb(message.image), pixels[..., ::-1])
     camera.publish(CompressedImage(format='jpeg', data=b'no picture'))
     ros.spin_until(lambda: 'no jpeg or png' in node.problem())
+
+
+def info_message(*, width: int = 24, focal: float = 20.0) -> CameraInfo:
+    """A lens whose axis is a pixel off the middle, of the pictures of `FakeRobot`."""
+    k = [focal, 0.0, 11.5, 0.0, focal, 6.5, 0.0, 0.0, 1.0]
+    return CameraInfo(width=width, height=14, distortion_model='plumb_bob', d=[0.0] * 5, k=k)
+
+
+def test_a_lens_comes_from_camera_info(ros: Any, tmp_path: Path) -> None:
+    layout = write_layout(tmp_path, ['left'])
+    layout.write_text(
+        layout.read_text() + 'lenses: {left: camera_info}\nfocal: {left: [1.0, 1.667]}\n'
+    )
+    values = {'cameras': str(layout), 'max_age_s': 5.0, 'max_joint_gap_s': 1.0}
+    node = ros.add(
+        Stitcher(parameter_overrides=[Parameter(name, value=v) for name, v in values.items()])
+    )
+    robot = FakeRobot(ros.node, ())
+    camera = ros.node.create_publisher(Image, 'left/image_raw', 10)
+    driver = ros.node.create_publisher(CameraInfo, 'left/camera_info', 10)
+    ros.connect(camera, driver, *robot.publishers)
+    observations = ros.collect(Observation, 'observation')
+    pixels = np.random.default_rng(0).integers(0, 256, (14, 24, 3), np.uint8)
+
+    def publish(info: CameraInfo | None) -> None:
+        robot.publish_all(())
+        camera.publish(to_image(pixels, robot.now()))
+        if info is not None:
+            driver.publish(info)
+
+    for info, says in (
+        (None, 'no camera_info yet on /left/camera_info'),
+        (info_message(focal=0.0), 'camera is not calibrated'),
+        (info_message(width=48, focal=40.0), 'another resolution'),
+        (info_message(focal=40.0), 'does not show'),
+    ):
+        repeat(ros, partial(publish, info), lambda says=says: says in node.problem())
+    assert not observations
+    message = repeat(ros, partial(publish, info_message()), lambda: observations)[-1]
+    # The ideal camera's picture: cut out of the lens's around its axis.
+    np.testing.assert_allclose(image_to_rgb(message.image), pixels[1:13, 2:22], atol=1)
+    assert node.problem() == ''
 
 
 def test_the_robot_decides_whose_joints_are_read(ros: Any, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vidplan_core.data.observation import CameraSynchroniser
-from vidplan_core.errors import ConfigError
+from vidplan_core.errors import ConfigError, ObservationError
 from vidplan_core.geometry.camera_files import default_layout, load_layout
 from vidplan_core.geometry.camera_layout import CameraLayout
 from vidplan_core.world_model.config import WorldModelConfig
@@ -59,6 +59,9 @@ def test_an_observation_waits_for_every_view(views: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(('text', 'says'), [
+    ('views: [a]\nheight: 6\nwidth: 10\nlenses: {b: camera_info}', r'lenses are given for ..b'),
+    ('views: [a]\nheight: 6\nwidth: 10\nfocal: {a: [1.0, 2.0]}', "focal is given for ..a'., but no lens"),
+    ('views: [a]\nheight: 6\nwidth: 10\nlenses: {a: x}\nfocal: {a: [1.0]}', 'focal'),
     ('views: []\nheight: 6\nwidth: 10\n', r'views must be a list, got \[\]'),
     ('views: [a, b, c, d, e]\nheight: 6\nwidth: 10\n', 'at least one and at most 4'),
     ('views: [a, a]\nheight: 6\nwidth: 10\n', 'distinct names'),
@@ -77,3 +80,13 @@ def test_wrong_files_are_named(tmp_path: Path, text: str, says: str) -> None:
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="no file 'cel' in config/cameras: give .* cell, full"):
         load_layout('cel')
+
+
+def test_what_only_the_stitcher_rectifies_is_not_taken_as_it_is(tmp_path: Path) -> None:
+    text = 'views: [a]\nheight: 6\nwidth: 10\nlenses: {a: camera_info}\nfocal: {a: [1.0, 2.0]}'
+    layout = load_layout(write(tmp_path, text))
+    assert layout.lenses == {'a': 'camera_info'}
+    assert layout.focal == {'a': (1.0, 2.0)}
+    with pytest.raises(ObservationError, match="'a' is rectified by the stitcher"):
+        layout.stitch({'a': np.zeros((12, 20, 3), np.uint8)})
+    assert layout.stitch({'a': np.zeros((6, 10, 3), np.uint8)}).shape == (6, 10, 3)

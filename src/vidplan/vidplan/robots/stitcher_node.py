@@ -17,6 +17,7 @@ from vidplan.robots.joint_buffer import JointBuffer, JointSample
 from vidplan.robots.robot import gripper_closedness
 from vidplan.ros import qos
 from vidplan.ros.camera_feed import CameraFeed, Picture
+from vidplan.ros.camera_lenses import CameraLenses
 from vidplan.ros.conversions import joint_values, observation_message, seconds
 from vidplan.ros.diagnostics import (
     DOUBT,
@@ -82,6 +83,7 @@ class Stitcher(Node):
         period_s = 1.0 / self.parameters.publish_rate_hz
         longest_s = min(2.0 * period_s, _LOOK_AGAIN * self.parameters.max_age_s)
         self._demand = FrameDemand(self._layout.views, period_s, longest_s)
+        self._lenses = CameraLenses(self, self._layout)
         self._cameras = CameraFeed(self, self._layout, self._demand, self._on_image)
         self.create_subscription(JointState, 'joint_states', self._on_joints, qos.SENSOR)
         self.create_subscription(JointState, 'gripper/joint_states', self._on_gripper, qos.SENSOR)
@@ -134,6 +136,7 @@ class Stitcher(Node):
         try:
             image = image_to_rgb(message)
             check_contrast(view, image, self.parameters.min_contrast)
+            self._lenses.require(view, image)
             self._synchroniser.push(view, seconds(message.header.stamp), image)
         except ObservationError as error:
             self._report(view, error)
@@ -166,9 +169,10 @@ class Stitcher(Node):
         closedness = self._closedness(images.stamp_s)
         if p.check_views:
             self._require_plausible(images, position.numpy(), rotation.numpy(), closedness)
+        seen = {view: self._lenses.rectified(view, one) for view, one in images.images.items()}
         observation = Observation(
             images.stamp_s,
-            self._layout.stitch(images.images),
+            self._layout.stitch(seen),
             joints.q,
             joints.dq,
             closedness,

@@ -25,11 +25,17 @@ def load_layout(name: str) -> CameraLayout:
             file and the key.
     """
     file = read_section(packaged('cameras', name))
-    file.require_only(('views', 'height', 'width', 'topics'))
+    file.require_only(('views', 'height', 'width', 'topics', 'lenses', 'focal'))
     views, height, width = file.texts('views'), file.whole('height'), file.whole('width')
-    topics = {}
-    if 'topics' in file:
-        section = file.section('topics')
-        topics = {view: section.text(view) for view in section.keys}
+    texts: dict[str, dict[str, str]] = {'topics': {}, 'lenses': {}}
+    for name in texts.keys() & set(file.keys):
+        section = file.section(name)
+        texts[name] = {view: section.text(view) for view in section.keys}
+    focal = {}
+    if 'focal' in file:
+        section = file.section('focal')
+        for view in section.keys:
+            x, y = section.numbers(view, 2)
+            focal[view] = x, y
     with file.naming():
-        return CameraLayout(views, height, width, topics)
+        return CameraLayout(views, height, width, texts['topics'], texts['lenses'], focal)

@@ -15,6 +15,8 @@ from vidplan_core.errors import ConfigError, ObservationError
 Image = NDArray[np.uint8]
 
 MAX_VIEWS = 4
+#: Stands for a lens that the driver tells.
+CAMERA_INFO = 'camera_info'
 
 # A picture so many times as wide as its slot is averaged in two steps; to round twice changes a
 # few of its pixels by one level.
@@ -30,12 +32,18 @@ class CameraLayout:
         height: of each view in the stitched image, pixels.
         width: of each view in the stitched image, pixels.
         topics: where images of a view are published, by view, if not on `<view>/image_raw`.
+        lenses: by view, what tells the lens of pictures that are not rectified: `camera_info`, or
+            a file of camera_calibration.
+        focal: by view, focal lengths that rectified pictures shall have, in widths and heights;
+            the lens's own where none are given.
     """
 
     views: tuple[str, ...]
     height: int
     width: int
     topics: Mapping[str, str] = field(default_factory=dict, hash=False)
+    lenses: Mapping[str, str] = field(default_factory=dict, hash=False)
+    focal: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'views', tuple(self.views))
@@ -51,8 +59,16 @@ class CameraLayout:
             )
         if self.height < 1 or self.width < 1:
             raise ConfigError(f'a view cannot be {self.height} x {self.width} pixels')
-        if unknown := set(self.topics) - set(self.views):
-            raise ConfigError(f'topics are given for {sorted(unknown)}; views are {self.views}')
+        for name in ('topics', 'lenses', 'focal'):
+            if unknown := set(getattr(self, name)) - set(self.views):
+                raise ConfigError(
+                    f'{name} are given for {sorted(unknown)}; views are {self.views}'
+                )
+        if idle := set(self.focal) - set(self.lenses):
+            raise ConfigError(
+                f'focal is given for {sorted(idle)}, but no lens: only pictures whose lens is '
+                f'named under lenses are brought to another focal length'
+            )
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -97,6 +113,11 @@ class CameraLayout:
         check_image(view, image)
         if image.shape == (self.height, self.width, 3):
             return image
+        if view in self.lenses:
+            raise ObservationError(
+                f"view '{view}' is rectified by the stitcher, by the lens that the layout names; "
+                'what is recorded is not: record observations, or rectify before'
+            )
         if image.shape[1] >= _LARGE * self.width:
             # Along one side after the other: faster, as few sides are whole multiples.
             image = _averaged(image, self.width, image.shape[0])

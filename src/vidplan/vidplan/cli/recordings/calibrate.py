@@ -191,8 +191,8 @@ def _tell(found: Calibration, mount: str, lens: Lens) -> None:
     off = np.abs(np.array(lens.centre) - [(lens.width - 1) / 2, (lens.height - 1) / 2]).max()
     if lens.is_distorted or off > 0.02 * lens.width:
         print(
-            'the lens is distorted or its axis is not in the middle: cameras.json is meant for '
-            'rectified pictures'
+            'the lens is distorted or its axis is not in the middle: name it under lenses in the '
+            'camera layout, so that pictures are rectified to what is written here'
         )
 
 
