@@ -15,6 +15,8 @@ from vidplan.bringup.description import GraphSettings, resolve
 from vidplan.bringup.graph import PLANNING
 
 _VIEWS = ('left/image_raw', 'right/image_raw', 'wrist/image_raw')
+# Beside the pictures, for views whose lens is read from there.
+_LENSES = tuple(view.replace('image_raw', 'camera_info') for view in _VIEWS)
 _JOINTS = ('joint_states', 'gripper/joint_states')
 _PICTURES = (
     'world_model/prediction', 'world_model/uncertainty', 'world_model/futures', 'reward/relevancy',
@@ -59,7 +61,9 @@ _FORM = {
 }  # fmt: skip
 
 RIGHTS: dict[str, Rights] = {
-    'stitcher': Rights(('observation',), (*_VIEWS, *_JOINTS), ('stitcher/accept_views',)),
+    'stitcher': Rights(
+        ('observation',), (*_VIEWS, *_LENSES, *_JOINTS), ('stitcher/accept_views',)
+    ),
     'world_model': Rights(_PICTURES[:3], reply=('world_model/rollout',)),
     'reward': Rights(_PICTURES[3:5], reply=('reward/score',)),
     'planner': Rights(
