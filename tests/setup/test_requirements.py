@@ -62,6 +62,34 @@ def test_every_requirement_has_one_pin(lock: str, python: str) -> None:
             assert requirement.specifier.contains(pin[0].removeprefix('=='))
 
 
+# Which build there is of these differs by machine, and so does its hash.
+UNHASHED = re.compile(r'torch|triton|nvidia-.*|cuda-.*')
+
+
+def hashed_pins(name: str, python: str) -> dict[str, list[str]]:
+    """As `pins`, of a file with hashes; without one, a pin does not count."""
+    found: dict[str, list[str]] = {}
+    text = re.sub(r'^#.*\n', '', (REQUIREMENTS / name).read_text(), flags=re.MULTILINE)
+    for line in text.replace('\\\n', '').splitlines():
+        words, *hashes = line.split(' --hash=sha256:')
+        requirement = Requirement(words.strip())
+        if is_meant_for(requirement, python) and all(len(one.strip()) == 64 for one in hashes):
+            pin = str(requirement.specifier) if hashes else 'no hash'
+            found.setdefault(canonicalize_name(requirement.name), []).append(pin)
+    return found
+
+
+@pytest.mark.parametrize(
+    ('lock', 'python'), [(lock, python) for lock, pythons in LOCKS.items() for python in pythons]
+)
+def test_every_pin_has_its_hashes(lock: str, python: str) -> None:
+    hashes = lock.replace('constraints', 'hashes').replace('.txt', '.lock')
+    wanted = {n: p for n, p in pins(lock, python).items() if not UNHASHED.fullmatch(n)}
+    assert hashed_pins(hashes, python) == wanted
+    setup = (ROOT / 'scripts/setup.sh').read_text(encoding='utf-8')
+    assert '--no-deps --require-hashes -r "$hashes"' in setup
+
+
 @pytest.mark.parametrize('lock', LOCKS)
 def test_no_distribution_but_jazzy(lock: str) -> None:
     names = {requirement.name for requirement in requirements(lock)}
