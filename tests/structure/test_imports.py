@@ -55,7 +55,7 @@ LEVELS: dict[str, Levels] = {
     'vidplan_sim': (
         ('arm', 'objects'),
         ('render', 'scene'),
-        ('parameters', 'touching', 'towel_scenes', 'world'),
+        (('parameters', 'push_scenes', 'touching', 'towel_scenes', 'world')),
         ('staging',),
         ('rig',),
         ('cell',),

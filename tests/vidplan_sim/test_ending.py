@@ -31,6 +31,23 @@ def test_an_ending_is_judged_by_its_verb(verb, carrot, done, words):
     assert all(np.isfinite(value) for value in found.numbers.values())
 
 
+@pytest.mark.parametrize(
+    ('carrot', 'done', 'words'),
+    [
+        ((0.4, 0.27, 0.02), True, 'the carrot is 7.0 cm along its way, 0.0 cm aside'),
+        ((0.45, 0.27, 0.02), False, '7.0 cm along its way, 5.0 cm aside'),
+        ((0.4, 0.25, 0.02), False, '5.0 cm along'),
+        ((0.4, 0.27, 0.01), False, 'and fell over'),
+    ],
+)
+def test_a_push_is_judged_along_its_way(carrot, done, words):
+    now = LAY | {'carrot': np.array(carrot)}
+    found = true_ending('push', 'carrot', LAY, now, TOOL, 'left')
+    assert found.done == done
+    assert words in found.words
+    assert true_ending('push', 'carrot', LAY, now, TOOL) is None
+
+
 @pytest.mark.parametrize(('verb', 'kind'), [('place', 'mug'), ('fold', 'carrot'), ('reach', '')])
 def test_what_the_truth_does_not_tell_is_not_judged(verb, kind):
     assert true_ending(verb, kind, LAY, LAY, TOOL) is None

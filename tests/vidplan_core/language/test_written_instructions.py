@@ -23,6 +23,8 @@ def wanted(line: str) -> tuple[str, Wanted]:
         return words, None
     verb, target, destination = (part.strip() for part in (answer + '||').split('|')[:3])
     name, which = named(target)
+    if verb == 'push':
+        return words, Instruction(verb, name, which=which, way=destination)
     place, which_place = named(destination)
     return words, Instruction(
         verb, name, place or None, which=which, which_destination=which_place

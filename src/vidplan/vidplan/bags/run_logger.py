@@ -106,7 +106,7 @@ class RunLogger(Node):
         )
         return self._log
 
-    def true_ending(self, verb: str, kind: str) -> TrueEnding | None:
+    def true_ending(self, verb: str, way: str, kind: str) -> TrueEnding | None:
         """Judge what became of an object of the simulated cell; None where nobody knows."""
         from vidplan_sim.expert.ending import true_ending  # loads MuJoCo
 
@@ -114,7 +114,7 @@ class RunLogger(Node):
         if before is None or now is None:
             return None
         tool = np.array([now.tcp.x, now.tcp.y, now.tcp.z])
-        return true_ending(verb, kind, _places(before), _places(now), tool)
+        return true_ending(verb, kind, _places(before), _places(now), tool, way)
 
     def _record(self, key: int) -> PlanRecord:
         plan = self._plans[key]

@@ -66,17 +66,17 @@ def choose_scene(
     return SceneChoice(first, kind)
 
 
-def judged_verb(instruction: str) -> str:
-    """Return the verb by which the cell's truth judges the end, '' where it cannot.
+def judged_as(instruction: str) -> tuple[str, str]:
+    """Return the verb by which the cell's truth judges the end, '' where it cannot, and the way.
 
     Raises:
         InstructionError: words that are no instruction; none, for a mere target, is a reach.
     """
     if not instruction.strip():
-        return REACH
+        return REACH, ''
     asked = parse_instruction(instruction)
     elsewhere = asked.verb == PLACE and kind_of(asked.destination or '') != 'bowl'
-    return '' if elsewhere else asked.verb
+    return '' if elsewhere else asked.verb, asked.way or ''
 
 
 def kind_of(phrase: str) -> str:

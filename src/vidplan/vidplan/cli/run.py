@@ -168,7 +168,7 @@ def _converse(
 ) -> tuple[GoalEnd, dict[str, str]]:
     """Wait until all is ready, send the goal, and listen until it ends."""
     from vidplan.bringup.cell_pace import CellPace, asks_cell
-    from vidplan.bringup.scene_choice import judged_verb
+    from vidplan.bringup.scene_choice import judged_as
 
     with listener(log) as (logger, client):
 
@@ -182,7 +182,7 @@ def _converse(
         end = _follow(args, client, logger, alive, progress, pace)
         client.spin_until(lambda: False, _LINGER_S)
         logger.finish(end)
-        log.truth = logger.true_ending(judged_verb(args.instruction), choice.kind)
+        log.truth = logger.true_ending(*judged_as(args.instruction), choice.kind)
         return end, _facts(choice, log)
 
 

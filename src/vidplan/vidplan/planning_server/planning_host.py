@@ -142,6 +142,7 @@ def warm_up(system: PlanningSystem) -> None:
     from vidplan_core.geometry.fk import flange_pose
     from vidplan_core.language.instruction import PLACE, Instruction
     from vidplan_core.planner.interfaces import Situation, Start
+    from vidplan_core.planner.tasks.task_kind import staged
 
     model = system.world_model.config
     robot = system.parts.robot
@@ -160,12 +161,12 @@ def warm_up(system: PlanningSystem) -> None:
         context = system.world_model.context(grey, past)
     start = Start(position, rotation, torch.zeros_like(position), q, 0.0)
     for verb, kind in system.kinds.items():
-        if not kind.imagined:
+        if staged(kind):  # its stages come from looks
             continue
         destination = 'bowl' if verb == PLACE else None
         instruction = Instruction(verb, 'object', destination, words='object')
         grounding = None
-        if kind.by_pictures:
+        if kind.handles:
             grounding = system.heads.seen_grounding(
                 system.heads.seen(views), past, instruction
             )

@@ -10,13 +10,15 @@ from vidplan_core.language.instruction import (
     FOLD,
     PICK,
     PLACE,
+    PUSH,
     REACH,
+    WAYS,
     Instruction,
     parse_instruction,
 )
 
 # By verb, the past tense that stands before the target.
-DEEDS = {REACH: 'moved to', PICK: 'picked up', PLACE: 'put', FOLD: 'folded'}
+DEEDS = {REACH: 'moved to', PICK: 'picked up', PLACE: 'put', FOLD: 'folded', PUSH: 'pushed'}
 _RELATION = re.compile(r'\b(?:inside|into|in|onto|on|to)\b')
 
 
@@ -38,6 +40,8 @@ def deed_words(words: str, target: str = '') -> str:
 
 def _place(instruction: Instruction) -> str:
     """Where to, with the relation that the instruction has before its destination."""
+    if instruction.way is not None:
+        return f' {WAYS[instruction.way]}'
     if instruction.destination is None:
         return ''
     before = instruction.words.lower().rpartition(instruction.destination)[0]

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small grammar from a written instruction to the noun phrase that is looked for.
 
-One object per instruction, one of four verbs:
+One object per instruction, one of five verbs:
 
     reach   move to | go to | reach (for) | touch | approach X
     pick    pick up | grab | take | lift X
     place   put | place | drop | move X  in | into | on | onto | to  Y
     fold    fold X (in half)
+    push    push | slide | nudge | shove X  to the left | to the right | away | closer
 
 Adjectives stay with their noun ('the red apple'); politeness, articles and adverbs go, and so does
 the table that everything stands on. What chooses by place ('the left mug') is told apart, see
@@ -33,6 +34,10 @@ REACH = 'reach'
 PICK = 'pick'
 PLACE = 'place'
 FOLD = 'fold'
+PUSH = 'push'
+
+# Where things are pushed, as the robot sees it, and the words that say so.
+WAYS = {'left': 'to the left', 'right': 'to the right', 'away': 'away', 'closer': 'closer'}
 
 # What messages give as right, unless the caller knows what else can be done.
 EXAMPLES = ('move to the carrot',)
@@ -44,6 +49,16 @@ _TO = (
 _IN = r'(?:down |back )?(?:into|onto|inside|in|on|to)'
 _MOVE = (
     '(?:put|place|drop|move|bring|set|lay|deposit|insert|transfer|carry|position|rest|stow|pop)'
+)
+
+_YOU = r'(?:you|yourself|(?:the |your )?(?:robot|base))'
+_WAY = (
+    r'(?:a bit |a little |over |straight )?'
+    r'(?:(?P<left>(?:to|towards?) (?:the |your )left(?: side)?|(?<!the )left(?:wards?)?)'
+    r'|(?P<right>(?:to|towards?) (?:the |your )right(?: side)?|(?<!the )right(?:wards?)?)'
+    rf'|(?P<away>(?:farther |further )?away(?: from {_YOU})?|forwards?|(?:farther|further) back)'
+    rf'|(?P<closer>(?:back |closer |nearer |over )?(?:to|towards?) {_YOU}|closer|nearer'
+    r'|back(?:wards?)?))'
 )
 
 # Tried in order; the first that matches the whole instruction decides. Greedy targets make the
@@ -79,6 +94,7 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             rf'{_IN} (?P<destination>.+)',
         ),
         (FOLD, r'fold (?:up |over )?(?P<target>.+?)(?: up| over| together)?(?: in (?:half|two))?'),
+        (PUSH, rf'(?:push|slide|nudge|shove) (?P<target>.+?) {_WAY}'),
         (
             PICK,
             r'(?:pick up|lift up|pick|grab|grasp|lift|take|get|fetch|collect|retrieve) '
@@ -103,11 +119,13 @@ _PARTICLE = re.compile(r' (?:down|back)$')
 _NEEDS_DESTINATION = re.compile(
     r'^(?:put|place|drop|set|insert|lay|move|bring|carry|transfer) (?P<target>.+)'
 )
+_NEEDS_WAY = re.compile(r'^(?:push|slide|nudge|shove) .')
 # Everything stands on the table: to say so chooses nothing.
 _ON_THE_TABLE = re.compile(
     r' (?:that is |thats |that\'s |which is |lying |standing |sitting |placed )?'
     r'(?:on|onto|from|off) (?:of )?(?:the |this |your |my |our )?'
-    rf'(?:{"|".join(sorted(SURFACES))})(?=$| (?:and|then|in|into|inside|on|onto|to|up|over)\b)'
+    rf'(?:{"|".join(sorted(SURFACES))})'
+    r'(?=$| (?:and|then|in|into|inside|on|onto|to|towards?|away|closer|up|over)\b)'
 )
 # 'next to', 'in front of', 'to the left of', 'beside': places that no plan here can mean.
 _OTHER_RELATION = re.compile(
@@ -122,8 +140,9 @@ _TAKEN_SOMEWHERE = re.compile(r'^take .* to-the-(?:left|right)-of ')
 class Instruction:
     """What to do, to which object and, for `place`, where.
 
-    `verb` is 'reach', 'pick', 'place' or 'fold'; `target` and `destination` are noun phrases in
-    lower case without articles. `destination` is None unless the verb is 'place'. `which` and
+    `verb` is 'reach', 'pick', 'place', 'fold' or 'push'; `target` and `destination` are noun
+    phrases in lower case without articles. `destination` is None unless the verb is 'place', `way`
+    unless it is 'push': a key of `WAYS`. `which` and
     `which_destination` choose among several of these names; None where none is said. `words` are
     the whole instruction as it was given, for a world model that reads it; `left_out` are words
     that say how, which the robot chooses itself.
@@ -136,6 +155,7 @@ class Instruction:
     left_out: tuple[str, ...] = field(default=(), compare=False)
     which: PlaceChoice | None = None
     which_destination: PlaceChoice | None = None
+    way: str | None = None
 
     @property
     def by_place(self) -> bool:
@@ -201,7 +221,10 @@ def _matched(sentence: str, named: frozenset[str]) -> Instruction:
     for verb, rule in _RULES:
         match = rule.match(sentence)
         if match:
-            return _instruction(verb, named, **match.groupdict())
+            groups = match.groupdict()
+            ways = [way for way in WAYS if groups.pop(way, None)]
+            found = _instruction(verb, named, **groups)
+            return _pushed(found, ways[0]) if ways else found
     raise _unmatched(sentence)
 
 
@@ -223,6 +246,17 @@ def _instruction(
     if (place, which_place) == (name, which):
         raise UnclearError(f"'{name}' is both what is moved and where to; say which of several")
     return Instruction(verb, name, place, which=which, which_destination=which_place)
+
+
+def _pushed(instruction: Instruction, way: str) -> Instruction:
+    """The instruction with its way; sides of pictures and of the robot do not go together."""
+    sides = ('left', 'right')
+    if way in sides and instruction.which is not None and instruction.which.by in sides:
+        raise UnclearError(
+            f"'the {instruction.which.by} {instruction.target}' is told by the pictures and "
+            f"'{WAYS[way]}' by the robot, which looks the other way; say which in another way"
+        )
+    return replace(instruction, way=way)
 
 
 def _named(
@@ -255,6 +289,9 @@ def _other_relation(words: str) -> UnclearError:
 def _unmatched(sentence: str) -> UnclearError:
     if _OTHER_RELATION.search(sentence):
         return _other_relation(sentence)
+    if _NEEDS_WAY.match(sentence):
+        said = "', '".join(WAYS.values())
+        return UnclearError(f"'{sentence}' does not say which way: things are pushed '{said}'")
     match = _NEEDS_DESTINATION.match(sentence)
     if match:
         return UnclearError(f"'{sentence}' does not say where to")

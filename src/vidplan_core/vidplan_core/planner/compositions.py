@@ -32,7 +32,8 @@ from vidplan_core.planner.proposals.primitives import Primitives
 from vidplan_core.planner.proposals.shortlist import Shortlist
 from vidplan_core.planner.proposals.sources import policy_source
 from vidplan_core.planner.proposals.supported import SupportedProposals
-from vidplan_core.planner.tasks.task_kind import TaskKind
+from vidplan_core.planner.tasks.staged import StageDynamics
+from vidplan_core.planner.tasks.task_kind import TaskKind, staged
 from vidplan_core.registry import Registry
 
 # Of a resting flange's position (3,) and rotation (3, 3) and the target (3,): is the task done?
@@ -57,7 +58,7 @@ class Composition:
 def vidplan(kind: TaskKind, parts: PlannerParts) -> Composition:
     """The method of the paper: imagine, score with every head that is there, refine."""
     config = parts.config
-    if not kind.imagined:
+    if staged(kind):
         return _judged_as_proposed(kind, parts)
     source = _source(kind, parts)
     planner = Planner(
@@ -82,19 +83,19 @@ def _source(kind: TaskKind, parts: PlannerParts) -> ProposalSource:
 
 
 def _supported(kind: TaskKind, source: ProposalSource, parts: PlannerParts) -> ProposalSource:
-    return SupportedProposals(source, parts.robot) if kind.by_pictures else source
+    return SupportedProposals(source, parts.robot) if kind.handles else source
 
 
 def _trusted(kind: TaskKind, parts: PlannerParts) -> bool:
     """Whether a policy proposes that sees what it is about."""
-    return kind.by_pictures and parts.config.base != WORDS
+    return kind.handles and parts.config.base != WORDS
 
 
 def _judged_as_proposed(kind: TaskKind, parts: PlannerParts) -> Composition:
-    """The best motion by what is known of it without imagining, and nothing to refine."""
+    """The best motion of a task that goes by stages, and nothing to refine."""
     planner = Planner(
         source=kind.source(parts),
-        dynamics=NoDynamics(),
+        dynamics=StageDynamics(parts.dynamics) if kind.imagined else NoDynamics(),
         objective=kind.objective(parts),
         choose=best_candidate,
         refinement=None,
@@ -110,7 +111,7 @@ _SEEN = frozenset({'relevancy', 'centring', 'value'})
 def _shortlist(kind: TaskKind, parts: PlannerParts) -> Shortlist | None:
     """The candidates that poses alone find promising; None where all are imagined."""
     config = parts.config
-    if not config.shortlist or kind.by_pictures:
+    if not config.shortlist or kind.handles:
         return None
     if not any(weight for name, weight in config.weights.items() if name not in _SEEN):
         raise ConfigError(
@@ -136,7 +137,7 @@ def _choice(kind: TaskKind, parts: PlannerParts) -> Choice:
 
 def _refinement(kind: TaskKind, config: PlannerConfig) -> Refinement:
     """Anywhere within reach; of what a policy proposes, near by."""
-    if not kind.by_pictures:
+    if not kind.handles:
         return Refinement(config.refine_iterations, config.refine_step_m, config.reach_m)
     near = config.support_m
     return Refinement(config.refine_iterations, 0.5 * near, near, around=True)
@@ -150,7 +151,7 @@ def no_refine(kind: TaskKind, parts: PlannerParts) -> Composition:
 
 def kinematic(kind: TaskKind, parts: PlannerParts) -> Composition | None:
     """Score by localisation and forward kinematics of the last frame, without imagining."""
-    if kind.by_pictures:
+    if kind.handles:
         return None
     last = parts.world_model.config.frames - 1
     config = replace(parts.config, score_frames=(last,), frame_softness=0.0, refine_weights={})
@@ -185,7 +186,7 @@ def random_of_n(kind: TaskKind, parts: PlannerParts) -> Composition | None:
 
 def _unimagined(kind: TaskKind, parts: PlannerParts, choose: Choice) -> Composition | None:
     """Candidates of a policy as they are; None for a kind of task without one."""
-    if not kind.by_pictures:
+    if not kind.handles:
         return None
     composed = vidplan(kind, parts)
     planner = replace(
@@ -197,7 +198,7 @@ def _unimagined(kind: TaskKind, parts: PlannerParts, choose: Choice) -> Composit
 
 def one_sample(kind: TaskKind, parts: PlannerParts) -> Composition | None:
     """What the policy proposes first, refined."""
-    return vidplan(kind, _first_only(parts)) if kind.by_pictures else None
+    return vidplan(kind, _first_only(parts)) if kind.handles else None
 
 
 def _first_only(parts: PlannerParts) -> PlannerParts:
@@ -205,9 +206,9 @@ def _first_only(parts: PlannerParts) -> PlannerParts:
 
 
 def no_imagination(kind: TaskKind, parts: PlannerParts) -> Composition:
-    """As `vidplan`, but every candidate is shown the present picture."""
+    """As `vidplan`, but every candidate is shown the present picture; stages judge by geometry."""
     composed = vidplan(kind, parts)
-    dynamics = PresentDynamics(parts.dynamics)
+    dynamics = NoDynamics() if staged(kind) else PresentDynamics(parts.dynamics)
     planner = replace(composed.planner, dynamics=dynamics, refining=None)
     return replace(composed, planner=planner)
 
@@ -241,7 +242,7 @@ def value_only(kind: TaskKind, parts: PlannerParts) -> Composition | None:
 def basis_only(kind: TaskKind, parts: PlannerParts) -> Composition:
     """As `vidplan`, from the basis of motions alone."""
     composed = vidplan(kind, parts)
-    if not kind.by_pictures:
+    if not kind.handles:
         return composed
     source = _supported(kind, Primitives.build(parts), parts)
     planner = replace(composed.planner, source=source, choose=best_candidate)
@@ -267,8 +268,8 @@ METHODS: Registry[Callable[[TaskKind, PlannerParts], Composition | None]] = Regi
 )
 
 
-# What is left of the methods for tasks that the world model has never seen.
-UNIMAGINED = ('vidplan', 'no_refine')
+# What is left of the methods for tasks that go by stages.
+STAGED = ('vidplan', 'no_refine', 'no_imagination')
 
 
 def compose(kind: TaskKind, parts: PlannerParts) -> Composition | None:
@@ -276,6 +277,6 @@ def compose(kind: TaskKind, parts: PlannerParts) -> Composition | None:
 
     Raises ConfigError for an unknown part.
     """
-    if not kind.imagined and parts.config.method not in UNIMAGINED:
+    if staged(kind) and parts.config.method not in STAGED:
         return None
     return METHODS.find(parts.config.method)(kind, parts)

@@ -111,22 +111,22 @@ class Session:
     ) -> Situation:
         """Look, and imagine where a plan would start; arguments and errors as for `plan`."""
         parts, kind = self.parts, self.compositions[task.instruction.verb].kind
-        past, images = self._encode(history, task.instruction.words)
+        asked = task.instruction
+        past, images = self._encode(history, asked.words)
         surprise = task.foresight.look(parts, history[-1], past.latents[:, -1])
         position, rotation = past.poses.position[:, -1], past.poses.rotation[:, -1]
         things = task.things(Chooser(parts.locator, images, position, rotation))
-        grounding, handled, imagined = None, None, kind.by_pictures and kind.imagined
+        grounding, handled = None, None
         seen = parts.heads.seen(images)
-        if imagined:
+        if kind.handles:
             keep = partial(things.kept, parts.locator, position=position, rotation=rotation)
-            grounding = parts.heads.seen_grounding(seen, past.poses, task.instruction, keep)
-        target = task.instruction.target
+            grounding = parts.heads.seen_grounding(seen, past.poses, asked, keep)
         if grounding is not None:
             known = None if grounding.seen is None else grounding.seen[:, 0]
         else:
-            known = parts.heads.maps_of(seen, target)
-        sighting = parts.locator.look(images, position, rotation, target, known, things.target)
-        place = self._remember(task, sighting, images)
+            known = parts.heads.maps_of(seen, asked.target)
+        sight = parts.locator.look(images, position, rotation, asked.target, known, things.target)
+        place = self._remember(task, sight, images)
         strange = parts.heads.strangeness(past.latents[:, -1], seen)
         context, start = self._hand_over(task, past, history[-1], committed, kind)
         if grounding is not None:
@@ -135,17 +135,17 @@ class Session:
                 context.poses, start.grip,
             )  # fmt: skip
             grounding = handled.grounding
+        look = CycleLook(images, past.poses, sight, place, asked, start)
         found = Situation(
-            context, start, task.instruction, place, kind.goal(place), kind.gripper(start),
-            parts.config.seed * SEEDS_APART + task.cycle, sighting, strange, grounding,
-            stuck=task.progress.idle >= parts.config.max_idle_cycles,
-            seen=images[0] if context is past else None, chosen=things.target,
-            stage=kind.watch(task.cloth, CycleLook(images, past.poses, sighting, target, start)),
+            context, start, asked, place, kind.goal(place), kind.gripper(start),
+            parts.config.seed * SEEDS_APART + task.cycle, sight, strange, grounding,
+            stuck=task.progress.idle >= parts.config.max_idle_cycles, chosen=things.target,
+            seen=images[0] if context is past else None, stage=kind.watch(task.stages, look),
             gripping=task.gripper.travelling(start.grip, history[-1].stamp_s + self._ahead_s),
             handled=handled, again=task.progress.again, surprise=surprise,
             notes=[] if surprise is None else surprise.notes(parts.config.surprise),
         )  # fmt: skip
-        return replace(found, rest=self._at_rest(found)) if imagined else found
+        return replace(found, rest=self._at_rest(found)) if kind.handles else found
 
     def _encode(self, history: Sequence[Observation], words: str) -> tuple[Context, Tensor]:
         """Encode the history; a network may read the words of the instruction, too.

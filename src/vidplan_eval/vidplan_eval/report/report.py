@@ -34,6 +34,7 @@ def report_sections(folder: Path) -> list[ReportSection]:
         *_seeds(found),
         *comparisons.overview(found),
         *sections.success(found),
+        *sections.pushing(found),
         *sections.following(found),
         *sections.paper(found),
         *comparisons.paired(found),

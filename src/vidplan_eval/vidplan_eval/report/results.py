@@ -14,6 +14,7 @@ from vidplan_eval.report.paired import Outcomes
 
 BOWL_SUITES = ('pick_place', 'clutter')
 FOLD, TOWEL = 'fold', 'towel'
+PUSH = 'push'
 # What has no episodes with a success of their own is taken as it is.
 OTHERS = ('hacking', 'refinement')
 
@@ -112,7 +113,7 @@ def _take(found: Results, content: Mapping[str, Any], name: str) -> bool:
     suite = content['suite']
     if suite in OTHERS:
         found.others.setdefault(suite, []).append(content)
-    elif suite in (*BOWL_SUITES, FOLD):
+    elif suite in (*BOWL_SUITES, FOLD, PUSH):
         for row in content.get('rows', ()):
             _add(found, _case(content, row), row, name)
     else:

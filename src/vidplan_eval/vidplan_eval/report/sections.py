@@ -11,6 +11,7 @@ from vidplan_eval.report.document import Part, ReportSection, ReportTable
 from vidplan_eval.report.paper import TABLE_1, TRIALS
 from vidplan_eval.report.results import (
     FOLD,
+    PUSH,
     TOWEL,
     Case,
     Results,
@@ -59,6 +60,21 @@ def success(found: Results) -> list[ReportSection]:
     if not sections and found.of(FOLD):
         sections.append(ReportSection('Success', [_by_task(found.of(FOLD), 'success')]))
     return sections
+
+
+def pushing(found: Results) -> list[ReportSection]:
+    """Pushing along the table: who succeeds, and who knows it."""
+    cases = found.of(PUSH)
+    if not cases:
+        return []
+    rows = []
+    for named in methods_of(cases):
+        of = _rows(cases, named)
+        claimed = [row for row in of if row['done']]
+        rates = [_rate(of, 'success'), _rate(claimed, 'done_rightly'), _rate(of, 'fell')]
+        rows.append([label(named), *rates])
+    head = ['method', 'pushed', 'right, of those called done', 'fell over']
+    return [ReportSection('Pushing', [ReportTable(head, rows)])]
 
 
 def following(found: Results) -> list[ReportSection]:

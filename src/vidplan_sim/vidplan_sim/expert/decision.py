@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # Verbs, spelled as the instruction grammar spells them.
-REACH, PICK, PLACE = 'reach', 'pick', 'place'
+REACH, PICK, PLACE, PUSH = 'reach', 'pick', 'place', 'push'
 VERBS = (REACH, PICK, PLACE)
 
 

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidplan_sim.expert.decision import PICK, PLACE, REACH
+from vidplan_sim.expert.decision import PICK, PLACE, PUSH, REACH
+from vidplan_sim.expert.pushing import beside
 from vidplan_sim.expert.rule import LIFTED_M
 from vidplan_sim.expert.script import IN_BOWL_RADIUS_M, lies_in_bowl
+from vidplan_sim.push_scenes import HEADINGS
 
 BOWL = 'bowl'
 NEAR_M = 0.05  # from the tool to what it has moved to, horizontally
+# What was pushed lies farther along its way and no more beside it, at the height that it had.
+PUSHED_M, ASIDE_M, SUNK_M = 0.06, 0.04, 0.007
 Places = Mapping[str, np.ndarray]
 
 
@@ -33,7 +37,7 @@ class TrueEnding:
 
 
 def true_ending(
-    verb: str, kind: str, before: Places, now: Places, tool: np.ndarray
+    verb: str, kind: str, before: Places, now: Places, tool: np.ndarray, way: str = ''
 ) -> TrueEnding | None:
     """Judge an object by the truth at the end; None where the truth does not tell.
 
@@ -42,6 +46,7 @@ def true_ending(
         kind: of the object.
         before, now: centres (3,) by kind at the start and at the end, base frame, m.
         tool: tool centre point (3,) at the end.
+        way: in which it was to be pushed, a key of `HEADINGS`; '' for other verbs.
     """
     if any(kind not in places for places in (before, now)):
         return None
@@ -49,6 +54,8 @@ def true_ending(
         return _reached(kind, now, tool)
     if verb == PICK:
         return _picked(kind, before, now)
+    if verb == PUSH and way:
+        return _pushed(kind, before, now, way)
     return _placed(kind, now) if verb == PLACE and BOWL in now else None
 
 
@@ -64,6 +71,21 @@ def _picked(kind: str, before: Places, now: Places) -> TrueEnding:
     height = f'{lifted_m * 100:.1f} cm above where it lay'
     words = f'the {kind} is {height}' + ('' if done else ', not lifted')
     return TrueEnding(done, words, {'lifted_m': lifted_m})
+
+
+def went(before: np.ndarray, now: np.ndarray, way: str) -> tuple[float, float]:
+    """How far a thing has gone along its way, and how far it lies beside it, m."""
+    along_m, aside_m = beside((now - before)[:2], np.array(HEADINGS[way]))
+    return along_m, abs(aside_m)
+
+
+def _pushed(kind: str, before: Places, now: Places, way: str) -> TrueEnding:
+    along_m, aside_m = went(before[kind], now[kind], way)
+    fell = now[kind][2] < before[kind][2] - SUNK_M
+    done = along_m >= PUSHED_M and aside_m <= ASIDE_M and not fell
+    words = f'the {kind} is {along_m * 100:.1f} cm along its way, {aside_m * 100:.1f} cm aside'
+    numbers = {'along_m': along_m, 'aside_m': aside_m}
+    return TrueEnding(done, words + (', and fell over' if fell else ''), numbers)
 
 
 def _placed(kind: str, now: Places) -> TrueEnding:

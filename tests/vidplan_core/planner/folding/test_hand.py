@@ -10,8 +10,8 @@ import torch
 from vidplan_core.data.action import PoseChunk
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.robot_files import load_robot
-from vidplan_core.planner.tasks.folding.hand import hand_at, hand_paths
 from vidplan_core.planner.tasks.folding.way import FoldWay
+from vidplan_core.planner.tasks.hand import hand_at, hand_paths
 
 
 @pytest.mark.parametrize('name', ['fer_hand', 'fr3_hand', 'fr3_robotiq'])

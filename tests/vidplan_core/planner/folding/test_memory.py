@@ -11,10 +11,10 @@ import pytest
 from vidplan_core.errors import NoProgressError, TargetNotFoundError
 from vidplan_core.planner.target.cloth import ClothSighting, Covered
 from vidplan_core.planner.tasks.folding.halves import folded
-from vidplan_core.planner.tasks.folding.hand import Hand, HandPaths, Move
 from vidplan_core.planner.tasks.folding.memory import ClothLook, ClothMemory
 from vidplan_core.planner.tasks.folding.stages import Stage, Waiting
 from vidplan_core.planner.tasks.folding.way import FoldWay
+from vidplan_core.planner.tasks.hand import Hand, HandPaths, Move
 
 MIDDLE, YAW, SIDE_M = np.array([0.52, 0.05]), 0.3, 0.2
 CLOSED_M, OPENED = 0.96, 0.0

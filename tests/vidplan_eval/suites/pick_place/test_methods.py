@@ -15,13 +15,13 @@ from vidplan_core.errors import TargetNotFoundError
 from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.planner.target.locating import Sighting
 from vidplan_eval.lockstep import DONE, LockStep, Pace
-from vidplan_eval.suites.judged import GRACE_S
+from vidplan_eval.suites.judging.judged import GRACE_S
+from vidplan_eval.suites.judging.rule import rule_chunk
 from vidplan_eval.suites.pick_place.episode import run_pick_place
 from vidplan_eval.suites.pick_place.methods import Expert
 from vidplan_eval.suites.pick_place.oracle import REFUSED_FRAMES, BranchWorth, OraclePlanner
 from vidplan_eval.suites.pick_place.scenes import pick_place_episode
 from vidplan_eval.suites.pick_place.sights import FirstSight, Looker, TrueSight
-from vidplan_eval.suites.rule import rule_chunk
 from vidplan_eval.world import World
 from vidplan_sim.cell import Cell
 from vidplan_sim.expert.decision import PLACE, Decision, PickPlaceTask

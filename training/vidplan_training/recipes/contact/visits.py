@@ -25,7 +25,7 @@ from vidplan_core.planner.plans.result import PlanResult
 from vidplan_core.planner.system import PlanningSystem
 from vidplan_core.world_model.world_model import Imagination
 from vidplan_eval.lockstep import LockStep, LockstepPlanner, Pace
-from vidplan_eval.suites.judged import GRACE_S
+from vidplan_eval.suites.judging.judged import GRACE_S
 from vidplan_eval.suites.pick_place.episode import begin
 from vidplan_eval.suites.pick_place.names import LIMIT_S, TASKS
 from vidplan_eval.suites.pick_place.oracle import BranchingPlanner, BranchWorth, Worth

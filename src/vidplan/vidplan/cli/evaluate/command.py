@@ -32,6 +32,7 @@ SUITES = {
     'clutter': 'pick_place',
     'refinement': 'refinement',
     'fold': 'fold',
+    'push': 'push',
 }
 KNOWN = (*METHODS, NOTHING)
 FIRST_EVALUATION_SEED = 1_000_000
@@ -88,7 +89,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def _add_pick_place(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group('suites pick_place, clutter, refinement and fold')
+    group = parser.add_argument_group('suites pick_place, clutter, refinement, fold and push')
     group.add_argument('--task', choices=TASKS, default='carrot', help='what goes into the bowl')
     group.add_argument(
         '--distractors',
@@ -129,8 +130,8 @@ def run(args: argparse.Namespace) -> int:
     if args.time_limit is None:
         limits = {'reach': REACH_LIMIT_S, 'fold': FOLD_LIMIT_S}
         args.time_limit = limits.get(args.suite, LIMIT_S)
-    if args.method == NOTHING and args.suite != 'fold':
-        raise ConfigError(f"method '{NOTHING}' is a control of suite fold")
+    if args.method == NOTHING and args.suite not in ('fold', 'push'):
+        raise ConfigError(f"method '{NOTHING}' is a control of suites fold and push")
     if args.threads:
         import torch
 

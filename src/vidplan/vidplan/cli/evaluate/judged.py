@@ -12,7 +12,7 @@ from vidplan.cli.evaluate.loading import models_folder
 
 if TYPE_CHECKING:
     from vidplan_core.planner.config import PlannerConfig
-    from vidplan_eval.suites.judged import JudgedWork
+    from vidplan_eval.suites.judging.judged import JudgedWork
 
 W = TypeVar('W', bound='JudgedWork')
 

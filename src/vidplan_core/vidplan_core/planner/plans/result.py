@@ -18,8 +18,8 @@ from vidplan_core.planner.plans.foresight import Foresight
 from vidplan_core.planner.target.choosing import Chooser, ChosenThings
 from vidplan_core.planner.target.handled import HandledThing
 from vidplan_core.planner.target.memory import TargetMemory
-from vidplan_core.planner.tasks.folding.memory import ClothMemory
 from vidplan_core.planner.tasks.progress import TaskProgress
+from vidplan_core.planner.tasks.stage_memory import StageMemory
 
 NO_PICTURES = np.zeros((0, 0, 0, 3), np.uint8)
 
@@ -35,7 +35,7 @@ class Task:
         progress: whether it comes nearer to the end.
         finished: cycles in a row that found it done.
         handled: whether the gripper was commanded to be closed.
-        cloth: what is known of the cloth that is to be folded.
+        stages: what is known of a task that has stages.
         chosen: which of several things are meant; None until somebody looked.
         gripper: when its command changed.
         thing: where the target and its destination are, if it is handled.
@@ -49,7 +49,7 @@ class Task:
     progress: TaskProgress = field(default_factory=TaskProgress)
     finished: int = 0
     handled: bool = False
-    cloth: ClothMemory = field(default_factory=ClothMemory)
+    stages: StageMemory = field(default_factory=StageMemory)
     chosen: ChosenThings | None = None
     gripper: GripperCourse = field(default_factory=GripperCourse)
     thing: HandledThing = field(default_factory=HandledThing)

@@ -21,16 +21,21 @@ from vidplan_core.planner.interfaces import ProposalSource, Situation, Start
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.target.cloth import ClothFinder, ClothSighting
 from vidplan_core.planner.target.locating import TargetLocator
-from vidplan_core.planner.tasks.folding.hand import hand_at
-from vidplan_core.planner.tasks.folding.memory import ClothLook, ClothMemory
-from vidplan_core.planner.tasks.folding.planning import FoldMoves, SecondsToGo, stage_of
+from vidplan_core.planner.tasks.folding.memory import ClothLook
 from vidplan_core.planner.tasks.folding.stages import LEAVE_M, LIFT_M, Stage, Waiting
 from vidplan_core.planner.tasks.folding.way import FoldWay
+from vidplan_core.planner.tasks.hand import hand_at
 from vidplan_core.planner.tasks.seen_task import SeenTask
+from vidplan_core.planner.tasks.stage_memory import StageMemory
+from vidplan_core.planner.tasks.staged import SecondsToGo, StageMoves, stage_of
 from vidplan_core.planner.tasks.task_kind import CycleLook
 
 REACH = IkTolerance(position_m=0.003, rotation_rad=0.02)
 POSE_S = 2.0  # that the arm may take from pose to pose
+NOTE = (
+    'nothing is imagined: the world model has never seen cloth; motions are judged by geometry, '
+    'and by what is seen after each of them'
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,18 +63,18 @@ class Folding(SeenTask):
 
     def source(self, parts: PlannerParts) -> ProposalSource:
         """What the stage of the fold leaves open."""
-        return FoldMoves.build(parts)
+        return StageMoves.build(parts, NOTE)
 
     def objective(self, parts: PlannerParts) -> SecondsToGo:
         """The time that is left."""
         return SecondsToGo(parts.robot)
 
-    def watch(self, memory: ClothMemory, look: CycleLook) -> Stage:
+    def watch(self, memory: StageMemory, look: CycleLook) -> Stage:
         """Take in a look; errors as for `ClothMemory.stage`."""
         position, rotation = look.poses.position[0, -1], look.poses.rotation[0, -1]
         closedness = look.poses.closedness[0]
         wrist = [name for name, camera in self.locator.cameras.items() if camera.mount != 'base']
-        return memory.stage(
+        return memory.cloth.stage(
             ClothLook(
                 see=cache(lambda: self._seen(look)),
                 measured=(float(closedness[-1]), float(closedness[-2:][0])),
@@ -90,7 +95,7 @@ class Folding(SeenTask):
     def _seen(self, look: CycleLook) -> ClothSighting:
         position, rotation = look.poses.position[:, -1], look.poses.rotation[:, -1]
         finder = ClothFinder(self.locator)
-        return finder.of(look.sighting, look.images, position, rotation, look.name)
+        return finder.of(look.sighting, look.images, position, rotation, look.instruction.target)
 
     def _reaching(self, start: Start) -> Callable[[FoldWay], bool]:
         """Says of a way whether the arm comes everywhere that it leads, from a start."""

@@ -17,8 +17,8 @@ from vidplan_core.planner.proposals.primitives import Primitives
 from vidplan_core.planner.proposals.sources import Fallback, JoinedProposals, policy_source
 from vidplan_core.planner.proposals.supported import SupportedProposals
 from vidplan_core.planner.target.destination import SURE
-from vidplan_core.planner.tasks.folding.memory import ClothMemory
 from vidplan_core.planner.tasks.seen_task import SeenTask
+from vidplan_core.planner.tasks.stage_memory import StageMemory
 from vidplan_core.planner.tasks.task_kind import CycleLook
 
 # The probability from which on a task counts as done.
@@ -40,6 +40,7 @@ class Handling(SeenTask):
     verb: ClassVar[str]
     example: ClassVar[str]
     imagined: ClassVar[bool] = True
+    handles: ClassVar[bool] = True
 
     heads: Heads
 
@@ -71,7 +72,7 @@ class Handling(SeenTask):
         )
         return TermObjective.build(replace(parts, config=config))
 
-    def watch(self, memory: ClothMemory, look: CycleLook) -> None:
+    def watch(self, memory: StageMemory, look: CycleLook) -> None:
         """It has no stages."""
 
     def finished(self, situation: Situation) -> float | None:

@@ -17,12 +17,13 @@ from vidplan_core.language.instruction import (
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.tasks.fold import Folding
 from vidplan_core.planner.tasks.handling import Picking, Placing
+from vidplan_core.planner.tasks.push import Pushing
 from vidplan_core.planner.tasks.reach import Reach
 from vidplan_core.planner.tasks.task_kind import TaskKind
 from vidplan_core.registry import Registry
 
 KINDS: Registry[type[TaskKind]] = Registry(
-    'task kind', {kind.verb: kind for kind in (Reach, Picking, Placing, Folding)}
+    'task kind', {kind.verb: kind for kind in (Reach, Picking, Placing, Folding, Pushing)}
 )
 
 

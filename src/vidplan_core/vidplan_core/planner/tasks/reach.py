@@ -17,7 +17,7 @@ from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.objective.objective import TermObjective
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.proposals.sources import build_source
-from vidplan_core.planner.tasks.folding.memory import ClothMemory
+from vidplan_core.planner.tasks.stage_memory import StageMemory
 from vidplan_core.planner.tasks.task_kind import CycleLook
 
 
@@ -36,6 +36,7 @@ class Reach:
     example: ClassVar[str] = 'move to the carrot'
     by_pictures: ClassVar[bool] = False
     imagined: ClassVar[bool] = True
+    handles: ClassVar[bool] = False
 
     standoff_m: float
     reached_m: float
@@ -76,7 +77,7 @@ class Reach:
         over = float(way[:2].norm()) < self.reached_m
         return over and float(-way[2]) < self.reached_height_m
 
-    def watch(self, memory: ClothMemory, look: CycleLook) -> None:
+    def watch(self, memory: StageMemory, look: CycleLook) -> None:
         """It has no stages."""
 
     def finished(self, situation: Situation) -> float | None:

@@ -16,6 +16,7 @@ class SeenTask:
     """A task of a hand that goes down to things, turns, and commands its fingers."""
 
     by_pictures: ClassVar[bool] = True
+    handles: ClassVar[bool] = False
 
     def goal(self, target: Tensor) -> Tensor:
         """The target itself."""

@@ -9,11 +9,12 @@ from typing import ClassVar, Protocol
 from torch import Tensor
 
 from vidplan_core.data.action import PoseChunk
+from vidplan_core.language.instruction import Instruction
 from vidplan_core.planner.interfaces import Objective, ProposalSource, Situation, Start
 from vidplan_core.planner.motion.space import MotionSpace
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.target.locating import Sighting
-from vidplan_core.planner.tasks.folding.memory import ClothMemory
+from vidplan_core.planner.tasks.stage_memory import StageMemory
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,14 +25,16 @@ class CycleLook:
         images: present views (1, views, 3, height, width) in [0, 1].
         poses: of the flange, (1, frames), the present last, with what the fingers measured.
         sighting: of the target in the present views, a batch of 1.
-        name: of the target.
+        place: of the target, (3,), as all looks have it, base frame, m.
+        instruction: what to do.
         start: where the plan takes over.
     """
 
     images: Tensor
     poses: PoseChunk
     sighting: Sighting
-    name: str
+    place: Tensor
+    instruction: Instruction
     start: Start
 
 
@@ -41,8 +44,9 @@ class TaskKind(Protocol):
     Attributes:
         verb: of its instructions.
         example: an instruction of this kind.
-        by_pictures: whether its end is judged by pictures, in which the instruction is grounded
-            every cycle; by where the hand rests otherwise.
+        by_pictures: whether its end is judged by pictures; by where the hand rests otherwise.
+        handles: whether a policy proposes what it does. The instruction is grounded every cycle
+            then, and coming to rest is imagined.
         imagined: whether the world model has seen such tasks. Where it has not, nothing is
             imagined: plans rest on what is seen after every chunk.
     """
@@ -50,6 +54,7 @@ class TaskKind(Protocol):
     verb: ClassVar[str]
     example: ClassVar[str]
     by_pictures: ClassVar[bool]
+    handles: ClassVar[bool]
     imagined: ClassVar[bool]
 
     @classmethod
@@ -81,7 +86,7 @@ class TaskKind(Protocol):
         """Whether a flange that rests at (3,) m, (3, 3) has done it to a target at (3,) m."""
         ...
 
-    def watch(self, memory: ClothMemory, look: CycleLook) -> object | None:
+    def watch(self, memory: StageMemory, look: CycleLook) -> object | None:
         """The stage of the task by what is seen, for a situation; None from one without stages."""
         ...
 
@@ -91,3 +96,8 @@ class TaskKind(Protocol):
         None from a kind whose end is judged by where the hand rests.
         """
         ...
+
+
+def staged(kind: TaskKind) -> bool:
+    """Whether it goes by stages, which say what could be done and what that is worth."""
+    return kind.by_pictures and not kind.handles

@@ -10,7 +10,7 @@ from vidplan_eval.suites.fold.judge import FoldWitness, towel_moment
 from vidplan_eval.suites.fold.methods import FoldMethod
 from vidplan_eval.suites.fold.names import LIMIT_S
 from vidplan_eval.suites.fold.scenes import FoldEpisode
-from vidplan_eval.suites.judged import CRASHED, GRACE_S, SETTLE_S, run_judged, write_down
+from vidplan_eval.suites.judging.judged import CRASHED, GRACE_S, SETTLE_S, run_judged, write_down
 from vidplan_eval.world import World
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidplan_eval.suites.fold.halves import FOLDS, Folded, corner_error, nearest_fold
-from vidplan_eval.suites.lasting import Lasting
+from vidplan_eval.suites.judging.lasting import Lasting
 from vidplan_sim.cell import Cell
 from vidplan_sim.objects import cloth
 

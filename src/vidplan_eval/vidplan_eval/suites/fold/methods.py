@@ -13,9 +13,10 @@ from vidplan_core.planner.system import PlanningSystem
 from vidplan_eval.lockstep import LockStep, LockstepPlanner, Pace, Run
 from vidplan_eval.suites.fold.names import EXPERT, NOTHING, RULES, SCRIPTED
 from vidplan_eval.suites.fold.picture_sight import PictureSight
-from vidplan_eval.suites.fold.rule import FoldPlanner, IdlePlanner
+from vidplan_eval.suites.fold.rule import FoldPlanner
 from vidplan_eval.suites.fold.scenes import FoldEpisode
 from vidplan_eval.suites.fold.sights import TrueFoldSight
+from vidplan_eval.suites.judging.rule import IdlePlanner
 from vidplan_eval.world import World
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from vidplan_core.data.observation import Observation
-from vidplan_eval.suites.rule import DecidingPlanner, RuleChoice
+from vidplan_eval.suites.judging.rule import DecidingPlanner, RuleChoice
 from vidplan_sim.expert.decision import Decision
 from vidplan_sim.expert.folding import FoldView, decide_fold
 
@@ -39,11 +39,3 @@ class FoldPlanner(DecidingPlanner):
         self._sight.decided(decision, present.stamp_s)
         far_m = float(np.linalg.norm(view.tip - view.far))
         return RuleChoice(decision, phase == 'done', view.tip, far_m)
-
-
-class IdlePlanner(DecidingPlanner):
-    """Stays where it is: the control."""
-
-    def decide(self, present: Observation) -> RuleChoice:
-        """Nothing, for ever."""
-        return RuleChoice(Decision(np.zeros(3), 0.0, 0.0), False, np.zeros(3), 0.0)

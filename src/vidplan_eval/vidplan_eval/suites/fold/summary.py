@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from vidplan_eval.suites.fold.episode import FoldRow
-from vidplan_eval.suites.judged import CRASHED
+from vidplan_eval.suites.judging.judged import CRASHED
 from vidplan_eval.suites.pick_place.summary import share
 
 

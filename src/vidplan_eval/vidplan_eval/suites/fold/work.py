@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from vidplan_eval.suites.fold.episode import FoldRow, run_fold
 from vidplan_eval.suites.fold.methods import make_fold_method
 from vidplan_eval.suites.fold.scenes import fold_episode
-from vidplan_eval.suites.judged import JudgedWork
+from vidplan_eval.suites.judging.judged import JudgedWork
 
 
 @dataclass(frozen=True)

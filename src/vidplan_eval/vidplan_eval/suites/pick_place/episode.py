@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vidplan_eval.lockstep import LEAD_S, Run
-from vidplan_eval.suites.judged import CRASHED, GRACE_S, SETTLE_S, run_judged, write_down
+from vidplan_eval.suites.judging.judged import CRASHED, GRACE_S, SETTLE_S, run_judged, write_down
 from vidplan_eval.suites.pick_place.judge import Witness, true_moment
 from vidplan_eval.suites.pick_place.methods import Method
 from vidplan_eval.suites.pick_place.names import LIMIT_S

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vidplan_eval.suites.lasting import Lasting
+from vidplan_eval.suites.judging.lasting import Lasting
 from vidplan_sim.cell import Cell
 from vidplan_sim.expert.looking import touch
 from vidplan_sim.expert.script import lies_in_bowl

@@ -19,7 +19,7 @@ from vidplan_core.data.action import PoseChunk
 from vidplan_core.data.observation import Observation
 from vidplan_core.planner.plans.result import NO_PICTURES, PlanResult
 from vidplan_eval.lockstep import LockstepPlanner
-from vidplan_eval.suites.rule import rule_chunk
+from vidplan_eval.suites.judging.rule import rule_chunk
 from vidplan_eval.world import World
 from vidplan_sim.cell import Cell
 from vidplan_sim.expert.decision import PLACE, VERBS, Decision

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from vidplan_core.data.observation import Observation
-from vidplan_eval.suites.rule import DecidingPlanner, RuleChoice
+from vidplan_eval.suites.judging.rule import DecidingPlanner, RuleChoice
 from vidplan_sim.expert.decision import PLACE, Decision, PickPlaceTask
 from vidplan_sim.expert.rule import View, decide
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from vidplan_core.metrics.intervals import exact_interval, percentile
-from vidplan_eval.suites.judged import CRASHED
+from vidplan_eval.suites.judging.judged import CRASHED
 from vidplan_eval.suites.pick_place.episode import PickPlaceRow
 
 

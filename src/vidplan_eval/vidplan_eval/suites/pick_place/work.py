@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vidplan_eval.suites.judged import JudgedWork
+from vidplan_eval.suites.judging.judged import JudgedWork
 from vidplan_eval.suites.pick_place.episode import PickPlaceRow, run_pick_place
 from vidplan_eval.suites.pick_place.methods import make_method
 from vidplan_eval.suites.pick_place.scenes import pick_place_episode

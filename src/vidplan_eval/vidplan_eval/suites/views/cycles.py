@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.data.history import History
 from vidplan_core.data.observation import Observation
-from vidplan_eval.suites.rule import rule_chunk
+from vidplan_eval.suites.judging.rule import rule_chunk
 from vidplan_eval.world import World
 from vidplan_sim.cell import Cell
 from vidplan_sim.expert.decision import PLACE, PickPlaceTask

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vidplan_core.errors import CommandRejectedError
 from vidplan_core.geometry.camera_files import default_layout
-from vidplan_eval.suites.rule import rule_chunk
+from vidplan_eval.suites.judging.rule import rule_chunk
 from vidplan_eval.suites.views.faults import Pictures
 from vidplan_eval.world import World
 from vidplan_sim.cell import Cell

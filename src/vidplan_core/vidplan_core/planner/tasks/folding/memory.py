@@ -12,7 +12,6 @@ from vidplan_core.errors import NoProgressError, TargetNotFoundError
 from vidplan_core.planner.target.cloth import ClothSighting
 from vidplan_core.planner.target.outline import Square, corner_tip
 from vidplan_core.planner.tasks.folding.halves import folded, overlap_with_half
-from vidplan_core.planner.tasks.folding.hand import Hand
 from vidplan_core.planner.tasks.folding.stages import (
     CLEAR_M,
     Carrying,
@@ -22,6 +21,7 @@ from vidplan_core.planner.tasks.folding.stages import (
     Waiting,
 )
 from vidplan_core.planner.tasks.folding.way import OVER_M, FoldWay
+from vidplan_core.planner.tasks.hand import Hand
 
 SIDE_M = (0.14, 0.26)  # of what the hand can fold
 # Overlap with the ideal half, the median of the views that show all of the cloth. Two layers lie

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidplan_core.planner.tasks.folding.hand import Hand, HandPaths, Move
 from vidplan_core.planner.tasks.folding.way import ARC_M, GRASP_M, OVER_M, FoldWay
+from vidplan_core.planner.tasks.hand import Hand, HandPaths, Move
 
 SPEED_M_S, TURN_RAD_S, ARC_RAD_S = 0.16, 1.0, 1.1  # of a hand that plans every 0.4 s
 CLOSE_S, CARRY_S, LEAVE_S = 1.0, 3.0, 1.5

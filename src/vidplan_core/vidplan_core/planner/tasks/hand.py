@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hand as folding sees it: its tool, its turn and its fingers, now or at the end of chunks."""
+"""The hand as a stage sees it: its tool, its turn and its fingers, now or after chunks."""
 
 from __future__ import annotations
 

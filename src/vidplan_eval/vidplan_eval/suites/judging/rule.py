@@ -77,6 +77,14 @@ class DecidingPlanner(ABC):
         )
 
 
+class IdlePlanner(DecidingPlanner):
+    """Stays where it is: the control."""
+
+    def decide(self, present: Observation) -> RuleChoice:
+        """Nothing, for ever."""
+        return RuleChoice(Decision(np.zeros(3), 0.0, 0.0), False, np.zeros(3), 0.0)
+
+
 def rule_chunk(committed: CommittedMotion, decision: Decision, period_s: float) -> PoseChunk:
     """The chunk (1, frames) of a decision that takes over now from the motion under way."""
     position, turned, velocity = (

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`vidplan evaluate --suite push`: the towel."""
+
+from __future__ import annotations
+
+import argparse
+
+from vidplan.cli.evaluate.judged import named_of, run_pieces, work_of
+from vidplan.cli.evaluate.loading import config_of
+from vidplan_core.errors import ConfigError
+from vidplan_eval.suites.push.names import METHODS, RULES
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the suite and print what came of it."""
+    from vidplan_eval.report.words import rate_words
+    from vidplan_eval.suites.push.episode import row_label
+    from vidplan_eval.suites.push.scenes import push_episode
+    from vidplan_eval.suites.push.summary import summarise_push
+    from vidplan_eval.suites.push.work import PushPiece, PushWork
+
+    if args.method not in METHODS:
+        raise ConfigError(f"suite push has no method '{args.method}'; it has {', '.join(METHODS)}")
+    push_episode(args.seed, args.distractors)  # what cannot be is refused before work
+    ruled = args.method in RULES
+    method = 'no_refine' if ruled else args.method
+    work = work_of(args, PushWork, config_of(args, method=method))
+    seeds = range(args.seed, args.seed + args.episodes)
+    pieces = [PushPiece(seed, args.distractors) for seed in seeds]
+    named = named_of(args, work, task='push', based=False, distractors=args.distractors)
+    result = run_pieces(
+        args, work, pieces, lambda rows: summarise_push(named, rows, len(pieces)), row_label
+    )
+    print(f'{args.method}: {rate_words(result["successes"], result["episodes"])} pushed')
+    print(f'  judged done {result["judged_done"]} times, {result["judged_done_rightly"]} rightly')
+    return 0

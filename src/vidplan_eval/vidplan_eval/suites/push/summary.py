@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The result file of the suite: counts with exact intervals, and all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from vidplan_eval.suites.judging.judged import CRASHED
+from vidplan_eval.suites.pick_place.summary import share
+from vidplan_eval.suites.push.episode import PushRow
+
+
+def summarise_push(named: dict[str, Any], rows: Sequence[PushRow], asked: int) -> dict[str, Any]:
+    """The result of one method.
+
+    Args:
+        named: what was run: suite, task, base, method, distractors, seed, settings.
+        rows: so far, in any order.
+        asked: episodes that were asked for.
+    """
+    found = sorted(rows, key=lambda row: row.seed)
+    successes = sum(row.success for row in found)
+    claimed = [row for row in found if row.done]
+    rightly = sum(row.done_rightly for row in claimed)
+    success = share(successes, len(found))
+    failures = [row.failure for row in found if row.failure]
+    return {
+        **named,
+        'episodes': len(found),
+        'successes': successes,
+        'rate': success['rate'],
+        'interval_95': success['interval_95'],
+        'judged_done': len(claimed),
+        'judged_done_rightly': rightly,
+        'judgement': {
+            'right': share(rightly, len(claimed)),
+            'missed': share(sum(r.success and not r.done for r in found), successes),
+        },
+        'failures': {kind: failures.count(kind) for kind in sorted(set(failures))},
+        'crashes': sum(row.ended == CRASHED for row in found),
+        'episodes_asked': asked,
+        'rows': [asdict(row) for row in found],
+    }
