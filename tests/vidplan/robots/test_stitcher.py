@@ -138,6 +138,14 @@ BAD_INPUTS: dict[str, tuple[Callable[[FakeRobot], None], str]] = {
         ),
         'lacks fr3_joint7',
     ),
+    'degrees': (
+        lambda robot: robot.publish_all(q=np.degrees(HOME)),
+        'rad (are these degrees?)',
+    ),
+    'fingers in mm': (
+        lambda robot: (robot.publish_all(), robot.publish_gripper(closedness=-1000.0)),
+        'far beyond its ends 0.04 (open) and 0 (closed)',
+    ),
     'other robot': (
         lambda robot: robot.publish_all(names=[f'panda_joint{i}' for i in range(1, 8)]),
         'lacks fr3_joint1',
@@ -146,7 +154,9 @@ BAD_INPUTS: dict[str, tuple[Callable[[FakeRobot], None], str]] = {
 
 
 @pytest.mark.parametrize('case', BAD_INPUTS)
-@pytest.mark.fault('camera_stamp', 'camera_dark', 'camera_size', 'hand_state')
+@pytest.mark.fault(
+    'camera_stamp', 'camera_dark', 'camera_size', 'hand_state', 'joints_impossible'
+)
 def test_bad_input_is_named_and_survived(
     ros: Any, robot: FakeRobot, stitcher: Stitcher, case: str
 ) -> None:
@@ -372,11 +382,20 @@ def test_a_lens_comes_from_camera_info(ros: Any, tmp_path: Path) -> None:
     assert node.problem() == ''
 
 
-def test_the_robot_decides_whose_joints_are_read(ros: Any, tmp_path: Path) -> None:
-    model = load_robot('fr3_robotiq', 'left')
+@pytest.mark.parametrize(
+    ('name', 'prefix', 'first'),
+    [
+        ('fr3_robotiq', 'left', 'left_fr3_joint1'), ('fr3_robotiq', '', 'fr3_joint1'),
+        ('fer_hand', '', 'panda_joint1'), ('fer_hand', 'arm', 'arm_panda_joint1'),
+    ],
+)  # fmt: skip
+def test_the_robot_decides_whose_joints_are_read(
+    ros: Any, tmp_path: Path, name: str, prefix: str, first: str
+) -> None:
+    model = load_robot(name, prefix)
     values = {
-        'cameras': str(write_layout(tmp_path, default_layout().views)), 'robot': 'fr3_robotiq',
-        'joint_prefix': 'left', 'max_age_s': 5.0, 'max_joint_gap_s': 1.0,
+        'cameras': str(write_layout(tmp_path, default_layout().views)), 'robot': name,
+        'joint_prefix': prefix, 'max_age_s': 5.0, 'max_joint_gap_s': 1.0,
     }  # fmt: skip
     ros.add(Stitcher(parameter_overrides=[Parameter(k, value=v) for k, v in values.items()]))
     robot = FakeRobot(ros.node, model=model)
@@ -384,6 +403,7 @@ def test_the_robot_decides_whose_joints_are_read(ros: Any, tmp_path: Path) -> No
     observations = ros.collect(Observation, 'observation')
     message = repeat(ros, robot.publish_all, lambda: observations)[-1]
     assert tuple(message.joint_names) == model.joint_names
+    assert message.joint_names[0] == first
     assert message.gripper_closedness == pytest.approx(0.25)
 
 

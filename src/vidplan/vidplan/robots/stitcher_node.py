@@ -32,6 +32,7 @@ from vidplan.ros.diagnostics import (
 from vidplan.ros.images import image_to_rgb
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import run_node
+from vidplan_core.control.joint_monitor import beyond_range
 from vidplan_core.data.demand import EARLY, FrameDemand
 from vidplan_core.data.observation import (
     CameraSynchroniser,
@@ -102,13 +103,11 @@ class Stitcher(Node):
         if self._joints.newest and not set(names) & set(message.name):
             return  # another device on the same topic, such as the gripper
         try:
-            self._joints.push(
-                JointSample(
-                    seconds(message.header.stamp),
-                    joint_values(message, names),
-                    joint_values(message, names, 'velocity'),
-                )
-            )
+            q = joint_values(message, names)
+            if wrong := beyond_range(q, self.parameters.model.hard_limits):
+                raise ObservationError(wrong)
+            dq = joint_values(message, names, 'velocity')
+            self._joints.push(JointSample(seconds(message.header.stamp), q, dq))
         except ObservationError as error:
             self._report('joint_states', error)
         else:

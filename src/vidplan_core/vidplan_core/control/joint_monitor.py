@@ -95,16 +95,8 @@ class JointMonitor:
             recent.popleft()
 
     def _impossible(self, measured: MeasuredJoints) -> tuple[str, str] | None:
-        limits = self._limits
-        beyond = np.maximum(limits.lower - measured.q, measured.q - limits.upper)
-        joint = int(beyond.argmax())
-        if beyond[joint] <= _BEYOND_RAD:
-            return None
-        hint = ' (are these degrees?)' if np.abs(measured.q).max() > 2 * np.pi else ''
-        return IMPOSSIBLE, (
-            f'{limits.names[joint]} is measured at {measured.q[joint]:.3f} rad, its range is '
-            f'{limits.lower[joint]:.3f} .. {limits.upper[joint]:.3f} rad{hint}'
-        )
+        words = beyond_range(measured.q, self._limits)
+        return (IMPOSSIBLE, words) if words else None
 
     def _jump(self, measured: MeasuredJoints) -> tuple[str, str] | None:
         last = self._last
@@ -168,6 +160,19 @@ class ContactWatch:
         """
         self._least = behind_rad if stopping else min(self._least, behind_rad)
         self.pressing = not stopping and behind_rad > self._least + self._yields_rad
+
+
+def beyond_range(q: NDArray[np.floating], limits: JointLimits) -> str:
+    """Say which joint (7,) [rad] lies where it cannot be, with the likely unit; '' for none."""
+    beyond = np.maximum(limits.lower - q, q - limits.upper)
+    joint = int(beyond.argmax())
+    if beyond[joint] <= _BEYOND_RAD:
+        return ''
+    hint = ' (are these degrees?)' if np.abs(q).max() > 2 * np.pi else ''
+    return (
+        f'{limits.names[joint]} is measured at {q[joint]:.3f} rad, its range is '
+        f'{limits.lower[joint]:.3f} .. {limits.upper[joint]:.3f} rad{hint}'
+    )
 
 
 def behind(desired: NDArray[np.floating], measured: NDArray[np.floating]) -> float:
