@@ -50,8 +50,8 @@ REMEDIES = {
     'INVALID_BAG': '`vidplan bag info BAG` says what is in it; `--map` says which topic is what.',
     'INVALID_CONFIG': '`vidplan config --check FILE` names the line and the nearest known word.',
     'INVALID_EPISODE': '`vidplan data check DATA --out check.html` shows the worst ones.',
-    'CALIBRATION_FAILED': 'More poses, tilted further, and the measured side of the tag: '
-    '[cameras.md](cameras.md#calibrating-your-own).',
+    'CALIBRATION_FAILED': 'More poses, tilted further, and the measured side of the tag; '
+    'of TF, the frame that is named: [cameras.md](cameras.md#calibrating-your-own).',
     'NO_PROGRESS': 'As for TASK_INCOMPLETE.',
     'IK_FAILED': 'Plan shorter steps, or nearer to the middle of the workspace.',
     'COMMAND_REJECTED': 'As for PLAN_REJECTED.',

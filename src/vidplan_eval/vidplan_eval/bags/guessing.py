@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -76,7 +76,7 @@ def find_sensors(
         return FoundSensors(parse_sensor_map(Section(text, f'the map in {bag.path}')), False)
     model = load_robot(robot, prefix)
     names = joint_names(bag)
-    images = _cameras(bag, views)
+    images = find_cameras(bag, views)
     joints = _joints(bag, names, model, prefix)
     gripper = _gripper(bag, names, model, joints)
     own = all(topic == bag.topic(role) for topic, role in zip(images.values(), cameras(views)))
@@ -131,7 +131,8 @@ def joint_names(bag: Bag) -> dict[str, frozenset[str]]:
     return found
 
 
-def _cameras(bag: Bag, views: Sequence[str]) -> dict[str, str]:
+def find_cameras(bag: Bag, views: Sequence[str]) -> dict[str, str]:
+    """Return the topics of pictures by view; raises BagError where one cannot be told."""
     found: dict[str, str] = {}
     for view, role in zip(views, cameras(views), strict=True):
         for topic in (bag.topic(role), bag.topic(role) + '/compressed'):
@@ -139,12 +140,13 @@ def _cameras(bag: Bag, views: Sequence[str]) -> dict[str, str]:
                 found[view] = topic
     free = [topic for topic in _pictures(bag) if topic not in found.values()]
     for view in views:
-        fitting = [topic for topic in free if _is_view(topic, view, views)]
+        fitting = [topic for topic in free if is_view(topic, view, views)]
         if view not in found and len(fitting) == 1:
             found[view] = fitting[0]
             free.remove(fitting[0])
     left = [view for view in views if view not in found]
-    if len(left) == 1 and len(free) == 1:
+    others = {bag.topic(role) for role in cameras(_SYNONYMS.keys() - set(views))}
+    if len(left) == 1 and len(free) == 1 and free[0].removesuffix('/compressed') not in others:
         found[left[0]] = free[0]
         left = []
     if left:
@@ -167,7 +169,7 @@ def _pictures(bag: Bag) -> list[str]:
     return [t for t in topics if t in raw or t.removesuffix('/compressed') not in raw]
 
 
-def _is_view(topic: str, view: str, views: Sequence[str]) -> bool:
+def is_view(topic: str, view: str, views: Collection[str]) -> bool:
     """Whether a topic's name says this view, and none of the others."""
     name = topic.lower()
 

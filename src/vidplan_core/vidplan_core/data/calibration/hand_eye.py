@@ -37,7 +37,7 @@ _MOST_RMS_PX = 3.0
 
 
 class CalibrationError(VidPlanError):
-    """Looks at a tag from which no place of a camera follows."""
+    """Looks at a tag, or transforms, from which no place of a camera follows."""
 
     code = 'CALIBRATION_FAILED'
 
