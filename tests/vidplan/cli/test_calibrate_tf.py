@@ -146,6 +146,7 @@ def test_doubtful_frames_are_named(
         ('left', ('--mount', 'flange'), 'no fixed way from fr3_link8 to zed_optical_frame'),
         ('wrist', (), 'nothing says which lens'),
         ('left', ('--parent', 'world'), "no frame 'world'"),
+        ('right', (), 'name --frame, and --lens or --focal'),
         ('right', (), 'no topic whose name says clearly that it is the camera right'),
     ],
 )

@@ -112,7 +112,12 @@ def _topic(bag: Bag, args: argparse.Namespace, sensors: SensorMap | None) -> tup
     elif said := _info_topic(bag, args.view):
         return _pictures_beside(bag, said), next(bag.peek(said, 1), None)
     else:
-        topic = find_cameras(bag, (args.view,))[args.view]
+        try:
+            topic = find_cameras(bag, (args.view,))[args.view]
+        except BagError as error:
+            raise BagError(
+                f'name --frame, and --lens or --focal, as the recording does not: {error}'
+            ) from error
     return topic, camera_info(bag, args.view, topic)
 
 
