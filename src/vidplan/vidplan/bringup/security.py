@@ -29,7 +29,7 @@ _COMMANDS = ('fr3_arm_controller/joint_trajectory', 'gripper/command')
 _ROBOT_STATE = 'franka_robot_state_broadcaster/robot_state'
 _PARAMETERS = (
     'describe_parameters', 'get_parameter_types', 'get_parameters', 'list_parameters',
-    'set_parameters', 'set_parameters_atomically',
+    'set_parameters', 'set_parameters_atomically', 'get_type_description',
 )  # fmt: skip
 _LIFECYCLE = (
     'change_state', 'get_state', 'get_available_states', 'get_available_transitions',
@@ -39,6 +39,8 @@ _LIVES = ('adapter', 'world_model', 'reward', 'planner')
 
 #: Without a node of the graph: who sends goals, stops and rearms; its key goes to people.
 OPERATOR = 'operator'
+# Nodes of people's commands, which answer for themselves as all nodes do.
+_PEOPLES = (OPERATOR, 'operator_page', 'vidplan_goal')
 
 
 @dataclass(frozen=True)
@@ -151,16 +153,22 @@ def _add_rights(
 
 def _of_every_node(right: str, node: str) -> list[str]:
     """What ROS itself needs; parameters and states of nodes are the operator's to change."""
-    nodes = [node] if node != OPERATOR else [one for one in RIGHTS if one != OPERATOR]
-    lives = [one for one in nodes if one in _LIVES]
     if right == 'publish':
-        events = [f'{one}/transition_event' for one in lives if node != OPERATOR]
+        events = [f'{node}/transition_event'] if node in _LIVES else []
         own = [] if node == OPERATOR else ['diagnostics']
-        return ['rosout', '/parameter_events', *own, *events]
+        return ['/rosout', '/parameter_events', *own, *events]
     if right == 'subscribe':
         return ['/parameter_events', '/clock']
-    if right != ('request' if node == OPERATOR else 'reply'):
-        return []
+    if right == 'reply':
+        return _services(_PEOPLES if node == OPERATOR else (node,))
+    if right == 'request' and node == OPERATOR:
+        return _services(tuple(one for one in RIGHTS if one != OPERATOR))
+    return []
+
+
+def _services(nodes: tuple[str, ...]) -> list[str]:
+    """What ROS has nodes answer: parameters, their types, and states of those that have some."""
+    lives = [one for one in nodes if one in _LIVES]
     return [f'{one}/{name}' for one in nodes for name in _PARAMETERS] + [
         f'{one}/{name}' for one in lives for name in _LIFECYCLE
     ]
