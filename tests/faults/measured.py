@@ -22,16 +22,16 @@ of them within 0.57 s; noise, left and right swapped, left and wrist swapped, an
 do so, too, within 0.18 s. Faults begin while the flange is faster than 0.05 m/s.
 `vidplan bench views --seed 1000100 --episodes 100`
 
-**What comes out otherwise than imagined** (`stop_on_surprise`), while a rule handles things in the
-simulated cell, by `models/cell_contact`: of 100 whole episodes none would be stopped, 0 %
-[0, 3.6], of their 1,615 looks none, 0 % [0, 0.23]; the most surprising is at 1.46 nats, allowed 2.5. Another
-scene, left and right swapped, left and wrist swapped, a moved camera and noise are stopped in 99
-of 99 tries each [96, 100] by the second look after they began, 0.8 s, all but one of noise by the
-first. Old pictures are in 26 of 99, frozen ones in none: those are for `check_views`. A thing that
-is moved by 8 cm stops 7 of 93. Told of, without a stop, are the moved thing in 66 of 93, 71 % [61,
-80], the one that is taken away in 25 of 99, 25 % [17, 35], the one that slips in 24 of 98, 24 %
-[16, 34], and true looks in 6 of 1,615, 0.4 % [0.14, 0.81]. Areas under the curve of the first look
-beside the same look without a fault:
+**What comes out otherwise than imagined** (`stop_on_surprise`), while a rule handles things in
+the simulated cell, by `models/cell_contact`: of 100 whole episodes none would be stopped, 0 % [0,
+3.6], of their 1,615 looks none, 0 % [0, 0.23]; the most surprising is at 1.46 nats, allowed 2.5.
+Another scene, left and right swapped, left and wrist swapped, a moved camera and noise are
+stopped in 99 of 99 tries each [96, 100] by the second look after they began, 0.8 s, all but one
+of noise by the first. Old pictures are in 26 of 99, frozen ones in none: those are for
+`check_views`. A thing that is moved by 8 cm stops 7 of 93. Told of, without a stop, are the moved
+thing in 66 of 93, 71 % [61, 80], the one that is taken away in 25 of 99, 25 % [17, 35], the one
+that slips in 24 of 98, 24 % [16, 34], and true looks in 6 of 1,615, 0.4 % [0.14, 0.81]. Areas
+under the curve of the first look beside the same look without a fault:
 
 | | surprise | part of a view | novelty | uncertainty |
 | --- | --- | --- | --- | --- |
