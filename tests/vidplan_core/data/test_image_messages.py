@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vidplan_core.data.image_messages import ENCODINGS, check_image, convert_own
+from vidplan_core.data.image_messages import ENCODINGS, check_image, convert_own, decompressed
 from vidplan_core.errors import ObservationError
 
 HEIGHT, WIDTH = 8, 12
@@ -108,3 +111,43 @@ def test_what_is_no_picture_is_refused(
     vars(made).update(changes)
     with pytest.raises(ObservationError, match=says):
         check_image(made)
+
+
+def png(width: int, height: int) -> bytes:
+    """A picture by its header alone, as it says of itself."""
+    parts = (b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)), (b'IDAT', b'')
+    framed = [
+        struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+        for name, data in parts
+    ]
+    return b'\x89PNG\r\n\x1a\n' + b''.join(framed)
+
+
+def jpeg(width: int, height: int) -> bytes:
+    """A small picture whose header says that it is another size."""
+    data = bytearray(cv2.imencode('.jpg', SEEN)[1].tobytes())
+    frame = data.index(b'\xff\xc0')
+    data[frame + 5 : frame + 9] = struct.pack('>HH', height, width)
+    return bytes(data)
+
+
+@pytest.mark.parametrize('make', [png, jpeg])
+@pytest.mark.parametrize(
+    ('size', 'says'),
+    [
+        ((9_000, 9_000), '9000 x 9000 pixels, at most 50000000'),
+        ((11_000, 11_000), '11000 x 11000 pixels'),
+        ((60_000, 60_000), 'more than 50000000 pixels'),
+    ],
+)
+def test_a_picture_larger_than_cameras_are_is_not_decoded(
+    make: Callable[[int, int], bytes], size: tuple[int, int], says: str
+) -> None:
+    made = SimpleNamespace(data=make(*size), format=make.__name__)
+    with pytest.raises(ObservationError, match=says):
+        decompressed(made)
+
+
+def test_the_size_of_a_camera_is_decoded() -> None:
+    data = cv2.imencode('.png', cv2.cvtColor(SEEN, cv2.COLOR_RGB2BGR))[1].tobytes()
+    assert np.array_equal(decompressed(SimpleNamespace(data=data, format='png')), SEEN)

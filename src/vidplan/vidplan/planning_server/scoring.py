@@ -70,7 +70,7 @@ def read_picture(path: Path) -> np.ndarray:
             return np.array(picture.convert('RGB'))
     except FileNotFoundError as error:
         raise ObservationError(f'{path} is missing') from error
-    except (UnidentifiedImageError, OSError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError) as error:
         raise ObservationError(f'{path} is no readable picture: {error}') from error
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from vidplan_core.data.picture_size import require_decodable
 from vidplan_core.errors import ObservationError
 
 
@@ -159,15 +160,18 @@ def decompressed(message: Any) -> np.ndarray:
     """Return the picture of a sensor_msgs/CompressedImage, rgb uint8 (height, width, 3).
 
     Raises:
-        ObservationError: neither jpeg nor png nor what else OpenCV reads, or cut short.
+        ObservationError: neither jpeg nor png nor what else OpenCV reads, cut short, or larger
+            than cameras are.
     """
-    data = np.frombuffer(bytes(message.data), np.uint8)
+    data = bytes(message.data)
+    decoded, why = None, 'cut short'
     try:
-        decoded = cv2.imdecode(data, _AS_IT_IS) if len(data) else None
-    except cv2.error:
-        decoded = None
+        require_decodable(data)
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), _AS_IT_IS)
+    except (cv2.error, ValueError) as error:
+        why = str(error).partition('\n')[0]
     if decoded is None:
         raise ObservationError(
-            f'{len(data)} bytes of format {message.format!r} are no jpeg or png picture'
+            f'{len(data)} bytes of format {message.format!r} are no jpeg or png picture: {why}'
         )
     return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)

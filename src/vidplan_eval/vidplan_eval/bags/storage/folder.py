@@ -19,10 +19,13 @@ from vidplan_core.models.mistaken import mistaken_for
 from vidplan_eval.bags.storage.mcap_file import McapFile
 from vidplan_eval.bags.storage.sqlite_file import SqliteFile
 from vidplan_eval.bags.storage.stored import BagError, StoredFile
+from vidplan_eval.bags.storage.unpacking import zstd_blocks
 
 KINDS: dict[str, Callable[[Path], StoredFile]] = {'.mcap': McapFile, '.db3': SqliteFile}
 _PACKED = '.zstd'
 _ROS_1 = '.bag'
+# What a compressed file leaves of the disk where it is unpacked, bytes.
+SPARED = 1024**3
 _INFORMATION = 'rosbag2_bagfile_information'
 
 
@@ -146,10 +149,12 @@ def _open(path: Path, closing: ExitStack) -> StoredFile:
 def _unpacked(path: Path, closing: ExitStack) -> Path:
     folder = Path(closing.enter_context(TemporaryDirectory(prefix='vidplan_bag_')))
     plain = folder / path.stem
+    room = max(shutil.disk_usage(folder).free - SPARED, 0)
     with path.open('rb') as source, plain.open('wb') as target:
         try:
-            with zstandard.ZstdDecompressor().stream_reader(source) as reader:
-                shutil.copyfileobj(reader, target)
+            target.writelines(zstd_blocks(source, room))
+        except ValueError as error:
+            raise BagError(f'{path} does not fit on the disk of {folder}: {error}') from error
         except zstandard.ZstdError as error:
             if not target.tell():
                 raise BagError(f'{path} cannot be decompressed: {error}') from error

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple, TypeVar
 from zlib import crc32
 
-import lz4.frame
 import zstandard
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.records import Chunk
+
+from vidplan_eval.bags.storage.unpacking import LARGEST, unpack
 
 MAGIC = b'\x89MCAP0\r\n'
 _HEAD = struct.Struct('<BQ')
@@ -97,7 +98,8 @@ def unpacked(record: bytes) -> bytes:
         Exception: of the mcap library or of a decompressor: it is damaged.
     """
     chunk = parsed(Chunk.read, record)
-    data = _decompress(chunk.compression, chunk.data, chunk.uncompressed_size)
+    size = min(chunk.uncompressed_size, LARGEST)
+    data = unpack(chunk.compression, chunk.data, size) if chunk.compression else chunk.data
     if len(data) != chunk.uncompressed_size:
         raise ValueError(f'{len(data)} bytes of {chunk.uncompressed_size}')
     if chunk.uncompressed_crc and crc32(data) != chunk.uncompressed_crc:
@@ -110,23 +112,9 @@ def rescued(record: bytes) -> bytes:
     if len(record) < _CHUNK.size:
         return b''
     name_length = _CHUNK.unpack_from(record)[-1]
-    name = record[_CHUNK.size : _CHUNK.size + name_length]
+    name = record[_CHUNK.size : _CHUNK.size + name_length].decode(errors='replace')
     packed = record[_CHUNK.size + name_length + 8 :]
     try:
-        if name == b'zstd':
-            return zstandard.ZstdDecompressor().decompressobj().decompress(packed)
-        if name == b'lz4':
-            return bytes(lz4.frame.LZ4FrameDecompressor().decompress(packed))
-    except (zstandard.ZstdError, RuntimeError):
+        return unpack(name, packed) if name else packed
+    except (zstandard.ZstdError, RuntimeError, ValueError):
         return b''
-    return packed if not name else b''
-
-
-def _decompress(name: str, packed: bytes, size: int) -> bytes:
-    if name == 'zstd':
-        return zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
-    if name == 'lz4':
-        return bytes(lz4.frame.decompress(packed))
-    if name:
-        raise ValueError(f'unknown compression {name!r}')
-    return packed

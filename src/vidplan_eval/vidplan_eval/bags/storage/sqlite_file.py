@@ -11,6 +11,7 @@ from pathlib import Path
 import zstandard
 
 from vidplan_eval.bags.storage.stored import BagChannel, BagError, StoredMessage
+from vidplan_eval.bags.storage.unpacking import unpack
 
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 # A damaged table is read row by row; so many rows in vain and it is over.
@@ -131,8 +132,8 @@ def _unpacked(data: object) -> bytes:
     if data[:4] != ZSTD_MAGIC:  # a CDR message begins with a zero
         return data
     try:
-        return zstandard.ZstdDecompressor().decompressobj().decompress(data)
-    except zstandard.ZstdError:
+        return unpack('zstd', data)
+    except (zstandard.ZstdError, ValueError):
         return data
 
 
