@@ -158,6 +158,11 @@ def _broken(state: State) -> None:
     state['text_encoder.text_projection.weight'][0, 0] = float('nan')
 
 
+def _huge(state: State) -> None:
+    one = torch.zeros(1)  # and a few bytes on the disk
+    state['action_encoder.action_encode.2.weight'] = one.expand(10**6, 10**6)
+
+
 @pytest.mark.parametrize(
     ('damage', 'message'),
     [
@@ -167,8 +172,9 @@ def _broken(state: State) -> None:
         (_cut, r'action_encode.2.weight has shape \(31, 32\), expected \(32, 32\)'),
         (_added, r'unet.reward_head.weight is unknown, shape \(3,\)'),
         (_broken, 'text_encoder.text_projection.weight is not finite'),
+        (_huge, r'action_encode.2.weight has shape \(1000000, 1000000\), expected \(32, 32\)'),
     ],
-    ids=['missing', 'renamed', 'shape', 'cut', 'unknown', 'nan'],
+    ids=['missing', 'renamed', 'shape', 'cut', 'unknown', 'nan', 'huge'],
 )
 def test_wrong_tensors_are_named(
     tmp_path: Path, state: State, damage: Callable[[State], None], message: str
