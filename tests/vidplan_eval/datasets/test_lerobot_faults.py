@@ -128,7 +128,7 @@ def test_a_pointer_to_a_file_is_told(pattern: str, tmp_path: Path) -> None:
     ('stored', 'told'),
     [
         ([[1, 2, 3]], 'kept as list'),
-        ({'bytes': b'rubbish', 'path': None}, 'the picture of row 0'),
+        ({'bytes': b'rubbish', 'path': None}, 'picture of row 0: no header of a picture'),
         ({'bytes': None, 'path': 'images/a.png'}, 'lies elsewhere: images/a.png'),
     ],
     ids=['numbers', 'rubbish', 'path'],

@@ -16,6 +16,7 @@ import pyarrow.compute as compute
 import pyarrow.parquet as parquet
 import torch
 
+from vidplan_core.data.picture_size import require_decodable
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.se3 import matrix_to_euler_xyz
@@ -211,11 +212,17 @@ def _picture(
         detail = f'pictures are kept as {type(stored).__name__}; png or jpeg is wanted'
         raise EpisodeError(episode, UNREADABLE, entry.table, detail)
     data = (stored or {}).get('bytes') or b''
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
+    place = (stored or {}).get('path')
+    why = f', which lies elsewhere: {place}' if place and not data else ''
+    found = None
+    if data:
+        try:
+            require_decodable(data)
+            found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        except ValueError as error:
+            why = f': {error}'
     if found is None:
-        place = (stored or {}).get('path')
-        where = f', which lies elsewhere: {place}' if place and not data else ''
-        detail = f'the picture of row {number}{where}'
+        detail = f'the picture of row {number}{why}'
         raise EpisodeError(episode, UNREADABLE, entry.table, detail)
     return np.asarray(found, np.uint8)
 
