@@ -65,6 +65,12 @@ def share(count: int, of: int) -> dict[str, Any]:
     return {'count': count, 'of': of, 'interval': [low, high]}
 
 
+def rate_of(count: int, of: int) -> dict[str, Any]:
+    """A count with its rate and exact 95 % interval; the rate of nothing is None."""
+    interval = share(count, of)['interval']
+    return {'count': count, 'of': of, 'rate': count / of if of else None, 'interval_95': interval}
+
+
 class EpisodeProgress:
     """One line per episode: how many, how many succeeded, how long still."""
 

@@ -13,11 +13,11 @@ from vidplan_core.geometry.camera_files import default_layout
 from vidplan_core.language.instruction import parse_instruction
 from vidplan_core.planner.tasks.pushing.way import HEADINGS
 from vidplan_eval.lockstep import DONE, Pace
+from vidplan_eval.suites.judging.summary import summarise_judged
 from vidplan_eval.suites.push.episode import run_push
 from vidplan_eval.suites.push.methods import make_push_method
 from vidplan_eval.suites.push.names import EXPERT, NOTHING, SCRIPTED
 from vidplan_eval.suites.push.scenes import push_episode
-from vidplan_eval.suites.push.summary import summarise_push
 from vidplan_eval.world import World
 from vidplan_sim import push_scenes
 from vidplan_sim.cell import Cell
@@ -74,5 +74,5 @@ def test_rules_push_what_they_know(world, name: str, success: bool) -> None:
     row, _ = run_push(method, world, episode, limit_s=18.0 if success else 3.0)
     assert (row.success, row.error) == (success, '')
     assert (row.ended == DONE) == success
-    found = summarise_push({'suite': 'push'}, [row], 1)
+    found = summarise_judged({'suite': 'push'}, [row], 1)
     assert (found['successes'], found['judged_done_rightly']) == (success, success)

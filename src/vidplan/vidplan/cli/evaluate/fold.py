@@ -16,8 +16,8 @@ def run(args: argparse.Namespace) -> int:
     from vidplan_eval.report.words import rate_words
     from vidplan_eval.suites.fold.episode import row_label
     from vidplan_eval.suites.fold.scenes import fold_episode
-    from vidplan_eval.suites.fold.summary import summarise_fold
     from vidplan_eval.suites.fold.work import FoldPiece, FoldWork
+    from vidplan_eval.suites.judging.summary import summarise_judged
 
     if args.method not in METHODS:
         raise ConfigError(f"suite fold has no method '{args.method}'; it has {', '.join(METHODS)}")
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     pieces = [FoldPiece(seed, args.distractors) for seed in seeds]
     named = named_of(args, work, task='towel', based=not ruled, distractors=args.distractors)
     result = run_pieces(
-        args, work, pieces, lambda rows: summarise_fold(named, rows, len(pieces)), row_label
+        args, work, pieces, lambda rows: summarise_judged(named, rows, len(pieces)), row_label
     )
     print(f'{args.method}: {rate_words(result["successes"], result["episodes"])} folded')
     print(f'  judged done {result["judged_done"]} times, {result["judged_done_rightly"]} rightly')

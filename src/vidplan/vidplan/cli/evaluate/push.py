@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`vidplan evaluate --suite push`: the towel."""
+"""`vidplan evaluate --suite push`: things along the table."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from vidplan_eval.suites.push.names import METHODS, RULES
 def run(args: argparse.Namespace) -> int:
     """Run the suite and print what came of it."""
     from vidplan_eval.report.words import rate_words
+    from vidplan_eval.suites.judging.summary import summarise_judged
     from vidplan_eval.suites.push.episode import row_label
     from vidplan_eval.suites.push.scenes import push_episode
-    from vidplan_eval.suites.push.summary import summarise_push
     from vidplan_eval.suites.push.work import PushPiece, PushWork
 
     if args.method not in METHODS:
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     pieces = [PushPiece(seed, args.distractors) for seed in seeds]
     named = named_of(args, work, task='push', based=False, distractors=args.distractors)
     result = run_pieces(
-        args, work, pieces, lambda rows: summarise_push(named, rows, len(pieces)), row_label
+        args, work, pieces, lambda rows: summarise_judged(named, rows, len(pieces)), row_label
     )
     print(f'{args.method}: {rate_words(result["successes"], result["episodes"])} pushed')
     print(f'  judged done {result["judged_done"]} times, {result["judged_done_rightly"]} rightly')

@@ -7,19 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from vidplan_core.metrics.intervals import exact_interval, percentile
+from vidplan_core.metrics.intervals import percentile
+from vidplan_eval.results import rate_of
 from vidplan_eval.suites.judging.judged import CRASHED
 from vidplan_eval.suites.pick_place.episode import PickPlaceRow
-
-
-def share(count: int, of: int) -> dict[str, Any]:
-    """A count with its rate and exact interval; the rate of nothing is None."""
-    return {
-        'count': count,
-        'of': of,
-        'rate': count / of if of else None,
-        'interval_95': list(exact_interval(count, of)),
-    }
 
 
 def counts(rows: Sequence[PickPlaceRow]) -> dict[str, Any]:
@@ -31,7 +22,7 @@ def counts(rows: Sequence[PickPlaceRow]) -> dict[str, Any]:
     successes = sum(row.success for row in rows)
     claimed = [row for row in rows if row.done]
     latencies = [latency for row in rows for latency in row.latencies_s]
-    success = share(successes, len(rows))
+    success = rate_of(successes, len(rows))
     failures = [row.failure for row in rows if row.failure]
     rightly = sum(row.done_rightly for row in claimed)
     unnoticed = sum(row.success and not row.done for row in rows)
@@ -40,16 +31,16 @@ def counts(rows: Sequence[PickPlaceRow]) -> dict[str, Any]:
         'successes': successes,
         'rate': success['rate'],
         'interval_95': success['interval_95'],
-        'instruction_following': share(sum(row.followed for row in rows), len(rows)),
-        'moved_named_first': share(sum(row.moved_named for row in rows), len(rows)),
-        'touched_named_first': share(sum(row.touched_named for row in rows), len(rows)),
+        'instruction_following': rate_of(sum(row.followed for row in rows), len(rows)),
+        'moved_named_first': rate_of(sum(row.moved_named for row in rows), len(rows)),
+        'touched_named_first': rate_of(sum(row.touched_named for row in rows), len(rows)),
         'lifted_named': sum(row.lifted_named for row in rows),
         'wrong_in_bowl': sum(bool(row.wrong_in_bowl) for row in rows),
         'judged_done': len(claimed),
         'judged_done_rightly': rightly,
         'judgement': {
-            'right': share(rightly, len(claimed)),
-            'missed': share(unnoticed, successes),
+            'right': rate_of(rightly, len(claimed)),
+            'missed': rate_of(unnoticed, successes),
         },
         'failures': {kind: failures.count(kind) for kind in sorted(set(failures))},
         'crashes': sum(row.ended == CRASHED for row in rows),

@@ -5,26 +5,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
-from vidplan_eval.suites.fold.episode import FoldRow
-from vidplan_eval.suites.judging.judged import CRASHED
-from vidplan_eval.suites.pick_place.summary import share
+from vidplan_eval.results import rate_of
+from vidplan_eval.suites.judging.judged import CRASHED, JudgedRow
 
 
-def summarise_fold(named: dict[str, Any], rows: Sequence[FoldRow], asked: int) -> dict[str, Any]:
+def summarise_judged(
+    named: dict[str, Any], rows: Sequence[JudgedRow], asked: int
+) -> dict[str, Any]:
     """The result of one method.
 
     Args:
         named: what was run: suite, task, base, method, distractors, seed, settings.
-        rows: so far, in any order.
+        rows: dataclasses, so far, in any order.
         asked: episodes that were asked for.
     """
     found = sorted(rows, key=lambda row: row.seed)
     successes = sum(row.success for row in found)
     claimed = [row for row in found if row.done]
     rightly = sum(row.done_rightly for row in claimed)
-    success = share(successes, len(found))
+    success = rate_of(successes, len(found))
     failures = [row.failure for row in found if row.failure]
     return {
         **named,
@@ -35,11 +36,11 @@ def summarise_fold(named: dict[str, Any], rows: Sequence[FoldRow], asked: int) -
         'judged_done': len(claimed),
         'judged_done_rightly': rightly,
         'judgement': {
-            'right': share(rightly, len(claimed)),
-            'missed': share(sum(r.success and not r.done for r in found), successes),
+            'right': rate_of(rightly, len(claimed)),
+            'missed': rate_of(sum(r.success and not r.done for r in found), successes),
         },
         'failures': {kind: failures.count(kind) for kind in sorted(set(failures))},
         'crashes': sum(row.ended == CRASHED for row in found),
         'episodes_asked': asked,
-        'rows': [asdict(row) for row in found],
+        'rows': [asdict(cast(Any, row)) for row in found],
     }
