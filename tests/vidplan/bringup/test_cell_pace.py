@@ -24,7 +24,7 @@ from vidplan.bringup.cell_pace import FASTER, LEAST, MOST, RECENT, SHARE, CellPa
     ],
 )
 def test_wanted_factor(latency_s: float, wanted: float) -> None:
-    assert wanted_factor(latency_s, 0.4, 0.2, 1.0) == pytest.approx(wanted)
+    assert wanted_factor(latency_s, 0.4, 0.2) == pytest.approx(wanted)
 
 
 def test_never_faster_than_real_time_and_small_changes_are_not_sent() -> None:

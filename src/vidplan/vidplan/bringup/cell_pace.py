@@ -38,19 +38,18 @@ def affordable_factor() -> float:
     return min(1.0, len(os.sched_getaffinity(0)) / 12)
 
 
-def wanted_factor(latency_s: float, ahead_s: float, present: float, most: float) -> float:
+def wanted_factor(latency_s: float, ahead_s: float, present: float) -> float:
     """How fast simulated time should pass after a plan.
 
     Args:
         latency_s: that a plan takes, wall clock.
         ahead_s: simulated time from its observation to where it took over.
         present: factor now.
-        most: never faster.
     """
     if not (latency_s > 0.0 and ahead_s > 0.0 and math.isfinite(latency_s * ahead_s)):
         return present
     in_time = SHARE * ahead_s / latency_s
-    return max(LEAST, min(in_time, present * FASTER, most))
+    return max(LEAST, min(in_time, present * FASTER, MOST))
 
 
 class CellPace:
@@ -72,7 +71,7 @@ class CellPace:
         if not latency_s > 0.0:
             return
         self._latencies_s.append(latency_s)
-        wanted = wanted_factor(max(self._latencies_s), ahead_s, self.factor, MOST)
+        wanted = wanted_factor(max(self._latencies_s), ahead_s, self.factor)
         if not self._keep and abs(wanted / self.factor - 1.0) >= NOTABLE:
             self.factor = wanted
             self._ask(wanted)

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vidplan_core.data.picture_size import require_decodable
+from vidplan_core.data.picture_size import decode_picture
 from vidplan_core.errors import ObservationError
 
 
@@ -164,14 +164,10 @@ def decompressed(message: Any) -> np.ndarray:
             than cameras are.
     """
     data = bytes(message.data)
-    decoded, why = None, 'cut short'
     try:
-        require_decodable(data)
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), _AS_IT_IS)
-    except (cv2.error, ValueError) as error:
-        why = str(error).partition('\n')[0]
-    if decoded is None:
+        decoded = decode_picture(data, _AS_IT_IS)
+    except ValueError as error:
         raise ObservationError(
-            f'{len(data)} bytes of format {message.format!r} are no jpeg or png picture: {why}'
-        )
+            f'{len(data)} bytes of format {message.format!r} are no jpeg or png picture: {error}'
+        ) from error
     return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)

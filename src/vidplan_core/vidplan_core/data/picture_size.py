@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How large a compressed picture is, before it is decoded: a few bytes can stand for gigabytes."""
+"""Decodes compressed pictures that cameras can have taken: a few bytes can stand for gigabytes."""
 
 from __future__ import annotations
 
 import io
 import warnings
 
+import cv2
+import numpy as np
 from PIL import Image
 
 #: Five times what a camera of 4K gives; decoded, this takes 150 MB.
@@ -25,3 +27,19 @@ def require_decodable(data: bytes) -> None:
         raise ValueError('no header of a picture') from error
     if width * height > MOST_PIXELS:
         raise ValueError(f'{width} x {height} pixels, at most {MOST_PIXELS} are decoded')
+
+
+def decode_picture(data: bytes, flags: int) -> np.ndarray:
+    """Decode jpeg, png or what else OpenCV reads, by its flags.
+
+    Raises:
+        ValueError: no such picture, cut short, or larger than cameras are.
+    """
+    require_decodable(data)
+    try:
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise ValueError(str(error).partition('\n')[0]) from error
+    if decoded is None:
+        raise ValueError('cut short')
+    return decoded

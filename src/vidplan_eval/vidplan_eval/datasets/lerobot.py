@@ -16,7 +16,7 @@ import pyarrow.compute as compute
 import pyarrow.parquet as parquet
 import torch
 
-from vidplan_core.data.picture_size import require_decodable
+from vidplan_core.data.picture_size import decode_picture
 from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import flange_pose
 from vidplan_core.geometry.se3 import matrix_to_euler_xyz
@@ -213,18 +213,12 @@ def _picture(
         raise EpisodeError(episode, UNREADABLE, entry.table, detail)
     data = (stored or {}).get('bytes') or b''
     place = (stored or {}).get('path')
-    why = f', which lies elsewhere: {place}' if place and not data else ''
-    found = None
-    if data:
-        try:
-            require_decodable(data)
-            found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-        except ValueError as error:
-            why = f': {error}'
-    if found is None:
+    try:
+        return np.asarray(decode_picture(data, cv2.IMREAD_COLOR_RGB), np.uint8)
+    except ValueError as error:
+        why = f', which lies elsewhere: {place}' if place and not data else f': {error}'
         detail = f'the picture of row {number}{why}'
-        raise EpisodeError(episode, UNREADABLE, entry.table, detail)
-    return np.asarray(found, np.uint8)
+        raise EpisodeError(episode, UNREADABLE, entry.table, detail) from error
 
 
 def _success(rows: pyarrow.Table, name: str) -> bool | None:

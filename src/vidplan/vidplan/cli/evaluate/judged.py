@@ -54,6 +54,22 @@ def named_of(
     }
 
 
+def run_scenes(
+    args: argparse.Namespace, work: JudgedWork, named: dict[str, Any], pieces: Sequence[Any],
+    label: Callable[[Any], str], deed: str,
+) -> int:  # fmt: skip
+    """Run a suite with one task, and print how often its deed was done."""
+    from vidplan_eval.report.words import rate_words
+    from vidplan_eval.suites.judging.summary import summarise_judged
+
+    result = run_pieces(
+        args, work, pieces, lambda rows: summarise_judged(named, rows, len(pieces)), label
+    )
+    print(f'{args.method}: {rate_words(result["successes"], result["episodes"])} {deed}')
+    print(f'  judged done {result["judged_done"]} times, {result["judged_done_rightly"]} rightly')
+    return 0
+
+
 def run_pieces(
     args: argparse.Namespace,
     work: Any,

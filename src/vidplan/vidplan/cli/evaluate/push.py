@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from vidplan.cli.evaluate.judged import named_of, run_pieces, work_of
+from vidplan.cli.evaluate.judged import named_of, run_scenes, work_of
 from vidplan.cli.evaluate.loading import config_of
 from vidplan_core.errors import ConfigError
 from vidplan_eval.suites.push.names import METHODS, RULES
@@ -13,8 +13,6 @@ from vidplan_eval.suites.push.names import METHODS, RULES
 
 def run(args: argparse.Namespace) -> int:
     """Run the suite and print what came of it."""
-    from vidplan_eval.report.words import rate_words
-    from vidplan_eval.suites.judging.summary import summarise_judged
     from vidplan_eval.suites.push.episode import row_label
     from vidplan_eval.suites.push.scenes import push_episode
     from vidplan_eval.suites.push.work import PushPiece, PushWork
@@ -28,9 +26,4 @@ def run(args: argparse.Namespace) -> int:
     seeds = range(args.seed, args.seed + args.episodes)
     pieces = [PushPiece(seed, args.distractors) for seed in seeds]
     named = named_of(args, work, task='push', based=False, distractors=args.distractors)
-    result = run_pieces(
-        args, work, pieces, lambda rows: summarise_judged(named, rows, len(pieces)), row_label
-    )
-    print(f'{args.method}: {rate_words(result["successes"], result["episodes"])} pushed')
-    print(f'  judged done {result["judged_done"]} times, {result["judged_done_rightly"]} rightly')
-    return 0
+    return run_scenes(args, work, named, pieces, row_label, 'pushed')

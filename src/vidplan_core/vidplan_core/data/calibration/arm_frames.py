@@ -21,7 +21,7 @@ _HAND = re.compile(r'hand|tcp|tool|gripper|finger', re.IGNORECASE)
 
 
 def mount_frame(names: Collection[str], mount: str, first_joint: str) -> str:
-    """Return the name of the frame that a camera's place is told in.
+    """Return the name of the frame that a camera's place is given in.
 
     Args:
         names: of all frames.

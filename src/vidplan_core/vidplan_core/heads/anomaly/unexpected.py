@@ -17,7 +17,7 @@ class SurpriseConfig:
     stop_on_surprise: bool = knob(
         True,
         'end the goal, the arm at rest, when a view is too far from what was imagined of it one '
-        'cycle before; else that is only told',
+        'cycle before; else that is only noted',
         section='When things come out otherwise than imagined; needs an uncertainty head.',
     )
     max_surprise: float = knob(
@@ -31,8 +31,8 @@ class SurpriseConfig:
     )
     max_part_surprise: float = knob(
         5.0,
-        'the same of the worst part of a view, a twentieth, above which it is told that something '
-        'slipped or moved by itself; that never ends a goal',
+        'the same of the worst part of a view, a twentieth, above which a note says that '
+        'something slipped or moved by itself; that never ends a goal',
         **_NATS,
     )
 

@@ -12,7 +12,7 @@ from vidplan_core.heads.heat_map import heat_map
 from vidplan_core.planner.parts import PlannerParts
 from vidplan_core.planner.plans.result import NO_PICTURES, Pictures
 from vidplan_core.world_model.context import Context
-from vidplan_core.world_model.world_model import WorldModel
+from vidplan_core.world_model.world_model import Imagination, WorldModel
 
 
 @torch.no_grad()
@@ -34,11 +34,7 @@ def imagined_pictures(parts: PlannerParts, context: Context, chunk: PoseChunk) -
     """Imagine a chunk (1, frames) and draw its new frames and their uncertainty."""
     imagination = parts.imagine(context, chunk)
     frames = parts.world_model.decode(imagination.latents[:, 1:])
-    estimate = parts.heads.heat(imagination)
-    if estimate is None:
-        return Pictures(_stacked(frames[0]), NO_PICTURES)
-    heat = heat_map(parts.world_model, estimate, frames, colours=parts.heat_colours)
-    return Pictures(_stacked(frames[0]), _stacked(heat[0]))
+    return Pictures(_stacked(frames[0]), _heat_over(parts, imagination, frames))
 
 
 @torch.no_grad()
@@ -48,12 +44,17 @@ def heat_of(
     """The heat map over a plan's frames, as `decoded` gives them; empty without them or a head."""
     if parts.heads.uncertainty_head is None or not len(frames):
         return NO_PICTURES
-    estimate = parts.heads.heat(parts.imagine(context, chunk))
-    if estimate is None:
-        return NO_PICTURES
     views = torch.from_numpy(frames[1:]).unflatten(1, (len(parts.world_model.config.views), -1))
     shown = views.permute(0, 1, 4, 2, 3)[None].to(parts.device) / 255.0
-    heat = heat_map(parts.world_model, estimate, shown, colours=parts.heat_colours)
+    return _heat_over(parts, parts.imagine(context, chunk), shown)
+
+
+def _heat_over(parts: PlannerParts, imagination: Imagination, frames: Tensor) -> np.ndarray:
+    """The heat map over the new frames of an imagination; empty without a head."""
+    estimate = parts.heads.heat(imagination)
+    if estimate is None:
+        return NO_PICTURES
+    heat = heat_map(parts.world_model, estimate, frames, colours=parts.heat_colours)
     return _stacked(heat[0])
 
 

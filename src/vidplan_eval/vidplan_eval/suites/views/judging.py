@@ -24,8 +24,8 @@ class OutcomeJudge:
     def __init__(self, parts: PlannerParts, words: str = '') -> None:
         """Judge by loaded models; `words` are those of the instruction."""
         config = parts.config
-        told = replace(config, surprise=replace(config.surprise, stop_on_surprise=False))
-        self._parts, self._words = replace(parts, config=told), words
+        going_on = replace(config, surprise=replace(config.surprise, stop_on_surprise=False))
+        self._parts, self._words = replace(parts, config=going_on), words
         self._encoded = EncodedFrames(parts.world_model)
         self._known: dict[int, tuple[WatchedCycle, ImaginedMotion | None]] = {}
 
