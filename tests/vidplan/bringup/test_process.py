@@ -265,15 +265,6 @@ def test_up_starts_again_what_failed_so_many_times(
     assert said.count('all end') == (mode != 'fails_first')
 
 
-@pytest.mark.skipif(not Path('/proc/self/autogroup').exists(), reason='no groups of sessions')
-def test_a_process_keeps_the_priority_of_our_session(lines: Lines) -> None:
-    def nice(pid: int | str) -> str:
-        return Path(f'/proc/{pid}/autogroup').read_text().split()[-1]
-
-    with make(lines, fake('one', 'obeys')) as group:
-        assert nice(group.children[0].pid) == nice('self')
-
-
 @pytest.mark.fault('disk_full')
 def test_a_recording_that_fails_ends_the_graph_if_asked(
     monkeypatch: pytest.MonkeyPatch, signals: None, tmp_path: Path
