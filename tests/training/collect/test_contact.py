@@ -28,7 +28,7 @@ from vidplan_training.collect.contact.flaws import FARTHEST_M, FLAWS, draw_attem
 from vidplan_training.collect.contact.measure import closings
 from vidplan_training.collect.contact.on_policy import LEADERS, OnPolicyRecorder
 from vidplan_training.collect.contact.placing import PlacingRecorder
-from vidplan_training.collect.contact.run import jobs, on_policy_jobs
+from vidplan_training.collect.contact.run import FREE, jobs, led_jobs
 
 CELL_CONTACT = Path(__file__).resolve().parents[3] / 'models' / 'cell_contact'
 PLACE_TASK = PickPlaceTask(PLACE, 'lemon')
@@ -160,11 +160,22 @@ def test_shards_of_branches_lie_beside_those_of_their_scenes(tmp_path: Path) -> 
     assert sum(job.count for job in found if job.closings) == 20
 
 
-def test_a_policy_leads_episodes_and_nothing_else(tmp_path: Path) -> None:
-    found = on_policy_jobs(tmp_path, 400, 20, 8, 48, CELL_CONTACT, 'planning')
+@pytest.mark.parametrize(('policy', 'leader'), [(CELL_CONTACT, 'planning'), (None, FREE)])
+def test_others_lead_episodes_and_nothing_else(
+    tmp_path: Path, policy: Path | None, leader: str
+) -> None:
+    found = led_jobs(tmp_path, 400, 20, 8, 48, policy, leader)
     assert [job.folder.name for job in found] == ['shard_00050', 'shard_00051', 'shard_00052']
-    assert all(job.policy == CELL_CONTACT and not job.branches for job in found)
-    assert all(job.leader == 'planning' for job in found)
+    assert all(job.policy == policy and not job.branches for job in found)
+    assert all(job.leader == leader for job in found)
+
+
+def test_free_motion_has_the_arrays_of_attempts_and_nothing_is_asked_for() -> None:
+    recorder = ContactRecorder()
+    free, attempt = recorder.record_free(7, 4), recorder.record(7, 4)
+    assert {n: a.shape for n, a in free.items()} == {n: a.shape for n, a in attempt.items()}
+    assert (free['flaw'] == -1).all()
+    assert np.linalg.norm(np.diff(free['position'], axis=0), axis=1).max() > 1e-3
 
 
 @pytest.mark.skipif(not CELL_CONTACT.is_dir(), reason='needs models/cell_contact')

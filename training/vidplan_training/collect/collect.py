@@ -25,7 +25,8 @@ SEGMENTATION_EVERY = 6
 HEIGHT, WIDTH = 96, 160
 NO_AIM = -1
 MIXES = ('free', 'contact', 'fold')
-LEADERS = ('policy', 'planning')
+LEADERS = ('expert', 'free', 'policy', 'planning')
+OF_MODELS = LEADERS[2:]
 FOLD_FRAMES = 48  # that a demonstration of a fold needs
 
 
@@ -46,12 +47,12 @@ class CollectSettings(Settings):
     )
     policy: Path | None = knob(
         None,
-        'models folder whose policy leads contact episodes, while the expert says what it would '
-        'have done; none: attempts and branches of the expert',
+        'models folder that leads contact episodes, while the expert says what it would have done',
     )
     leader: str = knob(
         LEADERS[0],
-        'what of --policy leads: the policy alone, or planning with its models on either policy',
+        'of contact episodes: attempts and branches of the expert, free motion with some picks, '
+        'the policy of --policy alone, or planning with its models on either policy',
         choices=LEADERS,
     )
     evaluation: bool = knob(False, 'for evaluation: seeds from a million up')
@@ -68,10 +69,13 @@ class CollectSettings(Settings):
                 f'seeds below {EVALUATION_SEEDS} are for training, the others for --evaluation '
                 'only'
             )
-        if self.policy is not None and self.mix != 'contact':
-            raise ConfigError('a policy leads contact episodes only: add --mix contact')
-        if self.leader != LEADERS[0] and self.policy is None:
-            raise ConfigError('planning leads with the models of a folder: add --policy FOLDER')
+        if self.leader != LEADERS[0] and self.mix != 'contact':
+            raise ConfigError(f'{self.leader} leads contact episodes only: add --mix contact')
+        if (self.leader in OF_MODELS) != (self.policy is not None):
+            raise ConfigError(
+                f'leader is {self.leader}, policy {self.policy}; the models of --policy FOLDER '
+                'lead with --leader policy or planning'
+            )
         if self.mix == 'fold' and self.frames < FOLD_FRAMES:
             raise ConfigError(
                 f'frames is {self.frames}; a fold needs {FOLD_FRAMES} or more: add --frames '

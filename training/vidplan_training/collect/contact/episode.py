@@ -97,6 +97,15 @@ class ContactRecorder:
             self._attempt(rng, movable, frames, log)
         return log.stacked() | {'to_go': self._to_go(log)}
 
+    def record_free(self, seed: int, frames: int) -> dict[str, np.ndarray]:
+        """One episode of free motion with some picks, with the arrays of `record`."""
+        rng = np.random.default_rng([seed, 7])
+        self.cell.reset(random_scene(seed))
+        self._lying = lying_heights(self.cell)
+        self._motion, log = Motion(self.cell), Log()
+        self._behave(rng, choose(rng, list(self.cell.truth())), frames, log)
+        return log.stacked() | {'to_go': self._to_go(log)}
+
     def record_closing(self, seed: int, number: int) -> dict[str, np.ndarray] | None:
         """Closing beside an object, up to 5 cm off, and the lift after it: CLOSING_FRAMES frames.
 

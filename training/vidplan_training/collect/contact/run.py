@@ -25,6 +25,7 @@ from vidplan_training.collect.contact.placing import PLACING_FRAMES, PlacingReco
 from vidplan_training.engine.progress_log import ProgressLog
 
 FRAMES = 48
+EXPERT, FREE = 'expert', 'free'
 CLOSINGS_PER_SCENE = 3
 WAYS_PER_SHARD = 1  # in the first scenes of a shard of episodes
 
@@ -41,7 +42,7 @@ class Job:
     closings: bool = False
     placings: bool = False
     policy: Path | None = None  # models folder that leads
-    leader: str = 'policy'  # what of it does: one of `on_policy.LEADERS`
+    leader: str = EXPERT  # or what of the folder does: one of `on_policy.LEADERS`, or FREE
 
     @property
     def whole(self) -> bool:
@@ -68,10 +69,10 @@ def jobs(out: Path, seed: int, episodes: int, shard: int, frames: int) -> list[J
     return found
 
 
-def on_policy_jobs(
-    out: Path, seed: int, episodes: int, shard: int, frames: int, policy: Path, leader: str
+def led_jobs(
+    out: Path, seed: int, episodes: int, shard: int, frames: int, policy: Path | None, leader: str
 ) -> list[Job]:
-    """Shards of episodes that a policy leads, or planning."""
+    """Shards of whole episodes that somebody leads: a policy, planning, or free motion."""
     whole = jobs(out, seed, episodes, shard, frames)
     return [replace(job, policy=policy, leader=leader) for job in whole if job.whole]
 
@@ -99,12 +100,12 @@ def collect(
 
 def run_contact(
     out: Path, seed: int, episodes: int, shard: int, frames: int, workers: int,
-    policy: Path | None = None, leader: str = 'policy',
+    policy: Path | None = None, leader: str = EXPERT,
 ) -> int:  # fmt: skip
     """`vidplan-train collect --mix contact`."""
     todo = jobs(out, seed, episodes, shard, frames)
-    if policy is not None:
-        todo = on_policy_jobs(out, seed, episodes, shard, frames, policy, leader)
+    if leader != EXPERT:
+        todo = led_jobs(out, seed, episodes, shard, frames, policy, leader)
     progress = ProgressLog('collect (shards)', len(todo))
     for finished, _ in enumerate(collect(todo, workers), 1):
         progress.update(finished)
@@ -163,7 +164,8 @@ def _recorded(recorder: Any, job: Job, seed: int) -> list[dict[str, np.ndarray]]
     if job.branches:
         return list(recorder.record(seed))
     if job.whole:
-        return [recorder.record(seed, job.frames)]
+        record = recorder.record_free if job.leader == FREE else recorder.record
+        return [record(seed, job.frames)]
     if job.placings:
         way = recorder.record_placing(seed, job.frames)
         return [] if way is None else [way]
