@@ -192,15 +192,19 @@ workspace_stamp() {
       packages_stamp; } | sha256sum
 }
 
-fresh() { [ -f "$1" ] && [ "$(cat "$1")" = "$($2)" ]; }
+# fresh FILE STAMP: whether that was installed or built last.
+fresh() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
 
 # -----------------------------------------------------------------------------------------------
 
 mkdir -p log
 exec 9> log/.setup.lock
 flock 9  # two calls at once: the second waits and then finds everything done
-if [ -x "$PY" ] && fresh "$VENV/.vidplan-packages" packages_stamp \
-    && fresh install/.vidplan-workspace workspace_stamp; then
+# Of what the steps begin with: a checkout meanwhile must not pass for installed or built.
+packages="$(packages_stamp)"
+workspace="$(workspace_stamp)"
+if [ -x "$PY" ] && fresh "$VENV/.vidplan-packages" "$packages" \
+    && fresh install/.vidplan-workspace "$workspace"; then
     exit 0
 fi
 
@@ -209,14 +213,14 @@ say "Setting VidPlan up in $ROOT (a few minutes the first time; output in log/se
 choose_python
 system_packages
 create_environment
-if ! fresh "$VENV/.vidplan-packages" packages_stamp; then
+if ! fresh "$VENV/.vidplan-packages" "$packages"; then
     install_requirements
-    packages_stamp > "$VENV/.vidplan-packages"
+    printf '%s\n' "$packages" > "$VENV/.vidplan-packages"
 fi
-if ! fresh install/.vidplan-workspace workspace_stamp; then
+if ! fresh install/.vidplan-workspace "$workspace"; then
     step 'workspace: messages and packages (colcon)' build_workspace
     step 'check: everything imports, the camera renders' \
         bash -c '. ./env.sh && python scripts/check_install.py'
-    workspace_stamp > install/.vidplan-workspace
+    printf '%s\n' "$workspace" > install/.vidplan-workspace
 fi
 say "Ready after $((SECONDS - STARTED)) s.  For the commands in this shell:  source env.sh"

@@ -16,6 +16,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# In every package.
+READ = 'package.xml', 'setup.py', 'setup.cfg'
+
 BARE_ENVIRONMENT = {'PATH': os.environ['PATH'], 'HOME': os.environ.get('HOME', '/')}
 
 
@@ -32,7 +35,7 @@ def empty_checkout(tmp_path: Path) -> Path:
     root = tmp_path / 'checkout'
     for folder in ('scripts', 'requirements', 'src/vidplan_msgs'):
         shutil.copytree(ROOT / folder, root / folder)
-    for path in (ROOT / 'src').glob('*/package.xml'):
+    for path in (p for name in READ for p in (ROOT / 'src').glob(f'*/{name}')):
         (root / 'src' / path.parent.name).mkdir(exist_ok=True)
         shutil.copy(path, root / 'src' / path.parent.name)
     shutil.copy(ROOT / 'colcon.meta', root)
@@ -114,6 +117,24 @@ def test_an_unfit_python_is_named(empty_checkout: Path, python: str) -> None:
     result = set_up(empty_checkout, PYTHON=python)
     assert result.returncode == 1
     assert f'PYTHON={python} is not a Python from 3.10 to 3.13' in result.stderr
+
+
+@pytest.mark.parametrize('meanwhile', ['', 'echo >> colcon.meta'], ids=['quiet', 'checkout'])
+def test_what_changes_during_a_build_is_built_next(
+    empty_checkout: Path, tmp_path: Path, meanwhile: str
+) -> None:
+    fakes = fake_commands(tmp_path / 'bin', dpkg_query='echo installed')
+    build = f'case "$*" in *colcon*) mkdir -p install\n{meanwhile}\nesac'
+    (empty_checkout / '.venv').mkdir()
+    (empty_checkout / '.venv/.vidplan-mode').write_text('wheels')
+    fake_commands(empty_checkout / '.venv/bin', python=build)
+    (empty_checkout / 'env.sh').write_text('PATH="$PWD/.venv/bin:$PATH"\n')
+    path = f'{fakes}:{os.environ["PATH"]}'
+    first = set_up(empty_checkout, PATH=path, PYTHON=sys.executable)
+    assert (first.returncode, first.stderr) == (0, '')
+    again = set_up(empty_checkout, PATH=path, PYTHON=sys.executable)
+    assert again.returncode == 0
+    assert ('workspace: ' in again.stdout) == bool(meanwhile)
 
 
 @pytest.mark.ros
