@@ -28,9 +28,9 @@ the simulated cell, by `models/cell_contact`: of 100 whole episodes none would b
 Another scene, left and right swapped, left and wrist swapped, a moved camera and noise are
 stopped in 99 of 99 tries each [96, 100] by the second look after they began, 0.8 s, all but one
 of noise by the first. Old pictures are in 26 of 99, frozen ones in none: those are for
-`check_views`. A thing that is moved by 8 cm stops 7 of 93. Told of, without a stop, are the moved
-thing in 66 of 93, 71 % [61, 80], the one that is taken away in 25 of 99, 25 % [17, 35], the one
-that slips in 24 of 98, 24 % [16, 34], and true looks in 6 of 1,615, 0.4 % [0.14, 0.81]. Areas
+`check_views`. A thing that is moved by 8 cm stops 7 of 93. Without a stop one is warned of the
+moved thing in 66 of 93, 71 % [61, 80], the one that is taken away in 25 of 99, 25 % [17, 35], the
+one that slips in 24 of 98, 24 % [16, 34], and true looks in 6 of 1,615, 0.4 % [0.14, 0.81]. Areas
 under the curve of the first look beside the same look without a fault:
 
 | | surprise | part of a view | novelty | uncertainty |

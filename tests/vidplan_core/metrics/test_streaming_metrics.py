@@ -133,19 +133,19 @@ def laplace_logits(bins: Bins, scale: torch.Tensor) -> torch.Tensor:
 
 def test_true_distributions_are_calibrated_and_wrong_ones_are_not() -> None:
     generator, bins = torch.Generator().manual_seed(0), Bins('power')
-    honest, bold = ErrorCalibration(bins), ErrorCalibration(bins)
+    sound, bold = ErrorCalibration(bins), ErrorCalibration(bins)
     for episode in range(20):
         scale = 0.05 + torch.rand(400, generator=generator).double()
         errors = -scale * torch.log(1.0 - torch.rand(400, generator=generator).double())
-        honest.add(episode, laplace_logits(bins, scale), errors)
+        sound.add(episode, laplace_logits(bins, scale), errors)
         bold.add(episode, laplace_logits(bins, 0.5 * scale), errors)
-    true, false = honest.result(), bold.result()
+    true, false = sound.result(), bold.result()
     assert true['threshold_ece'].value < 0.02 < false['threshold_ece'].value
     assert true['coverage_80'].low < 0.8 < true['coverage_80'].high
     assert false['coverage_80'].high < 0.77
     assert true['nll_gain'].low > 0.0
     assert true['nll'].value < false['nll'].value
-    assert honest.thresholds.informative_error().value >= true['threshold_ece'].value
+    assert sound.thresholds.informative_error().value >= true['threshold_ece'].value
 
 
 def make_all() -> list[object]:

@@ -68,7 +68,7 @@ def test_both_planners_are_tempted_in_the_same_way(world: World) -> None:
     rows = suite.run(lure(SEED, 4))
     assert [row.uncertainty_weighting for row in rows] == [False, True]
     assert all(row.phantom_chosen == (row.chosen == row.phantom) for row in rows)
-    assert all(row.phantom != row.honest and len(row.scores) == 6 for row in rows)
+    assert all(row.phantom != row.clean_choice and len(row.scores) == 6 for row in rows)
     assert rows[0].uncertainty is None
     assert 0.0 <= rows[1].uncertainty <= 1.0
     again = suite.run(lure(SEED, 4))
@@ -114,7 +114,7 @@ def test_rates_are_counted_apart() -> None:
     rows.append(HackingRow(9, 'pea', True, error='lost'))
     result = summarise_hacking(0, rows, 5)
     assert (result[WITHOUT]['rate'], result[WITH]['rate']) == (1.0, 0.0)
-    assert result[WITH]['judged'] == result[WITH]['honest_choice_kept'] == 4
+    assert result[WITH]['judged'] == result[WITH]['clean_choice_kept'] == 4
     assert result[WITH]['interval_95'][1] < 0.7
     assert summarise_hacking(0, rows[:4], 4)[WITH] is None
     assert all('phantom_chosen' in row for row in result['rows'])

@@ -37,7 +37,7 @@ def test_episodes_looks_and_faults_are_counted() -> None:
     assert counts == {'false_alarms': 1, 'looks_stopped': 1}
     fault = found['faults']['moved']
     assert (fault['stopped']['count'], fault['stopped_at_once']['count']) == (3, 0)
-    assert fault['told']['count'] == 3
+    assert fault['warned']['count'] == 3
     assert fault['auroc']['novelty'][0] == 1.0
     assert fault['auroc']['surprise'][0] == 0.5
 

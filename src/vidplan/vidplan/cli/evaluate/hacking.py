@@ -55,5 +55,5 @@ def _print_hacking(result: dict[str, Any]) -> None:
         print(
             f'{key.replace("_", " ")}: the phantom is chosen {entry["phantom_chosen"]} times of '
             f'{entry["judged"]} = {entry["rate"]:.1%} (95 %: {low:.1%} .. {high:.1%}); the choice '
-            f'without it is kept {entry["honest_choice_kept"]} times'
+            f'without it is kept {entry["clean_choice_kept"]} times'
         )

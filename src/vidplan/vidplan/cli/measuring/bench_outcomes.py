@@ -34,10 +34,10 @@ def run(args: argparse.Namespace) -> int:
     named = str(models_folder(args))
     result = measure(load_system(args), named, args.seed, args.episodes, args.json)
     print(f'{"true episodes":24s} {_words(result["false_alarms"])} stopped')
-    print(f'{"":24s} {_words(result["episodes_told"])} told of')
+    print(f'{"":24s} {_words(result["episodes_warned"])} warned of')
     for name, row in result['faults'].items():
         areas = ', '.join(f'{score} {area[0]:.2f}' for score, area in row['auroc'].items())
-        print(f'{name:24s} {_words(row["stopped"])} stopped, {_words(row["told"])} told of')
+        print(f'{name:24s} {_words(row["stopped"])} stopped, {_words(row["warned"])} warned of')
         print(f'{"":24s} AUROC {areas}')
     return 0
 

@@ -163,14 +163,14 @@ def measure(
 def result_of(
     rows: Sequence[dict[str, Any]], settings: Mapping[str, Any], config: SurpriseConfig
 ) -> dict[str, Any]:
-    """What episodes say: which would have been stopped, and of which something would be told."""
+    """What episodes say: which would be stopped, and in which something would be warned of."""
     clean = [row['clean'] for row in rows]
     looks = [[look] for looks in clean for look in looks]
     names = sorted({name for row in rows for name in row['moments']})
     return {
         'episodes': len(rows), 'bounds': asdict(config),
         'false_alarms': _stopped(clean, config), 'looks_stopped': _stopped(looks, config),
-        'episodes_told': _told(clean, config), 'looks_told': _told(looks, config),
+        'episodes_warned': _warned(clean, config), 'looks_warned': _warned(looks, config),
         'clean_quantiles': {name: _quantiles(looks, name) for name in (SURPRISE, PART)},
         'faults': {name: _fault(rows, name, config) for name in names},
         'settings': dict(settings), 'rows': list(rows),
@@ -184,7 +184,7 @@ def _stopped(series: Sequence[Sequence[Look]], config: SurpriseConfig) -> dict[s
     return share(found, len(series))
 
 
-def _told(series: Sequence[Sequence[Look]], config: SurpriseConfig) -> dict[str, Any]:
+def _warned(series: Sequence[Sequence[Look]], config: SurpriseConfig) -> dict[str, Any]:
     """How many have one that surprises as a whole or in a part."""
     bounds = {SURPRISE: config.max_surprise, PART: config.max_part_surprise}
     found = sum(
@@ -206,7 +206,7 @@ def _fault(rows: Sequence[dict[str, Any]], name: str, config: SurpriseConfig) ->
     return {
         'stopped': _stopped(tries, config),
         'stopped_at_once': _stopped([looks[:1] for looks in tries], config),
-        'told': _told(tries, config),
+        'warned': _warned(tries, config),
         'auroc': {score: _area(moments, score) for score in SPANS},
     }  # fmt: skip
 
