@@ -41,6 +41,7 @@ from vidplan_eval.bags.recording import (
     recorded,
 )
 from vidplan_eval.bags.writer import BagTopic, BagWriter
+from vidplan_sim.ros.executors import OneThreadExecutor
 
 # After the signal to end, the other nodes still report how they ended: the arm coming to rest,
 # the goal's result. Listening this much longer keeps that.
@@ -218,7 +219,7 @@ def record(
 
 
 def _spin(recorder: Recorder, stop: threading.Event, duration_s: float) -> None:
-    executor = SingleThreadedExecutor()
+    executor = OneThreadExecutor()
     executor.add_node(recorder)
     deadline_s = time.monotonic() + duration_s
     while not stop.is_set() and time.monotonic() < deadline_s:

@@ -190,15 +190,15 @@ def _converse(
 def listener(log: Any) -> Iterator[tuple[RunLogger, GoalClient]]:
     """Have a node that fills the log, and a client for its goal."""
     import rclpy
-    from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
 
     from vidplan.bags.run_logger import RunLogger
     from vidplan.tasks.goal_client import GoalClient
+    from vidplan_sim.ros.executors import OneThreadExecutor
 
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     logger = RunLogger(log)
-    executor = SingleThreadedExecutor()
+    executor = OneThreadExecutor()
     executor.add_node(logger)
     try:
         yield logger, GoalClient(logger, executor)

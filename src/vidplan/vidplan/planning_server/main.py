@@ -9,7 +9,7 @@ import threading
 import time
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
@@ -22,6 +22,7 @@ from vidplan.ros.lifecycle import ManagedNode
 from vidplan.ros.log_folder import log_folder
 from vidplan.ros.running import EXIT_CONFIG, EXIT_OK, report_start_failure
 from vidplan_core.errors import VidPlanError
+from vidplan_sim.ros.executors import ThreadsExecutor
 from vidplan_sim.ros.room import make_room_for_images
 
 EXIT_FAILED = 1
@@ -41,7 +42,7 @@ class PlanningServer:
         self.planner = PlannerNode(self.host)
         self.world_model = WorldModelNode(self.host, self.planner.config)
         self.reward = RewardNode(self.host)
-        self._executor = MultiThreadedExecutor(num_threads=_THREADS)
+        self._executor = ThreadsExecutor(num_threads=_THREADS)
         for node in self.nodes:
             self._executor.add_node(node)
         self._thread = threading.Thread(target=self._spin, name='executor')

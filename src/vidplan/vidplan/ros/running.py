@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -20,6 +20,7 @@ from vidplan.parameters.files import check_arguments
 from vidplan.ros.lifecycle import DisposableLifecycleNode
 from vidplan.ros.log_folder import log_folder
 from vidplan_core.errors import VidPlanError
+from vidplan_sim.ros.executors import OneThreadExecutor
 
 T = TypeVar('T', bound=Node)
 
@@ -38,7 +39,7 @@ def run_node(create: Callable[[], Node], args: list[str] | None = None) -> int:
         rclpy.init(args=args)
         check_arguments(args)
         node = create()
-        rclpy.spin(node)
+        rclpy.spin(node, OneThreadExecutor())
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except VidPlanError as error:
@@ -84,7 +85,7 @@ def run_node_with_shutdown(
         report_start_failure(error)
         rclpy.try_shutdown()
         return EXIT_CONFIG
-    executor = SingleThreadedExecutor()
+    executor = OneThreadExecutor()
     executor.add_node(node)
     try:
         while not (ending.is_set() or _is_finalized(node)):

@@ -34,6 +34,7 @@ from vidplan_sim.render.cameras import VIEWS
 from vidplan_sim.render.description import BASE
 from vidplan_sim.ros import messages
 from vidplan_sim.ros.camera_thread import CameraThread
+from vidplan_sim.ros.executors import OneThreadExecutor
 from vidplan_sim.ros.frames import FramePublisher
 from vidplan_sim.ros.pacing import RealTimePacer
 from vidplan_sim.ros.parameters import declare_parameters
@@ -250,7 +251,7 @@ def main(args: list[str] | None = None) -> int:
     node = None
     try:
         node = CellNode()
-        rclpy.spin(node)
+        rclpy.spin(node, OneThreadExecutor())
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except (ParameterException, ValueError, RuntimeError) as error:
