@@ -46,6 +46,13 @@ class WorldModelParameters:
         "world_model/uncertainty, likewise; needs the models' uncertainty head",
         mutable=True,
     )
+    drawing_share: float = knob(
+        0.3,
+        'most of the time that these pictures may take, where that is much beside planning; plans '
+        'that come meanwhile are not drawn',
+        low=0.01,
+        high=1.0,
+    )
 
     def __post_init__(self) -> None:
         check_knobs(self)

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec('P')
 T = TypeVar('T')
+
+# As nice are pictures to plans.
+_NICE = 10
 
 #: Shows a plan: the plan and the observation it was made from.
 Viewer = Callable[['PlanResult', Observation], None]
@@ -48,7 +53,9 @@ class PlanningHost:
         self._system: PlanningSystem | None = None
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix='planning')
-        self._pictures = ThreadPoolExecutor(1, thread_name_prefix='pictures')
+        self._pictures = ThreadPoolExecutor(
+            1, thread_name_prefix='pictures', initializer=_step_back
+        )
         self._shown: Future[None] | None = None
         self.wake = WakeEvent()
         self.feed: ObservationFeed | None = None
@@ -118,6 +125,12 @@ class PlanningHost:
         """
         self._worker.shutdown(wait=False, cancel_futures=True)
         self._pictures.shutdown(wait=True, cancel_futures=True)
+
+
+def _step_back() -> None:
+    """Let the other threads of the process go first, where threads have priorities."""
+    with suppress(AttributeError, OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _load_system(

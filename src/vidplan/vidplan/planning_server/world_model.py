@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from vidplan.bringup.description import share_directory
 from vidplan.parameters.world_model import WorldModelParameters
 from vidplan.planning_server.planning_host import PlanningHost
 from vidplan.planning_server.rollout_request import imagine, rollout_chunk
+from vidplan.planning_server.share_of_time import ShareOfTime
 from vidplan.ros import qos
 from vidplan.ros.conversions import stamp
 from vidplan.ros.diagnostics import ERROR, OK, WARN, Diagnostics, DurationMeter, Status
@@ -41,6 +43,7 @@ class WorldModelNode(ManagedNode):
         self._config = config
         self.parameters = declare(self, WorldModelParameters)
         self._loaded_s = float('nan')
+        self._drawing = ShareOfTime(self.parameters.drawing_share)
         self._rollouts = DurationMeter()
         self._publisher = self.create_publisher(Image, 'world_model/prediction', qos.PREVIEW)
         self._heat_map = self.create_publisher(Image, 'world_model/uncertainty', qos.PREVIEW)
@@ -83,8 +86,12 @@ class WorldModelNode(ManagedNode):
         """Publish a plan's frames and their uncertainty, each side by side.
 
         Stamped as the observation; the heat map has no frame for the present, which is known.
-        The last frames of all candidates go with the plan's.
+        The last frames of all candidates go with the plan's. On a CPU they cost half as much as
+        a plan, so after drawing comes a rest, see `drawing_share`.
         """
+        self._drawing.do(partial(self._draw, plan, observation))
+
+    def _draw(self, plan: Any, observation: Observation) -> None:
         parameters = self.parameters
         if parameters.publish_prediction and self._publisher.get_subscription_count():
             self._publish(self._publisher, plan.predicted, observation)
