@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     """Show one run and return the exit status."""
     from vidplan.bringup.scene_choice import choose_scene
     from vidplan.cli.goal import tell_end
-    from vidplan.cli.recordings.view import start_viewer
+    from vidplan.cli.recordings.view import live_view
     from vidplan.cli.terminal import open_in_browser
     from vidplan.ros.log_folder import log_folder
 
@@ -88,8 +88,8 @@ def run(args: argparse.Namespace) -> int:
     log_folder()  # or the processes would end one after the other
     out.mkdir(parents=True, exist_ok=True)
     keep_to_ourselves()
-    args.viewer = start_viewer(out) if args.view else None
-    with orderly_end():
+    viewer = live_view(out) if args.view else nullcontext()
+    with orderly_end(), viewer as args.viewer:
         end, truth = _run_goal(args, choice, out)
     status = tell_end(end, args.instruction)
     if truth:

@@ -6,7 +6,10 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,14 +104,28 @@ def viewer_command(web: bool, *files: str) -> list[str]:
     return [program, *kind, '--bind', LOOPBACK, '--port', str(PORT), *files]
 
 
-def start_viewer(folder: Path) -> RerunView:
-    """Start a viewer that stays, and return what writes into it and into the folder."""
+@contextmanager
+def live_view(folder: Path) -> Iterator[RerunView]:
+    """Start a viewer, and have what writes into it and into the folder.
+
+    It stays to be looked at, which is said at the end; with a run that is cut short it ends.
+    """
     from vidplan_eval.viz.rerun_view import RerunView
 
     command = viewer_command(False)
-    subprocess.Popen(
+    viewer = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    if '--serve-web' in command:
-        print(f'viewer: http://{LOOPBACK}:9090?url={ADDRESS}')
-    return RerunView(folder / RUN_FILE, ADDRESS)
+    page = f'http://{LOOPBACK}:9090?url={ADDRESS}' if '--serve-web' in command else ''
+    if page:
+        print(f'viewer: {page}')
+    try:
+        yield RerunView(folder / RUN_FILE, ADDRESS)
+    except BaseException:
+        # It is started by a script, so that there are two of them.
+        with suppress(ProcessLookupError):
+            os.killpg(viewer.pid, signal.SIGTERM)
+        viewer.wait()
+        raise
+    if page and viewer.poll() is None:
+        print(f'the viewer stays on {page}; to end it: kill -- -{viewer.pid}')
