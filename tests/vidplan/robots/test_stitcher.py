@@ -123,6 +123,10 @@ BAD_INPUTS: dict[str, tuple[Callable[[FakeRobot], None], str]] = {
         lambda robot: (robot.publish_all(), robot.publish_image('right', height=13)),
         'right: 720 bytes of data',
     ),
+    'no picture': (
+        lambda robot: (robot.publish_all(), robot.cameras['left'].publish(b'\0\1\0\0nothing')),
+        'left: 11 bytes are no serialised image',
+    ),
     'covered lens': (
         lambda robot: (robot.publish_all(), robot.publish_image('wrist', data=bytes(720))),
         "view 'wrist' shows nothing: its levels differ by 0.0 only",
@@ -163,7 +167,7 @@ def test_bad_input_is_named_and_survived(
     publish, says = BAD_INPUTS[case]
     observations = ros.collect(Observation, 'observation')
     repeat(ros, lambda: publish(robot), lambda: says in stitcher.problem())
-    if case not in ('wrong encoding', 'wrong size'):
+    if case not in ('wrong encoding', 'wrong size', 'no picture'):
         assert not observations
     observations.clear()
     repeat(ros, robot.publish_all, lambda: observations)
@@ -338,6 +342,25 @@ def test_a_compressed_picture_is_decoded(ros: Any, tmp_path: Path) -> None:
     np.testing.assert_array_equal(image_to_rgb(message.image), pixels[..., ::-1])
     camera.publish(CompressedImage(format='jpeg', data=b'no picture'))
     ros.spin_until(lambda: 'no jpeg or png' in node.problem())
+
+
+@pytest.mark.parametrize('check_views', [False, True])
+@pytest.mark.fault('camera_noise')
+def test_noise_is_looked_for_in_whole_pictures(
+    ros: Any, tmp_path: Path, check_views: bool
+) -> None:
+    values = {'cameras': str(write_layout(tmp_path, ['left'])), 'check_views': check_views}
+    node = ros.add(
+        Stitcher(
+            parameter_overrides=[Parameter(name, value=v) for name, v in values.items()],
+            cli_args=['--ros-args', '-r', 'left/image_raw:=left/compressed'],
+        )
+    )
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 80, 3), np.uint8)
+    message = CompressedImage(format='jpeg', data=cv2.imencode('.jpg', pixels)[1].tobytes())
+    node._on_image('left', message)
+    seen = node._synchroniser._seen['left'][-1][1]
+    assert seen.shape == ((48, 80, 3) if check_views else (12, 20, 3))
 
 
 def info_message(*, width: int = 24, focal: float = 20.0) -> CameraInfo:

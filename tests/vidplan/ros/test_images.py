@@ -11,9 +11,18 @@ import pytest
 
 pytest.importorskip('sensor_msgs', reason='needs ROS 2')
 
+from builtin_interfaces.msg import Time
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
-from vidplan.ros.images import convert_own, image_to_rgb, load_cv_bridge, to_image
+from vidplan.ros.images import (
+    convert_own,
+    image_to_rgb,
+    load_cv_bridge,
+    picture_to_rgb,
+    to_image,
+)
+from vidplan_core.data.image_bytes import read_image
 from vidplan_core.errors import ObservationError
 
 # One pixel of red 10, green 20, blue 30 (and opacity 255).
@@ -80,6 +89,14 @@ def test_round_trip() -> None:
     assert message.header.frame_id == 'left_optical_frame'
     assert message.step == 21
     np.testing.assert_array_equal(image_to_rgb(message), pixels[:, ::-1])
+
+
+def test_serialised_images_are_read_as_messages_are() -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    message = to_image(pixels, Time(sec=3, nanosec=4), 'left_optical_frame')
+    read = read_image(serialize_message(message))
+    assert (read.header.stamp, read.header.frame_id) == ((3, 4), 'left_optical_frame')
+    np.testing.assert_array_equal(picture_to_rgb(read), pixels)
 
 
 def test_float_map() -> None:

@@ -151,3 +151,23 @@ def test_a_picture_larger_than_cameras_are_is_not_decoded(
 def test_the_size_of_a_camera_is_decoded() -> None:
     data = cv2.imencode('.png', cv2.cvtColor(SEEN, cv2.COLOR_RGB2BGR))[1].tobytes()
     assert np.array_equal(decompressed(SimpleNamespace(data=data, format='png')), SEEN)
+
+
+@pytest.mark.parametrize(
+    ('format', 'allowed', 'shape'),
+    [('jpg', True, (4, 6)), ('jpg', False, (8, 12)), ('png', True, (8, 12))],
+)
+def test_a_jpeg_is_halved_where_that_will_do(
+    format: str, allowed: bool, shape: tuple[int, int]
+) -> None:
+    asked = []
+
+    def may_halve(height: int, width: int) -> bool:
+        asked.append((height, width))
+        return allowed
+
+    data = cv2.imencode(f'.{format}', cv2.cvtColor(SEEN, cv2.COLOR_RGB2BGR))[1].tobytes()
+    found = decompressed(SimpleNamespace(data=data, format=format), may_halve)
+    assert found.shape == (*shape, 3)
+    assert np.abs(found.mean((0, 1)) - SEEN.mean((0, 1))).max() < 6
+    assert set(asked) <= {(8, 12)}

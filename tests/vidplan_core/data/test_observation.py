@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -50,6 +51,15 @@ def test_halving_averages_areas() -> None:
     for view, image in images.items():
         means = image.reshape(6, 2, 10, 2, 3).mean((1, 3))
         np.testing.assert_allclose(split[view], means, atol=0.5)
+
+
+@pytest.mark.parametrize('height', [45, 42, 48], ids='{} rows'.format)
+def test_large_pictures_are_averaged_within_a_level(height: int) -> None:
+    image = cv2.resize(picture(5, 9, 15), (80, height))
+    whole = cv2.resize(image, (10, 6), interpolation=cv2.INTER_AREA)
+    fitted = LAYOUT.fit('left', {'left': image})
+    np.testing.assert_allclose(fitted, whole, atol=3)
+    assert abs(np.mean(fitted) - np.mean(whole)) < 0.5
 
 
 def test_images_of_the_right_size_pass_unchanged() -> None:

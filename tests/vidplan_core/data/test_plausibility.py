@@ -124,10 +124,11 @@ def test_a_camera_on_the_arm_is_doubted_where_arm_and_hand_stand_for_several_loo
     assert len(found) == doubted
 
 
+@pytest.mark.parametrize('size', [(96, 160), (720, 1280), (97, 163)], ids=str)
 @pytest.mark.parametrize('sigma', [2.0, 8.0, 20.0])
-def test_the_noise_of_a_picture_is_measured(sigma: float) -> None:
+def test_the_noise_of_a_picture_is_measured(sigma: float, size: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
-    grey = np.tile(np.linspace(60, 190, 160), (96, 1))
+    grey = np.tile(np.linspace(60, 190, size[1]), (size[0], 1))
     noisy = np.clip(grey + rng.normal(0, sigma, grey.shape), 0, 255).astype(np.uint8)
     assert noise_level(noisy) == pytest.approx(sigma, rel=0.1)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from typing import Any
 
+import cv2
 import torch
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -16,7 +18,8 @@ from vidplan.parameters.stitcher import StitcherParameters
 from vidplan.robots.joint_buffer import JointBuffer, JointSample
 from vidplan.robots.robot import gripper_closedness
 from vidplan.ros import qos
-from vidplan.ros.camera_feed import CameraFeed, Picture
+from vidplan.ros.batches import BatchFeed
+from vidplan.ros.camera_feed import CameraFeed, Picture, keep_buffers
 from vidplan.ros.camera_lenses import CameraLenses
 from vidplan.ros.conversions import joint_values, observation_message, seconds
 from vidplan.ros.diagnostics import (
@@ -29,7 +32,7 @@ from vidplan.ros.diagnostics import (
     RateMeter,
     Status,
 )
-from vidplan.ros.images import image_to_rgb
+from vidplan.ros.images import picture_to_rgb
 from vidplan.ros.parameters import declare
 from vidplan.ros.running import run_node
 from vidplan_core.control.joint_monitor import beyond_range
@@ -72,8 +75,7 @@ class Stitcher(Node):
         self._problems: dict[str, str] = {}
         moving = tuple(view.strip() for view in p.moving_views.split(','))
         self._monitor, self._doubt = ViewMonitor(p.plausibility, moving), ''
-        self._next_due_s = 0.0
-        self._last_stamp_s = -1.0
+        self._next_due_s, self._last_stamp_s = 0.0, -1.0
         self._rates = {name: RateMeter() for name in (*views, 'joint_states', 'observation')}
         self._latency = DurationMeter()
         self._work = DurationMeter()
@@ -84,10 +86,16 @@ class Stitcher(Node):
         period_s = 1.0 / self.parameters.publish_rate_hz
         longest_s = min(2.0 * period_s, _LOOK_AGAIN * self.parameters.max_age_s)
         self._demand = FrameDemand(self._layout.views, period_s, longest_s)
-        self._lenses = CameraLenses(self, self._layout)
-        self._cameras = CameraFeed(self, self._layout, self._demand, self._on_image)
-        self.create_subscription(JointState, 'joint_states', self._on_joints, qos.SENSOR)
-        self.create_subscription(JointState, 'gripper/joint_states', self._on_gripper, qos.SENSOR)
+        self._lenses = CameraLenses(self, self._layout, whole=self.parameters.check_views)
+        # Noise, which is looked for then, is there in whole pictures only.
+        halved = () if self.parameters.check_views else self._layout.views
+        self._may_halve = {view: partial(self._layout.may_halve, view) for view in halved}
+        self._cameras = CameraFeed(
+            self, self._layout, self._demand, self._on_image, self._report
+        )
+        self._states = BatchFeed(self)
+        self._states.add(JointState, 'joint_states', self._on_joints)
+        self._states.add(JointState, 'gripper/joint_states', self._on_gripper)
         self.create_service(Trigger, 'stitcher/accept_views', self._on_accept)
         self.diagnostics = Diagnostics(self)
         self.diagnostics.add('observation', self._status)
@@ -132,10 +140,11 @@ class Stitcher(Node):
     def _on_image(self, view: str, message: Picture) -> None:
         self._rates[view].tick()
         started_s = time.monotonic()
+        self._states.read()
         try:
-            image = image_to_rgb(message)
+            image = picture_to_rgb(message, self._may_halve.get(view))
             check_contrast(view, image, self.parameters.min_contrast)
-            self._lenses.require(view, image)
+            image = self._lenses.arrived(view, image)
             self._synchroniser.push(view, seconds(message.header.stamp), image)
         except ObservationError as error:
             self._report(view, error)
@@ -151,8 +160,7 @@ class Stitcher(Node):
                 self._publish(images)
                 self._work.add(time.monotonic() - started_s)
         except ObservationError as error:
-            # The other views of this instant are on their way, or something is missing: the
-            # diagnostics report when it lasts.
+            # The other views are on their way, or something is missing: diagnostics tell if so.
             self.get_logger().debug(str(error))
 
     def _is_due(self, stamp_s: float) -> bool:
@@ -168,10 +176,9 @@ class Stitcher(Node):
         closedness = self._closedness(images.stamp_s)
         if p.check_views:
             self._require_plausible(images, position.numpy(), rotation.numpy(), closedness)
-        seen = {view: self._lenses.rectified(view, one) for view, one in images.images.items()}
         observation = Observation(
             images.stamp_s,
-            self._layout.stitch(seen),
+            self._lenses.stitched(images.images),
             joints.q,
             joints.dq,
             closedness,
@@ -264,6 +271,7 @@ class Stitcher(Node):
         return ''
 
     def _status(self) -> Status:
+        self._states.read()
         values: dict[str, object] = {f'{k}_hz': meter.hz for k, meter in self._rates.items()}
         values['observations'] = self._rates['observation'].count
         values['age_s'] = self._rates['observation'].age_s
@@ -282,7 +290,9 @@ class Stitcher(Node):
 def main(args: list[str] | None = None) -> int:
     """Run the stitcher until it is stopped."""
     make_room_for_images()
-    torch.set_num_threads(1)  # seven joints need no thread pool beside the planner's
+    keep_buffers()
+    torch.set_num_threads(1)  # little is done here: no threads beside the planner's
+    cv2.setNumThreads(1)
     return run_node(Stitcher, args)
 
 

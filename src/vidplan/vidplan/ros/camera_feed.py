@@ -3,47 +3,35 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
 from vidplan.ros import qos
+from vidplan.ros.gate import Gate
 from vidplan.ros.images import image_kind
 from vidplan_core.data.demand import FrameDemand
+from vidplan_core.data.image_bytes import ImageBytes, read_image
 from vidplan_core.data.readings import seconds
+from vidplan_core.errors import ObservationError
 from vidplan_core.geometry.camera_layout import CameraLayout
 
-Picture: TypeAlias = Image | CompressedImage
+Picture: TypeAlias = ImageBytes | CompressedImage
 
 # A timer needs a period, s.
 _LEAST_WAIT_S = 1e-3
 _NANOSECONDS = 1_000_000_000
-
-
-class _Gate(CallbackGroup):
-    """Hides a subscription from the executor, which then neither wakes up for it nor reads."""
-
-    def __init__(self, is_open: Callable[[], bool]) -> None:
-        super().__init__()
-        self._is_open = is_open
-
-    def can_execute(self, entity: Any) -> bool:
-        """Whether its messages are read."""
-        return self._is_open()
-
-    def beginning_execution(self, entity: Any) -> bool:
-        """Allow it: what is in reach of the executor may be done."""
-        return True
-
-    def ending_execution(self, entity: Any) -> None:
-        """Do nothing: one does not wait for another."""
+# Parameters of mallopt(3); memory that stays, and that of a picture in 4K.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES, _LARGEST_BYTES = 256 << 20, 32 << 20
 
 
 class CameraFeed:
@@ -59,17 +47,25 @@ class CameraFeed:
         layout: CameraLayout,
         demand: FrameDemand,
         on_picture: Callable[[str, Picture], None],
+        on_problem: Callable[[str, ObservationError], None],
     ) -> None:
-        """Call `on_picture` with the name of a view and its message."""
-        self._node, self._demand, self._on_picture = node, demand, on_picture
+        """Call `on_picture` with the name of a view and its message.
+
+        Or `on_problem`, where bytes come that are no picture.
+        """
+        self._node, self._demand = node, demand
+        self._on_picture, self._on_problem = on_picture, on_problem
         for view in layout.views:
             topic = layout.topic(view)
+            kind = image_kind(node.resolve_topic_name(topic))
             node.create_subscription(
-                image_kind(node.resolve_topic_name(topic)),
+                kind,
                 topic,
-                partial(self._on_message, view),
+                partial(self._on_bytes if kind is Image else self._on_message, view),
                 qos.CAMERA,
-                callback_group=_Gate(partial(self._wants, view)),
+                callback_group=Gate(partial(self._wants, view)),
+                # To unpack a large one into a message copies it three times.
+                raw=kind is Image,
             )
         # An executor that nothing wakes would not see that a gate is open.
         self._wake = node.create_timer(
@@ -82,6 +78,14 @@ class CameraFeed:
 
     def _wants(self, view: str) -> bool:
         return self._demand.wants(view, self._now_s, time.monotonic())
+
+    def _on_bytes(self, view: str, serialised: bytes) -> None:
+        try:
+            picture = read_image(serialised)
+        except ObservationError as error:
+            self._on_problem(view, error)
+        else:
+            self._on_message(view, picture)
 
     def _on_message(self, view: str, message: Picture) -> None:
         stamp_s = seconds(message.header.stamp)
@@ -99,3 +103,14 @@ class CameraFeed:
             return
         self._wake.timer_period_ns = int(max(wait_s, _LEAST_WAIT_S) * _NANOSECONDS)
         self._wake.reset()
+
+
+def keep_buffers() -> None:
+    """Have the C library keep the memory of pictures, not give it back and ask for it again.
+
+    The kernel clears every page anew, which can cost more than all else that is done with them.
+    """
+    with suppress(AttributeError, OSError):  # not the GNU C library
+        library = ctypes.CDLL(None)
+        library.mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
+        library.mallopt(_MMAP_THRESHOLD, _LARGEST_BYTES)

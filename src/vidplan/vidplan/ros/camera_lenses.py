@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +21,18 @@ from vidplan_core.geometry.camera_layout import CAMERA_INFO, CameraLayout, Image
 class CameraLenses:
     """Brings pictures of views whose lens is named to the geometry that models know."""
 
-    def __init__(self, node: Node, layout: CameraLayout) -> None:
+    def __init__(self, node: Node, layout: CameraLayout, *, whole: bool) -> None:
         """Read files, and listen to camera_info.
+
+        Args:
+            node: hears camera_info.
+            layout: of the views.
+            whole: pictures stay as they came until they are stitched, for who looks at them.
 
         Raises:
             ConfigError: a file is missing or wrong, or its lens shows too little.
         """
-        self._layout = layout
+        self._layout, self._whole = layout, whole
         self._rectifiers: dict[str, Rectifier] = {}
         self._lenses: dict[str, Lens] = {}
         self._problems: dict[str, str] = {}
@@ -39,6 +45,26 @@ class CameraLenses:
             listen = partial(self._on_info, view)
             node.create_subscription(CameraInfo, topic, listen, qos.CAMERA)
 
+    def arrived(self, view: str, image: Image) -> Image:
+        """Return a picture as it is to be kept, in the size of its slot unless it stays whole.
+
+        At once, while it is in the processor's cache: of many large ones kept, none is.
+
+        Raises:
+            ObservationError: as `require` does.
+        """
+        self.require(view, image)
+        return image if self._whole else self._fitted(view, image)
+
+    def stitched(self, images: Mapping[str, Image]) -> Image:
+        """Return the stitched views of pictures that arrived; raises as `require` does."""
+        if self._whole:
+            images = {view: self._fitted(view, image) for view, image in images.items()}
+        return self._layout.stitch(images)
+
+    def _fitted(self, view: str, image: Image) -> Image:
+        return self._layout.fit(view, {view: self._rectified(view, image)})
+
     def require(self, view: str, image: Image) -> None:
         """Raise ObservationError unless a view's lens is known and that of the picture."""
         if view not in self._layout.lenses:
@@ -50,12 +76,7 @@ class CameraLenses:
         except ConfigError as error:
             raise ObservationError(f"view '{view}': {error}") from error
 
-    def rectified(self, view: str, image: Image) -> Image:
-        """Return a view as models expect it, in the size of its slot where its lens is named.
-
-        Raises:
-            ObservationError: as `require` does.
-        """
+    def _rectified(self, view: str, image: Image) -> Image:
         if view not in self._layout.lenses:
             return image
         self.require(view, image)

@@ -11,7 +11,13 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage, Image
 
-from vidplan_core.data.image_messages import check_image, convert_own, decompressed
+from vidplan_core.data.image_bytes import ImageBytes
+from vidplan_core.data.image_messages import (
+    check_image,
+    convert_own,
+    decompressed,
+    view_or_convert,
+)
 from vidplan_core.errors import ObservationError
 
 # Encoding of an array by (dtype, number of channels; 0: a plain (height, width) array).
@@ -49,6 +55,19 @@ _COMPRESSED = '/compressed'
 def image_kind(topic: str) -> type:
     """Return the type of the pictures on a topic: CompressedImage or Image."""
     return CompressedImage if topic.endswith(_COMPRESSED) else Image
+
+
+def picture_to_rgb(
+    picture: ImageBytes | CompressedImage, may_halve: Callable[[int, int], bool] | None = None
+) -> np.ndarray:
+    """Return a picture as rgb uint8 (height, width, 3), to be read; raises ObservationError.
+
+    Half its height and width where `may_halve` says of these that this will do, and it is faster.
+    """
+    if isinstance(picture, CompressedImage):
+        return decompressed(picture, may_halve)
+    check_image(picture)
+    return view_or_convert(picture)
 
 
 def image_to_rgb(message: Image | CompressedImage) -> np.ndarray:

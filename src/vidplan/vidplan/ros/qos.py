@@ -20,6 +20,11 @@ CAMERA = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
 )
 
+# As SENSOR, of what is not read one by one: a tenth of a second at 1 kHz.
+BATCH = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.BEST_EFFORT
+)
+
 # Of a driver: many a second, and reliable for whoever asks for that.
 STATES = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE

@@ -21,6 +21,7 @@ from sensor_msgs.msg import CompressedImage, Image, JointState
 from vidplan.bringup.description import Graph
 from vidplan.bringup.graph import PLANNING
 from vidplan.bringup.process import ProcessGroup
+from vidplan.parameters.stitcher import StitcherParameters
 from vidplan.ros import qos
 from vidplan.ros.images import to_image
 from vidplan.trials.stand import NAMESPACE, START_S, TrialError
@@ -46,6 +47,7 @@ class Load:
         rate_hz: of each camera.
         jpeg: compressed ones.
         check_views: whether the stitcher looks whether it can believe them.
+        observation_hz: largest rate of observations, Hz.
     """
 
     width: int = 1280
@@ -53,6 +55,7 @@ class Load:
     rate_hz: float = 60.0
     jpeg: bool = False
     check_views: bool = False
+    observation_hz: float = StitcherParameters.publish_rate_hz
 
 
 class LoadedCameras(Node):
@@ -183,8 +186,8 @@ def _moment(pid: int, cameras: LoadedCameras) -> tuple[float, float, int, int]:
 def _stitcher(load: Load, on_line: Callable[[str, str], None]) -> ProcessGroup:
     process = next(one for one in PLANNING.processes if one.executable == 'stitcher')
     topics = tuple((f'{view}/image_raw', topic_of(view, load)) for view in default_layout().views)
-    parameters = (*process.parameters, ('check_views', load.check_views))
-    process = replace(process, parameters=parameters)
+    own = ('check_views', load.check_views), ('publish_rate_hz', load.observation_hz)
+    process = replace(process, parameters=(*process.parameters, *own))
     if load.jpeg:
         kept = tuple(pair for pair in process.remappings if pair[0] not in dict(topics))
         process = replace(process, remappings=(*kept, *topics))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,6 +130,11 @@ def convert_own(message: Any) -> np.ndarray:
 
     Of 16 bits the upper 8 are kept.
     """
+    return np.require(view_or_convert(message), requirements=['C', 'OWNDATA', 'WRITEABLE'])
+
+
+def view_or_convert(message: Any) -> np.ndarray:
+    """Like `convert_own`, but without a copy of what is rgb8: then for reading only."""
     encoding = ENCODINGS[message.encoding]
     rows = encoding.rows(message.height)
     numbers = np.frombuffer(message.data, np.uint8).reshape(rows, message.step)
@@ -139,7 +145,7 @@ def convert_own(message: Any) -> np.ndarray:
     if not encoding.order:
         return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), encoding.code))
     if encoding == ENCODINGS['rgb8']:
-        return np.ascontiguousarray(pixels).copy()
+        return np.ascontiguousarray(pixels)
     if not encoding.deep and encoding.order in _REORDERED:  # ten times as fast as by indices
         code = _REORDERED[encoding.order][encoding.numbers]
         return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), code))
@@ -156,8 +162,14 @@ def _known(name: str) -> Encoding:
     return ENCODINGS[name]
 
 
-def decompressed(message: Any) -> np.ndarray:
+def decompressed(
+    message: Any, may_halve: Callable[[int, int], bool] | None = None
+) -> np.ndarray:
     """Return the picture of a sensor_msgs/CompressedImage, rgb uint8 (height, width, 3).
+
+    Args:
+        message: the compressed picture.
+        may_halve: see `decode_picture`.
 
     Raises:
         ObservationError: neither jpeg nor png nor what else OpenCV reads, cut short, or larger
@@ -165,7 +177,7 @@ def decompressed(message: Any) -> np.ndarray:
     """
     data = bytes(message.data)
     try:
-        decoded = decode_picture(data, _AS_IT_IS)
+        decoded = decode_picture(data, _AS_IT_IS, may_halve)
     except ValueError as error:
         raise ObservationError(
             f'{len(data)} bytes of format {message.format!r} are no jpeg or png picture: {error}'

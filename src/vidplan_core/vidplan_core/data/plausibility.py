@@ -29,8 +29,8 @@ _STANDING_M, _HAND_STANDS = 0.003, 0.02
 # A thing that slips out of the hand may fill the view of a camera beside it for a moment: such a
 # view is doubted from so many looks in a row on, while arm and hand stand.
 _SLIP_LOOKS = 3
-# Noise is measured in so many rows at most, evenly spread: those of a small picture.
-_NOISE_ROWS = 96
+# Noise is measured in so many rows and columns at most, evenly spread: those of a small picture.
+_NOISE_ROWS, _NOISE_COLUMNS = 96, 160
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,8 @@ def noise_level(grey: Image) -> float:
     step = -(-len(row) // _NOISE_ROWS)
     rows = [part[::step].astype(np.float32) for part in (above, row, below)]
     down = rows[0] - 2 * rows[1] + rows[2]
-    both = down[:, :-2] - 2 * down[:, 1:-1] + down[:, 2:]
+    step = -(-(down.shape[1] - 2) // _NOISE_COLUMNS)
+    both = down[:, :-2:step] - 2 * down[:, 1:-1:step] + down[:, 2::step]
     return float(1.4826 * np.median(np.abs(both)) / 6)
 
 

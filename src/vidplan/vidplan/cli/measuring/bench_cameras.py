@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from typing import Any
 
 from vidplan.cli.arguments import above_zero, output_file, positive, seconds
@@ -23,6 +24,12 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument('--json', type=output_file, metavar='FILE', help='write the result')
     parser.add_argument('--rate', type=above_zero, default=60.0, help='Hz (default %(default)s)')
+    parser.add_argument(
+        '--observations',
+        type=above_zero,
+        metavar='HZ',
+        help="largest rate of observations (default: the stitcher's `publish_rate_hz`)",
+    )
     parser.add_argument('--width', type=positive, default=1280, help='default %(default)s')
     parser.add_argument('--height', type=positive, default=720, help='default %(default)s')
     parser.add_argument('--jpeg', action='store_true', help='send compressed pictures')
@@ -50,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
 
     make_room_for_images(_ROOM_MIB)
     load = Load(args.width, args.height, args.rate, args.jpeg, args.check_views)
+    if args.observations is not None:
+        load = replace(load, observation_hz=args.observations)
     log_folder()
     rclpy.init(args=[])
     try:
