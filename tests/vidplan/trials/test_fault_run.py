@@ -14,11 +14,12 @@ pytest.importorskip('vidplan_msgs.msg', reason='needs the built workspace')
 
 from tests.faults.rows import ROWS
 from vidplan.trials.fault_run import FAULTS, FaultRun, cancel_summary, fault_summary
-from vidplan.trials.graph_trials import CANCEL
+from vidplan.trials.graph.faults import CANCEL
 
 # Kinds of a row, under names of their own.
 KINDS = {
-    'joints_others': 'joints_wrong', 'plan_low_id': 'plan_old', 'cameras_stop': 'camera_stops'
+    'joints_others': 'joints_wrong', 'plan_low_id': 'plan_old', 'cameras_stop': 'camera_stops',
+    'callback_fails_adapter': 'callback_fails', 'respawn_server': 'respawn',
 }  # fmt: skip
 
 

@@ -7,14 +7,11 @@ import argparse
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vidplan.bringup.description import Argument, Graph, GraphSettings, argument_default
 from vidplan.bringup.graph import CELL, GRAPHS, PLANNING, REPLAY
 from vidplan.cli.terminal import coloured
-
-if TYPE_CHECKING:
-    from vidplan.bringup.process import ProcessGroup
 
 EXIT_FAILED = 1
 _POLL_S = 0.1
@@ -62,6 +59,7 @@ def add_option(parser: argparse.ArgumentParser, argument: Argument) -> None:
 def run(args: argparse.Namespace) -> int:
     """Start the graph and stay until a signal or the end of a required process."""
     from vidplan.bringup.process import ProcessGroup
+    from vidplan.bringup.supervising import Supervisor
     from vidplan.ros.log_folder import log_folder
 
     log_folder()  # or its processes would end one after the other
@@ -72,9 +70,16 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     names = [process.executable for process in graph.processes]
     with ProcessGroup(graph, values, Printer(names), simulation_environment(graph)) as group:
-        failed = supervise(group, stop)
+        supervisor = Supervisor(group, say)
+        while not stop.wait(_POLL_S) and supervisor.look():
+            pass
         stopped = group.stop()
-    return EXIT_FAILED if failed or not stopped else 0
+    return EXIT_FAILED if supervisor.failed or not stopped else 0
+
+
+def say(words: str) -> None:
+    """Print a line of our own."""
+    print(f'vidplan up: {words}', flush=True)
 
 
 def graph_values(graph: Graph, args: argparse.Namespace) -> GraphSettings:
@@ -116,25 +121,3 @@ class Printer:
             label = f'\033[{self._colours[name]}m{label}\033[0m'
         with self._lock:
             print(f'{label} {line}', flush=True)
-
-
-def supervise(group: ProcessGroup, stop: threading.Event) -> bool:
-    """Wait for the signal to stop, or for the graph to fall apart; return whether it did."""
-    from vidplan.bringup.respawn import OnEnd
-
-    failed = False
-    while not stop.wait(_POLL_S):
-        for child in group.newly_ended():
-            words = f'{child.name} ended with exit code {child.exit_code}'
-            then = group.on_end(child)
-            if then is OnEnd.STARTS_AGAIN:
-                words += f', and starts again in {group.start_again(child):g} s'
-            else:
-                failed = failed or child.exit_code != 0
-                words += f': {then.value}'
-            print(f'vidplan up: {words}', flush=True)
-            if then is OnEnd.ALL_END:
-                return failed
-        if not group.start_due():
-            return failed
-    return failed

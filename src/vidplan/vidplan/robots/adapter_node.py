@@ -290,10 +290,10 @@ class AdapterNode(ManagedNode):
         return health(self._fault(), incident, self._arm.writers, self._active, values)
 
 
-def main(args: list[str] | None = None) -> int:
+def main(args: list[str] | None = None, kind: type[AdapterNode] = AdapterNode) -> int:
     """Run the adapter until it is stopped; the arm is brought to rest before it ends."""
     torch.set_num_threads(1)  # seven joints need no thread pool beside the planner's
-    return run_node_with_shutdown(AdapterNode, AdapterNode.finish_at_rest, _SHUTDOWN_S, args)
+    return run_node_with_shutdown(kind, AdapterNode.finish_at_rest, _SHUTDOWN_S, args)
 
 
 if __name__ == '__main__':

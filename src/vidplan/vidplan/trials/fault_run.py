@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from vidplan.trials.adapter_trials import ADAPTER_FAULTS, AdapterStand
-from vidplan.trials.graph_trials import CANCEL, GRAPH_FAULTS, GraphStand
+from vidplan.trials.graph.faults import CANCEL, GRAPH_FAULTS
+from vidplan.trials.graph.stand import GraphStand
 from vidplan.trials.live_fault import FaultTry, LiveFault, attempt
 from vidplan.trials.stand import Stand, TrialError
 from vidplan_core.metrics.intervals import exact_interval

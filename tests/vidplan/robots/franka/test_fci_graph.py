@@ -32,7 +32,7 @@ from vidplan.bringup.graph import PLANNING
 from vidplan.bringup.process import ProcessGroup
 from vidplan.parameters.adapter import FCI
 from vidplan.ros import qos
-from vidplan.trials.simulated_cameras import SimulatedCameras
+from vidplan.trials.graph.cameras import SimulatedCameras
 from vidplan_msgs.action import PlanTask
 from vidplan_msgs.msg import AdapterStatus
 
@@ -52,7 +52,7 @@ def fci_graph() -> Graph:
 
 def _changed(process: Process) -> Process:
     if process.executable == 'planning_server':
-        return replace(process, package='no_such_package', module='vidplan.trials.planner')
+        return replace(process, package='no_such_package', module='vidplan.trials.graph.planner')
     more = {
         'adapter': (('arm_backend', FCI),),
         'fci': (('enforce_realtime', False), ('realtime_priority', 0)),

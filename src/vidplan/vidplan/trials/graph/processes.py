@@ -9,10 +9,16 @@ from dataclasses import replace
 from vidplan.bringup.description import Graph, Process
 from vidplan.bringup.graph import PLANNING
 from vidplan.bringup.process import Child, ProcessGroup
+from vidplan.bringup.supervising import Supervisor
 from vidplan.parameters.adapter import TOPIC
 
-# The planning server, and the module that stands for it.
-SERVER, _MOVING = 'planning_server', 'vidplan.trials.planner'
+SERVER = 'planning_server'
+# Modules that stand for processes.
+_INSTEAD = {
+    SERVER: 'vidplan.trials.graph.planner', 'adapter': 'vidplan.trials.graph.adapter'
+}  # fmt: skip
+# So often what is watched starts again: there may be many trials.
+_TRIES = 100
 
 
 class GraphProcesses:
@@ -31,12 +37,16 @@ class GraphProcesses:
             self._groups[name].stop()
         process = _changed(next(one for one in PLANNING.processes if one.executable == name))
         graph = Graph(name, PLANNING.description, PLANNING.arguments, (process,))
-        values = graph.values({'namespace': self._namespace})
+        values = graph.values({'namespace': self._namespace, 'respawn_tries': _TRIES})
         self._groups[name] = ProcessGroup(graph, values, self._on_line).__enter__()
 
     def child(self, name: str) -> Child:
         """Return a process that was started."""
         return self._groups[name].children[0]
+
+    def watch(self, name: str, say: Callable[[str], None]) -> Supervisor:
+        """Return what looks after a process as `vidplan up` does; `say` hears of it."""
+        return Supervisor(self._groups[name], say)
 
     def stop(self) -> None:
         """End all."""
@@ -45,8 +55,9 @@ class GraphProcesses:
 
 
 def _changed(process: Process) -> Process:
-    if process.executable == SERVER:
-        return replace(process, package='no_such_package', module=_MOVING)
+    if process.executable not in _INSTEAD:
+        return process
+    process = replace(process, package='no_such_package', module=_INSTEAD[process.executable])
     if process.executable == 'adapter':
         topics = ('arm_backend', TOPIC), ('gripper_backend', TOPIC)
         return replace(process, parameters=process.parameters + topics)

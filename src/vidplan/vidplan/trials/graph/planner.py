@@ -26,8 +26,8 @@ from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.planner.motion.committed import chunk_ahead, rests
 from vidplan_core.planner.plans.result import PlanResult
 
-# Has the next plan fail.
-FAIL = signal.SIGUSR1
+# Has the next plan fail, and the next callback for an observation.
+FAIL, FAIL_CALLBACK = signal.SIGUSR1, signal.SIGUSR2
 
 # A plan begins so long after what it was made from, s; it leads so far, between these, m.
 _AHEAD_S, _STEP_M, _Y_M = 0.6, 0.06, 0.12
@@ -101,11 +101,31 @@ class ToAndFro:
         return PoseChunk(path, rotation.expand(*shape, 3, 3), path.new_zeros(shape))
 
 
+class FailingHost(PlanningHost):
+    """Fails once after `fails` was set, where an observation is read and nobody expects it."""
+
+    fails = False
+
+    @property
+    def layout(self) -> CameraLayout:
+        """As of any host."""
+        if self.fails:
+            self.fails = False
+            raise RuntimeError('somebody asked for this')
+        return super().layout
+
+    def fail(self) -> None:
+        """Fail once, at the next observation."""
+        self.fails = True
+
+
 def run(args: list[str] | None = None) -> int:
     """Run the server until it is stopped."""
     system: Any = ToAndFro()
+    host = FailingHost(load=lambda *_: system)
     signal.signal(FAIL, lambda *_: system.fail())
-    return main(args, PlanningHost(load=lambda *_: system))
+    signal.signal(FAIL_CALLBACK, lambda *_: host.fail())
+    return main(args, host)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults around a goal, in real processes beside a simulated arm and cameras."""
