@@ -64,7 +64,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         '--real-time-factor',
         type=above_zero,
         metavar='X',
-        help='simulated seconds per real second; default: an eighth per processor core, up to 1, '
+        help='simulated seconds per real second; default: a twelfth per processor core, up to 1, '
         'or as much less as plans need to be in time',
     )
     parser.add_argument(
