@@ -19,6 +19,8 @@ Array = NDArray[np.floating]
 
 # Motions smaller than this are none, m.
 STILL_M = 1e-4
+# How far back a motion is followed from where it begins, s: cameras and their messages take that.
+BEFORE_S = 0.15
 
 
 def motion_of_status(message: Any) -> CommittedMotion | None:
@@ -82,6 +84,22 @@ def angles_at(motion: CommittedMotion, time_s: float) -> Array | None:
     if len(motion.q) != len(motion.times_s):
         return None
     return _rows(motion, motion.q, _within(motion, np.array([time_s])))[0]
+
+
+def angles_before(motion: CommittedMotion, time_s: float) -> Array | None:
+    """Joint angles (7,), rad, also where the arm was sent a moment before the motion was told.
+
+    A motion is told from now on, and a picture that comes from a camera shows what was before:
+    back to `BEFORE_S` it is followed by its speed and acceleration. None further back, or where
+    the motion tells no joints.
+    """
+    angles, before_s = angles_at(motion, time_s), float(motion.times_s[0]) - time_s
+    if before_s <= 0.0 or angles is None:
+        return angles
+    speeds, rates = speeds_at(motion, time_s), rates_at(motion, time_s)
+    if speeds is None or rates is None or before_s > BEFORE_S:
+        return None
+    return np.asarray(angles - speeds * before_s + 0.5 * rates * before_s**2)
 
 
 def speeds_at(motion: CommittedMotion, time_s: float) -> Array | None:

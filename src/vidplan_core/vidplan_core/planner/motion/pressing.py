@@ -6,7 +6,7 @@ from __future__ import annotations
 from vidplan_core.control.commands import CommittedMotion
 from vidplan_core.control.joint_monitor import behind
 from vidplan_core.data.observation import Observation
-from vidplan_core.planner.motion.committed import angles_at
+from vidplan_core.planner.motion.committed import angles_before
 
 # A joint of a free arm is behind by some thousandths of this, rad.
 PRESSED_RAD = 0.03
@@ -19,5 +19,5 @@ def presses(committed: CommittedMotion | None, present: Observation) -> bool:
         committed: what the arm was sent to do; None where nobody knows.
         present: with the measured angles.
     """
-    sent = None if committed is None else angles_at(committed, present.stamp_s)
+    sent = None if committed is None else angles_before(committed, present.stamp_s)
     return sent is not None and behind(sent, present.q) > PRESSED_RAD
