@@ -15,6 +15,7 @@ from vidplan.cli.arguments import (
     existing_file,
     existing_folder,
     output_file,
+    positive,
 )
 from vidplan.cli.recordings.bag import add_map, bag_source
 from vidplan.cli.recordings.calibrated import (
@@ -29,6 +30,7 @@ from vidplan.cli.recordings.calibrated import (
 if TYPE_CHECKING:
     from vidplan_core.data.calibration.hand_eye import Calibration
     from vidplan_core.data.calibration.lens import Lens
+    from vidplan_core.data.calibration.looks import LookCollector
     from vidplan_core.data.calibration.tag import Tag
 
 # How often a recording is looked at, s.
@@ -43,9 +45,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         'calibrate',
         help='find where a camera is, from the arm and a printed tag, or from TF',
         description='Reads a recording (or a folder of pictures with joints.csv) in which the arm '
-        'rested in about 15 poses, and writes where the camera is. A camera on a stand needs the '
-        'tag on the hand; one on the hand needs the tag on the table. With --from-tf it writes '
-        'what the transforms in the recording say.',
+        'rested in about 15 poses, or listens to a running robot (--live) while somebody leads it '
+        'there, and writes where the camera is. A camera on a stand needs the tag on the hand; '
+        'one on the hand needs the tag on the table. With --from-tf it writes what the '
+        'transforms in the recording say.',
     )
     parser.add_argument('source', type=existing_bag, nargs='?', help='recording, or folder')
     parser.add_argument('--view', help='which camera: left, right, wrist')
@@ -56,6 +59,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         '--mount', choices=('base', 'flange'), help='default: flange for wrist, else base'
     )
+    _add_live(parser)
     _add_lens(parser)
     parser.add_argument(
         '--out', type=output_file, metavar='FILE', help='cameras.json; other views in it stay'
@@ -82,6 +86,21 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--parent', metavar='NAME', help="in TF; default: the arm's link0, or link8 for flange"
+    )
+
+
+def _add_live(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--live', action='store_true', help='listen to topics instead of reading a recording'
+    )
+    parser.add_argument(
+        '--image', metavar='TOPIC', help='of the pictures; default: VIEW/image_raw'
+    )
+    parser.add_argument(
+        '--joint-states', default='joint_states', metavar='TOPIC', help='default %(default)s'
+    )
+    parser.add_argument(
+        '--poses', type=positive, default=15, help='ends after so many (default %(default)s)'
     )
 
 
@@ -115,11 +134,20 @@ def run(args: argparse.Namespace) -> int:
     if args.print is not None:
         _print_tag(tag, args.print)
         return 0
-    if args.source is None or not args.view:
-        raise ConfigError('name a recording and --view, or --print FILE for a tag to print')
+    if (args.source is None) != args.live or not args.view:
+        raise ConfigError(
+            'name a recording (or --live) and --view, or --print FILE for a tag to print'
+        )
     mount = _mount(args)
-    looks, lens = _looks(args, tag)
-    found = calibrate(looks, tag, lens, on_flange=mount == 'flange')
+    if args.live:
+        from vidplan.cli.recordings.calibrate_live import live_looks
+
+        collector, lens = live_looks(args, tag)
+    else:
+        collector, lens = _looks(args, tag)
+    passed = ', '.join(f'{count} {reason}' for reason, count in collector.passed.items())
+    print(f'{len(collector.looks)} looks at the tag; other pictures: {passed or "none"}')
+    found = calibrate(collector.looks, tag, lens, on_flange=mount == 'flange')
     _tell(found, mount, lens)
     keys = ('rms_px', 'worst_px', 'spread_m', 'spread_rad', 'looks', 'tag')
     entry = entry_of(found.camera, mount, lens, args.trust)
@@ -131,8 +159,8 @@ def _run_from_tf(args: argparse.Namespace) -> int:
     from vidplan.cli.recordings.calibrate_tf import calibrate_from_tf
     from vidplan_core.errors import ConfigError
 
-    if args.print is not None:
-        raise ConfigError('--print writes a tag: it goes with --tag')
+    if args.print is not None or args.live:
+        raise ConfigError('--print writes a tag and --live looks at one: they go with --tag')
     if args.source is None or not args.view:
         raise ConfigError('name a recording and --view: which camera its transforms tell of')
     calibrate_from_tf(args, _mount(args))
@@ -156,7 +184,7 @@ def _print_tag(tag: Tag, path: Path) -> None:
     )
 
 
-def _looks(args: argparse.Namespace, tag: Tag) -> tuple[list[Any], Lens]:
+def _looks(args: argparse.Namespace, tag: Tag) -> tuple[LookCollector, Lens]:
     """Return the looks of a recording or folder, and the lens that they were taken with."""
     from vidplan_core.data.calibration.looks import JOINTS_FILE, LookCollector, read_folder
     from vidplan_core.geometry.robot_files import load_robot
@@ -174,9 +202,7 @@ def _looks(args: argparse.Namespace, tag: Tag) -> tuple[list[Any], Lens]:
         collector = LookCollector(tag, robot)
         for image, q in frames:
             collector.follow(image, q)
-    passed = ', '.join(f'{count} {reason}' for reason, count in collector.passed.items())
-    print(f'{len(collector.looks)} looks at the tag; other pictures: {passed or "none"}')
-    return collector.looks, lens or lens_of_call(args, None, None)
+    return collector, lens or lens_of_call(args, None, None)
 
 
 def _frames(args: argparse.Namespace) -> Iterator[Any]:
