@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Executors that keep what they wait for, instead of gathering it anew for every message."""
+"""Executors that keep what they wait for, instead of gathering it anew for every message.
+
+They replace private methods of rclpy 7, the one of Jazzy; another one needs another look.
+"""
 
 from __future__ import annotations
 
