@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -24,6 +25,8 @@ class Processes:
 
     def __init__(self) -> None:
         self._state = PartialState(cpu=_on_cpus())
+        atexit.unregister(_leave)
+        atexit.register(_leave)
         if _lost_processes():
             print(
                 '`accelerate launch --cpu` starts a single process, whatever --num_processes '
@@ -82,6 +85,12 @@ class Processes:
             mean = reduce(torch.cat([gradient.flatten() for gradient in bucket]), 'mean')
             for gradient, part in zip(bucket, mean.split([g.numel() for g in bucket])):
                 gradient.copy_(part.view_as(gradient))
+
+
+def _leave() -> None:
+    """Leave the group in order; threads of it that the end of a process meets may abort it."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _buckets(gradients: Sequence[Tensor]) -> Iterator[list[Tensor]]:
