@@ -5,17 +5,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from vidplan_core.errors import ConfigError
 from vidplan_core.geometry.fk import tcp_position
 from vidplan_core.geometry.se3 import quaternion_to_matrix
 from vidplan_core.language.instruction import PICK, PLACE, REACH
 from vidplan_sim.expert.decision import PickPlaceTask
 from vidplan_sim.expert.remaining import MOST_FRAMES, frames_to_go
 from vidplan_sim.expert.rule import View, decide, done
+from vidplan_training.collect.collect import CollectSettings
 from vidplan_training.collect.contact.attempts import LONGEST, Playing
 from vidplan_training.collect.contact.branches import BRANCHES, Moment, candidates
 from vidplan_training.collect.contact.episode import (
@@ -28,7 +31,8 @@ from vidplan_training.collect.contact.flaws import FARTHEST_M, FLAWS, draw_attem
 from vidplan_training.collect.contact.measure import closings
 from vidplan_training.collect.contact.on_policy import LEADERS, OnPolicyRecorder
 from vidplan_training.collect.contact.placing import PlacingRecorder
-from vidplan_training.collect.contact.run import FREE, jobs, led_jobs
+from vidplan_training.collect.contact.run import jobs, led_jobs
+from vidplan_training.collect.leaders import FREE
 
 CELL_CONTACT = Path(__file__).resolve().parents[3] / 'models' / 'cell_contact'
 PLACE_TASK = PickPlaceTask(PLACE, 'lemon')
@@ -168,6 +172,21 @@ def test_others_lead_episodes_and_nothing_else(
     assert [job.folder.name for job in found] == ['shard_00050', 'shard_00051', 'shard_00052']
     assert all(job.policy == policy and not job.branches for job in found)
     assert all(job.leader == leader for job in found)
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        ({'mix': 'contact', 'leader': 'planning'}, 'leader is planning, policy None'),
+        ({'mix': 'contact', 'policy': CELL_CONTACT}, 'leader is expert, policy'),
+        ({'leader': FREE}, 'free leads contact episodes only: add --mix contact'),
+    ],
+)
+def test_who_cannot_lead_is_refused(
+    tmp_path: Path, words: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        CollectSettings(out=tmp_path, **words)
 
 
 def test_free_motion_has_the_arrays_of_attempts_and_nothing_is_asked_for() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from vidplan_core.errors import ConfigError
 from vidplan_core.knobs import knob
 from vidplan_sim.render.cameras import VIEWS
+from vidplan_training.collect.leaders import EXPERT, LEADERS, OF_MODELS
 from vidplan_training.engine.progress_log import ProgressLog
 from vidplan_training.settings.knobs import Settings, required
 
@@ -25,8 +26,6 @@ SEGMENTATION_EVERY = 6
 HEIGHT, WIDTH = 96, 160
 NO_AIM = -1
 MIXES = ('free', 'contact', 'fold')
-LEADERS = ('expert', 'free', 'policy', 'planning')
-OF_MODELS = LEADERS[2:]
 FOLD_FRAMES = 48  # that a demonstration of a fold needs
 
 
@@ -50,7 +49,7 @@ class CollectSettings(Settings):
         'models folder that leads contact episodes, while the expert says what it would have done',
     )
     leader: str = knob(
-        LEADERS[0],
+        EXPERT,
         'of contact episodes: attempts and branches of the expert, free motion with some picks, '
         'the policy of --policy alone, or planning with its models on either policy',
         choices=LEADERS,
@@ -69,7 +68,7 @@ class CollectSettings(Settings):
                 f'seeds below {EVALUATION_SEEDS} are for training, the others for --evaluation '
                 'only'
             )
-        if self.leader != LEADERS[0] and self.mix != 'contact':
+        if self.leader != EXPERT and self.mix != 'contact':
             raise ConfigError(f'{self.leader} leads contact episodes only: add --mix contact')
         if (self.leader in OF_MODELS) != (self.policy is not None):
             raise ConfigError(

@@ -92,6 +92,6 @@ def test_ctrl_c_ends_the_looking(
     monkeypatch.setattr(calibrate_live, '_follow', twice_and_ctrl_c)
     with tagged_arm(1):
         assert calibrate('--number', 7) == 2
-    told = capsys.readouterr()
-    assert '0 of 15 looks: no such tag in view' in told.out
-    assert 'found in 0 pictures' in told.err
+    said = capsys.readouterr()
+    assert '0 of 15 looks: no such tag in view' in said.out
+    assert 'found in 0 pictures' in said.err

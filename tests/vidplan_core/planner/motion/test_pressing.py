@@ -19,17 +19,17 @@ from vidplan_core.planner.motion.pressing import PRESSED_RAD, presses
 @pytest.mark.parametrize(('behind', 'pressed'), [(0.0, False), (0.5, False), (1.5, True)])
 @pytest.mark.parametrize('later_s', [0.0, 0.05, 0.1])
 def test_a_joint_that_is_behind_presses(behind: float, pressed: bool, later_s: float) -> None:
-    present, committed = looked_and_told(later_s, behind)
+    present, committed = look_and_motion(later_s, behind)
     assert presses(committed, present) is pressed
 
 
 def test_nobody_knows_where_it_was_sent_long_before() -> None:
-    present, committed = looked_and_told(2 * BEFORE_S, 1.5)
+    present, committed = look_and_motion(2 * BEFORE_S, 1.5)
     assert not presses(committed, present)
 
 
-def looked_and_told(later_s: float, behind: float) -> tuple[Observation, CommittedMotion]:
-    """A look, and the motion as it is told some time later, while it is under way."""
+def look_and_motion(later_s: float, behind: float) -> tuple[Observation, CommittedMotion]:
+    """A look, and the motion of a status some time later, while it is under way."""
     adapter, _ = ready()
     adapter.on_plan(plan_from(adapter, 0.0, (0.0, 0.0, -0.05)), 0.0)
     sent = adapter._timeline.desired(0.2)[0]

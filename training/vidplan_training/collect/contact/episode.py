@@ -86,11 +86,9 @@ class ContactRecorder:
 
     def record(self, seed: int, frames: int) -> dict[str, np.ndarray]:
         """One episode as arrays (frames, ...), named as in `record_row` and `_look`."""
-        rng = np.random.default_rng([seed, 42])
-        self.cell.reset(contact_scene(seed))
-        self._lying = lying_heights(self.cell)
+        rng, log = np.random.default_rng([seed, 42]), Log()
+        self._reset(contact_scene(seed))
         movable = [kind for kind in self._lying if kind != 'bowl']
-        self._motion, log = Motion(self.cell), Log()
         if not movable or rng.random() < SHARE_OF_OTHERS:
             self._behave(rng, choose(rng, list(self._lying)), frames, log)
         else:
@@ -99,11 +97,9 @@ class ContactRecorder:
 
     def record_free(self, seed: int, frames: int) -> dict[str, np.ndarray]:
         """One episode of free motion with some picks, with the arrays of `record`."""
-        rng = np.random.default_rng([seed, 7])
-        self.cell.reset(random_scene(seed))
-        self._lying = lying_heights(self.cell)
-        self._motion, log = Motion(self.cell), Log()
-        self._behave(rng, choose(rng, list(self.cell.truth())), frames, log)
+        rng, log = np.random.default_rng([seed, 7]), Log()
+        self._reset(random_scene(seed))
+        self._behave(rng, choose(rng, list(self._lying)), frames, log)
         return log.stacked() | {'to_go': self._to_go(log)}
 
     def record_closing(self, seed: int, number: int) -> dict[str, np.ndarray] | None:
@@ -115,9 +111,7 @@ class ContactRecorder:
         rng = np.random.default_rng([seed, 44, number])
         scene = random_scene(seed)
         thing = scene.objects[rng.integers(len(scene.objects))]
-        self.cell.reset(near_start(scene, thing, rng))
-        self._lying = lying_heights(self.cell)
-        self._motion = Motion(self.cell)
+        self._reset(near_start(scene, thing, rng))
         offset = aside(rng.uniform(-np.pi, np.pi), rng.uniform(0.0, FARTHEST_M))
         before = come_near(self.cell, self._motion, thing.kind, offset, self._lying)
         if before is None:
@@ -136,6 +130,12 @@ class ContactRecorder:
                 decision = kept_inside(view, Decision(np.array([0.0, 0.0, rise]), 0.0, 1.0))
             self._frame(log, thing.kind, PLACE, PHASES.index(phase), flaw, decision)
         return log.stacked() | {'to_go': self._to_go(log)}
+
+    def _reset(self, scene: Scene) -> None:
+        """Begin an episode: the scene, how its objects lie, and an arm that was sent nowhere."""
+        self.cell.reset(scene)
+        self._lying = lying_heights(self.cell)
+        self._motion = Motion(self.cell)
 
     def _behave(
         self, rng: np.random.Generator, behaviour: Behaviour, frames: int, log: Log

@@ -9,14 +9,14 @@ import numpy as np
 
 from vidplan_core.language.instruction import PLACE
 from vidplan_sim.expert.decision import Decision, PickPlaceTask
-from vidplan_sim.expert.looking import lying_heights, view_of
+from vidplan_sim.expert.looking import view_of
 from vidplan_sim.expert.rule import DECISION_FRAMES, PHASES, decide, go
 from vidplan_sim.scene import random_scene
 from vidplan_training.collect.contact.approach import come_near
 from vidplan_training.collect.contact.episode import ContactRecorder, Log, near_start
 from vidplan_training.collect.contact.flaws import FLAWS
 from vidplan_training.collect.contact.inside import kept_inside
-from vidplan_training.collect.motion import PERIOD_S, Motion
+from vidplan_training.collect.motion import PERIOD_S
 
 PLACING_FRAMES = 20
 STILL = Decision(np.zeros(3), 0.0, 1.0)
@@ -35,9 +35,7 @@ class PlacingRecorder(ContactRecorder):
         rng = np.random.default_rng([seed, 46])
         scene = random_scene(seed)
         thing = scene.objects[rng.integers(len(scene.objects))]
-        self.cell.reset(near_start(scene, thing, rng))
-        self._lying = lying_heights(self.cell)
-        self._motion = Motion(self.cell)
+        self._reset(near_start(scene, thing, rng))
         if not self._grasp(thing.kind) or not self._begin(thing.kind, rng):
             return None
         log, noise = Log(), float(rng.choice(NOISES_M))

@@ -22,10 +22,10 @@ from vidplan_training.collect.contact.flaws import FLAWS
 from vidplan_training.collect.contact.measure import measure_of, table
 from vidplan_training.collect.contact.on_policy import OnPolicyRecorder
 from vidplan_training.collect.contact.placing import PLACING_FRAMES, PlacingRecorder
+from vidplan_training.collect.leaders import EXPERT, FREE
 from vidplan_training.engine.progress_log import ProgressLog
 
 FRAMES = 48
-EXPERT, FREE = 'expert', 'free'
 CLOSINGS_PER_SCENE = 3
 WAYS_PER_SHARD = 1  # in the first scenes of a shard of episodes
 

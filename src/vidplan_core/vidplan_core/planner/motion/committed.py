@@ -87,11 +87,11 @@ def angles_at(motion: CommittedMotion, time_s: float) -> Array | None:
 
 
 def angles_before(motion: CommittedMotion, time_s: float) -> Array | None:
-    """Joint angles (7,), rad, also where the arm was sent a moment before the motion was told.
+    """Joint angles (7,), rad, also where the arm was sent a moment before the motion's first time.
 
-    A motion is told from now on, and a picture that comes from a camera shows what was before:
-    back to `BEFORE_S` it is followed by its speed and acceleration. None further back, or where
-    the motion tells no joints.
+    A status gives a motion from its own time on, and a picture that comes from a camera shows what
+    was before: back to `BEFORE_S` the motion is followed by its speed and acceleration. None
+    further back, or where the motion has no joints.
     """
     angles, before_s = angles_at(motion, time_s), float(motion.times_s[0]) - time_s
     if before_s <= 0.0 or angles is None:
